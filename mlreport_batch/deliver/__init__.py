@@ -1,0 +1,83 @@
+"""Hand a frozen mail to whoever carries it: one module per channel.
+
+A channel is a frozen dataclass whose fields are its config table. It is opened
+once a tick and sends many mails:
+
+    with channel.open() as session:
+        receipt = session.send(message, envelope)
+
+``send`` returns only when the mail was accepted. Everything else is an
+exception of `mlreport_batch.errors`: `DeliveryError` (surely not accepted, try
+again), `RefusedError` (refused for good), `UnknownOutcomeError` (the connection
+was lost after the last byte), `ChannelDownError` (no mail can go out now) and
+`CredentialError` (a person must act).
+"""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """Who a mail is from and to, apart from its headers.
+
+    Attributes:
+        rid: The report's id, for messages and file names.
+        sender: The bare address of the sender.
+        recipients: Bare addresses; only those still owed a copy.
+    """
+
+    rid: str
+    sender: str
+    recipients: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why one recipient did not get a mail that others got."""
+
+    recipient: str
+    permanent: bool
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A mail was accepted, for all recipients but the refused ones."""
+
+    answer: str = ""
+    refused: Mapping[str, Refusal] = field(default_factory=dict)
+
+
+class Session(Protocol):
+    """An open way out, used for the mails of one tick."""
+
+    def send(self, message: bytes, envelope: Envelope) -> Receipt:
+        """Return when *message* was accepted.
+
+        Raises:
+            DeliveryError: Not accepted; the subclass says what is known.
+            CredentialError: The credential was refused.
+        """
+
+
+class Channel(Protocol):
+    """Port: how mails leave this machine."""
+
+    def open(self) -> AbstractContextManager[Session]:
+        """Connect and log in.
+
+        Raises:
+            ChannelDownError: Nobody answers, or the server refuses us now.
+            CredentialError: The credential was refused.
+            ConfigError: The server cannot be trusted as configured.
+        """
+
+    def check(self) -> str:
+        """Say in one line that the channel works, without sending anything.
+
+        Raises:
+            MlreportError: It does not; the message says what to do.
+        """

@@ -1,0 +1,207 @@
+"""One report about one run, in words and figures, for every engine alike.
+
+A `Report` holds only finished text: numbers are formatted, times are local,
+names are clean and secrets are masked. Renderers lay it out and decide nothing.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """How an actual hyperparameter compares with the intended one."""
+
+    right = "right"
+    wrong = "wrong"
+    missing = "missing"
+    extra = "extra"
+
+
+class Trend(StrEnum):
+    """Which way a value went since the last report, in view of its goal."""
+
+    better = "better"
+    worse = "worse"
+    same = "same"
+    unknown = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricRow:
+    """One line of the History Table.
+
+    Attributes:
+        key: The metric's name.
+        value: Its latest value.
+        step: The step of that value.
+        delta: Change since the last report, signed, or empty in a first report.
+        trend: Whether that change is good.
+        best: The best finite value by the metric's goal, or empty without goal.
+        best_step: The step of the best value.
+        low: The lowest finite value.
+        high: The highest finite value.
+        spark: The course as block characters, oldest first.
+        is_best_now: Whether the latest value is the best so far.
+        points: How many values were written.
+    """
+
+    key: str
+    value: str
+    step: str
+    delta: str
+    trend: Trend
+    best: str
+    best_step: str
+    low: str
+    high: str
+    spark: str
+    is_best_now: bool
+    points: str
+
+
+@dataclass(frozen=True, slots=True)
+class HparamRow:
+    """One hyperparameter: what was intended and what the run says."""
+
+    key: str
+    value: str
+    intended: str
+    verdict: Verdict | None
+    changed_from: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointRow:
+    """One file of weights. ``mark`` is ``best``, ``last`` or empty."""
+
+    path: str
+    size: str
+    age: str
+    step: str
+    mark: str
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRow:
+    """Something that needs a person, with its evidence."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The bounded course of one metric, to be drawn.
+
+    Attributes:
+        key: The metric's name.
+        steps: x of each bucket, ascending; length n.
+        lows: Lowest finite value of each bucket or None where it has none.
+        highs: Highest finite value of each bucket, likewise; equal to ``lows``
+            while every bucket holds one point.
+        latest: The latest value as text, for the legend.
+    """
+
+    key: str
+    steps: tuple[float, ...]
+    lows: tuple[float | None, ...]
+    highs: tuple[float | None, ...]
+    latest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """One picture: metrics that belong together, such as train and val loss."""
+
+    title: str
+    series: tuple[Series, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A labelled value of the report's head or of its results table."""
+
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextBlock:
+    """A trimmed text from the run directory, shown in fixed width."""
+
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything a report says, ready to be laid out.
+
+    Attributes:
+        rid: The report's id; also names the mail.
+        language: ``en`` or ``ko``.
+        run: The run's name.
+        project: The name of the root folder it was found under.
+        status: One of ``running finished failed quiet stalled empty``.
+        status_text: The status in the report's language, with its evidence.
+        date: Local date, such as ``2019 December 27``.
+        time: Local time with zone.
+        host: The machine that made the report.
+        notification: The headline, in words and figures.
+        purpose: What the run's owner says it is for, or empty.
+        steps: ``12,000 of 50,000`` or ``12,000``; empty when unknown.
+        facts: Further facts for the head, in reading order.
+        hparams: Chosen hyperparameters; those with a verdict come first.
+        intent_text: One line about intended against actual, or empty.
+        intent_ok: True, False, or None when nothing was intended.
+        alerts: Alerts that hold now, worst first.
+        metrics: Rows of the History Table, in the chosen order.
+        charts: Charts of the main metrics.
+        results: Evaluation results that have no history.
+        checkpoints: Newest first.
+        texts: Model structure, error tail and the like.
+        problems: What could not be read, one line each.
+        cuts: What was left out for size, one line each.
+        link: Address of the Google document, or empty.
+    """
+
+    rid: str
+    language: str
+    run: str
+    project: str
+    status: str
+    status_text: str
+    date: str
+    time: str
+    host: str
+    notification: str
+    purpose: str
+    steps: str
+    facts: tuple[Fact, ...]
+    hparams: tuple[HparamRow, ...]
+    intent_text: str
+    intent_ok: bool | None
+    alerts: tuple[AlertRow, ...]
+    metrics: tuple[MetricRow, ...]
+    charts: tuple[Chart, ...]
+    results: tuple[Fact, ...]
+    checkpoints: tuple[CheckpointRow, ...]
+    texts: tuple[TextBlock, ...]
+    problems: tuple[str, ...]
+    cuts: tuple[str, ...]
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """One mail about several runs of a tick."""
+
+    rid: str
+    language: str
+    date: str
+    time: str
+    host: str
+    notification: str
+    reports: tuple[Report, ...]
+    cuts: tuple[str, ...] = ()
