@@ -1,0 +1,194 @@
+"""What a training leaves behind, read without its framework.
+
+One module per family of files. A format says which files are its own (by name
+first, then by content) and turns bytes into `Item`s. Nothing found in a run
+directory is imported, unpickled or run.
+
+To add a format: write one module with a frozen dataclass that has the members
+of `LogFormat`, and name it in `formats.registry`.
+"""
+
+from collections.abc import Iterable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import ClassVar, Protocol
+
+from mlreport_batch.errors import Problem
+from mlreport_batch.tail import Chunk
+from mlreport_batch.text import Scalar
+
+Memory = MutableMapping[str, Scalar]
+"""What a reader of one log keeps between chunks and ticks; starts empty."""
+
+
+class Role(StrEnum):
+    """What a file means for the folder it lies in.
+
+    ``metrics``, ``hparams`` and ``intent`` make their folder a run; ``context``
+    (a model description, evaluation results, a config that others have too)
+    belongs to a run but does not make one.
+    """
+
+    metrics = "metrics"
+    hparams = "hparams"
+    intent = "intent"
+    context = "context"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A file that a format may recognise.
+
+    Attributes:
+        path: The file.
+        parents: Names of the folders above it, nearest first, down to the root
+            of the search.
+        name: The file's own name.
+        head: Its first 8 KiB, empty while the file is.
+        size: Its size in bytes.
+        siblings: Names of the files and folders beside it, itself included.
+    """
+
+    path: str
+    parents: tuple[str, ...]
+    name: str
+    head: bytes
+    size: int
+    siblings: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A format's claim on a file.
+
+    Attributes:
+        role: What the file means for its run.
+        levels_up: How many folders above the file's own the run lies.
+        closed: Whether everything below that run folder belongs to it, however
+            much it looks like a run of its own.
+        twin: Files of one run with the same twin key hold the same rows; only
+            the one with the lowest ``rank`` is used.
+        rank: See ``twin``.
+        prefix: Put before every metric name, with ``/`` between.
+        note: What it was recognised by, for ``inspect``.
+    """
+
+    role: Role
+    levels_up: int = 0
+    closed: bool = False
+    twin: str = ""
+    rank: int = 0
+    prefix: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One written value: ``step`` is the framework's own, or the row's number."""
+
+    metric: str
+    step: float
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Every metric of this log begins again at ``step``: later points are void."""
+
+    step: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hparams:
+    """Hyperparameters the run works with, flattened with ``.``."""
+
+    values: Mapping[str, Scalar]
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What the run's owner said it should be.
+
+    Attributes:
+        expect: Intended hyperparameters.
+        purpose: What the run is for.
+        to: Who wants its reports; used only where the config allows it.
+    """
+
+    expect: Mapping[str, Scalar] = field(default_factory=dict)
+    purpose: str = ""
+    to: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A single value without history, such as a final evaluation."""
+
+    name: str
+    value: Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the training is: the step reached and the step it will end at."""
+
+    step: float | None = None
+    total: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The framework says how the run ended, or that it goes on.
+
+    Attributes:
+        status: ``running``, ``finished`` or ``failed``.
+        evidence: Where that stands, such as ``run.json says FAILED``.
+    """
+
+    status: str
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text to be shown as it is: ``kind`` is ``model``, ``error`` or
+    ``environment``.
+    """
+
+    kind: str
+    text: str
+
+
+Item = (
+    Point | Restart | Hparams | Intent | Result | Progress | Outcome | Text | Problem
+)
+
+
+class NotYetError(ValueError):
+    """A document ends too early: it is still being written."""
+
+
+class LogFormat(Protocol):
+    """Port: a family of files and how to read them.
+
+    Attributes:
+        name: Short name, shown by ``inspect`` and kept in the state.
+        whole_file: True for documents that are rewritten whole (one JSON, YAML);
+            they are read again from the start whenever they change. False for
+            logs that grow by lines; ``parse`` gets only the new ones.
+    """
+
+    name: ClassVar[str]
+    whole_file: ClassVar[bool]
+
+    def matches(self, candidate: Candidate) -> Match | None:
+        """Return the claim on *candidate*, or None if it is another's."""
+
+    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
+        """Yield what *chunk* says, in file order.
+
+        *memory* is this reader's own and outlives the tick: small scalars only.
+        Cutting the same bytes into other chunks must yield the same items. Lines
+        that cannot be read become `Problem`s; no exception may leave a reader
+        but `NotYetError`, for a document that is cut off at its end.
+        """

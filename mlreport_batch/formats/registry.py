@@ -1,0 +1,52 @@
+"""All formats, in the order in which they are asked."""
+
+from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
+
+from mlreport_batch.formats import Candidate, LogFormat, Match
+
+# Frameworks first, by decreasing sureness; "any CSV" and "any JSON" come last.
+# module, class
+_MEMBERS = (
+    ("intent", "IntentFile"),
+    ("hydra", "HydraFolder"),
+    ("huggingface", "TrainerState"),
+    ("huggingface", "ResultsFile"),
+    ("huggingface", "ModelConfig"),
+    ("dvclive", "DvcliveTsv"),
+    ("dvclive", "DvcliveSummary"),
+    ("stable_baselines", "ProgressJson"),
+    ("stable_baselines", "ProgressCsv"),
+    ("stable_baselines", "MonitorCsv"),
+    ("lightning", "LightningCsv"),
+    ("keras", "KerasCsv"),
+    ("model_text", "ModelText"),
+    ("hparams", "HparamsFile"),
+    ("json_lines", "JsonLines"),
+    ("csv_log", "CsvLog"),
+    ("json_document", "JsonDocument"),
+)
+
+
+@cache
+def formats() -> tuple[LogFormat, ...]:
+    """Return one instance of every format."""
+    return tuple(
+        getattr(import_module(f"mlreport_batch.formats.{module}"), name)()
+        for module, name in _MEMBERS
+    )
+
+
+@cache
+def by_name() -> dict[str, LogFormat]:
+    """Return the formats by their names."""
+    return {member.name: member for member in formats()}
+
+
+def recognise(candidate: Candidate) -> Iterator[tuple[LogFormat, Match]]:
+    """Yield the formats that claim *candidate*, surest first."""
+    for member in formats():
+        match = member.matches(candidate)
+        if match is not None:
+            yield member, match

@@ -1,0 +1,125 @@
+"""Mask secrets before anything is stored, logged or shown."""
+
+import re
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+
+from mlreport_batch.text import Scalar
+
+MASK = "***"
+
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
+_SECRET_WORDS = frozenset(
+    "password passwd passphrase pwd secret secrets apikey credential credentials "
+    "authorization bearer cookie webhook dsn".split()
+)
+_SECRET_PAIRS = frozenset(
+    [
+        ("api", "key"), ("access", "key"), ("private", "key"), ("secret", "key"),
+        ("account", "key"), ("auth", "key"), ("connection", "string"),
+        ("encryption", "key"), ("signing", "key"), ("ssh", "key"),
+    ]
+)  # fmt: skip
+_TOKEN_WORDS = frozenset(["token", "auth"])
+# `pad_token: <pad>` is vocabulary, not a credential.
+_VOCABULARY = frozenset(
+    "pad eos bos unk mask sep cls special additional image audio video start end "
+    "stop begin num per max min n new first last decoder mean prompt type ids "
+    "classification drop dropout".split()
+)
+_HASH_WORDS = frozenset(
+    "commit sha sha1 sha256 md5 hash digest revision checksum fingerprint uuid id "
+    "guid version etag".split()
+)
+
+_SHAPES = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
+    r"|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"
+    r"|\bgh[pousr]_[A-Za-z0-9]{20,}"
+    r"|\bgithub_pat_[A-Za-z0-9_]{20,}"
+    r"|\bglpat-[A-Za-z0-9_-]{16,}"
+    r"|\bhf_[A-Za-z0-9]{16,}"
+    r"|\bxox[abeoprs]-[A-Za-z0-9-]{8,}"
+    r"|\bsk-[A-Za-z0-9_-]{16,}"
+    r"|\bAIza[0-9A-Za-z_-]{30,}"
+    r"|\bya29\.[0-9A-Za-z_-]{16,}"
+    r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)?"
+    r"|https://hooks\.[^\s\"']+",
+    re.DOTALL,
+)
+_URL_USER = re.compile(r"(?<=://)[^\s/@:\"']*:[^\s/@\"']+(?=@)")
+_ASSIGNED = re.compile(
+    r"(?i)((?:--?|\b)(?:[a-z0-9]+[-_])*"
+    r"(?:password|passwd|secret|token|api[-_]?key|access[-_]?key|sig|signature)"
+    r"(?:\s*[=:]\s*|\s+(?=[^\s=:-])))"
+    r"(?:\"[^\"]*\"|'[^']*'|[^\s&,;\"']+)"
+)
+_BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}")
+_LONG_OPAQUE = re.compile(r"\A(?:[0-9a-fA-F]{32,}|[A-Za-z0-9+/_-]{40,}={0,2})\Z")
+_MIN_DISTINCT = 12
+
+
+def redact_text(text: str) -> str:
+    """Return *text* with everything masked that has the shape of a secret."""
+    if not text or len(text) < 8:  # noqa: PLR2004
+        return text
+    text = _SHAPES.sub(MASK, text)
+    if "://" in text:
+        text = _URL_USER.sub(MASK, text)
+    text = _BEARER.sub(rf"\1 {MASK}", text)
+    return _ASSIGNED.sub(_mask_assigned, text)
+
+
+def _mask_assigned(match: re.Match[str]) -> str:
+    name = match[1]
+    spaced = name.rstrip() != name and not name.rstrip().endswith(("=", ":"))
+    # Prose such as "token classification" has no dash before the word.
+    if spaced and not name.startswith("-"):
+        return match[0]
+    return f"{name}{MASK}"
+
+
+def is_secret_key(key: str, extra: Iterable[str] = ()) -> bool:
+    """Return whether the name *key* says that its value is a secret.
+
+    Whole words count, so ``hf_token`` is one and ``tokenizer`` is not.
+
+    Args:
+        key: A flattened name, such as ``env.HF_TOKEN``.
+        extra: Globs of the user's own, matched without regard to case.
+    """
+    lowered = key.lower()
+    if any(fnmatchcase(lowered, pattern.lower()) for pattern in extra):
+        return True
+    words = [word.lower() for word in _WORDS.findall(key.rpartition(".")[2])]
+    if _SECRET_WORDS.intersection(words):
+        return True
+    if any(pair in _SECRET_PAIRS for pair in zip(words, words[1:], strict=False)):
+        return True
+    return bool(_TOKEN_WORDS.intersection(words)) and not _VOCABULARY.intersection(words)
+
+
+def redact_value(key: str, value: Scalar, extra: Iterable[str] = ()) -> Scalar:
+    """Return *value*, or the mask where *key* or the value's shape betrays a secret."""
+    if value is None or isinstance(value, bool) or value == "":
+        return value
+    secret = is_secret_key(key, extra)
+    if not isinstance(value, str):
+        words = {word.lower() for word in _WORDS.findall(key)}
+        return MASK if secret and not _TOKEN_WORDS.intersection(words) else value
+    if secret:
+        return MASK
+    text = redact_text(value)
+    if text == value and _LONG_OPAQUE.match(value):
+        words = {word.lower() for word in _WORDS.findall(key)}
+        if not _HASH_WORDS.intersection(words) and len(set(value)) >= _MIN_DISTINCT:
+            return MASK
+    return text
+
+
+def redact_all(
+    values: Mapping[str, Scalar], extra: Iterable[str] = ()
+) -> dict[str, Scalar]:
+    """Return *values* with every secret masked."""
+    extra = tuple(extra)
+    return {key: redact_value(key, value, extra) for key, value in values.items()}

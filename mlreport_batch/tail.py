@@ -1,0 +1,327 @@
+"""Read what was appended to a log since last time, and nothing else.
+
+A `Cursor` says how far a log was read and what stood there. Before new bytes are
+used, the bytes before the cursor are checked: the header line, the last 4 KiB,
+and everything while the log is small. Any doubt reads that log from zero.
+"""
+
+import errno
+import os
+import stat
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+
+HEADER_MAX = 64 * 1024
+WINDOW = 4 * 1024
+CHECK_ALL_BELOW = 256 * 1024
+CHECK_UNGROWN_BELOW = 16 * 1024 * 1024
+CHUNK = 4 * 1024 * 1024
+LINE_MAX = 1024 * 1024
+TICK_MAX = 2 * 1024 * 1024 * 1024
+DOCUMENT_MAX = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What ``stat`` says of a file; two equal ones mean that nothing was written.
+
+    ctime is part of it because a rewrite can restore size and mtime, not ctime.
+    """
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> "Signature":
+        """Return the signature in *status*."""
+        return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far a log was read.
+
+    Attributes:
+        offset: Bytes consumed from the start; stands just after a newline, or at
+            the end of an unfinished last line (see ``open_line``).
+        guard: Hash of the header line and the last 4 KiB before ``offset``.
+        crc: CRC-32 of all bytes before ``offset``.
+        lines: Lines consumed.
+        open_line: Whether the last line had no newline when it was used.
+    """
+
+    offset: int
+    guard: bytes
+    crc: int
+    lines: int
+    open_line: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Whole lines of a log.
+
+    Attributes:
+        path: The file.
+        header: The log's first line, without its line end.
+        data: The lines, each ending in a newline; NUL bytes are still in it.
+        start: Offset of ``data`` in the file, in bytes.
+        first_line: Number of the first line in ``data``, counted from 1.
+    """
+
+    path: str
+    header: bytes
+    data: bytes
+    start: int
+    first_line: int
+
+
+class NotRegularError(OSError):
+    """The path is a directory, FIFO, socket, device or symlink."""
+
+
+def open_regular(path: str) -> int:
+    """Return a descriptor of the regular file *path*, without following symlinks.
+
+    ``O_NONBLOCK`` keeps a FIFO from hanging the tick; the type is checked after
+    opening, so nothing can be swapped in between.
+
+    Raises:
+        OSError: Not there, not readable, or no regular file.
+    """
+    try:
+        descriptor = os.open(
+            path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY
+        )
+    except OSError as exc:
+        if exc.errno in (errno.ELOOP, errno.ENXIO):
+            raise NotRegularError(exc.errno, "not a regular file", path) from exc
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise NotRegularError(errno.EINVAL, "not a regular file", path)
+    return descriptor
+
+
+def read_head(path: str, size: int = 8192) -> bytes:
+    """Return the first *size* bytes of the regular file *path*.
+
+    Raises:
+        OSError: As `open_regular`.
+    """
+    descriptor = open_regular(path)
+    try:
+        return os.pread(descriptor, size, 0)
+    finally:
+        os.close(descriptor)
+
+
+def read_document(path: str) -> tuple[bytes, Signature]:
+    """Return all bytes of the regular file *path* with the signature they had.
+
+    Raises:
+        OSError: As `open_regular`, or ``EFBIG`` beyond 64 MiB.
+    """
+    descriptor = open_regular(path)
+    try:
+        status = os.fstat(descriptor)
+        if status.st_size > DOCUMENT_MAX:
+            raise OSError(errno.EFBIG, "larger than 64 MiB", path)
+        parts = []
+        left = DOCUMENT_MAX
+        while left > 0 and (part := os.read(descriptor, min(left, 1 << 20))):
+            parts.append(part)
+            left -= len(part)
+        return b"".join(parts), Signature.of(status)
+    finally:
+        os.close(descriptor)
+
+
+def _guard(header: bytes, window: bytes) -> bytes:
+    return blake2b(
+        len(header).to_bytes(4, "big") + header + window, digest_size=12
+    ).digest()
+
+
+def _first_line(descriptor: int) -> bytes:
+    return os.pread(descriptor, HEADER_MAX, 0).partition(b"\n")[0]
+
+
+class LogReader:
+    """The new lines of one log, in chunks.
+
+    Use it as a context manager, iterate ``chunks()`` to the end, then take
+    ``cursor``. ``rewritten`` tells why the log is read from zero, or is empty.
+
+    Args:
+        path: The log.
+        since: Where the last reading stopped; None reads from zero.
+        use_open_line: Whether a last line without a newline is used as it is.
+
+    Raises:
+        OSError: The log is gone, unreadable or no regular file.
+    """
+
+    def __init__(
+        self, path: str, since: Cursor | None, *, use_open_line: bool = False
+    ) -> None:
+        self.path = path
+        self._descriptor = open_regular(path)
+        try:
+            status = os.fstat(self._descriptor)
+            self.signature = Signature.of(status)
+            self.header = _first_line(self._descriptor)
+            self.rewritten = "" if since is None else self._doubt(since)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+        self._use_open_line = use_open_line
+        start = since if since is not None and not self.rewritten else None
+        self._offset = start.offset if start else 0
+        self._crc = start.crc if start else 0
+        self._lines = start.lines if start else 0
+        self._open_line = start.open_line if start else False
+        self._start = start
+        self.skipped_lines: list[int] = []
+        self.stopped_early = False
+
+    def __enter__(self) -> "LogReader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
+
+    @property
+    def is_from_zero(self) -> bool:
+        """Whether the chunks begin at the start of the log."""
+        return self._start is None
+
+    @property
+    def has_open_line(self) -> bool:
+        """Whether bytes after the cursor wait for their newline."""
+        return self._offset < self.signature.size
+
+    def _doubt(self, since: Cursor) -> str:
+        size = self.signature.size
+        if size < since.offset:
+            return "shrank"
+        header, window = self._before(since.offset)
+        if _guard(header, window) != since.guard:
+            return "rewritten"
+        check_all = CHECK_ALL_BELOW if size > since.offset else CHECK_UNGROWN_BELOW
+        if since.offset <= check_all and self._crc_of_first(since.offset) != since.crc:
+            return "rewritten"
+        if since.open_line and size > since.offset:
+            following = os.pread(self._descriptor, 2, since.offset)
+            if not following.startswith((b"\n", b"\r\n")):
+                return "continued"
+        return ""
+
+    def _before(self, offset: int) -> tuple[bytes, bytes]:
+        window_start = max(0, offset - WINDOW)
+        window = os.pread(self._descriptor, offset - window_start, window_start)
+        return self.header[:offset], window
+
+    def _crc_of_first(self, size: int) -> int:
+        crc = position = 0
+        while position < size:
+            part = os.pread(self._descriptor, min(1 << 20, size - position), position)
+            if not part:
+                break
+            crc = zlib.crc32(part, crc)
+            position += len(part)
+        return crc
+
+    def _consume(self, data: bytes, lines: int) -> None:
+        self._crc = zlib.crc32(data, self._crc)
+        self._offset += len(data)
+        self._lines += lines
+
+    def chunks(self, size: int = CHUNK) -> Iterator[Chunk]:
+        """Yield the new whole lines, up to the size the log had when opened.
+
+        Lines over 1 MiB are passed over and noted in ``skipped_lines``; holes of
+        sparse files are jumped.
+        """
+        limit = self.signature.size
+        stop_at = self._offset + TICK_MAX
+        if self._open_line and self._offset < limit:
+            end = os.pread(self._descriptor, 2, self._offset)
+            self._consume(b"\r\n" if end == b"\r\n" else b"\n", 0)
+        self._open_line = False
+        pending = b""
+        position = self._offset
+        while position < limit:
+            if position >= stop_at:
+                self.stopped_early = True
+                return
+            part = os.pread(self._descriptor, min(size, limit - position), position)
+            if not part:
+                break
+            position += len(part)
+            pending = pending + part if pending else part
+            cut = pending.rfind(b"\n") + 1
+            if cut:
+                whole, pending = pending[:cut], pending[cut:]
+                first = self._lines + 1
+                start = self._offset
+                self._consume(whole, whole.count(b"\n"))
+                yield Chunk(self.path, self.header, whole, start, first)
+            elif len(pending) > LINE_MAX:
+                position = self._skip_line(pending, position, limit)
+                pending = b""
+                if position < 0:
+                    return
+        if pending and self._use_open_line:
+            first, start = self._lines + 1, self._offset
+            self._consume(pending, 1)
+            self._open_line = True
+            yield Chunk(self.path, self.header, pending + b"\n", start, first)
+
+    def _skip_line(self, pending: bytes, position: int, limit: int) -> int:
+        """Pass over a line that is too long; return where reading goes on, or -1.
+
+        Nothing is consumed unless the line's end is found: a line that is still
+        being written is left for the next tick.
+        """
+        crc, crossed = zlib.crc32(pending, self._crc), len(pending)
+        zeros: bytes = bytes(1 << 20)
+        while position < limit:
+            part = os.pread(self._descriptor, min(1 << 20, limit - position), position)
+            if not part:
+                return -1
+            if part == zeros:
+                # A hole: its zeros need no reading, and no line end can be in it.
+                # The CRC then no longer covers them; the guard still does.
+                try:
+                    data = os.lseek(self._descriptor, position, os.SEEK_DATA)
+                except OSError:
+                    return -1
+                if data > position + len(part):
+                    crossed += data - position
+                    position = data
+                    continue
+            end = part.find(b"\n") + 1
+            taken = part[:end] if end else part
+            crc = zlib.crc32(taken, crc)
+            crossed += len(taken)
+            position += len(taken)
+            if end:
+                self.skipped_lines.append(self._lines + 1)
+                self._crc = crc
+                self._offset += crossed
+                self._lines += 1
+                return position
+        return -1
+
+    @property
+    def cursor(self) -> Cursor:
+        """How far the log was read by the chunks taken so far."""
+        header, window = self._before(self._offset)
+        return Cursor(
+            self._offset, _guard(header, window), self._crc, self._lines, self._open_line
+        )

@@ -1,0 +1,193 @@
+"""Text that is safe to show, and numbers that a tired person reads right."""
+
+import math
+import re
+from functools import lru_cache
+
+Scalar = str | int | float | bool | None
+"""A hyperparameter or other single value read from a run directory."""
+
+REPLACEMENT = "\ufffd"
+ELLIPSIS = "…"
+
+# C0 and C1 controls, line and paragraph separators, bidirectional overrides and
+# isolates, lone surrogates, non-characters, and invisible tag characters.
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+    "\ud800-\udfff\ufdd0-\ufdef\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f]"
+)
+_UNSAFE_IN_BLOCK = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+    "\ud800-\udfff\ufdd0-\ufdef\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f]"
+)
+_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+
+
+def clean(text: str, limit: int = 300) -> str:
+    """Return *text* as one line that is safe in any output, at most *limit* long.
+
+    Characters that could break out of a line, hide or reorder text, or that no
+    encoder takes become U+FFFD. Escaping for HTML, CSV or headers is still the
+    business of whoever writes those.
+    """
+    if text.isascii() and text.isprintable() and len(text) <= limit:
+        return text
+    return shorten(_UNSAFE.sub(REPLACEMENT, _ANSI.sub("", text)), limit)
+
+
+def clean_block(text: str, *, max_lines: int = 40, max_columns: int = 160) -> str:
+    """Return *text* with its lines kept, safe to show in fixed width."""
+    whole = _UNSAFE_IN_BLOCK.sub(
+        REPLACEMENT, _ANSI.sub("", text.replace("\r\n", "\n")).expandtabs(4)
+    )
+    lines = [shorten(line.rstrip(), max_columns) for line in whole.split("\n")]
+    while lines and not lines[-1]:
+        lines.pop()
+    if len(lines) > max_lines:
+        hidden = len(lines) - max_lines
+        lines = [*lines[:max_lines], f"{ELLIPSIS} ({hidden} more lines)"]
+    return "\n".join(lines)
+
+
+def shorten(text: str, limit: int) -> str:
+    """Return *text* cut to *limit* characters, with an ellipsis where it was cut."""
+    return text if len(text) <= limit else text[: limit - 1] + ELLIPSIS
+
+
+def number(value: float, digits: int = 5) -> str:
+    """Return *value* for a table cell: *digits* significant digits, no separators.
+
+    A value that is not whole never reads as a whole number: 0.999999 is not 1.
+    """
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    size = abs(value)
+    if value == int(value) and size < 1e7:  # noqa: PLR2004
+        return str(int(value))
+    if size >= 1e7 or size < 1e-4:  # noqa: PLR2004
+        return _trim(f"{value:.{digits - 1}e}")
+    for wanted in range(digits, 17):
+        text = f"{value:.{wanted}g}"
+        if "e" not in text and ("." in text or wanted >= 16):  # noqa: PLR2004
+            short = float(text)
+            if short != int(short) or value == int(value):
+                return text
+    return repr(value)
+
+
+def _trim(text: str) -> str:
+    mantissa, _, exponent = text.partition("e")
+    if "." in mantissa:
+        mantissa = mantissa.rstrip("0").rstrip(".")
+    return f"{mantissa}e{exponent}"
+
+
+def signed(value: float) -> str:
+    """Return *value* with its sign always shown, as for a change."""
+    if math.isnan(value):
+        return "NaN"
+    if value == 0:
+        return "±0"
+    text = number(value, 4)
+    return text if text.startswith("-") else "+" + text
+
+
+def step_text(step: float | None) -> str:
+    """Return a step with thousands separators: ``12,000``, ``5.5``."""
+    if step is None:
+        return ""
+    if not math.isfinite(step):
+        return number(step)
+    if step == int(step):
+        return f"{int(step):,}"
+    return f"{step:,.4f}".rstrip("0").rstrip(".")
+
+
+def scalar_text(value: Scalar, limit: int = 200) -> str:
+    """Return a hyperparameter as its owner would write it."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{int(value)}.0" if _is_small_whole(value) else repr(value)
+    if isinstance(value, int):
+        return str(value) if abs(value) < 10**18 else f"{value:.6e}"
+    return clean(value, limit)
+
+
+def _is_small_whole(value: float) -> bool:
+    return math.isfinite(value) and value == int(value) and abs(value) < 1e15  # noqa: PLR2004
+
+
+_UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
+
+
+def size_text(size_bytes: int) -> str:
+    """Return a file size with three digits at most: ``41.2 MB`` (powers of 1000)."""
+    value = float(size_bytes)
+    for unit in _UNITS:
+        if value < 999.5 or unit == _UNITS[-1]:  # noqa: PLR2004
+            if unit == "B" or value >= 100:  # noqa: PLR2004
+                return f"{value:.0f} {unit}"
+            return f"{value:.1f} {unit}"
+        value /= 1000
+    raise AssertionError
+
+
+def duration_text(seconds: float) -> str:
+    """Return a length of time in its two largest units: ``2 d 3 h``, ``45 s``."""
+    left = int(max(0.0, seconds))
+    parts = []
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        amount, left = divmod(left, length)
+        if amount:
+            parts.append(f"{amount} {unit}")
+        elif parts:
+            break
+        if len(parts) == 2:  # noqa: PLR2004
+            break
+    return " ".join(parts) or "0 s"
+
+
+_BLOCKS = "▁▂▃▄▅▆▇█"
+
+
+def sparkline(values: list[float | None], width: int = 16) -> str:
+    """Return *values* as block characters, oldest first, at most *width* long.
+
+    Gaps (None) are shown as ``·``; a constant course is a line of middle blocks.
+    """
+    if len(values) > width:
+        values = [
+            _mean(values[i * len(values) // width : (i + 1) * len(values) // width])
+            for i in range(width)
+        ]
+    finite = [value for value in values if value is not None]
+    if not finite:
+        return ""
+    low, high = min(finite), max(finite)
+    span = high - low
+    if not math.isfinite(span) or span <= 0:
+        return "".join("·" if value is None else _BLOCKS[3] for value in values)
+    return "".join(
+        "·" if value is None else _BLOCKS[min(7, int((value - low) / span * 8))]
+        for value in values
+    )
+
+
+def _mean(values: list[float | None]) -> float | None:
+    finite = [value for value in values if value is not None]
+    return sum(finite) / len(finite) if finite else None
+
+
+@lru_cache(maxsize=1024)
+def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
+    """Return a sort key that puts ``checkpoint-96`` before ``checkpoint-108``."""
+    return tuple(
+        (0, int(part), "") if part.isdigit() and part.isascii() else (1, 0, part)
+        for part in re.split(r"(\d{1,18})", text)
+        if part
+    )
