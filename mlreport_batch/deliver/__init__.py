@@ -16,7 +16,8 @@ was lost after the last byte), `ChannelDownError` (no mail can go out now) and
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from importlib import import_module
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +82,22 @@ class Channel(Protocol):
         Raises:
             MlreportError: It does not; the message says what to do.
         """
+
+
+# By ``mail.via``. Modules are named, not imported: a tick uses one of them.
+CHANNELS: Mapping[str, str] = {
+    "outbox": "mlreport_batch.deliver.outbox:OutboxChannel",
+    "smtp": "mlreport_batch.deliver.smtp:SmtpChannel",
+    "sendmail": "mlreport_batch.deliver.sendmail:SendmailChannel",
+}
+
+
+def channel_type(via: str) -> type[Any]:
+    """Return the dataclass behind *via*; its fields are the config table *via*.
+
+    Raises:
+        KeyError: No channel has that name.
+    """
+    module, _, name = CHANNELS[via].partition(":")
+    found: type[Any] = getattr(import_module(module), name)
+    return found

@@ -1,0 +1,141 @@
+"""Lay mails into a folder as ``.eml``: no account, no server, any mail program.
+
+A mail's name comes from its own date, run and report id, so laying down the same
+mail twice gives one file.
+"""
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlreport_batch.deliver import Envelope, Receipt
+from mlreport_batch.errors import ChannelDownError, ConfigError, DeliveryError
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxChannel:
+    """A folder that takes the mails; made when missing.
+
+    Attributes:
+        dir: The folder; ``~`` is expanded.
+    """
+
+    dir: str
+
+    @contextmanager
+    def open(self) -> Iterator["OutboxSession"]:
+        """Make the folder and hand out a way into it."""
+        folder = Path(self.dir).expanduser()
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as exc:
+            raise ConfigError(
+                f"outbox.dir: {folder} is not a folder",
+                kept="All mails are kept",
+                advice="Name another folder or remove the file in its place",
+            ) from exc
+        except OSError as exc:
+            raise ChannelDownError(
+                f"The outbox {folder} cannot be made: {_reason(exc)}",
+                kept="All mails are kept and tried again in the next tick",
+                advice="Make it writable, or set outbox.dir to another folder",
+            ) from exc
+        yield OutboxSession(folder)
+
+    def check(self) -> str:
+        """Return one line when a mail could be laid down now."""
+        folder = Path(self.dir).expanduser()
+        place = folder
+        while not place.exists() and place != place.parent:
+            place = place.parent
+        if not place.is_dir():
+            raise ConfigError(
+                f"outbox.dir: {place} is not a folder",
+                advice="Name another folder or remove the file in its place",
+            )
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise ChannelDownError(
+                f"outbox.dir: no right to write to {place}",
+                advice="Make it writable, or set outbox.dir to another folder",
+            )
+        return f"outbox {folder}" if place == folder else f"outbox {folder}, to be made"
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxSession:
+    """An existing folder."""
+
+    folder: Path
+
+    def send(self, message: bytes, envelope: Envelope) -> Receipt:
+        """Lay *message* down; afterwards it is on the disk, whole.
+
+        Raises:
+            DeliveryError: The disk would not take it; nothing is left behind.
+        """
+        path = self.folder / file_name(message, envelope.rid)
+        partial = path.with_name(f".{path.name}.part")
+        try:
+            try:
+                _write(partial, message)
+                partial.replace(path)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    partial.unlink()
+                raise
+            _sync_folder(self.folder)
+        except OSError as exc:
+            raise DeliveryError(
+                f"{path} could not be written: {_reason(exc)}",
+                kept="The mail is kept and tried again in the next tick",
+                advice="Free some space or make the outbox writable",
+            ) from exc
+        return Receipt(answer=str(path))
+
+
+def file_name(message: bytes, rid: str) -> str:
+    """Return the name of *message* in an outbox: date, run and report id."""
+    from email.parser import BytesHeaderParser
+
+    headers = BytesHeaderParser().parsebytes(message[: message.find(b"\r\n\r\n") + 4])
+    run = str(headers.get("List-Id", "")).lstrip("<").partition(".")[0]
+    parts = (_stamp(str(headers.get("Date", ""))), run[:60], rid)
+    return _UNSAFE.sub("-", "-".join(filter(None, parts))).lstrip(".") + ".eml"
+
+
+def _stamp(date: str) -> str:
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return parsedate_to_datetime(date).strftime("%Y%m%d-%H%M%S")
+    except (TypeError, ValueError):
+        return ""
+
+
+def _write(path: Path, data: bytes) -> None:
+    # Left by a tick that was killed; a link there must not be followed.
+    path.unlink(missing_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with open(os.open(path, flags, 0o600), "wb", buffering=0) as file:  # noqa: PTH123
+        view = memoryview(data)
+        while view:
+            view = view[file.write(view) :]
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _reason(exc: OSError) -> str:
+    return f"{exc.strerror or exc} (errno {exc.errno})"

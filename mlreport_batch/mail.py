@@ -1,0 +1,380 @@
+"""Put a rendered report into one frozen mail.
+
+Equal input gives equal bytes: boundaries come from the report's id, the date is
+given, nothing is drawn at random. The bytes are pure 7-bit ASCII with CRLF line
+ends and short lines, so no server needs 8BITMIME or SMTPUTF8 to carry them.
+
+The parts are put together here and not by `email.message`: CPython folds long
+references into encoded words and has refolded addresses wrongly
+(CVE-2025-1795), and a frozen mail should not depend on the patch level.
+"""
+
+import base64
+import binascii
+import hashlib
+import html
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from mlreport_batch.render import Image, Rendered
+from mlreport_batch.text import REPLACEMENT, clean
+
+MAX_MAIL_BYTES = 25_000_000
+FALLBACK_DOMAIN = "mlreport.invalid"
+
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LOCAL = re.compile(rf"{_ATEXT}(?:\.{_ATEXT})*")
+_WORDS = re.compile(rf"{_ATEXT}(?: {_ATEXT})*")
+_MESSAGE_ID = re.compile(r"<[!-;=?A-~]+@[!-;=?A-~]+>")  # printable, no <, >, @
+_RID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_CID = re.compile(r"[A-Za-z0-9._@-]{1,80}")
+_MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9.+-]+")
+
+_UNSAFE_IN_BODY = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
+
+_LOCAL_PART_MAX = 64  # RFC 5321, 4.5.3.1.1
+_ADDRESS_MAX = 254
+_LINE_MAX = 76
+_NAME_MAX = 80
+_SUBJECT_MAX = 120
+_VALUE_MAX = 600  # characters of one header value; a line may have 998
+_WORD_BYTES = 42  # 56 in base64, 68 with its frame, 77 after "Subject: "
+_ASCII = bytes(range(128))
+
+
+@dataclass(frozen=True, slots=True)
+class MailHeader:
+    """What a mail says about itself, as plain values.
+
+    Attributes:
+        rid: The report's id; boundaries are made from it.
+        message_id: As `message_id` makes it, with its angle brackets.
+        date: When the report was made; aware.
+        sender: ``Name <address>`` or a bare address.
+        recipients: Likewise, for the To line. Only from the config.
+        subject: Any text; as `subject` or `digest_subject` make it.
+        thread_root: As `thread_root_id` makes it, or None outside a thread.
+        references: Further message ids of the thread, oldest first.
+        list_id: As `list_id` makes it, or empty.
+        report_name: Names the PDF; unsafe characters are replaced.
+        language: ``en`` or ``ko``.
+    """
+
+    rid: str
+    message_id: str
+    date: datetime
+    sender: str
+    recipients: tuple[str, ...]
+    subject: str
+    thread_root: str | None = None
+    references: tuple[str, ...] = ()
+    list_id: str = ""
+    report_name: str = "report"
+    language: str = "en"
+
+
+def compose(
+    rendered: Rendered, *, header: MailHeader, max_bytes: int = MAX_MAIL_BYTES
+) -> bytes:
+    """Return the finished mail, equal for equal arguments.
+
+    A PDF that would make the mail larger than *max_bytes* is left out, and the
+    mail says so. A note of the renderer that its text does not show is shown too.
+
+    Raises:
+        ValueError: A header value is malformed; config and tick prevent that.
+    """
+    rendered = _with_notice(rendered, rendered.note)
+    message = _message(rendered, header)
+    if rendered.pdf is not None and len(message) > max_bytes:
+        notice = _too_large(len(rendered.pdf), max_bytes, header.language)
+        message = _message(_with_notice(replace(rendered, pdf=None), notice), header)
+    return message
+
+
+def parse_address(text: str) -> tuple[str, str]:
+    """Return the name and the ASCII address of ``Name <address>`` or ``address``.
+
+    A domain outside ASCII is turned into its ``xn--`` form.
+
+    Raises:
+        ValueError: It is no address we can mail to; the message says why.
+    """
+    if len(text) > _VALUE_MAX:
+        raise ValueError(f"an address of {len(text)} characters is too long")
+    if clean(text, _VALUE_MAX) != text:
+        raise ValueError(f"{clean(text)!r} holds characters that no address may hold")
+    name, bracket, rest = text.strip().rpartition("<")
+    if bracket and not rest.endswith(">"):
+        raise ValueError(f"{text!r} has text after the address")
+    address = rest[:-1].strip() if bracket else rest
+    local, at, domain = address.rpartition("@")
+    if not at or not local or not domain:
+        raise ValueError(f"{text!r} is not an address such as me@lab.example")
+    if not local.isascii():
+        raise ValueError(
+            f"{text!r}: the part before the @ must be plain ASCII, since many"
+            " servers cannot carry other letters; use an ASCII alias"
+        )
+    if not _LOCAL.fullmatch(local) or len(local) > _LOCAL_PART_MAX:
+        raise ValueError(f"{text!r}: {local!r} cannot stand before the @")
+    try:
+        domain = domain.encode("idna").decode("ascii")
+    except UnicodeError:
+        domain = ""
+    address = f"{local}@{domain}"
+    if not _DOMAIN.fullmatch(domain) or len(address) > _ADDRESS_MAX:
+        raise ValueError(f"{text!r}: what follows the @ is not a domain")
+    name = name.strip()
+    if len(name) > 1 and name.startswith('"') and name.endswith('"'):
+        name = re.sub(r"\\(.)", r"\1", name[1:-1])
+    return name, address
+
+
+def mail_domain(sender: str) -> str:
+    """Return the domain for ids made on behalf of *sender*.
+
+    Servers refuse ids without a dotted domain, so ``ml@localhost`` gets
+    ``mlreport.invalid``.
+    """
+    try:
+        _, address = parse_address(sender)
+    except ValueError:
+        return FALLBACK_DOMAIN
+    domain = address.rpartition("@")[2].lower()
+    return domain if "." in domain else FALLBACK_DOMAIN
+
+
+def message_id(rid: str, sender: str) -> str:
+    """Return the Message-ID of report *rid* sent by *sender*."""
+    return f"<{rid}@{mail_domain(sender)}>"
+
+
+def thread_root_id(instance: str, run_path: str, domain: str) -> str:
+    """Return the id that all mails about one run refer to.
+
+    No mail bears it; mail programs group by it all the same.
+    """
+    key = instance.encode() + b"\0" + os.fsencode(run_path)
+    return f"<run-{hashlib.sha256(key).hexdigest()[:26]}@{domain}>"
+
+
+def list_id(run: str, domain: str) -> str:
+    """Return the List-Id of a run's mails, for filters (RFC 2919)."""
+    label = re.sub(r"[^A-Za-z0-9]+", "-", run).strip("-")[-40:].strip("-")
+    mark = hashlib.sha256(run.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return ".".join(("-".join(filter(None, (label, mark))), "mlreport", domain))
+
+
+def subject(run: str) -> str:
+    """Return the subject of all mails about *run*.
+
+    It never changes: Gmail splits a thread where the subject does.
+    """
+    name = clean(run, _VALUE_MAX)
+    if len(name) > _SUBJECT_MAX:
+        name = f"{name[:40]}…{name[41 - _SUBJECT_MAX :]}"
+    return f"[mlreport] {name}"
+
+
+def digest_subject(runs: int, language: str) -> str:
+    """Return the subject of one mail about several runs."""
+    if language == "ko":
+        return f"[mlreport] 새 소식이 있는 실행 {runs}개"
+    return (
+        f"[mlreport] {runs} runs with news"
+        if runs != 1
+        else "[mlreport] 1 run with news"
+    )
+
+
+def _message(rendered: Rendered, header: MailHeader) -> bytes:
+    body = _multipart(
+        "alternative",
+        f"=_{header.rid}_2",
+        [_text_part("plain", rendered.text), _html_part(rendered, header.rid)],
+    )
+    if rendered.pdf is not None:
+        pdf = _file_part(
+            "application/pdf",
+            rendered.pdf,
+            f'attachment;\r\n filename="{_file_name(header.report_name)}"',
+        )
+        body = _multipart("mixed", f"=_{header.rid}_1", [body, pdf])
+    return _headers(header).encode("ascii") + body + b"\r\n"
+
+
+def _headers(header: MailHeader) -> str:
+    from email.utils import format_datetime
+
+    if not _RID.fullmatch(header.rid):
+        raise ValueError(f"{header.rid!r} cannot be a report's id")
+    if header.date.tzinfo is None:
+        raise ValueError("a mail's date needs a time zone")
+    if not header.recipients:
+        raise ValueError("a mail needs a recipient")
+    thread = [header.thread_root] if header.thread_root else []
+    thread += [ref for ref in header.references if ref not in thread]
+    for ref in (header.message_id, *thread):
+        if not _MESSAGE_ID.fullmatch(ref):
+            raise ValueError(f"{ref!r} is not a message id")
+    lines = [
+        f"Date: {format_datetime(header.date)}",
+        f"From: {_mailbox(header.sender)}",
+        "To: " + ",\r\n ".join(map(_mailbox, header.recipients)),
+        f"Subject: {_unstructured(header.subject, used=len('Subject: '))}",
+        f"Message-ID: {header.message_id}",
+    ]
+    if thread:
+        lines += [
+            f"In-Reply-To: {thread[-1]}",
+            "References: " + "\r\n ".join(thread),
+        ]
+    if header.list_id:
+        if not _DOMAIN.fullmatch(header.list_id):
+            raise ValueError(f"{header.list_id!r} cannot be a List-Id")
+        lines.append(f"List-Id: <{header.list_id}>")
+    lines += [
+        # RFC 3834. The second is Exchange's; non-delivery reports stay wanted.
+        "Auto-Submitted: auto-generated",
+        "X-Auto-Response-Suppress: DR, RN, NRN, OOF, AutoReply",
+        # Gmail may replace the Message-ID; this one stays.
+        f"X-Mlreport-Id: {header.rid}",
+        f"Content-Language: {'ko' if header.language == 'ko' else 'en'}",
+        "MIME-Version: 1.0",
+    ]
+    return "\r\n".join(lines) + "\r\n"
+
+
+def _mailbox(text: str) -> str:
+    name, address = parse_address(text)
+    if not name:
+        return address
+    if not name.isascii() or "=?" in name:
+        name = _encoded_words(name)
+    elif not _WORDS.fullmatch(name):
+        name = '"' + re.sub(r'(["\\])', r"\\\1", name) + '"'
+    return f"{name}\r\n <{address}>"
+
+
+def _unstructured(text: str, *, used: int) -> str:
+    """Return *text* for a header, folded; *used* is the length of its name."""
+    words = clean(text, _VALUE_MAX).split()
+    value = " ".join(words)
+    # A run called "=?utf-8?..." must not be decoded by whoever reads the mail.
+    if not value.isascii() or "=?" in value or any(len(w) > _LINE_MAX for w in words):
+        return _encoded_words(value)
+    folded = ""
+    for word in words:
+        if folded and used + 1 + len(word) > _LINE_MAX:
+            folded, used = f"{folded}\r\n {word}", 1 + len(word)
+        else:
+            folded, used = f"{folded} {word}", used + 1 + len(word)
+    return folded.lstrip(" ")
+
+
+def _encoded_words(text: str) -> str:
+    """Return *text* as RFC 2047 words of at most 75 characters, one a line."""
+    chunks = [b""]
+    for character in text:
+        data = character.encode()
+        if len(chunks[-1]) + len(data) > _WORD_BYTES:
+            chunks.append(b"")
+        chunks[-1] += data
+    return "\r\n ".join(
+        f"=?utf-8?B?{base64.b64encode(chunk).decode('ascii')}?=" for chunk in chunks
+    )
+
+
+def _multipart(
+    kind: str, boundary: str, parts: Sequence[bytes], more: str = ""
+) -> bytes:
+    # "=_" occurs neither in base64 nor in quoted-printable, so no body holds it.
+    head = f'Content-Type: multipart/{kind};{more}\r\n boundary="{boundary}"\r\n\r\n'
+    line = f"--{boundary}\r\n".encode("ascii")
+    inner = b"".join(line + part + b"\r\n" for part in parts)
+    return head.encode("ascii") + inner + f"--{boundary}--\r\n".encode("ascii")
+
+
+def _html_part(rendered: Rendered, rid: str) -> bytes:
+    page = _text_part("html", rendered.mail_html)
+    if not rendered.images:
+        return page
+    images = [_image_part(image) for image in rendered.images]
+    more = '\r\n type="text/html";'  # RFC 2387 asks for it
+    return _multipart("related", f"=_{rid}_3", [page, *images], more)
+
+
+def _text_part(subtype: str, text: str) -> bytes:
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    data = _UNSAFE_IN_BODY.sub(REPLACEMENT, lines).encode()
+    foreign = len(data.translate(None, _ASCII))
+    # Quoted-printable triples a foreign byte, base64 adds a third to everything.
+    if foreign * 6 > len(data):
+        encoding, body = "base64", _base64(data.replace(b"\n", b"\r\n"))
+    else:
+        encoding = "quoted-printable"
+        body = binascii.b2a_qp(data, istext=True).replace(b"\n", b"\r\n")
+    head = (
+        f'Content-Type: text/{subtype}; charset="utf-8"\r\n'
+        f"Content-Transfer-Encoding: {encoding}\r\n\r\n"
+    )
+    return head.encode("ascii") + body
+
+
+def _image_part(image: Image) -> bytes:
+    if not _CID.fullmatch(image.cid):
+        raise ValueError(f"{image.cid!r} cannot name a picture")
+    suffix = image.media_type.rpartition("/")[2].partition("+")[0]
+    name = _file_name(image.cid.partition("@")[0], suffix=f".{suffix}")
+    disposition = f'inline;\r\n filename="{name}"\r\nContent-ID: <{image.cid}>'
+    return _file_part(image.media_type, image.data, disposition)
+
+
+def _file_part(media_type: str, data: bytes, disposition: str) -> bytes:
+    if not _MEDIA_TYPE.fullmatch(media_type):
+        raise ValueError(f"{media_type!r} is not a media type")
+    head = (
+        f"Content-Type: {media_type}\r\n"
+        "Content-Transfer-Encoding: base64\r\n"
+        f"Content-Disposition: {disposition}\r\n\r\n"
+    )
+    return head.encode("ascii") + _base64(data)
+
+
+def _base64(data: bytes) -> bytes:
+    return base64.encodebytes(data).replace(b"\n", b"\r\n").removesuffix(b"\r\n")
+
+
+def _file_name(text: str, *, suffix: str = ".pdf") -> str:
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", text.removesuffix(suffix)).strip("-.")
+    return (name[: _NAME_MAX - len(suffix)] or "report") + suffix
+
+
+def _too_large(size: int, limit: int, language: str) -> str:
+    pdf, cap = f"{size / 1e6:.1f} MB", f"{limit / 1e6:.0f} MB"
+    if language == "ko":
+        return f"PDF({pdf})는 첨부하지 않았습니다. 메일이 {cap}를 넘게 됩니다."
+    return f"The PDF ({pdf}) is not attached: the mail would be larger than {cap}."
+
+
+def _with_notice(rendered: Rendered, notice: str) -> Rendered:
+    if not notice:
+        return rendered
+    text, page = rendered.text, rendered.mail_html
+    if notice not in text:
+        text = f"{text.rstrip()}\n\n{notice}\n"
+    escaped = html.escape(notice)
+    if escaped not in page and notice not in page:
+        before, end, after = page.rpartition("</body>")
+        page = (
+            f"{before}<p>{escaped}</p>{end}{after}"
+            if end
+            else f"{page}<p>{escaped}</p>"
+        )
+    return replace(rendered, text=text, mail_html=page)
