@@ -1,0 +1,150 @@
+"""What is new: seen against reported.
+
+*Seen* is the state of a run's files; *reported* is the `Snapshot` that its last
+accepted report showed. News is the difference, so a report that failed, waited
+or went into a digest loses nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mlreport_batch.text import Scalar
+from mlreport_batch.view import RunView
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A metric as a report showed it."""
+
+    count: int
+    last: float
+    last_step: float
+    best: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a report showed: the *reported* mark.
+
+    Attributes:
+        metrics: By name.
+        hparams: Masked hyperparameters.
+        expect: Intended hyperparameters.
+        results: Values without history.
+        weights: Checkpoints by path: (size, mtime_ns).
+        outcome: ``finished``, ``failed`` or empty.
+        problems: Their texts.
+        alerts: Alerts that held, by kind and subject: when they were last told,
+            seconds since the epoch.
+        restarts: How often a log had begun anew.
+        at: When the report was made, seconds since the epoch.
+    """
+
+    metrics: dict[str, Shown] = field(default_factory=dict)
+    hparams: dict[str, Scalar] = field(default_factory=dict)
+    expect: dict[str, Scalar] = field(default_factory=dict)
+    results: dict[str, Scalar] = field(default_factory=dict)
+    weights: dict[str, tuple[int, int]] = field(default_factory=dict)
+    outcome: str = ""
+    problems: tuple[str, ...] = ()
+    alerts: dict[str, float] = field(default_factory=dict)
+    restarts: int = 0
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a run has that its last report did not show.
+
+    Attributes:
+        new_points: New values by metric; all of them where a log began anew.
+        kinds: What is new: ``metrics hparams results checkpoints status problems
+            alerts``, in this order.
+        new_weights: Paths of checkpoints that are new or rewritten.
+        changed_hparams: Hyperparameters that changed: (before, now).
+    """
+
+    new_points: Mapping[str, int]
+    kinds: tuple[str, ...]
+    new_weights: frozenset[str]
+    changed_hparams: Mapping[str, tuple[Scalar, Scalar]]
+
+    @property
+    def is_news(self) -> bool:
+        """Whether there is anything to report."""
+        return bool(self.kinds)
+
+    @property
+    def total_points(self) -> int:
+        """New values over all metrics."""
+        return sum(self.new_points.values())
+
+
+def compare(view: RunView, reported: Snapshot | None) -> Changes:
+    """Return what *view* has that *reported* did not show; alerts are not its business."""
+    old = reported or Snapshot()
+    new_points = {}
+    for name, summary in view.metrics.items():
+        shown = old.metrics.get(name)
+        if shown is None:
+            new_points[name] = summary.count
+        elif (summary.count, summary.last_step) != (shown.count, shown.last_step) or (
+            summary.last != shown.last and summary.last == summary.last
+        ):
+            gained = summary.count - shown.count
+            new_points[name] = gained if gained > 0 else summary.count
+    changed = {
+        key: (old.hparams[key], value)
+        for key, value in view.hparams.items()
+        if reported is not None and key in old.hparams and old.hparams[key] != value
+    }
+    added = set(view.hparams) - set(old.hparams)
+    new_weights = frozenset(
+        weights.path
+        for weights in view.weights
+        if old.weights.get(weights.path) != (weights.size, weights.mtime_ns)
+    )
+    outcome = view.outcome.status if view.outcome else ""
+    problems = {str(problem) for problem in view.problems}
+    tests = {
+        "metrics": bool(new_points),
+        "hparams": bool(changed or added or dict(view.expect) != old.expect),
+        "results": any(
+            key not in old.results or not _equal(old.results[key], value)
+            for key, value in view.results.items()
+        ),
+        "checkpoints": bool(new_weights),
+        "status": outcome != old.outcome and outcome in ("finished", "failed"),
+        "problems": bool(problems - set(old.problems)),
+    }
+    return Changes(
+        new_points,
+        tuple(kind for kind, holds in tests.items() if holds),
+        new_weights,
+        changed,
+    )
+
+
+def _equal(first: Scalar, second: Scalar) -> bool:
+    return first == second or (first != first and second != second)  # noqa: PLR0124
+
+
+def snapshot_of(
+    view: RunView, *, best: Mapping[str, float | None], alerts: dict[str, float], at: float
+) -> Snapshot:
+    """Return what a report made of *view* shows."""
+    return Snapshot(
+        metrics={
+            name: Shown(s.count, s.last, s.last_step, best.get(name))
+            for name, s in view.metrics.items()
+        },
+        hparams=dict(view.hparams),
+        expect=dict(view.expect),
+        results=dict(view.results),
+        weights={w.path: (w.size, w.mtime_ns) for w in view.weights},
+        outcome=view.outcome.status if view.outcome else "",
+        problems=tuple(str(problem) for problem in view.problems),
+        alerts=alerts,
+        restarts=view.restarts,
+        at=at,
+    )

@@ -1,0 +1,468 @@
+"""Describe a run in one `Report`: choose, order, word and format; draw nothing."""
+
+import math
+import re
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+from fnmatch import fnmatchcase
+
+from mlreport_batch.changes import Changes, Snapshot
+from mlreport_batch.insights import (
+    Alert,
+    best_of,
+    compare_intent,
+    goal_of,
+)
+from mlreport_batch.metrics import MetricSummary
+from mlreport_batch.phrases import phrase
+from mlreport_batch.report import (
+    AlertRow,
+    Chart,
+    CheckpointRow,
+    Digest,
+    Fact,
+    HparamRow,
+    MetricRow,
+    Report,
+    Series,
+    TextBlock,
+    Trend,
+    Verdict,
+)
+from mlreport_batch.text import (
+    Scalar,
+    clean,
+    clean_block,
+    duration_text,
+    number,
+    scalar_text,
+    signed,
+    size_text,
+    sparkline,
+    step_text,
+)
+from mlreport_batch.view import RunView, main_metrics
+
+METRICS_MAX = 300
+HPARAMS_MAX = 100
+CHECKPOINTS_MAX = 12
+PROBLEMS_MAX = 20
+RESULTS_MAX = 60
+CHARTS_MAX = 4
+SERIES_MAX = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the user wants in reports; globs on names, in the user's order."""
+
+    metrics: tuple[str, ...] = ("*",)
+    hparams: tuple[str, ...] = ("*",)
+    goals: Mapping[str, str] = field(default_factory=dict)
+    expect: Mapping[str, Scalar] = field(default_factory=dict)
+    language: str = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """Where and when a report is made.
+
+    Attributes:
+        rid: The report's id.
+        run: The run's name.
+        project: Name of the root folder.
+        now: Local time, aware.
+    """
+
+    rid: str
+    run: str
+    project: str
+    now: datetime
+
+
+def chosen_names(names: Sequence[str], globs: Sequence[str]) -> list[str]:
+    """Return the *names* that a glob takes, in the order of the globs."""
+    if tuple(globs) == ("*",):
+        return list(names)
+    found: dict[str, None] = {}
+    for pattern in globs:
+        for name in names:
+            if fnmatchcase(name, pattern):
+                found.setdefault(name)
+    return list(found)
+
+
+def host_name() -> str:
+    """Return this machine's name, cleaned."""
+    return clean(socket.gethostname(), 80)
+
+
+def describe(
+    view: RunView,
+    reported: Snapshot | None,
+    changes: Changes,
+    alerts: Sequence[Alert],
+    *,
+    status: tuple[str, str],
+    wishes: Wishes,
+    occasion: Occasion,
+) -> Report:
+    """Return the report about a run.
+
+    Args:
+        view: What its files say.
+        reported: What its last accepted report showed.
+        changes: What is new since.
+        alerts: Alerts that hold, worst first.
+        status: The status word and its evidence.
+        wishes: What the user wants to see.
+        occasion: Where and when.
+    """
+    language = wishes.language
+    cuts: list[str] = []
+
+    def cut(kind: str, shown: int, total: int) -> int:
+        if total > shown:
+            cuts.append(
+                phrase(language, f"cut_{kind}", shown=f"{shown:,}", total=f"{total:,}")
+            )
+        return shown
+
+    names = chosen_names(list(main_metrics(view)), wishes.metrics)
+    shown = names[: cut("metrics", METRICS_MAX, len(names))]
+    expect = {**wishes.expect, **view.expect}
+    hparams, intent_text, intent_ok = _hparam_rows(view, changes, expect, wishes)
+    groups = _chart_groups(shown, view)
+    weights = sorted(view.weights, key=lambda w: w.mtime_ns, reverse=True)
+    problems = [str(problem) for problem in view.problems]
+    results = [
+        Fact(clean(name), _result_text(value)) for name, value in view.results.items()
+    ]
+    now_s = occasion.now.timestamp()
+    return Report(
+        rid=occasion.rid,
+        language=language,
+        run=clean(occasion.run),
+        project=clean(occasion.project),
+        status=status[0],
+        status_text=clean(status[1]),
+        date=_date_text(occasion.now, language),
+        time=occasion.now.strftime("%H:%M %Z"),
+        host=host_name(),
+        notification=_headline(view, reported, shown, alerts, changes, wishes),
+        purpose=clean(view.purpose, 400),
+        steps=_steps_text(view, language),
+        facts=_facts(view, changes, now_s, language),
+        hparams=tuple(hparams[: cut("hparams", HPARAMS_MAX, len(hparams))]),
+        intent_text=intent_text,
+        intent_ok=intent_ok,
+        alerts=tuple(AlertRow(alert.kind, clean(alert.text)) for alert in alerts),
+        metrics=tuple(
+            _metric_row(name, view.metrics[name], reported, wishes) for name in shown
+        ),
+        charts=tuple(
+            _chart(title, members, view)
+            for title, members in groups[: cut("charts", CHARTS_MAX, len(groups))]
+        ),
+        results=tuple(results[: cut("results", RESULTS_MAX, len(results))]),
+        checkpoints=tuple(
+            CheckpointRow(
+                path=w.path,
+                size=size_text(w.size) if w.size else "",
+                age=phrase(
+                    language, "ago", age=duration_text(max(0, now_s - w.mtime_ns / 1e9))
+                ),
+                step=w.progress,
+                mark=w.mark,
+                is_new=reported is not None and w.path in changes.new_weights,
+            )
+            for w in weights[: cut("checkpoints", CHECKPOINTS_MAX, len(weights))]
+        ),
+        texts=tuple(
+            TextBlock(phrase(language, f"text_{text.kind}"), clean_block(text.text))
+            for text in view.texts
+        ),
+        problems=tuple(problems[: cut("problems", PROBLEMS_MAX, len(problems))]),
+        cuts=tuple(cuts),
+    )
+
+
+def describe_digest(
+    reports: Sequence[Report], *, rid: str, language: str
+) -> Digest:
+    """Return one digest over *reports*, those with alerts first."""
+    ordered = sorted(reports, key=lambda report: not report.alerts)
+    with_alerts = sum(1 for report in reports if report.alerts)
+    kind = "digest_headline" if with_alerts else "digest_headline_fine"
+    return Digest(
+        rid=rid,
+        language=language,
+        date=reports[0].date,
+        time=reports[0].time,
+        host=reports[0].host,
+        notification=phrase(
+            language, kind, runs=f"{len(reports):,}", alerts=f"{with_alerts:,}"
+        ),
+        reports=tuple(ordered),
+    )
+
+
+def _date_text(now: datetime, language: str) -> str:
+    if language == "ko":
+        return f"{now.year}년 {now.month}월 {now.day}일"
+    months = (
+        "January February March April May June July August September October "
+        "November December"
+    ).split()
+    return f"{now.year} {months[now.month - 1]} {now.day}"
+
+
+def local_now(zone: tzinfo | None, now_s: float) -> datetime:
+    """Return *now_s* (seconds since the epoch) in *zone*, or the machine's zone."""
+    return datetime.fromtimestamp(now_s, zone).astimezone(zone)
+
+
+def _steps_text(view: RunView, language: str) -> str:
+    step, total = view.step, view.progress.total
+    if step is None:
+        return ""
+    if total is None or total <= 0 or view.progress.step is None:
+        return step_text(step)
+    percent = f"{min(100.0, 100 * step / total):.0f} %"
+    return phrase(
+        language, "steps_of", step=step_text(step), total=step_text(total), percent=percent
+    )
+
+
+def _facts(
+    view: RunView, changes: Changes, now_s: float, language: str
+) -> tuple[Fact, ...]:
+    facts = []
+    if view.updated_ns:
+        age = duration_text(max(0.0, now_s - view.updated_ns / 1e9))
+        facts.append(
+            Fact(phrase(language, "fact_updated"), phrase(language, "ago", age=age))
+        )
+    if changes.total_points:
+        count = phrase(language, "all_new", count=f"{changes.total_points:,}")
+        facts.append(Fact(phrase(language, "fact_rows"), count))
+    if view.orphans:
+        text = phrase(language, "orphans", count=f"{view.orphans:,}")
+        facts.append(Fact(phrase(language, "fact_orphans"), text))
+    if view.restarts:
+        text = phrase(language, "restarts", count=f"{view.restarts:,}")
+        facts.append(Fact(phrase(language, "fact_restarts"), text))
+    return tuple(facts)
+
+
+def _result_text(value: Scalar) -> str:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return number(value)
+    return scalar_text(value)
+
+
+def _hparam_rows(
+    view: RunView, changes: Changes, expect: Mapping[str, Scalar], wishes: Wishes
+) -> tuple[list[HparamRow], str, bool | None]:
+    compared = compare_intent(expect, view.hparams)
+    rows = [
+        HparamRow(
+            key=clean(item.key),
+            value="" if item.verdict is Verdict.missing else scalar_text(item.actual),
+            intended=scalar_text(item.intended),
+            verdict=item.verdict,
+            changed_from=_changed_from(item.key, changes),
+        )
+        for item in compared
+    ]
+    stated = {item.key for item in compared}
+    for name in chosen_names(list(view.hparams), wishes.hparams):
+        if name not in stated:
+            rows.append(
+                HparamRow(
+                    key=clean(name),
+                    value=scalar_text(view.hparams[name]),
+                    intended="",
+                    verdict=Verdict.extra if compared else None,
+                    changed_from=_changed_from(name, changes),
+                )
+            )
+    if not compared:
+        return rows, "", None
+    bad = sum(1 for item in compared if item.verdict is not Verdict.right)
+    if bad:
+        text = phrase(
+            wishes.language, "intent_some", bad=str(bad), count=str(len(compared))
+        )
+    elif len(compared) == 1:
+        text = phrase(wishes.language, "intent_one")
+    else:
+        text = phrase(wishes.language, "intent_all", count=str(len(compared)))
+    return rows, text, bad == 0
+
+
+def _changed_from(key: str, changes: Changes) -> str:
+    if key not in changes.changed_hparams:
+        return ""
+    return scalar_text(changes.changed_hparams[key][0])
+
+
+def _metric_row(
+    name: str, summary: MetricSummary, reported: Snapshot | None, wishes: Wishes
+) -> MetricRow:
+    goal = goal_of(name, wishes.goals)
+    best = best_of(summary, goal)
+    delta, trend = _delta(name, summary, goal, reported)
+    middle = [
+        None if low is None or high is None else (low + high) / 2
+        for _, low, high in summary.curve.points()
+    ]
+    return MetricRow(
+        key=clean(name),
+        value=number(summary.last),
+        step=step_text(summary.last_step),
+        delta=delta,
+        trend=trend,
+        best="" if best is None else number(best[0]),
+        best_step="" if best is None else step_text(best[1]),
+        low="" if summary.low is None else number(summary.low),
+        high="" if summary.high is None else number(summary.high),
+        spark=sparkline(middle) if summary.count > 1 else "",
+        is_best_now=best is not None and summary.count > 1 and summary.last == best[0],
+        points=f"{summary.count:,}",
+    )
+
+
+def _delta(
+    name: str, summary: MetricSummary, goal: str | None, reported: Snapshot | None
+) -> tuple[str, Trend]:
+    shown = reported.metrics.get(name) if reported else None
+    if shown is None or not math.isfinite(shown.last) or not math.isfinite(summary.last):
+        return "", Trend.unknown
+    change = summary.last - shown.last
+    if change == 0:
+        return signed(0.0), Trend.same
+    if goal is None:
+        return signed(change), Trend.unknown
+    good = (change < 0) == (goal == "min")
+    return signed(change), Trend.better if good else Trend.worse
+
+
+def _headline(
+    view: RunView,
+    reported: Snapshot | None,
+    shown: Sequence[str],
+    alerts: Sequence[Alert],
+    changes: Changes,
+    wishes: Wishes,
+) -> str:
+    language = wishes.language
+    parts = []
+    if shown:
+        name = shown[0]
+        summary = view.metrics[name]
+        parts.append(_change_phrase(name, summary, reported, language))
+        best = best_of(summary, goal_of(name, wishes.goals))
+        if best is not None and summary.count > 1:
+            if summary.last == best[0]:
+                parts.append(phrase(language, "headline_best"))
+            else:
+                parts.append(
+                    phrase(
+                        language,
+                        "headline_best_was",
+                        best=number(best[0]),
+                        step=step_text(best[1]),
+                    )
+                )
+        parts.append(
+            phrase(language, "headline_step", step=step_text(summary.last_step))
+        )
+    elif changes.new_weights:
+        count = len(changes.new_weights)
+        first = min(changes.new_weights)
+        kind = "headline_new_weight" if count == 1 else "headline_new_weights"
+        parts.append(phrase(language, kind, path=first, count=f"{count:,}"))
+    else:
+        parts.append(phrase(language, "headline_no_metrics"))
+    line = ", ".join(parts)
+    if alerts:
+        first_alert = alerts[0].text
+        if len(alerts) > 1:
+            first_alert = phrase(
+                language, "headline_alert", first=first_alert, more=str(len(alerts) - 1)
+            )
+        line = f"{first_alert}. {line}"
+    return clean(line)
+
+
+def _change_phrase(
+    name: str, summary: MetricSummary, reported: Snapshot | None, language: str
+) -> str:
+    value = number(summary.last)
+    shown = reported.metrics.get(name) if reported else None
+    if shown is None or not (math.isfinite(shown.last) and math.isfinite(summary.last)):
+        return phrase(language, "headline_first", metric=name, value=value)
+    change = summary.last - shown.last
+    if change == 0:
+        return phrase(language, "headline_same", metric=name, value=value)
+    share = abs(change / shown.last) * 100 if shown.last else math.inf
+    if share > 1000:  # noqa: PLR2004
+        return phrase(
+            language, "headline_by", metric=name, value=value, delta=signed(change)
+        )
+    percent = f"{share:.1f} %" if share >= 0.05 else "< 0.1 %"  # noqa: PLR2004
+    # Of a negative value, "down 4 %" would be read the wrong way round.
+    if shown.last < 0:
+        return phrase(
+            language, "headline_by", metric=name, value=value, delta=signed(change)
+        )
+    kind = "headline_down" if change < 0 else "headline_up"
+    return phrase(language, kind, metric=name, value=value, percent=percent)
+
+
+_SPLIT_WORDS = re.compile(
+    r"(?i)(^|[/_.\s-])(?:train(?:ing)?|val(?:id(?:ation)?)?|eval(?:uation)?|test|dev)"
+    r"(?=$|[/_.\s-])"
+)
+
+
+def _family(name: str) -> str:
+    """Return what stays of a metric's name without train, val, step or epoch."""
+    bare = _SPLIT_WORDS.sub("", name)
+    bare = re.sub(r"(?i)[_/](?:step|epoch)$", "", bare)
+    return bare.strip("/_. -").lower() or name.lower()
+
+
+def _chart_groups(
+    shown: Sequence[str], view: RunView
+) -> list[tuple[str, list[str]]]:
+    """Return (title, metrics) of the charts: train and val of a kind share one."""
+    groups: dict[str, list[str]] = {}
+    for name in shown:
+        if len(view.metrics[name].curve.steps) > 8:  # more than one bucket of float64
+            groups.setdefault(_family(name), []).append(name)
+    charts = []
+    for family, members in groups.items():
+        for start in range(0, len(members), SERIES_MAX):
+            part = members[start : start + SERIES_MAX]
+            charts.append((part[0] if len(part) == 1 else family, part))
+    return charts
+
+
+def _chart(title: str, members: Sequence[str], view: RunView) -> Chart:
+    series = []
+    for name in members:
+        points = view.metrics[name].curve.points()
+        series.append(
+            Series(
+                key=clean(name),
+                steps=tuple(step for step, _, _ in points),
+                lows=tuple(low for _, low, _ in points),
+                highs=tuple(high for _, _, high in points),
+                latest=number(view.metrics[name].last),
+            )
+        )
+    return Chart(clean(title), tuple(series))

@@ -1,0 +1,473 @@
+"""Find run directories below the roots, by what lies in them.
+
+A folder is a run when a file in it (or in a folder that a framework puts below
+its runs) holds metrics, hyperparameters or an intent. Everything else below a
+run belongs to it, unless it is a run of its own. Symlinks are not followed.
+"""
+
+import os
+import stat
+import time
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from mlreport_batch.errors import Problem
+from mlreport_batch.formats import Candidate, LogFormat, Match, Role
+from mlreport_batch.tail import Signature, read_head
+from mlreport_batch.text import clean, natural_key
+from mlreport_batch.weights import Weights, is_weights
+
+DEPTH_MAX = 16
+ENTRIES_MAX = 200_000
+CANDIDATES_MAX = 2_000
+HEAD = 8192
+
+_SUFFIXES = (
+    ".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".yaml", ".yml", ".txt", ".log",
+    ".out", ".err", ".db", ".sqlite", ".sqlite3",
+)  # fmt: skip
+_MODEL_DIRS = ("model-best", "model-last")
+_SKIPPED = frozenset(
+    ["__pycache__", "node_modules", "site-packages", "dist-packages", "_sources"]
+)
+_ENTERED_HIDDEN = frozenset([".hydra"])
+# Folders that hold a part of a run when the folder above looks like one.
+_PARTS = frozenset(
+    "logs log metrics eval evaluation evaluations val valid validation test train "
+    "training tb tensorboard results csv history monitor events summaries".split()
+)
+
+Recognise = Callable[[Candidate], Iterable[tuple[LogFormat, Match]]]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A file that was looked into.
+
+    Attributes:
+        signature: What ``stat`` said when it was looked into.
+        format: Name of the format that claims it, or empty.
+        match: The claim.
+        why: Why nobody claims it, or what it was recognised by.
+    """
+
+    signature: Signature
+    format: str
+    match: Match | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A folder's word on which folder is a run: itself or one above it."""
+
+    levels_up: int
+    closed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """One folder as it was listed.
+
+    Attributes:
+        path: The folder.
+        mtime_ns: Its modification time before it was listed; 0 if it was written
+            to so recently that the listing may have missed something.
+        inode: Its inode number.
+        listing: CRC-32 of the sorted names in it.
+        folders: Names of the folders below it that are entered.
+        files: Files that were looked into, by name.
+        weights: Checkpoints in it, by name: (size, mtime_ns).
+        problems: What could not be listed, with paths relative to this folder.
+    """
+
+    path: str
+    mtime_ns: int
+    inode: int
+    listing: int
+    folders: tuple[str, ...] = ()
+    files: Mapping[str, FoundFile] = field(default_factory=dict)
+    weights: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def claim(self) -> Claim | None:
+        """What its files say about which folder is a run."""
+        matches = [
+            found.match
+            for found in self.files.values()
+            if found.match is not None and found.match.role is not Role.context
+        ]
+        if not matches:
+            return None
+        levels_up = max(match.levels_up for match in matches)
+        return Claim(
+            levels_up,
+            any(match.closed for match in matches if match.levels_up == levels_up),
+        )
+
+    @property
+    def is_evidence(self) -> bool:
+        """Whether something in it suggests a run, if only weakly."""
+        return bool(self.weights) or any(f.match for f in self.files.values())
+
+
+@dataclass(frozen=True, slots=True)
+class RunFile:
+    """A file of a run: ``path`` is relative to the run, with ``/`` between parts."""
+
+    path: str
+    full_path: str
+    signature: Signature
+    format: str
+    match: Match | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunDir:
+    """A run directory with all that was found in it.
+
+    Attributes:
+        name: Its path below the root; the root itself has its own folder's name.
+        path: The directory.
+        root: The root it was found under.
+        files: Files that were looked into, in natural order of their paths.
+        weights: Checkpoints, likewise.
+        problems: What could not be listed.
+    """
+
+    name: str
+    path: str
+    root: str
+    files: tuple[RunFile, ...]
+    weights: tuple[Weights, ...]
+    problems: tuple[Problem, ...] = ()
+
+
+def is_racy(mtime_ns: int, now_ns: int) -> bool:
+    """Return whether a later write could carry the same timestamp.
+
+    Kernels stamp files at a tick of some milliseconds; file systems without
+    fractions of seconds stamp at whole (FAT: even) ones. Times in the future say
+    nothing and count as racy for two seconds only.
+    """
+    age = now_ns - mtime_ns
+    return abs(age) < (2_000_000_000 if mtime_ns % 1_000_000_000 == 0 else 50_000_000)
+
+
+def _is_candidate(name: str, parents: tuple[str, ...]) -> bool:
+    lowered = name.lower()
+    if lowered.endswith(_SUFFIXES) or "tfevents" in lowered:
+        return True
+    # MLflow's file store: one file per metric and parameter, named after it.
+    return "metrics" in parents[:8] or (bool(parents) and parents[0] in ("params", "tags"))
+
+
+def list_folder(
+    path: str,
+    *,
+    root: str,
+    recognise: Recognise,
+    above: Folder | None = None,
+    before: Folder | None = None,
+) -> Folder:
+    """Return *path* as it is now.
+
+    Args:
+        path: The folder.
+        root: The root of the search; ``Candidate.parents`` ends there.
+        recognise: Yields the formats that claim a candidate, surest first.
+        above: The folder above it, if it was listed.
+        before: The same folder at an earlier time; files whose signature did not
+            change are not looked into again.
+
+    Raises:
+        OSError: The folder is gone or unreadable.
+    """
+    status = os.lstat(path)
+    if not stat.S_ISDIR(status.st_mode) and path != root:
+        raise NotADirectoryError(path)
+    if path == root:
+        status = os.stat(path)
+    names: list[str] = []
+    folders: list[str] = []
+    candidates: list[os.DirEntry[str]] = []
+    weights: dict[str, tuple[int, int]] = {}
+    problems: list[Problem] = []
+    parents = parents_of(path, root)
+    with os.scandir(path) as entries:
+        for entry in entries:
+            if len(names) >= ENTRIES_MAX:
+                problems.append(
+                    Problem(".", None, f"more than {ENTRIES_MAX:,} entries; rest left out")
+                )
+                break
+            names.append(entry.name)
+            _sort_in(entry, parents, folders, candidates, weights)
+    if len(candidates) > CANDIDATES_MAX:
+        candidates.sort(key=lambda entry: natural_key(entry.name))
+        problems.append(
+            Problem(
+                ".",
+                None,
+                f"{len(candidates):,} files that could hold metrics; only the first "
+                f"{CANDIDATES_MAX:,} were looked into",
+            )
+        )
+        del candidates[CANDIDATES_MAX:]
+    siblings = frozenset(names)
+    files = {}
+    for entry in candidates:
+        found = _look_into(entry, parents, siblings, recognise, before, problems)
+        if found is not None:
+            files[entry.name] = found
+    folder = Folder(
+        path=path,
+        mtime_ns=0 if is_racy(status.st_mtime_ns, time.time_ns()) else status.st_mtime_ns,
+        inode=status.st_ino,
+        listing=zlib.crc32("\0".join(sorted(names)).encode("utf-8", "surrogateescape")),
+        folders=tuple(sorted(folders, key=natural_key)),
+        files=files,
+        weights=weights,
+        problems=tuple(problems),
+    )
+    return _as_part(folder, above)
+
+
+def _sort_in(
+    entry: os.DirEntry[str],
+    parents: tuple[str, ...],
+    folders: list[str],
+    candidates: list[os.DirEntry[str]],
+    weights: dict[str, tuple[int, int]],
+) -> None:
+    name = entry.name
+    try:
+        if entry.is_dir(follow_symlinks=False):
+            hidden = name.startswith(".") and name not in _ENTERED_HIDDEN
+            if not hidden and name not in _SKIPPED:
+                folders.append(name)
+                if name in _MODEL_DIRS:
+                    status = entry.stat(follow_symlinks=False)
+                    weights[name] = (0, status.st_mtime_ns)
+        elif is_weights(name):
+            # A symlinked last.ckpt is listed by its name but never followed.
+            status = entry.stat(follow_symlinks=False)
+            weights[name] = (status.st_size, status.st_mtime_ns)
+        elif entry.is_file(follow_symlinks=False) and _is_candidate(name, parents):
+            candidates.append(entry)
+    except OSError:
+        return  # vanished between listing and looking
+
+
+def _look_into(
+    entry: os.DirEntry[str],
+    parents: tuple[str, ...],
+    siblings: frozenset[str],
+    recognise: Recognise,
+    before: Folder | None,
+    problems: list[Problem],
+) -> FoundFile | None:
+    try:
+        signature = Signature.of(entry.stat(follow_symlinks=False))
+        known = before.files.get(entry.name) if before else None
+        if known is not None and known.signature == signature:
+            return known
+        head = read_head(entry.path, HEAD)
+    except OSError as exc:
+        if isinstance(exc, FileNotFoundError):
+            return None
+        problems.append(Problem(clean(entry.name), None, f"cannot be read: {exc.strerror}"))
+        return None
+    candidate = Candidate(entry.path, parents, entry.name, head, signature.size, siblings)
+    claims = [(member.name, match) for member, match in recognise(candidate)]
+    if known is not None and known.format:
+        # A claimed file keeps its format while it can be: half a rewrite, cut in
+        # the middle of its header, must not turn it into something else.
+        claims.sort(key=lambda claim: claim[0] != known.format)
+        if not claims:
+            return replace(known, signature=signature)
+    for name, match in claims:
+        return FoundFile(signature, name, match, match.note)
+    return FoundFile(signature, "", None, _why_not(head))
+
+
+def _why_not(head: bytes) -> str:
+    if not head:
+        return "empty so far"
+    if b"\0" in head[:1024]:
+        return "binary"
+    return "no metrics, hyperparameters or results recognised in it"
+
+
+def _as_part(folder: Folder, above: Folder | None) -> Folder:
+    """Hand a folder such as ``logs/`` to the run above it, if that looks like one."""
+    name = os.path.basename(folder.path).lower()
+    if name not in _PARTS or above is None or not above.is_evidence:
+        return folder
+    files = {
+        key: replace(found, match=replace(found.match, levels_up=1))
+        if found.match is not None and found.match.levels_up == 0
+        else found
+        for key, found in folder.files.items()
+    }
+    return replace(folder, files=files)
+
+
+def is_part(path: str) -> bool:
+    """Return whether what a folder is depends on the folder above it."""
+    return os.path.basename(path).lower() in _PARTS
+
+
+def parents_of(path: str, root: str) -> tuple[str, ...]:
+    """Return the names of *path* and the folders above it up to *root*."""
+    parts = [os.path.basename(root)]
+    if path != root:
+        parts += os.path.relpath(path, root).split(os.sep)
+    return tuple(reversed(parts))
+
+
+def walk(
+    top: str,
+    *,
+    root: str,
+    recognise: Recognise,
+    never_enter: frozenset[str] = frozenset(),
+    above: Folder | None = None,
+) -> Iterator[Folder]:
+    """Yield *top* and every folder below it, those above first.
+
+    A folder below *top* that cannot be listed becomes a problem of the folder
+    above it.
+
+    Raises:
+        OSError: *top* itself cannot be listed.
+    """
+    base_depth = len(parents_of(top, root))
+    stack: list[tuple[str, Folder | None]] = [(top, above)]
+    while stack:
+        path, parent = stack.pop()
+        try:
+            folder = list_folder(path, root=root, recognise=recognise, above=parent)
+        except OSError as exc:
+            if path == top:
+                raise
+            yield unreadable(path, exc)
+            continue
+        entered = tuple(
+            name for name in folder.folders if f"{path}/{name}" not in never_enter
+        )
+        if len(parents_of(path, root)) - base_depth >= DEPTH_MAX and entered:
+            note = Problem(".", None, f"folders more than {DEPTH_MAX} deep are left out")
+            folder = replace(folder, problems=(*folder.problems, note))
+            entered = ()
+        folder = replace(folder, folders=entered)
+        yield folder
+        stack.extend((f"{path}/{name}", folder) for name in reversed(entered))
+
+
+def unreadable(path: str, exc: OSError) -> Folder:
+    """Return a placeholder for a folder that cannot be listed now."""
+    note = Problem(".", None, f"cannot be listed: {exc.strerror}")
+    return Folder(path=path, mtime_ns=0, inode=0, listing=0, problems=(note,))
+
+
+def claimed_run(folder: Folder, root: str) -> tuple[str, bool] | None:
+    """Return (path of the run that *folder* speaks for, closed), or None."""
+    claim = folder.claim
+    if claim is None:
+        return None
+    path = folder.path
+    for _ in range(claim.levels_up):
+        if path == root:
+            break
+        path = os.path.dirname(path)
+    return path, claim.closed
+
+
+def owner(
+    folder_path: str, claimed: str | None, runs: Mapping[str, bool], root: str
+) -> str | None:
+    """Return the run that a folder belongs to, or None.
+
+    Args:
+        folder_path: The folder.
+        claimed: The run it speaks for itself, if any.
+        runs: All runs on the way up, with whether they are closed.
+        root: Where the way up ends.
+    """
+    nearest = claimed
+    path = folder_path
+    while True:
+        if path in runs:
+            if runs[path]:
+                nearest = path  # the topmost closed run owns all below it
+            elif nearest is None:
+                nearest = path
+        if path == root or len(path) <= len(root):
+            return nearest
+        path = os.path.dirname(path)
+
+
+def run_name(path: str, root: str) -> str:
+    """Return a run's name: its path below *root*, or the root's own name."""
+    if path == root:
+        return clean(os.path.basename(root) or root)
+    return clean(os.path.relpath(path, root).replace(os.sep, "/"), 1000)
+
+
+def build_run(path: str, root: str, folders: Iterable[Folder]) -> RunDir:
+    """Return the run at *path*, made of its *folders*."""
+    files: list[RunFile] = []
+    weights: list[Weights] = []
+    problems: list[Problem] = []
+    for folder in folders:
+        below = os.path.relpath(folder.path, path).replace(os.sep, "/")
+        prefix = "" if below == "." else f"{below}/"
+        for name, found in folder.files.items():
+            files.append(
+                RunFile(
+                    clean(prefix + name, 500), f"{folder.path}/{name}", found.signature,
+                    found.format, found.match, found.why,
+                )
+            )  # fmt: skip
+        for name, (size, mtime_ns) in folder.weights.items():
+            weights.append(Weights(clean(prefix + name, 500), size, mtime_ns))
+        problems += [
+            Problem(
+                clean(prefix + problem.path if problem.path != "." else prefix or "."),
+                problem.line,
+                problem.message,
+            )
+            for problem in folder.problems
+        ]
+    files.sort(key=lambda file: natural_key(file.path))
+    weights.sort(key=lambda file: natural_key(file.path))
+    return RunDir(
+        run_name(path, root), path, root, tuple(files), tuple(weights), tuple(problems)
+    )
+
+
+def group_runs(folders: Iterable[Folder], root: str) -> list[RunDir]:
+    """Return the runs in a whole tree of *folders* below *root*."""
+    folders = list(folders)
+    runs: dict[str, bool] = {}
+    claims: dict[str, str] = {}
+    for folder in folders:
+        claim = claimed_run(folder, root)
+        if claim is not None:
+            path, closed = claim
+            claims[folder.path] = path
+            runs[path] = runs.get(path, False) or closed
+    members: dict[str, list[Folder]] = {}
+    for folder in folders:
+        path_owner = owner(folder.path, claims.get(folder.path), runs, root)
+        if path_owner is not None:
+            members.setdefault(path_owner, []).append(folder)
+    return [
+        build_run(path, root, members[path])
+        for path in sorted(members, key=natural_key)
+        if path in runs
+    ]

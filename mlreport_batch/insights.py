@@ -1,0 +1,425 @@
+"""What matters about a run, each with its evidence.
+
+Pure functions over a run's view. They say what was measured ("no new rows for
+6 h, usually every 2 min"), never a guess dressed as fact.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from mlreport_batch.changes import Changes
+from mlreport_batch.metrics import MetricSummary
+from mlreport_batch.phrases import phrase
+from mlreport_batch.report import Verdict
+from mlreport_batch.text import Scalar, duration_text, number, scalar_text, step_text
+from mlreport_batch.view import RunView
+
+STALL_LEAST_S = 1800.0
+STALL_FACTOR = 20
+ROWS_FOR_PACE = 3
+DIVERGED_FACTOR = 3.0
+BUCKETS_FOR_COURSE = 8
+
+_MIN_WORDS = (
+    "loss", "error", "err", "perplexity", "ppl", "wer", "cer", "rmse", "mae", "mse",
+    "nll", "fid", "kl", "regret", "mape", "logloss", "cost", "bpb", "bits_per",
+)  # fmt: skip
+_MAX_WORDS = (
+    "acc", "accuracy", "f1", "auc", "map", "map50", "bleu", "rouge", "iou", "miou",
+    "dice", "reward", "rew", "return", "score", "precision", "recall", "psnr", "ssim",
+    "r2", "mrr", "ndcg", "success", "spearman", "pearson", "mcc", "top1", "top5",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Something that needs a person.
+
+    Attributes:
+        kind: ``failed nan divergence stall plateau intent changed restart``.
+        subject: What it is about, such as a metric's name.
+        text: What happened, with evidence, in the report's language.
+    """
+
+    kind: str
+    subject: str
+    text: str
+
+    @property
+    def key(self) -> str:
+        """The same for the same trouble at a later time."""
+        return f"{self.kind}:{self.subject}"
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRules:
+    """Which alerts are wanted.
+
+    Attributes:
+        stall_s: Seconds without new rows, None for never, ``auto`` (-1) for twenty
+            times the usual pace but at least half an hour.
+        nan: Whether NaN and infinities are told.
+        divergence: Whether a metric far above its course is told.
+        plateau: Values without a new best that are told, None for never.
+        remind_s: Seconds until an alert that still holds is told again.
+    """
+
+    stall_s: float | None = -1.0
+    nan: bool = True
+    divergence: bool = True
+    plateau: int | None = None
+    remind_s: float = 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One intended hyperparameter beside the actual one."""
+
+    key: str
+    intended: Scalar
+    actual: Scalar
+    verdict: Verdict
+
+
+def goal_of(name: str, goals: Mapping[str, str]) -> str | None:
+    """Return ``min``, ``max`` or None for the metric *name*.
+
+    Args:
+        name: The metric.
+        goals: The user's globs, the first match wins; common names otherwise.
+    """
+    for pattern, goal in goals.items():
+        if fnmatchcase(name, pattern):
+            return goal
+    words = _words(name)
+    for group, goal in ((_MIN_WORDS, "min"), (_MAX_WORDS, "max")):
+        if words.intersection(group):
+            return goal
+    lowered = name.lower()
+    if "loss" in lowered:
+        return "min"
+    return "max" if "acc" in lowered or "reward" in lowered else None
+
+
+def _words(name: str) -> set[str]:
+    spaced = "".join(c if c.isalnum() else " " for c in name.lower())
+    return set(spaced.split())
+
+
+def best_of(
+    summary: MetricSummary, goal: str | None
+) -> tuple[float, float] | None:
+    """Return (best finite value, its step), or None without a goal or value."""
+    if goal == "min" and summary.low is not None and summary.low_step is not None:
+        return summary.low, summary.low_step
+    if goal == "max" and summary.high is not None and summary.high_step is not None:
+        return summary.high, summary.high_step
+    return None
+
+
+def same_value(intended: Scalar, actual: Scalar) -> bool:
+    """Return whether two hyperparameters mean the same: 1e-3, 0.001 and "0.001" do."""
+    if intended is None or actual is None:
+        return _none_text(intended) == _none_text(actual)
+    first, second = _number(intended), _number(actual)
+    if first is not None and second is not None:
+        return first == second or math.isclose(first, second, rel_tol=1e-9)
+    return str(_bool_text(intended)).strip() == str(_bool_text(actual)).strip()
+
+
+def _none_text(value: Scalar) -> Scalar:
+    return None if value in (None, "None", "null", "~", "none") else value
+
+
+def _bool_text(value: Scalar) -> Scalar:
+    if isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower()
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+def _number(value: Scalar) -> float | None:
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, str):
+        if "_" in value:
+            return None
+        try:
+            return float(value)
+        except ValueError:
+            return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None
+
+
+def compare_intent(
+    expect: Mapping[str, Scalar], hparams: Mapping[str, Scalar]
+) -> list[Compared]:
+    """Return intended against actual, wrong and missing ones first.
+
+    A key that is not there as it stands is looked for as the unique end of a
+    longer one, so ``lr`` finds ``optimizer.lr``.
+    """
+    compared = []
+    for key, intended in expect.items():
+        found = _find(key, hparams)
+        if found is None:
+            # `optimizer=adam` of Hydra chooses a group, whose members are named.
+            if not any(name.startswith(f"{key}.") for name in hparams):
+                compared.append(Compared(key, intended, None, Verdict.missing))
+            continue
+        actual = hparams[found]
+        right = same_value(intended, actual)
+        compared.append(
+            Compared(found, intended, actual, Verdict.right if right else Verdict.wrong)
+        )
+    order = [Verdict.wrong, Verdict.missing, Verdict.right]
+    return sorted(compared, key=lambda item: order.index(item.verdict))
+
+
+def _find(key: str, hparams: Mapping[str, Scalar]) -> str | None:
+    if key in hparams:
+        return key
+    ends = [name for name in hparams if name.endswith(f".{key}")]
+    return ends[0] if len(ends) == 1 else None
+
+
+def pace_s(view: RunView) -> float | None:
+    """Return the usual seconds between two rows, None while it cannot be known."""
+    if view.rows < ROWS_FOR_PACE or view.updated_ns <= view.started_ns:
+        return None
+    return (view.updated_ns - view.started_ns) / 1e9 / view.rows
+
+
+def stall_after_s(view: RunView, rules: AlertRules) -> float | None:
+    """Return after how many seconds without new rows a run counts as stalled."""
+    if rules.stall_s is None or is_over(view):
+        return None
+    if rules.stall_s >= 0:
+        return rules.stall_s
+    pace = pace_s(view)
+    return STALL_LEAST_S if pace is None else max(STALL_LEAST_S, STALL_FACTOR * pace)
+
+
+def is_over(view: RunView) -> bool:
+    """Return whether the run has come to its end, by its own evidence."""
+    if view.outcome is not None and view.outcome.status in ("finished", "failed"):
+        return True
+    step, total = view.progress.step, view.progress.total
+    return step is not None and total is not None and 0 < total <= step
+
+
+def status_of(
+    view: RunView, rules: AlertRules, *, now: float, language: str
+) -> tuple[str, str]:
+    """Return the status and a sentence with its evidence.
+
+    Args:
+        view: The run.
+        rules: When a run counts as stalled.
+        now: Seconds since the epoch.
+        language: Of the sentence.
+    """
+    if view.outcome is not None and view.outcome.status in ("finished", "failed"):
+        return view.outcome.status, view.outcome.evidence
+    if is_over(view):
+        return "finished", phrase(
+            language, "reached_end", step=step_text(view.progress.total)
+        )
+    if not view.metrics and not view.results and not view.hparams:
+        return "empty", phrase(language, "nothing_yet")
+    age = max(0.0, now - view.updated_ns / 1e9)
+    limit = stall_after_s(view, rules)
+    written = phrase(language, "last_written", age=duration_text(age))
+    if limit is not None and age > limit:
+        return "quiet", written
+    return "running", written
+
+
+def find_alerts(
+    view: RunView,
+    changes: Changes,
+    rules: AlertRules,
+    *,
+    goals: Mapping[str, str],
+    expect: Mapping[str, Scalar],
+    now: float,
+    has_grown: bool,
+    language: str,
+) -> list[Alert]:
+    """Return the alerts that hold, worst first.
+
+    Args:
+        view: The run.
+        changes: What is new in it.
+        rules: Which alerts are wanted.
+        goals: Goals of metrics by glob.
+        expect: Intended hyperparameters.
+        now: Seconds since the epoch.
+        has_grown: Whether an earlier tick saw the run grow; a run that was never
+            seen alive does not stall.
+        language: Of the texts.
+    """
+    say = _Sayer(language)
+    alerts: list[Alert] = []
+    if view.outcome is not None and view.outcome.status == "failed":
+        alerts.append(Alert("failed", "", say("failed", evidence=view.outcome.evidence)))
+    if rules.nan:
+        alerts += _nan_alerts(view, say)
+    if rules.divergence:
+        alerts += _divergence_alerts(view, goals, say)
+    alerts += _stall_alerts(view, rules, now, has_grown, say)
+    alerts += _plateau_alerts(view, rules, goals, say)
+    alerts += [
+        Alert("intent", item.key, say(f"intent_{item.verdict.value}", key=item.key,
+              intended=scalar_text(item.intended), actual=scalar_text(item.actual)))
+        for item in compare_intent(expect, view.hparams)
+        if item.verdict in (Verdict.wrong, Verdict.missing)
+    ]  # fmt: skip
+    alerts += [
+        Alert("changed", key, say("changed", key=key, before=scalar_text(before),
+              actual=scalar_text(actual)))
+        for key, (before, actual) in changes.changed_hparams.items()
+    ]  # fmt: skip
+    return alerts
+
+
+class _Sayer:
+    def __init__(self, language: str) -> None:
+        self._language = language
+
+    def __call__(self, kind: str, /, **values: str) -> str:
+        return phrase(self._language, f"alert_{kind}", **values)
+
+
+def _nan_alerts(view: RunView, say: _Sayer) -> list[Alert]:
+    alerts = []
+    for name, summary in view.metrics.items():
+        bad = summary.nans + summary.infinities
+        if not bad:
+            continue
+        if math.isfinite(summary.last):
+            # Some scores are NaN by definition now and then; only a present one is
+            # an alert, and one that recovered is told as such.
+            continue
+        alerts.append(
+            Alert(
+                "nan",
+                name,
+                say(
+                    "nan",
+                    metric=name,
+                    value=number(summary.last),
+                    step=step_text(summary.last_step),
+                    bad=f"{bad:,}",
+                    count=f"{summary.count:,}",
+                ),
+            )
+        )
+    return alerts
+
+
+def _divergence_alerts(
+    view: RunView, goals: Mapping[str, str], say: _Sayer
+) -> list[Alert]:
+    alerts = []
+    for name, summary in view.metrics.items():
+        best = best_of(summary, goal_of(name, goals))
+        if best is None or goal_of(name, goals) != "min" or best[0] <= 0:
+            continue
+        points = [p for p in summary.curve.points() if p[2] is not None]
+        if len(points) < BUCKETS_FOR_COURSE or not math.isfinite(summary.last):
+            continue
+        early = max(high for _, _, high in points[: len(points) // 2] if high is not None)
+        late = [low for _, low, _ in points[-2:] if low is not None]
+        factor = summary.last / best[0]
+        if min(late) > early and factor >= DIVERGED_FACTOR:
+            alerts.append(
+                Alert(
+                    "divergence",
+                    name,
+                    say(
+                        "divergence",
+                        metric=name,
+                        value=number(summary.last),
+                        step=step_text(summary.last_step),
+                        factor=number(factor, 2),
+                        best=number(best[0]),
+                        best_step=step_text(best[1]),
+                    ),
+                )
+            )
+    return alerts
+
+
+def _stall_alerts(
+    view: RunView, rules: AlertRules, now: float, has_grown: bool, say: _Sayer
+) -> list[Alert]:
+    limit = stall_after_s(view, rules)
+    age = now - view.updated_ns / 1e9
+    if limit is None or not has_grown or age <= limit:
+        return []
+    pace = pace_s(view)
+    if pace is None:
+        return [Alert("stall", "", say("stall", age=duration_text(age)))]
+    return [
+        Alert(
+            "stall",
+            "",
+            say("stall_pace", age=duration_text(age), pace=duration_text(max(1, pace))),
+        )
+    ]
+
+
+def _plateau_alerts(
+    view: RunView, rules: AlertRules, goals: Mapping[str, str], say: _Sayer
+) -> list[Alert]:
+    if rules.plateau is None:
+        return []
+    alerts = []
+    for name, summary in view.metrics.items():
+        best = best_of(summary, goal_of(name, goals))
+        if best is None:
+            continue
+        since = _values_since(summary, best[1])
+        if since >= rules.plateau:
+            alerts.append(
+                Alert(
+                    "plateau",
+                    name,
+                    say(
+                        "plateau",
+                        metric=name,
+                        best=number(best[0]),
+                        best_step=step_text(best[1]),
+                        since=f"{since:,}",
+                    ),
+                )
+            )
+    return alerts
+
+
+def _values_since(summary: MetricSummary, step: float) -> int:
+    """Return how many values came after *step*, to the width of one bucket."""
+    points = summary.curve.points()
+    before = sum(1 for bucket_step, _, _ in points if bucket_step <= step)
+    return max(0, summary.count - before * summary.curve.width)
+
+
+def due_alerts(
+    alerts: Sequence[Alert], told: Mapping[str, float], rules: AlertRules, now: float
+) -> list[Alert]:
+    """Return the alerts that are news: never told, or told too long ago.
+
+    A stall is told once: a finished run that says nothing of its end would remind
+    for ever.
+    """
+    return [
+        alert
+        for alert in alerts
+        if alert.key not in told
+        or (alert.kind in ("nan", "divergence") and now - told[alert.key] >= rules.remind_s)
+    ]

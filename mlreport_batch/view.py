@@ -1,0 +1,214 @@
+"""One run as its owner thinks of it: what its files say, put together."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from mlreport_batch.errors import Problem
+from mlreport_batch.formats import Intent, Outcome, Progress, Text
+from mlreport_batch.metrics import MetricSummary
+from mlreport_batch.reader import LogState, RunState
+from mlreport_batch.text import Scalar, natural_key
+from mlreport_batch.weights import Weights
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """What a run's files say together.
+
+    Attributes:
+        metrics: By name, in the order of their logs.
+        sources: The log each metric was taken from.
+        hparams: Hyperparameters, secrets masked.
+        expect: Intended hyperparameters, by the run's own statement.
+        purpose: What the run is for.
+        to: Who wants its reports, by the run's own statement.
+        results: Values without history whose name is no metric's.
+        progress: Step reached and step to reach, as far as known.
+        outcome: How the run ended, by its framework's word.
+        texts: Texts to show.
+        weights: Checkpoints.
+        problems: What could not be read.
+        orphans: Values left out because a resume overtook them.
+        restarts: How often a log began anew.
+        rows: Values of the metric that was written most often.
+        started_ns: Oldest modification time met, nanoseconds since the epoch.
+        updated_ns: Newest modification time met.
+    """
+
+    metrics: Mapping[str, MetricSummary]
+    sources: Mapping[str, str]
+    hparams: Mapping[str, Scalar]
+    expect: Mapping[str, Scalar]
+    purpose: str
+    to: tuple[str, ...]
+    results: Mapping[str, Scalar]
+    progress: Progress
+    outcome: Outcome | None
+    texts: tuple[Text, ...]
+    weights: tuple[Weights, ...]
+    problems: tuple[Problem, ...]
+    orphans: int
+    restarts: int
+    rows: int
+    started_ns: int
+    updated_ns: int
+
+    @property
+    def step(self) -> float | None:
+        """The furthest step any source tells of."""
+        steps = [summary.last_step for summary in self.metrics.values()]
+        if self.progress.step is not None:
+            return self.progress.step
+        return max(steps, default=None)
+
+
+@dataclass(slots=True)
+class _Merged:
+    metrics: dict[str, MetricSummary] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
+
+
+def view_of(state: RunState) -> RunView:
+    """Return the view of *state*."""
+    logs = sorted(state.logs.items(), key=lambda item: natural_key(item[0]))
+    merged = _merge_metrics(logs)
+    hparams: dict[str, Scalar] = {}
+    expect: dict[str, Scalar] = {}
+    results: dict[str, Scalar] = {}
+    texts: dict[str, Text] = {}
+    purpose, to = "", ()
+    progress, outcome = Progress(), None
+    problems = list(state.problems)
+    for _, log in logs:
+        for key, value in log.hparams.items():
+            hparams.setdefault(key, value)
+        for intent in log.intents:
+            purpose, to = _merge_intent(intent, expect, purpose, to)
+        for key, value in log.results.items():
+            if key not in merged.metrics:
+                results.setdefault(key, value)
+        if log.progress is not None:
+            progress = _further(progress, log.progress)
+        outcome = _worse(outcome, log.outcome)
+        for text in log.texts:
+            texts.setdefault(text.kind, text)
+        problems += log.problems
+        if log.more_problems:
+            path = log.problems[0].path
+            problems.append(Problem(path, None, f"{log.more_problems:,} more problems"))
+    return RunView(
+        metrics=merged.metrics,
+        sources=merged.sources,
+        hparams=hparams,
+        expect=expect,
+        purpose=purpose,
+        to=to,
+        results=results,
+        progress=progress,
+        outcome=outcome,
+        texts=tuple(texts.values()),
+        weights=state.weights,
+        problems=tuple(problems),
+        orphans=sum(log.orphans for _, log in logs),
+        restarts=sum(log.restarts for _, log in logs),
+        rows=max((m.count for m in merged.metrics.values()), default=0),
+        started_ns=state.started_ns,
+        updated_ns=state.updated_ns,
+    )
+
+
+def _merge_intent(
+    intent: Intent, expect: dict[str, Scalar], purpose: str, to: tuple[str, ...]
+) -> tuple[str, tuple[str, ...]]:
+    expect.update(intent.expect)
+    return purpose or intent.purpose, to or intent.to
+
+
+def _further(first: Progress, second: Progress) -> Progress:
+    steps = [p.step for p in (first, second) if p.step is not None]
+    totals = [p.total for p in (first, second) if p.total is not None]
+    return Progress(max(steps, default=None), max(totals, default=None))
+
+
+_WORSE = {"running": 0, "finished": 1, "failed": 2}
+
+
+def _worse(first: Outcome | None, second: Outcome | None) -> Outcome | None:
+    if first is None or second is None:
+        return first or second
+    return max(first, second, key=lambda outcome: _WORSE.get(outcome.status, 0))
+
+
+def _merge_metrics(logs: list[tuple[str, LogState]]) -> _Merged:
+    """Put the metrics of all logs under names of their own.
+
+    The same name in two logs is one metric when both hold the same values (a
+    framework that writes CSV and JSON), else it is told apart by the log's name.
+    """
+    by_name: dict[str, list[tuple[str, MetricSummary]]] = {}
+    for path, log in logs:
+        for name, summary in log.metrics.items():
+            rivals = by_name.setdefault(name, [])
+            if not any(_same(summary, rival) for _, rival in rivals):
+                rivals.append((path, summary))
+    merged = _Merged()
+    for name, rivals in by_name.items():
+        for path, summary in rivals:
+            full = name if len(rivals) == 1 else _apart(name, path, rivals)
+            while full in merged.metrics:
+                full += "'"
+            merged.metrics[full] = summary
+            merged.sources[full] = path
+    return merged
+
+
+def _same(first: MetricSummary, second: MetricSummary) -> bool:
+    return (first.count, first.last_step, first.first_step) == (
+        second.count,
+        second.last_step,
+        second.first_step,
+    ) and (first.last == second.last or (first.nans > 0 and second.nans > 0))
+
+
+def _apart(name: str, path: str, rivals: list[tuple[str, MetricSummary]]) -> str:
+    stems = {_stem(other, 1) for other, _ in rivals}
+    depth = 1 if len(stems) == len(rivals) else 9
+    return f"{_stem(path, depth)}/{name}"
+
+
+def _stem(path: str, depth: int) -> str:
+    parts = path.split("/")
+    parts[-1] = parts[-1].split(".")[0] or parts[-1]
+    return "/".join(parts[-depth:])
+
+
+def main_metrics(view: RunView) -> Iterator[str]:
+    """Yield metric names, those a reader asks for first: losses, then scores."""
+
+    def place(name: str) -> tuple[int, int]:
+        lowered = name.lower()
+        last = lowered.replace(".", "/").rpartition("/")[2]
+        held_out = any(w in lowered for w in ("val", "eval", "test", "dev"))
+        if "loss" in last or "perplexity" in last or last in ("ppl", "cost", "nll"):
+            group = 0
+        elif any(word in lowered for word in _SCORES):
+            group = 1
+        elif any(word in lowered for word in _HOUSEKEEPING):
+            group = 3
+        else:
+            group = 2
+        return (group, 0 if held_out else 1) if group < 2 else (group, 0)  # noqa: PLR2004
+
+    yield from sorted(view.metrics, key=place)
+
+
+_SCORES = (
+    "acc", "f1", "auc", "map", "bleu", "rouge", "iou", "dice", "reward", "rew_mean",
+    "return", "score", "precision", "recall", "psnr", "ssim", "r2", "mrr", "ndcg",
+    "rmse", "mae", "mse", "error", "wer", "cer", "fid", "mape",
+)  # fmt: skip
+_HOUSEKEEPING = (
+    "lr", "learning_rate", "grad", "time", "fps", "speed", "per_second", "runtime",
+    "memory", "flos", "momentum", "clip", "n_updates", "samples", "gpu", "cpu",
+    "throughput", "weight_decay", "steps",
+)  # fmt: skip

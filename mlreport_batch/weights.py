@@ -1,0 +1,82 @@
+"""Checkpoints: files of model weights, known by their names and never opened."""
+
+import re
+from dataclasses import dataclass
+
+_SUFFIXES = (
+    ".ckpt", ".pt", ".pth", ".pth.tar", ".th", ".safetensors", ".h5", ".hdf5",
+    ".keras", ".onnx", ".tflite", ".msgpack", ".pdparams", ".cbm", ".params",
+    ".weights", ".gguf", ".nemo", ".ubj", ".mar", ".pb", ".npy.weights",
+)  # fmt: skip
+_NOT_WEIGHTS = re.compile(
+    r"(?i)^(?:optim|optimizer|scheduler|lr_scheduler|rng_state|random_states?|scaler|"
+    r"training_args|trainer_state|dataloader|sampler|replay_buffer|vecnormalize|"
+    r"policy\.optimizer|pytorch_variables|label_encoder|tokenizer|vocab)"
+)
+_BIN = re.compile(
+    r"(?i)^(?:pytorch_model|model|adapter_model|diffusion_pytorch_model)\b.*\.bin$"
+)
+_ZIP = re.compile(r"(?i)(?:model|steps|ckpt|checkpoint|best|final|agent|policy|rl_).*\.zip$")
+_TF_INDEX = re.compile(r"(?i)^(?:ckpt|model|cp|checkpoint)[^/]*\.index$")
+_MODEL_TEXT = re.compile(r"(?i)^model\.(?:json|txt|ubj|bst|xgb|lgb)$")
+
+_STEP = re.compile(
+    r"(?i)(?:global_?step|step|steps|iter(?:ation)?|it|batch|ba)[-_=]?(\d+)"
+    r"|(\d+)[-_]?(?:steps?|iters?|timesteps)"
+    r"|checkpoint[-_](\d+)|model_(\d{5,})"
+)
+_EPOCH = re.compile(r"(?i)(?:epoch|ep)[-_=]?(\d+)|weights\.(\d+)|checkpoint_(\d+)")
+_BEST = re.compile(r"(?i)(?:^|[^a-z])best(?:[^a-z]|$)")
+_LAST = re.compile(r"(?i)(?:^|[^a-z])(?:last|latest|final)(?:[^a-z]|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """One checkpoint.
+
+    Attributes:
+        path: Relative to the run, with ``/`` between parts.
+        size: In bytes.
+        mtime_ns: When it was written last.
+    """
+
+    path: str
+    size: int
+    mtime_ns: int
+
+    @property
+    def mark(self) -> str:
+        """``best`` or ``last`` where the name says so, else empty."""
+        if _BEST.search(self.path):
+            return "best"
+        return "last" if _LAST.search(self.path.rpartition("/")[2]) else ""
+
+    @property
+    def progress(self) -> str:
+        """``step 80`` or ``epoch 4`` where the path says so, else empty."""
+        parts = self.path.split("/")
+        for part in reversed(parts[-2:]):
+            if found := _STEP.search(part):
+                return f"step {int(next(filter(None, found.groups()))):,}"
+            if found := _EPOCH.search(part):
+                return f"epoch {int(next(filter(None, found.groups())))}"
+        return ""
+
+
+def is_weights(name: str) -> bool:
+    """Return whether the file *name* holds model weights.
+
+    Optimizer, scheduler and random states are by-products of resuming and not
+    weights; ``.zip`` and ``.bin`` count only under the names that Stable-Baselines3
+    and Hugging Face give to models.
+    """
+    lowered = name.lower()
+    if _NOT_WEIGHTS.match(lowered):
+        return False
+    if lowered.endswith(_SUFFIXES):
+        return True
+    if lowered.endswith(".bin"):
+        return _BIN.match(lowered) is not None
+    if lowered.endswith(".zip"):
+        return _ZIP.search(lowered) is not None
+    return _TF_INDEX.match(lowered) is not None
