@@ -17,6 +17,7 @@ import csv
 import json
 import math
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -261,6 +262,7 @@ class Case:
                 if "tfevents" not in path.name and path.suffix != ".db":
                     for old, new in swaps:
                         data = data.replace(old, new)
+                    data = re.sub(rb"/tmp/[\w./-]*", b"/data/tmp", data)
                 if path.suffix in WEIGHT_SUFFIXES and len(data) > WEIGHT_BYTES:
                     data = data[:WEIGHT_BYTES]
                     self.cut.append(str(rel))
