@@ -69,6 +69,8 @@ def make() -> None:
         ),
     ).fit()
     ray.shutdown()
+    for path in case.tree.rglob("basic-variant-state-*.json"):
+        path.unlink()  # a pickle in hexadecimal, with paths of the writing machine
     runs = []
     for file in sorted(case.tree.rglob("params.json")):
         config = json.loads(file.read_text())
