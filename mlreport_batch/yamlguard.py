@@ -5,13 +5,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from mlreport_batch.yamlvalues import (
-    MarkedList,
-    MarkedMap,
-    Scalar,
-    YamlError,
-    bounded,
-)
+from mlreport_batch.text import Scalar
+from mlreport_batch.yamlvalues import MarkedList, MarkedMap, YamlError, bounded
 
 if TYPE_CHECKING:
     import yaml

@@ -1,0 +1,255 @@
+"""What the user wants: the config file, read into checked settings.
+
+The file is YAML. All that is wrong with it is said at once, each with its line,
+its key and, where one is close, the key that was meant. Only ``~`` is expanded;
+relative paths start at the folder of the config file; secrets stay elsewhere.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from mlreport_batch.errors import ConfigError, UsageError
+from mlreport_batch.settings import (
+    AlertSettings,
+    Config,
+    GoogleSettings,
+    MailSettings,
+    OutboxSettings,
+    RenderSettings,
+    ReportSettings,
+    RunsRoot,
+    SendmailSettings,
+    SmtpSettings,
+    table_of_keys,
+)
+from mlreport_batch.settings_builder import Place, Problems, Table
+from mlreport_batch.settings_kinds import is_loopback
+from mlreport_batch.yamlvalues import MarkedMap, YamlError
+
+__all__ = [
+    "AlertSettings",
+    "Config",
+    "GoogleSettings",
+    "MailSettings",
+    "OutboxSettings",
+    "RenderSettings",
+    "ReportSettings",
+    "RunsRoot",
+    "SendmailSettings",
+    "SmtpSettings",
+    "from_paths",
+    "load",
+    "parse",
+]
+
+_PORTS = {"starttls": 587, "tls": 465, "none": 25}
+
+
+def load(path: str | os.PathLike[str]) -> Config:
+    """Read the config file at *path*.
+
+    Raises:
+        ConfigError: It cannot be read, or is wrong; lists all problems at once.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"The config file {path} cannot be read: {error.strerror}",
+            advice="`mlreport-batch init` writes one; `-c FILE` names another",
+        ) from error
+    return parse(data, path)
+
+
+def parse(data: bytes, path: str | os.PathLike[str]) -> Config:
+    """Return the settings in *data*, the content of the config file at *path*.
+
+    Raises:
+        ConfigError: It is wrong; lists all problems at once.
+    """
+    from mlreport_batch.yamlguard import load as load_yaml
+
+    file = os.fspath(path)
+    problems = Problems(file)
+    try:
+        document = load_yaml(data, marked=True)
+    except YamlError as error:
+        problems.add(error.line or 1, "", error.message)
+        raise _wrong(problems) from error
+    if isinstance(document, MarkedMap):
+        for line, message in document.problems:
+            problems.add(line, "", message)
+    config = Table(Config, table_of_keys).read(document, Place(problems, "", 1))
+    tables = document if isinstance(document, MarkedMap) else MarkedMap()
+    if isinstance(config, Config):
+        config = _with_port(config, tables)
+        _Check(config, tables, problems).all()
+    if problems.found or not isinstance(config, Config):
+        raise _wrong(problems)
+    return replace(
+        config,
+        source=Path(file).absolute(),
+        never_enter=(config.state, config.outbox.dir),
+    )
+
+
+def _wrong(problems: Problems) -> ConfigError:
+    count = len(problems.found)
+    return ConfigError(
+        f"{problems.file} has {count} problem{'s' if count > 1 else ''}",
+        problems=problems.lines(),
+        kept="Nothing was read, sent or changed",
+        advice="docs/config.md explains every key",
+    )
+
+
+def _with_port(config: Config, tables: MarkedMap) -> Config:
+    smtp = tables.get("smtp")
+    if isinstance(smtp, Mapping) and smtp.get("port") is not None:
+        return config
+    port = _PORTS[config.smtp.security]
+    return replace(config, smtp=replace(config.smtp, port=port))
+
+
+class _Check:
+    """What no single setting can tell: that they fit together."""
+
+    def __init__(self, config: Config, tables: MarkedMap, problems: Problems) -> None:
+        self.config = config
+        self.tables = tables
+        self.problems = problems
+
+    def all(self) -> None:
+        self._mail()
+        self._smtp()
+        self._google()
+        self._folders()
+
+    def _is_given(self, table: str, key: str) -> bool:
+        content = self.tables.get(table)
+        return isinstance(content, Mapping) and content.get(key) is not None
+
+    def _add(self, key: str, message: str) -> None:
+        """Note a problem unless *key* is known to be wrong already."""
+        if self.problems.concerns(key):
+            return
+        table, _, name = key.partition(".")
+        line = self.tables.lines.get(table, 1)
+        content = self.tables.get(table)
+        if isinstance(content, MarkedMap):
+            line = content.lines.get(name, line)
+        self.problems.add(line, key, message)
+
+    def _mail(self) -> None:
+        via = self.config.mail.via
+        if via == "outbox":
+            return
+        if not self._is_given("mail", "from"):
+            self._add("mail.from", f"is missing; via: {via} needs a sender")
+        all_have = all(root.to for root in self.config.runs)
+        if not self._is_given("mail", "to") and not all_have:
+            self._add("mail.to", f"is missing; via: {via} needs recipients")
+
+    def _smtp(self) -> None:
+        smtp = self.config.smtp
+        if self.config.mail.via == "smtp" and smtp.host is None:
+            self._add("smtp.host", "is missing; via: smtp needs a server")
+        if smtp.password_env and smtp.password_file:
+            self._add("smtp.password_file", "excludes password_env; keep one of them")
+        has_password = bool(smtp.password_env or smtp.password_file)
+        if smtp.username and not has_password:
+            message = "needs password_env or password_file"
+            if not self.problems.concerns("smtp.password_env"):
+                self._add("smtp.username", message)
+        if has_password and not smtp.username:
+            name = "password_env" if smtp.password_env else "password_file"
+            if not self.problems.concerns("smtp.username"):
+                self._add(f"smtp.{name}", "needs a username")
+        if (
+            smtp.security == "none"
+            and smtp.username
+            and not is_loopback(smtp.host or "localhost")
+        ):
+            self._add(
+                "smtp.security",
+                "none would send the password in clear text; use starttls or tls",
+            )
+
+    def _google(self) -> None:
+        if self.config.render.engine == "google" and not self.config.google.template:
+            self._add(
+                "google.template",
+                "is missing; engine: google needs a document"
+                " (`mlreport-batch template create` makes one)",
+            )
+
+    def _folders(self) -> None:
+        roots: list[tuple[str, str]] = []
+        runs = self.tables.get("runs")
+        lines = getattr(runs, "lines", [])
+        for number, root in enumerate(self.config.runs):
+            real = root.path if root.is_remote else os.path.realpath(root.path)
+            key = f"runs[{number}].path"
+            line = lines[number] if lines else self.tables.lines.get("runs", 1)
+            for other_key, other in roots:
+                if real == other:
+                    self.problems.add(line, key, f"is the same folder as {other_key}")
+                elif _is_below(real, other):
+                    text = f"lies inside {other_key}, which finds its runs already"
+                    self.problems.add(line, key, text)
+                elif _is_below(other, real):
+                    text = f"contains {other_key} and finds its runs too"
+                    self.problems.add(line, key, text)
+            roots.append((key, real))
+        ours = [("state", self.config.state)]
+        if self.config.mail.via == "outbox":
+            ours.append(("outbox.dir", self.config.outbox.dir))
+        for key, folder in ours:
+            for other_key, other in roots:
+                real = os.path.realpath(folder)
+                if real == other or _is_below(real, other):
+                    text = f"{folder} lies inside {other_key}; folders with runs are"
+                    self._add(key, f"{text} never written to")
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path.startswith(folder.rstrip("/") + "/")
+
+
+def from_paths(
+    paths: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]
+) -> Config:
+    """Return the settings of a call that names *paths* and has no config file.
+
+    The local engine and the outbox are used, and everything lies below *out*, the
+    state included. A path given twice, or below another one, counts once.
+
+    Raises:
+        UsageError: A path is no folder.
+    """
+    reals: dict[str, str] = {}
+    for path in paths:
+        absolute = Path(path).expanduser().absolute()
+        if not absolute.is_dir():
+            is_there = absolute.exists()
+            raise UsageError(
+                f"{path} is {'not a folder' if is_there else 'not there'}",
+                advice="Name a folder of runs, or one run directory",
+            )
+        reals.setdefault(os.path.realpath(absolute), os.path.normpath(absolute))
+    roots = tuple(
+        RunsRoot(path=path)
+        for real, path in reals.items()
+        if not any(_is_below(real, other) for other in reals)
+    )
+    below = Path(out).expanduser().absolute()
+    return Config(
+        runs=roots,
+        state=below,
+        outbox=OutboxSettings(dir=below / "outbox"),
+        report=ReportSettings(first_seen_max_age=None),
+        out=below,
+        never_enter=(below,),
+    )

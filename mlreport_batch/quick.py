@@ -1,0 +1,92 @@
+"""The little that a tick needs before it knows whether there is news.
+
+No YAML, no dataclasses, no ``re``, no ``pathlib``: a tick without news compares
+one key and stats files, and importing more would cost more than that. Paths are
+plain text here.
+"""
+
+# ruff: noqa: PTH100, PTH111, PTH113, PTH117, PTH118, PTH120 - pathlib is too heavy
+
+import os
+from collections.abc import Mapping
+
+from mlreport_batch import __version__
+
+CONFIG_NAME = "mlreport.yaml"
+DEFAULT_STATE = "~/.local/state/mlreport-batch"
+
+_KEY_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz_")
+_PATH_STARTS = ("/", "~/", "./", "../")
+
+
+def find_config(
+    explicit: str | None = None, environ: Mapping[str, str] = os.environ
+) -> str | None:
+    """Return the config file to use, or None where there is none.
+
+    A file that was asked for (*explicit*, ``$MLREPORT_CONFIG``) is returned whether
+    or not it exists; reading it says so. The usual places count only if they do.
+    """
+    asked = explicit or environ.get("MLREPORT_CONFIG")
+    if asked:
+        return asked
+    # The XDG specification: what is not absolute is ignored.
+    home = environ.get("XDG_CONFIG_HOME", "")
+    if not os.path.isabs(home):
+        home = os.path.expanduser("~/.config")
+    for place in (CONFIG_NAME, os.path.join(home, "mlreport-batch", "config.yaml")):
+        if os.path.isfile(place):
+            return place
+    return None
+
+
+def config_key(data: bytes, config_path: str = "") -> str:
+    """Return a key that changes with all that a parsed config comes from.
+
+    Args:
+        data: The bytes of the config file.
+        config_path: Where it lies; relative paths in it depend on that.
+    """
+    import hashlib
+
+    home, place = os.path.expanduser("~"), os.path.abspath(config_path)
+    parts = (__version__.encode(), os.fsencode(home), os.fsencode(place), data)
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+def resolved(text: str, config_path: str) -> str:
+    """Return a path of the config file as absolute path: ``~`` is the home."""
+    path = os.path.expanduser(text)
+    return os.path.abspath(os.path.join(os.path.dirname(config_path), path))
+
+
+def quick_state_dir(data: bytes, config_path: str) -> str | None:
+    """Return the state folder that the config names, by a look at its bytes.
+
+    None means that only the YAML reader can tell. A wrong answer does no harm: a
+    state holds the key of the config that it was made by.
+    """
+    try:
+        text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    lines = [line.removesuffix("\r") for line in text.split("\n")]
+    found = DEFAULT_STATE
+    for number, line in enumerate(lines):
+        if not line.isprintable():
+            return None  # tabs, and line breaks that only YAML counts as such
+        if not line or line == "---" or line[0] in " #" or line.startswith("- "):
+            continue
+        key, colon, value = line.partition(":")
+        if not colon or not _KEY_LETTERS.issuperset(key):
+            return None  # a quoted or complex key, a flow mapping, a directive
+        if key != "state":
+            continue
+        following = next((x for x in lines[number + 1 :] if x.strip()), "")
+        found = value.partition(" #")[0].strip(" ")
+        is_plain = value.startswith(" ") and found.startswith(_PATH_STARTS)
+        if not is_plain or not found.isprintable() or ": " in found + " ":
+            return None
+        if following[0:1].isspace():  # the text goes on in the next line
+            return None
+    return resolved(found, config_path)

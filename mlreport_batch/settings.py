@@ -1,0 +1,418 @@
+"""Every setting there is: one frozen dataclass per table of the config file.
+
+A stage gets the values it needs out of these, never the whole `Config`.
+"""
+
+# ruff: noqa: RUF009 - `setting` stands for `dataclasses.field`
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import tzinfo
+from pathlib import Path
+from typing import Literal
+
+from mlreport_batch.quick import DEFAULT_STATE
+from mlreport_batch.settings_builder import Table, setting, settings_of
+from mlreport_batch.settings_kinds import (
+    Address,
+    Duration,
+    Flag,
+    Hparams,
+    ListOf,
+    MapOf,
+    OneOf,
+    OrNull,
+    PathTo,
+    RunsPath,
+    Seconds,
+    Text,
+    Url,
+    Whole,
+    Zone,
+    env_name,
+)
+from mlreport_batch.text import Scalar
+
+_GLOBS = ListOf(Text(what="text"))
+
+
+@dataclass(frozen=True, slots=True)
+class RunsRoot:
+    """A folder below which runs are looked for."""
+
+    path: str = setting(
+        RunsPath(),
+        help="The folder; every run below it is found. With the `remote` extra also"
+        " `s3://…` or `gs://…`",
+        example="~/experiments",
+    )
+    include: tuple[str, ...] = setting(
+        _GLOBS,
+        ["*"],
+        help="Which runs: globs on a run's name, which is its path below the folder",
+        example='["resnet*"]',
+    )
+    exclude: tuple[str, ...] = setting(
+        _GLOBS, [], help="Which of them not", example='["*/debug/*"]'
+    )
+    to: tuple[str, ...] = setting(
+        ListOf(Address()),
+        [],
+        help="Who gets the reports on these runs, instead of `mail.to`",
+        example="[team@lab.example]",
+    )
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the folder lies in a bucket."""
+        return "://" in self.path
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSettings:
+    """What stands in a report, and when one is due."""
+
+    metrics: tuple[str, ...] = setting(
+        _GLOBS,
+        ["*"],
+        help="Which metrics, in this order",
+        example='["val_*", "*loss*"]',
+    )
+    hparams: tuple[str, ...] = setting(
+        _GLOBS, ["*"], help="Which hyperparameters, in this order", example="[optim.*]"
+    )
+    goals: Mapping[str, Literal["min", "max"]] = setting(
+        MapOf(OneOf(("min", "max"))),
+        {},
+        help="Whether less or more is better, by globs on metric names; they go before"
+        " the built-in rules for common names",
+        example='{"*loss*": min, "*acc*": max}',
+    )
+    expect: Mapping[str, Scalar] = setting(
+        Hparams(),
+        {},
+        help="The hyperparameters you mean all runs to have; what differs is marked."
+        " A run's own `intent.yaml` adds to it",
+        example="{optimizer.lr: 0.001}",
+    )
+    every: float = setting(
+        Duration(), "0s", help="Least time between two reports of a run", example="6h"
+    )
+    language: Literal["en", "ko"] = setting(
+        OneOf(("en", "ko")), "en", help="The language of reports and mails"
+    )
+    timezone: str | None = setting(
+        OrNull(Zone()),
+        None,
+        help="Zone of dates and times; null is the machine's",
+        example="Asia/Seoul",
+    )
+    first_seen_max_age: float | None = setting(
+        OrNull(Duration()),
+        "7d",
+        help="Runs that have been quiet for longer when first seen are recorded, not"
+        " reported; null reports them all",
+    )
+
+    def zone(self) -> tzinfo:
+        """Return the zone of dates and times."""
+        from mlreport_batch.localzone import zone
+
+        return zone(self.timezone or "")
+
+
+@dataclass(frozen=True, slots=True)
+class RenderSettings:
+    """How a report is drawn."""
+
+    engine: Literal["local", "google"] = setting(
+        OneOf(("local", "google")),
+        "local",
+        help="`local` draws on this machine; `google` fills a Google Docs template",
+    )
+    template: Path | None = setting(
+        OrNull(PathTo("a template file", must_exist=True)),
+        None,
+        help="Your own HTML template for the local engine; null is the built-in one",
+        example="report.html",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MailSettings:
+    """Who gets mails, and how many."""
+
+    via: Literal["outbox", "smtp", "sendmail", "gmail"] = setting(
+        OneOf(("outbox", "smtp", "sendmail", "gmail")),
+        "outbox",
+        help="The way out; `outbox` lays `.eml` files into a folder",
+    )
+    sender: str = setting(
+        Address(),
+        "ML reports <ml-reports@localhost>",
+        key="from",
+        help="The sender; needed unless `via` is `outbox`",
+        example="ML reports <ml@lab.example>",
+    )
+    to: tuple[str, ...] = setting(
+        ListOf(Address(), at_least=1),
+        ["me@localhost"],
+        help="The recipients; needed unless `via` is `outbox` or all `runs` have their"
+        " own",
+        example="[me@lab.example]",
+    )
+    digest: bool = setting(
+        Flag(), default=False, help="One mail for all runs of a tick"
+    )
+    max_per_tick: int = setting(
+        Whole(1, 10_000),
+        20,
+        help="Most mails of one tick; the runs beyond share one digest",
+    )
+    backoff_s: float = setting(
+        Seconds(1, 3600),
+        60,
+        help="First wait after a refusal; it doubles up to an hour",
+    )
+    on_unknown: Literal["resend", "hold"] = setting(
+        OneOf(("resend", "hold")),
+        "resend",
+        help="What to do when the line broke and nobody knows whether a mail was taken:"
+        " send the same bytes again, or hold the mail for `retry` and `drop`",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxSettings:
+    """Mails as files."""
+
+    dir: Path = setting(
+        PathTo("a folder"), "~/mlreport-outbox", help="The folder that takes the mails"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpSettings:
+    """A mail server."""
+
+    host: str | None = setting(
+        OrNull(Text(r"[A-Za-z0-9._:-]+|\[[0-9A-Fa-f:.]+\]", "a host name")),
+        None,
+        help="The server; needed with `via: smtp`",
+        example="smtp.lab.example",
+    )
+    port: int = setting(
+        Whole(1, 65_535),
+        587,
+        help="Its port; when left out 587, with `tls` 465, with `none` 25",
+    )
+    security: Literal["starttls", "tls", "none"] = setting(
+        OneOf(("starttls", "tls", "none")),
+        "starttls",
+        help="`none` with a username only towards this machine",
+    )
+    username: str | None = setting(
+        OrNull(Text(what="text")),
+        None,
+        help="Who logs in; null does not log in",
+        example="ml",
+    )
+    password_env: str | None = setting(
+        OrNull(env_name()),
+        None,
+        help="Name of the environment variable that holds the password",
+        example="SMTP_PASSWORD",
+    )
+    password_file: Path | None = setting(
+        OrNull(PathTo("a file")),
+        None,
+        help="A file of mode 0600 that holds the password, instead of `password_env`;"
+        " cron passes few variables on",
+        example="~/.config/mlreport-batch/smtp-password",
+    )
+    ca_file: Path | None = setting(
+        OrNull(PathTo("a file", must_exist=True)),
+        None,
+        help="Certificates to trust instead of the machine's",
+        example="/etc/ssl/lab-ca.pem",
+    )
+    timeout_s: float = setting(
+        Seconds(1, 3600), 30, help="Longest wait for each answer of the server"
+    )
+    final_timeout_s: float = setting(
+        Seconds(1, 3600),
+        600,
+        help="Longest wait for the answer after a mail's last byte. RFC 5321 asks for"
+        " ten minutes; a short wait makes duplicates",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SendmailSettings:
+    """A command that takes mails."""
+
+    command: tuple[str, ...] = setting(
+        ListOf(Text(what="text"), at_least=1),
+        ["/usr/sbin/sendmail", "-t", "-i"],
+        help="The command and its arguments; no shell is involved",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class GoogleSettings:
+    """Google Docs, Drive and Gmail."""
+
+    credentials: Path | None = setting(
+        OrNull(PathTo("a file")),
+        None,
+        help="A service-account key or an authorized-user file, mode 0600; null uses"
+        " application default credentials",
+        example="~/.config/mlreport-batch/google.json",
+    )
+    subject: str | None = setting(
+        OrNull(Address()),
+        None,
+        help="The user a service account acts for (domain-wide delegation)",
+        example="ml@lab.example",
+    )
+    template: str | None = setting(
+        OrNull(Text(r"[A-Za-z0-9_-]+", "the id of a document, not its address")),
+        None,
+        help="Id of the template document; needed with `engine: google`, made by"
+        " `template create`",
+        example="1AbCdEfGhIjKlMnOpQrStUv",
+    )
+    folder: str | None = setting(
+        OrNull(Text(r"[A-Za-z0-9_-]+", "the id of a folder, not its address")),
+        None,
+        help="Id of the Drive folder that takes the documents",
+        example="0AbCdEfGhIjKlMn",
+    )
+    keep: bool = setting(
+        Flag(), default=True, help="Keep each report's document, linked in the mail"
+    )
+    fallback: Literal["hold", "local"] = setting(
+        OneOf(("hold", "local")),
+        "hold",
+        help="When Google refuses the credential or the template is gone: hold the"
+        " reports, or draw them with the local engine",
+    )
+    api_endpoint: str | None = setting(
+        OrNull(Url()),
+        None,
+        help="Replaces the host of all three APIs; http only towards this machine",
+        example="https://apis.lab.example",
+    )
+    ca_file: Path | None = setting(
+        OrNull(PathTo("a file", must_exist=True)),
+        None,
+        help="Certificates to trust instead of the machine's",
+        example="/etc/ssl/lab-ca.pem",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AlertSettings:
+    """What is worth an alert."""
+
+    stall: float | Literal["auto"] | None = setting(
+        OrNull(Duration("auto"), is_switch=True),
+        "auto",
+        help="Silence that counts as a stall; `auto` goes by each run's own pace",
+        example="2h",
+    )
+    nan: bool = setting(Flag(), default=True, help="A metric became NaN or infinite")
+    divergence: bool = setting(
+        Flag(), default=True, help="A metric with a goal runs away from it"
+    )
+    plateau: int | None = setting(
+        OrNull(Whole(2, 1_000_000), is_switch=True),
+        None,
+        help="So many values without a new best count as a plateau",
+        example="20",
+    )
+    remind: float | None = setting(
+        OrNull(Duration(), is_switch=True),
+        "1d",
+        help="How long until an alert that still holds is told again; null never does",
+    )
+
+
+def table_of_keys() -> dict[str, str]:
+    """Return key -> ``table.key`` for the keys that only one table knows."""
+    found: dict[str, str] = {}
+    for each in settings_of(Config):
+        if isinstance(each.kind, Table):
+            for inner in settings_of(each.kind.cls):
+                path = f"{each.key}.{inner.key}"
+                found[inner.key] = "" if inner.key in found else path
+    return found
+
+
+def _table(cls: type) -> Table:
+    return Table(cls, table_of_keys)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings of one config, or of a call that names paths.
+
+    Attributes:
+        source: The config file, or None.
+        out: Folder for `reports/` and `index.html`; None with a config file.
+        never_enter: Folders that belong to us; discovery leaves them out.
+    """
+
+    runs: tuple[RunsRoot, ...] = setting(
+        ListOf(_table(RunsRoot), at_least=1),
+        help="Where the runs are; at least one folder",
+    )
+    state: Path = setting(
+        PathTo("a folder"),
+        DEFAULT_STATE,
+        help="Folder for what was seen and what is owed; not below a folder of runs",
+    )
+    report: ReportSettings = setting(
+        _table(ReportSettings), {}, help="What stands in a report, and when one is due"
+    )
+    render: RenderSettings = setting(
+        _table(RenderSettings), {}, help="How a report is drawn"
+    )
+    mail: MailSettings = setting(_table(MailSettings), {}, help="Who gets mails")
+    outbox: OutboxSettings = setting(
+        _table(OutboxSettings), {}, help="For `via: outbox`"
+    )
+    smtp: SmtpSettings = setting(_table(SmtpSettings), {}, help="For `via: smtp`")
+    sendmail: SendmailSettings = setting(
+        _table(SendmailSettings), {}, help="For `via: sendmail`"
+    )
+    google: GoogleSettings = setting(
+        _table(GoogleSettings), {}, help="For `engine: google` and `via: gmail`"
+    )
+    alerts: AlertSettings = setting(
+        _table(AlertSettings), {}, help="What is worth an alert"
+    )
+    redact: tuple[str, ...] = setting(
+        _GLOBS,
+        [],
+        help="Globs on names of hyperparameters whose values are masked, beside the"
+        " built-in rules",
+        example='["*my_secret*"]',
+    )
+    executor: str = setting(
+        Text(
+            r"inline|processes|dask://[A-Za-z0-9.-]+:[0-9]+",
+            "inline, processes or dask://host:8786",
+        ),
+        "inline",
+        help="Where runs are read and reports drawn: in this process, in several, or on"
+        " a cluster",
+        example="processes",
+    )
+    source: Path | None = None
+    out: Path | None = None
+    never_enter: tuple[Path, ...] = ()
+
+    def recipients_of(self, root: RunsRoot) -> tuple[str, ...]:
+        """Return who gets the reports on runs below *root*, as written."""
+        return root.to or self.mail.to

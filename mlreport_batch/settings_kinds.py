@@ -1,0 +1,403 @@
+"""The kinds of values that settings take: numbers, durations, paths, addresses."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from mlreport_batch.quick import resolved
+from mlreport_batch.settings_builder import INVALID, Kind, Place
+from mlreport_batch.text import clean
+from mlreport_batch.yamlvalues import MarkedList, MarkedMap
+
+# ruff: noqa: ANN401, D102 - `Kind` says what each method is for
+
+_DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?[smhdw])+\Z")
+_PART = re.compile(r"([0-9.]+)([smhdw])")
+_UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_CENTURY_S = 36_525 * 86_400
+_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_URL = re.compile(r"(https?)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?(/\S*)?\Z")
+_REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_BUCKET = re.compile(r"(?:s3|gs)://[A-Za-z0-9._-]+(?:/[^?#]*)?\Z")
+_LOOPBACK = re.compile(
+    r"(?:localhost\.?|127(?:\.[0-9]{1,3}){3}|\[?::1\]?)\Z", re.IGNORECASE
+)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether *host* is this machine, by its name or number alone."""
+    return _LOOPBACK.match(host) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Any text of one line.
+
+    Attributes:
+        pattern: What it must match in full, or empty.
+        what: What messages call it.
+        is_private: Whether messages leave out what was given.
+    """
+
+    pattern: str = ""
+    what: str = "text"
+    is_private: bool = False
+
+    def read(self, value: Any, place: Place) -> Any:
+        is_fine = isinstance(value, str) and value != ""
+        if is_fine and clean(value, len(value)) != value:
+            return place.wrong(f"expected {self.what}, got control characters")
+        if is_fine and re.fullmatch(self.pattern or ".*", value):
+            return value
+        if self.is_private:
+            return place.wrong(f"expected {self.what}")
+        return place.expected(self.what, value)
+
+    def schema(self) -> dict[str, Any]:
+        found = {"type": "string", "minLength": 1}
+        return found | ({"pattern": f"^(?:{self.pattern})$"} if self.pattern else {})
+
+    def words(self) -> str:
+        return self.what
+
+
+def env_name() -> Text:
+    """Return the kind of names of environment variables."""
+    what = "the name of an environment variable, such as SMTP_PASSWORD"
+    return Text(_ENV_NAME.pattern.removesuffix(r"\Z"), what, is_private=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """true or false."""
+
+    def read(self, value: Any, place: Place) -> Any:
+        return value if type(value) is bool else place.expected("true or false", value)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "boolean"}
+
+    def words(self) -> str:
+        return "true, false"
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A whole number within bounds."""
+
+    low: int
+    high: int
+
+    def read(self, value: Any, place: Place) -> Any:
+        if type(value) is not int:
+            return place.expected("int", value)
+        if not self.low <= value <= self.high:
+            return place.expected(f"an int from {self.low} to {self.high}", value)
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "integer", "minimum": self.low, "maximum": self.high}
+
+    def words(self) -> str:
+        return f"{self.low} to {self.high}"
+
+
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """A number of seconds within bounds, for keys that end in ``_s``."""
+
+    low: float
+    high: float
+
+    def read(self, value: Any, place: Place) -> Any:
+        if type(value) not in (int, float):
+            return place.expected("a number of seconds", value)
+        if not self.low <= value <= self.high:
+            wish = f"seconds from {self.low:g} to {self.high:g}"
+            return place.expected(wish, value)
+        return float(value)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "number", "minimum": self.low, "maximum": self.high}
+
+    def words(self) -> str:
+        return f"{self.low:g} to {self.high:g} seconds"
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """One of a few words."""
+
+    values: tuple[str, ...]
+
+    def read(self, value: Any, place: Place) -> Any:
+        if isinstance(value, str) and value in self.values:
+            return value
+        return place.expected(f"one of {', '.join(self.values)}", value)
+
+    def schema(self) -> dict[str, Any]:
+        return {"enum": list(self.values)}
+
+    def words(self) -> str:
+        return ", ".join(self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """A time span such as ``90s``, ``15m``, ``1h30m``, ``7d``; read as seconds.
+
+    Attributes:
+        word: A word that is accepted too and kept, or empty.
+    """
+
+    word: str = ""
+
+    def read(self, value: Any, place: Place) -> Any:
+        if isinstance(value, str) and self.word and value == self.word:
+            return value
+        if value == 0 and type(value) is int:
+            return 0.0
+        also = f" or {self.word}" if self.word else ""
+        if not isinstance(value, str) or not _DURATION.match(value):
+            return place.expected(f"a duration such as 15m, 6h or 7d{also}", value)
+        seconds = sum(float(n) * _UNIT_S[unit] for n, unit in _PART.findall(value))
+        if seconds > _CENTURY_S:
+            return place.expected("a duration of at most 36525d", value)
+        return seconds
+
+    def schema(self) -> dict[str, Any]:
+        pattern = "^" + _DURATION.pattern.removesuffix(r"\Z") + "$"
+        found: list[dict[str, Any]] = [{"type": "string", "pattern": pattern}]
+        found.append({"const": 0})
+        return {"anyOf": found + ([{"const": self.word}] if self.word else [])}
+
+    def words(self) -> str:
+        return f"duration{f', {self.word}' if self.word else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class OrNull:
+    """Another kind, or ``null`` for none; also ``false`` where that reads well."""
+
+    kind: Kind
+    is_switch: bool = False
+    takes_null: ClassVar[bool] = True
+
+    def read(self, value: Any, place: Place) -> Any:
+        if value is None or (self.is_switch and value is False):
+            return None
+        return self.kind.read(value, place)
+
+    def schema(self) -> dict[str, Any]:
+        off: list[dict[str, Any]] = [{"type": "null"}]
+        if self.is_switch:
+            off.append({"const": False})
+        return {"anyOf": [self.kind.schema(), *off]}
+
+    def words(self) -> str:
+        return f"{self.kind.words()}, null{' or false' if self.is_switch else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf:
+    """A list; a single value counts as a list of one. Wrong items are left out."""
+
+    kind: Kind
+    at_least: int = 0
+    blank: ClassVar[tuple[()]] = ()
+
+    def read(self, value: Any, place: Place) -> Any:
+        items = value if isinstance(value, list) else [value]
+        lines = value.lines if isinstance(value, MarkedList) else []
+        if len(items) < self.at_least:
+            return place.expected(f"at least {self.at_least} of them", value)
+        read = []
+        for number, item in enumerate(items):
+            line = lines[number] if lines else place.line
+            is_single = not isinstance(value, list)
+            read.append(
+                self.kind.read(item, place if is_single else place.item(number, line))
+            )
+        return tuple(item for item in read if item is not INVALID)
+
+    def schema(self) -> dict[str, Any]:
+        item = self.kind.schema()
+        several: dict[str, Any] = {"type": "array", "items": item}
+        if self.at_least:
+            several["minItems"] = self.at_least
+        return {"anyOf": [several, item]}
+
+    def words(self) -> str:
+        return f"list of {self.kind.words()}"
+
+
+@dataclass(frozen=True, slots=True)
+class MapOf:
+    """A mapping with free keys and values of one kind."""
+
+    kind: Kind
+
+    def read(self, value: Any, place: Place) -> Any:
+        if not isinstance(value, Mapping):
+            return place.expected(f"a table of {self.kind.words()}", value)
+        lines = value.lines if isinstance(value, MarkedMap) else {}
+        read = {
+            key: self.kind.read(item, place.below(key, lines.get(key, place.line)))
+            for key, item in value.items()
+        }
+        return INVALID if INVALID in read.values() else read
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "object", "additionalProperties": self.kind.schema()}
+
+    def words(self) -> str:
+        return f"name: {self.kind.words()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Hparams:
+    """Any hyperparameters, nested or not; read flat, keys joined with a dot."""
+
+    def read(self, value: Any, place: Place) -> Any:
+        from mlreport_batch.yamlguard import flatten
+
+        if not isinstance(value, Mapping):
+            return place.expected("a table of hyperparameters", value)
+        return flatten(value)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "object"}
+
+    def words(self) -> str:
+        return "name: value"
+
+
+@dataclass(frozen=True, slots=True)
+class PathTo:
+    """A path: ``~`` is the home, relative to the folder of the config file.
+
+    Attributes:
+        what: What messages call it.
+        must_exist: Whether it must be a file that is there.
+    """
+
+    what: str = "a path"
+    must_exist: bool = False
+
+    def read(self, value: Any, place: Place) -> Any:
+        found = self._read(value, place)
+        if found is INVALID:
+            return INVALID
+        if self.must_exist and not Path(found).is_file():
+            return place.wrong(f"there is no file {found}")
+        return Path(found)
+
+    def _read(self, value: Any, place: Place) -> Any:
+        if not isinstance(value, str) or not value:
+            return place.expected(self.what, value)
+        if clean(value, len(value)) != value:
+            return place.wrong(f"expected {self.what}, got control characters")
+        if value.startswith(("$", "%")):
+            return place.wrong(
+                f"{value!r}: variables are not replaced; write ~ or the full path"
+            )
+        if _REMOTE.match(value):
+            return place.expected(f"{self.what} on this machine", value)
+        try:
+            Path(value).expanduser()
+        except RuntimeError:
+            return place.wrong(f"{value!r}: there is no such home folder")
+        return resolved(value, place.problems.file)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "minLength": 1}
+
+    def words(self) -> str:
+        return "path"
+
+
+@dataclass(frozen=True, slots=True)
+class RunsPath:
+    """A folder with runs on this machine, or in a bucket; read as text."""
+
+    def read(self, value: Any, place: Place) -> Any:
+        what = "a folder, or s3://… or gs://…"
+        if isinstance(value, str) and _REMOTE.match(value):
+            if not _BUCKET.match(value):
+                return place.expected(what, value)
+            return value.rstrip("/")
+        found = PathTo(what).read(value, place)
+        return found if found is INVALID else str(found)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "minLength": 1}
+
+    def words(self) -> str:
+        return "folder, s3://…, gs://…"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A mail address, bare or with a name; kept as written."""
+
+    def read(self, value: Any, place: Place) -> Any:
+        from mlreport_batch.mail import parse_address
+
+        if not isinstance(value, str):
+            return place.expected("an address such as me@lab.example", value)
+        try:
+            parse_address(value)
+        except ValueError as error:
+            return place.wrong(str(error))
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": "@"}
+
+    def words(self) -> str:
+        return "address"
+
+
+@dataclass(frozen=True, slots=True)
+class Url:
+    """An https address; plain http only towards this machine."""
+
+    def read(self, value: Any, place: Place) -> Any:
+        match = _URL.match(value) if isinstance(value, str) else None
+        if match is None:
+            if isinstance(value, str) and "@" in value:
+                return place.wrong("expected an https:// address without credentials")
+            return place.expected("an address such as https://apis.example", value)
+        if match[1] == "http" and not is_loopback(match[2]):
+            return place.wrong("plain http is accepted only towards this machine")
+        return match[0].rstrip("/")
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": "^https?://"}
+
+    def words(self) -> str:
+        return "https:// address"
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """The name of a time zone."""
+
+    def read(self, value: Any, place: Place) -> Any:
+        from mlreport_batch.localzone import zone
+
+        if not isinstance(value, str) or not value:
+            return place.expected("a time zone such as Asia/Seoul", value)
+        try:
+            zone(value)
+        except ValueError as error:
+            return place.wrong(f"{error}; expected one such as Asia/Seoul")
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "minLength": 1}
+
+    def words(self) -> str:
+        return "time zone"
