@@ -1,0 +1,225 @@
+"""Cut a report to what a medium can carry, least important rows first.
+
+Gmail clips a mail at 102 KB; a page or a PDF carries far more. A cut never goes
+unsaid: every part that lost rows gets a line such as "Showing 40 of 312 metrics;
+the rest is in the PDF".
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
+
+from mlreport_batch.report import Digest, HparamRow, Report, TextBlock, Verdict
+from mlreport_batch.text import shorten
+from mlreport_batch.words import word
+
+_Row = TypeVar("_Row")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many rows of each part, and how many characters of a text, fit."""
+
+    metrics: int
+    hparams: int
+    checkpoints: int
+    results: int
+    texts: int
+    problems: int
+    alerts: int
+    charts: int
+    runs: int
+    cell: int
+
+
+MAIL: Final[Sequence[Limits]] = (
+    Limits(120, 120, 30, 60, 9000, 30, 40, 12, 40, 300),
+    Limits(100, 50, 12, 30, 3000, 15, 30, 12, 25, 240),
+    Limits(60, 30, 8, 20, 1200, 10, 20, 8, 15, 200),
+    Limits(40, 16, 5, 10, 400, 6, 12, 6, 8, 160),
+    Limits(20, 8, 3, 5, 0, 4, 8, 4, 4, 120),
+    Limits(8, 4, 2, 3, 0, 2, 4, 2, 2, 80),
+)
+"""Sizes to try for a mail, the fullest first; the last always fits."""
+
+PAGE: Final = Limits(2000, 1000, 300, 500, 60_000, 300, 200, 40, 300, 2000)
+PDF: Final = Limits(600, 400, 150, 200, 24_000, 150, 100, 24, 150, 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A report within limits, and per part the line that says what was cut."""
+
+    report: Report
+    notes: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class FittedDigest:
+    """A digest within limits: rows for its table and runs shown in detail."""
+
+    digest: Digest
+    rows: Sequence[Report]
+    alert_counts: Sequence[int]
+    details: Sequence[Fitted]
+    notes: Mapping[str, str]
+
+
+def fit(report: Report, limits: Limits, *, where: str) -> Fitted:
+    """Return *report* cut to *limits*; *where* says where the rest is."""
+    notes: dict[str, str] = defaultdict(str)
+
+    def cut(part: str, rows: Sequence[_Row], most: int) -> tuple[_Row, ...]:
+        if len(rows) > most:
+            notes[part] = word(
+                report.language,
+                f"more.{part}",
+                shown=most,
+                total=f"{len(rows):,}",
+                where=where,
+            )
+        return tuple(rows[:most])
+
+    room = limits.cell
+    texts = tuple(_fit_texts(report, limits.texts))
+    if texts != report.texts:
+        notes["texts"] = word(report.language, "more.texts", where=where)
+    fitted = replace(
+        report,
+        run=shorten(report.run, room),
+        project=shorten(report.project, room),
+        status_text=shorten(report.status_text, room),
+        notification=shorten(report.notification, 2 * room),
+        purpose=shorten(report.purpose, 2 * room),
+        steps=shorten(report.steps, room),
+        intent_text=shorten(report.intent_text, 2 * room),
+        facts=tuple(
+            replace(f, key=shorten(f.key, room), value=shorten(f.value, room))
+            for f in cut("facts", report.facts, limits.results)
+        ),
+        hparams=tuple(
+            replace(
+                h,
+                key=shorten(h.key, room),
+                value=shorten(h.value, room),
+                intended=shorten(h.intended, room),
+                changed_from=shorten(h.changed_from, room),
+            )
+            for h in cut("hparams", sorted(report.hparams, key=_need), limits.hparams)
+        ),
+        alerts=tuple(
+            replace(a, kind=shorten(a.kind, room), text=shorten(a.text, 2 * room))
+            for a in cut("alerts", report.alerts, limits.alerts)
+        ),
+        metrics=tuple(
+            replace(m, key=shorten(m.key, room))
+            for m in cut("metrics", report.metrics, limits.metrics)
+        ),
+        charts=cut("charts", report.charts, limits.charts),
+        results=tuple(
+            replace(r, key=shorten(r.key, room), value=shorten(r.value, room))
+            for r in cut("results", report.results, limits.results)
+        ),
+        checkpoints=tuple(
+            replace(c, path=shorten(c.path, room))
+            for c in cut("checkpoints", report.checkpoints, limits.checkpoints)
+        ),
+        texts=texts,
+        problems=tuple(
+            shorten(p, room) for p in cut("problems", report.problems, limits.problems)
+        ),
+        cuts=tuple(shorten(c, room) for c in cut("cuts", report.cuts, limits.problems)),
+    )
+    return Fitted(fitted, notes)
+
+
+def fit_digest(digest: Digest, limits: Limits, *, where: str) -> FittedDigest:
+    """Return *digest* cut to *limits*: its runs worst first, few rows for each."""
+    ranked = worst_first(digest.reports)
+    rows = ranked[: limits.runs * 5]
+    details = ranked[: limits.runs]
+    notes: dict[str, str] = defaultdict(str)
+    if len(rows) < len(ranked):
+        notes["rows"] = word(
+            digest.language,
+            "more.rows",
+            shown=len(rows),
+            total=f"{len(ranked):,}",
+            where=where,
+        )
+    if len(details) < len(ranked):
+        notes["runs"] = word(
+            digest.language, "more.runs", shown=len(details), total=f"{len(ranked):,}"
+        )
+    each = replace(
+        limits,
+        metrics=min(8, limits.metrics),
+        alerts=min(5, limits.alerts),
+        charts=0 if len(ranked) > _FEW_RUNS else min(2, limits.charts),
+        problems=min(3, limits.problems),
+        texts=0,
+    )
+    return FittedDigest(
+        replace(digest, notification=shorten(digest.notification, 2 * limits.cell)),
+        tuple(fit(report, each, where=where).report for report in rows),
+        tuple(len(report.alerts) for report in rows),
+        tuple(fit(report, each, where=where) for report in details),
+        notes,
+    )
+
+
+_FEW_RUNS = 3
+_STATUS_RANK = {"failed": 0, "stalled": 1, "quiet": 4}
+
+
+def worst_first(reports: Sequence[Report]) -> Sequence[Report]:
+    """Return *reports* with those that need a person in front."""
+    return sorted(reports, key=_rank)
+
+
+def _rank(report: Report) -> tuple[int, int]:
+    """Return what sorts the runs that need a person to the front."""
+    rank = _STATUS_RANK.get(report.status, 5)
+    if report.alerts:
+        rank = min(rank, 2)
+    if report.intent_ok is False:
+        rank = min(rank, 3)
+    return rank, -len(report.alerts)
+
+
+_NEED = {Verdict.wrong: 0, Verdict.missing: 1, Verdict.right: 2}
+
+
+def _need(row: HparamRow) -> int:
+    if row.verdict is None:
+        return 3
+    return _NEED.get(row.verdict, 3)
+
+
+def _fit_texts(report: Report, room: int) -> Iterator[TextBlock]:
+    """Yield the texts shortened in their middle to *room* characters in all."""
+    if not room:
+        return
+    share = max(200, room // max(1, len(report.texts)))
+    for block in report.texts[: max(1, room // 200)]:
+        title = shorten(block.title, 200)
+        if len(block.text) <= share:
+            yield block if title == block.title else replace(block, title=title)
+            continue
+        lines = block.text.split("\n")
+        head = _take(lines, share // 2)
+        tail = _take(lines[len(head) :][::-1], share // 2)[::-1]
+        left = len(lines) - len(head) - len(tail)
+        gap = [word(report.language, "more.lines", lines=left)] if left else []
+        yield TextBlock(title, "\n".join([*head, *gap, *tail]))
+
+
+def _take(lines: Sequence[str], room: int) -> list[str]:
+    taken: list[str] = []
+    for line in lines:
+        if taken and len(line) + 1 > room:
+            break
+        taken.append(shorten(line, max(room, 20)))
+        room -= len(line) + 1
+    return taken

@@ -1,0 +1,75 @@
+"""The wall around plutoprint: HTML to PDF, SVG to PNG, nothing from outside.
+
+Nothing else imports plutoprint. It draws with the fonts beside this file only,
+and every address it asks for is answered with nothing.
+"""
+
+import functools
+import io
+from pathlib import Path
+from typing import Any
+
+from mlreport_batch import charts
+
+FONTS = Path(__file__).with_name("fonts")
+SCALE = 2  # pixels per CSS pixel, for phones and other dense screens
+
+
+@functools.cache
+def _engine() -> tuple[Any, Any]:
+    import plutoprint
+
+    class Nothing(plutoprint.ResourceFetcher):
+        """Answers every address with an empty text; raising would print."""
+
+        def fetch_url(self, url: str) -> Any:  # noqa: ANN401, ARG002
+            return plutoprint.ResourceData(b"", "text/plain", "utf-8")
+
+    plutoprint.plutobook_set_fontconfig_path(FONTS)
+    return plutoprint, Nothing()
+
+
+def write_pdf(html: str, *, title: str, made_at: str) -> bytes:
+    """Return *html* as a PDF; the same arguments always give the same bytes.
+
+    Args:
+        html: A clean document: no NUL, no lone surrogates.
+        title: The document's title.
+        made_at: Its date of creation, ISO 8601.
+    """
+    plutoprint, nothing = _engine()
+    book = plutoprint.Book(
+        plutoprint.PAGE_SIZE_A4,
+        plutoprint.PAGE_MARGINS_NORMAL,
+        plutoprint.MEDIA_TYPE_PRINT,
+    )
+    book.custom_resource_fetcher = nothing
+    book.set_metadata(plutoprint.PDF_METADATA_TITLE, title)
+    book.set_metadata(plutoprint.PDF_METADATA_CREATOR, "mlreport-batch")
+    book.set_metadata(plutoprint.PDF_METADATA_CREATION_DATE, made_at)
+    book.set_metadata(plutoprint.PDF_METADATA_MODIFICATION_DATE, made_at)
+    book.load_html(html)
+    out = io.BytesIO()
+    book.write_to_pdf_stream(out)
+    return out.getvalue()
+
+
+def write_png(svg: str, *, width: int, height: int) -> bytes:
+    """Return *svg*, which is *width* x *height* CSS pixels, as an opaque PNG."""
+    plutoprint, nothing = _engine()
+    size = plutoprint.PageSize(
+        width * plutoprint.UNITS_PX, height * plutoprint.UNITS_PX
+    )
+    book = plutoprint.Book(
+        size, plutoprint.PAGE_MARGINS_NONE, plutoprint.MEDIA_TYPE_SCREEN
+    )
+    book.custom_resource_fetcher = nothing
+    book.load_html(f'<body style="margin:0">{svg}</body>')
+    canvas = plutoprint.ImageCanvas(
+        width * SCALE, height * SCALE, plutoprint.IMAGE_FORMAT_RGB24
+    )
+    canvas.clear_surface(1, 1, 1)
+    canvas.scale(SCALE, SCALE)
+    book.render_page(canvas, 0)
+    canvas.flush()
+    return charts.pack_png(bytes(canvas.get_data()), width * SCALE, height * SCALE)

@@ -1,0 +1,270 @@
+"""The plain-text twin: the same figures in columns, for terminals and old eyes.
+
+Widths are counted as terminals count them: Hangul, kana, Han and most emoji take
+two columns, combining marks none.
+"""
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+
+from mlreport_batch.render.budget import worst_first
+from mlreport_batch.report import Digest, Fact, HparamRow, MetricRow, Report, Verdict
+from mlreport_batch.words import known, word
+
+COLUMNS = 78
+_GAP = "  "
+_WIDEST_KEY = 34  # a longer name stands on a line of its own
+_DIGEST_ROWS = 8
+
+
+def write(report: Report | Digest) -> str:
+    """Return *report* as plain text; lines end in a newline."""
+    lines = _digest(report) if isinstance(report, Digest) else _report(report)
+    text = "\n".join(line.rstrip() for line in lines)
+    while "\n\n\n" in text:
+        text = text.replace("\n\n\n", "\n\n")
+    return text.strip("\n") + "\n"
+
+
+def width(text: str) -> int:
+    """Return how many terminal columns *text* takes."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0
+        if unicodedata.combining(c) or c in "\u200b\u200d\ufe0f"
+        else 2
+        if unicodedata.east_asian_width(c) in "WF"
+        else 1
+        for c in text
+    )
+
+
+def _report(report: Report) -> Iterator[str]:
+    language = report.language
+    yield report.date
+    yield from _fold(f"{report.project} / {report.run}")
+    yield "=" * min(COLUMNS, max(20, width(f"{report.project} / {report.run}")))
+    yield from _fold(f"{word(language, 'head.status')}: {_status(report)}")
+    if report.steps:
+        yield f"{word(language, 'head.steps')}: {report.steps}"
+    if report.purpose:
+        yield from _fold(f"{word(language, 'head.purpose')}: {report.purpose}")
+    yield report.time
+    yield ""
+    yield from _fold(report.notification)
+    yield from _core(report, len(report.metrics))
+    yield from _hparams(report)
+    yield from _facts(word(language, "part.results"), report.results)
+    yield from _checkpoints(report)
+    yield from _facts(word(language, "part.facts"), report.facts)
+    for block in report.texts:
+        yield from _head(block.title)
+        yield from block.text.split("\n")
+    yield from _lines(word(language, "part.problems"), report.problems)
+    yield from _lines(word(language, "part.cuts"), report.cuts)
+    if report.link:
+        yield from ("", f"{word(language, 'link.document')}: {report.link}")
+    yield from _foot(report)
+
+
+def _digest(digest: Digest) -> Iterator[str]:
+    language = digest.language
+    ranked = worst_first(digest.reports)
+    yield digest.date
+    yield from _fold(digest.notification)
+    yield digest.time
+    yield from _head(word(language, "part.runs"))
+    names = ("run", "status", "main", "alerts")
+    heads = [word(language, f"table.{name}") for name in names]
+    yield from _table(
+        heads,
+        [
+            [
+                report.run,
+                _status_word(report),
+                f"{report.metrics[0].key} {report.metrics[0].value}"
+                if report.metrics
+                else "-",
+                str(len(report.alerts)),
+            ]
+            for report in ranked
+        ],
+        "lllr",
+    )
+    for report in ranked:
+        yield from ("", "-" * COLUMNS)
+        yield from _fold(report.run)
+        yield from _fold(_status(report))
+        yield from _fold(report.notification)
+        yield from _core(report, _DIGEST_ROWS)
+    yield from _lines(word(language, "part.cuts"), digest.cuts)
+    yield from _foot(digest)
+
+
+def _core(report: Report, most: int) -> Iterator[str]:
+    """Yield what every reader needs: alerts, intent and the History Table."""
+    language = report.language
+    if report.alerts:
+        yield from _head(f"{word(language, 'part.alerts')}!")
+        for alert in report.alerts:
+            yield from _fold(f"! {alert.kind}: {alert.text}", "  ")
+    if report.intent_text:
+        yield from _head(word(language, "part.intent"))
+        yield from _fold(report.intent_text)
+    wrong = [h for h in report.hparams if h.verdict in (Verdict.wrong, Verdict.missing)]
+    if wrong:
+        yield from _table(
+            [word(language, f"table.{n}") for n in ("hparam", "intended", "actual")],
+            [[h.key, h.intended, _actual(language, h)] for h in wrong],
+            "lll",
+        )
+    yield from _head(word(language, "part.history"))
+    if not report.metrics:
+        yield word(language, "table.none")
+        return
+    names = ("key", "value", "step", "delta", "best")
+    rows = [_metric(language, row) for row in report.metrics[:most]]
+    yield from _table(
+        [*(word(language, f"table.{name}") for name in names), ""], rows, "lrrrrl"
+    )
+    if len(report.metrics) > most:
+        yield word(
+            language,
+            "more.metrics",
+            shown=most,
+            total=f"{len(report.metrics):,}",
+            where=word(language, "more.pdf"),
+        )
+
+
+def _metric(language: str, row: MetricRow) -> list[str]:
+    best = row.best
+    if best and row.best_step:
+        best = f"{best} {word(language, 'table.at', step=row.best_step)}"
+    trend = word(language, f"trend.{row.trend}")
+    if row.is_best_now:
+        trend = word(language, "table.best_now")
+    return [row.key, row.value, row.step, row.delta, best, trend]
+
+
+def _actual(language: str, row: HparamRow) -> str:
+    value = row.value or word(language, "hparam.absent")
+    if row.changed_from:
+        value += f" ({word(language, 'hparam.was', value=row.changed_from)})"
+    return value
+
+
+def _hparams(report: Report) -> Iterator[str]:
+    if not report.hparams:
+        return
+    language = report.language
+    yield from _head(word(language, "part.hparams"))
+    rows = [
+        [
+            h.key,
+            _actual(language, h),
+            h.intended,
+            word(language, f"verdict.{h.verdict}") if h.verdict else "",
+        ]
+        for h in report.hparams
+    ]
+    names = ("hparam", "actual", "intended")
+    yield from _table(
+        [*(word(language, f"table.{n}") for n in names), ""], rows, "llll"
+    )
+
+
+def _checkpoints(report: Report) -> Iterator[str]:
+    if not report.checkpoints:
+        return
+    language = report.language
+    yield from _head(word(language, "part.checkpoints"))
+    names = ("file", "step", "size", "age")
+    rows = []
+    for c in report.checkpoints:
+        mark = (
+            word(language, f"mark.{c.mark}") if c.mark in ("best", "last") else c.mark
+        )
+        new = word(language, "mark.new") if c.is_new else ""
+        rows.append(
+            [c.path, c.step, c.size, c.age, " ".join(filter(None, (mark, new)))]
+        )
+    yield from _table(
+        [*(word(language, f"table.{n}") for n in names), ""], rows, "lrrrl"
+    )
+
+
+def _facts(title: str, facts: Sequence[Fact]) -> Iterator[str]:
+    if facts:
+        yield from _head(title)
+        yield from _table([], [[f.key, f.value] for f in facts], "ll")
+
+
+def _lines(title: str, lines: Sequence[str]) -> Iterator[str]:
+    if lines:
+        yield from _head(title)
+        for line in lines:
+            yield from _fold(f"- {line}", "  ")
+
+
+def _foot(report: Report | Digest) -> Iterator[str]:
+    made = word(report.language, "foot.made", host=report.host)
+    yield from ("", "-- ", made, report.rid)
+
+
+def _status(report: Report) -> str:
+    spoken = _status_word(report)
+    return (
+        report.status_text
+        if report.status_text.lower().startswith(spoken.lower())
+        else f"{spoken} {report.status_text}".strip()
+    )
+
+
+def _status_word(report: Report) -> str:
+    return word(report.language, known(f"status.{report.status}", "status.quiet"))
+
+
+def _head(title: str) -> Iterator[str]:
+    yield from ("", title, "-" * min(COLUMNS, width(title)))
+
+
+def _fold(text: str, indent: str = "") -> Iterator[str]:
+    """Yield *text* folded at spaces to `COLUMNS`; a longer word stays whole."""
+    line = ""
+    for token in text.split():
+        if line.strip() and width(line) + 1 + width(token) > COLUMNS:
+            yield line
+            line = indent + token
+        else:
+            line = f"{line} {token}" if line else token
+    yield line
+
+
+def _table(
+    heads: Sequence[str], rows: Sequence[Sequence[str]], sides: str
+) -> Iterator[str]:
+    """Yield aligned columns; *sides* has ``l`` or ``r`` for each.
+
+    A first cell wider than `_WIDEST_KEY` gets a line of its own, so that one long
+    name does not push every figure off the screen. Empty columns are left out.
+    """
+    used = [i for i in range(len(sides)) if any(row[i] for row in rows)]
+    table = [list(heads)] if heads else []
+    table.extend(list(row) for row in rows)
+    widths = {
+        i: max((w for r in table if (w := width(r[i])) <= _WIDEST_KEY or i), default=0)
+        for i in used
+    }
+    for row in table:
+        cells = [_pad(row[i], widths[i], sides[i]) for i in used]
+        if used and used[0] == 0 and width(row[0]) > widths[0]:
+            yield row[0]
+            cells[0] = " " * widths[0]
+        yield _GAP.join(cells)
+
+
+def _pad(text: str, columns: int, side: str) -> str:
+    space = " " * max(0, columns - width(text))
+    return text + space if side == "l" else space + text
