@@ -3,6 +3,7 @@
 # ruff: noqa: ANN401 - googleapiclient has no types
 
 import base64
+import contextlib
 import copy
 import json
 import re
@@ -18,8 +19,13 @@ import pytest
 from google_server import GoogleServer, build, faults
 from google_server.build import Run, Table
 from google_server.discovery import Method, all_methods, api_document, find_route
+from google_server.docs_api import DocsApi
 from google_server.docs_model import Document
+from google_server.drive_store import DriveStore
+from google_server.errors import ApiError
 from google_server.units import is_well_formed
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 USER = "me@lab.example"
 DRIVE = "https://www.googleapis.com/auth/drive"
@@ -225,6 +231,101 @@ def test_empty_table_has_the_documented_length(
     last = table["table"]["tableRows"][-1]["tableCells"][-1]["content"][0]
     row, column = rows - 1, columns - 1
     assert last["startIndex"] == 4 + 4 + row * (2 * columns + 1) + 2 * column
+
+
+def test_a_table_of_a_real_answer_has_the_same_indices_here(
+    server: GoogleServer, client: Client
+):
+    # first table of form15g_base.json in think41/extrasuite, answered by Google
+    cells = ["Name of the Company", "Dp. Id \u2013 Client Id/ Folio No."]
+    made = template(server, "", Table([cells, ["", ""]]), "INCOME-TAX RULES, 1962")
+    content = body_of(client, made)
+    assert [e["endIndex"] for e in content] == [1, 2, 62, 85]
+    rows = content[2]["table"]["tableRows"]
+    assert [(r["startIndex"], r["endIndex"]) for r in rows] == [(3, 56), (56, 61)]
+    spans = [
+        (c["startIndex"], c["content"][0]["startIndex"], c["endIndex"])
+        for row in rows
+        for c in row["tableCells"]
+    ]
+    assert spans == [(4, 5, 25), (25, 26, 56), (57, 58, 59), (59, 60, 61)]
+
+
+def check_spans(content: list[dict[str, Any]], start: int) -> int:
+    """Check that elements, rows, cells and runs follow each other without gaps."""
+    for element in content:
+        assert element.get("startIndex", 0) == start
+        for part in element.get("paragraph", {}).get("elements", ()):
+            assert part.get("startIndex", 0) == start
+            text = part.get("textRun", {}).get("content", "?")
+            assert part["endIndex"] - start == len(text.encode("utf-16-le")) // 2
+            start = part["endIndex"]
+        if "sectionBreak" in element:
+            start += 1
+        if "table" in element:
+            start += 1
+            for row in element["table"]["tableRows"]:
+                assert row["startIndex"] == start
+                start += 1
+                for cell in row["tableCells"]:
+                    assert cell["startIndex"] == start
+                    start = check_spans(cell["content"], start + 1)
+                    assert cell["endIndex"] == start
+                assert row["endIndex"] == start
+            start += 1
+        assert element["endIndex"] == start
+    return start
+
+
+_index = st.integers(0, 40)
+_text = st.sampled_from(["a", "\n", "b\nc", "😀", "{{k}}"])
+_requests = st.one_of(
+    st.builds(insert, _index, _text),
+    st.builds(lambda i, n: delete(i, i + n), _index, st.integers(1, 9)),
+    st.builds(replace, _text.filter(str.isprintable), _text),
+    st.builds(row_below, _index, st.integers(0, 2)),
+    st.builds(
+        lambda i, r, c: {
+            "insertTable": {"location": {"index": i}, "rows": r, "columns": c}
+        },
+        _index,
+        st.integers(1, 2),
+        st.integers(1, 2),
+    ),
+    st.builds(
+        lambda i, r: {
+            "deleteTableRow": {
+                "tableCellLocation": {"tableStartLocation": {"index": i}, "rowIndex": r}
+            }
+        },
+        _index,
+        st.integers(0, 2),
+    ),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(_requests, max_size=25))
+def test_any_accepted_request_leaves_a_document_that_docs_could_hold(
+    requests: list[dict[str, Any]],
+):
+    store = DriveStore(lambda: 0.0)
+    docs = DocsApi(store)
+    made = build.document("ab😀", Table([["{{k}}", "v"], ["", "x"]]), "end")
+    key = made.document_id
+    store.add(made, owner=USER)
+    for request in requests:
+        before = store.files[key].document
+        assert before is not None
+        with contextlib.suppress(ApiError):
+            docs.edit(before, [request])
+        after = store.files[key].document
+        assert after is not None
+        assert after is before or after.revision == before.revision + 1
+        units = after.tabs[0].segments[""].units
+        assert is_well_formed(units)
+        content = after.to_json(USER, with_tabs=False)["body"]["content"]
+        assert check_spans(content, 0) == len(units)
 
 
 def test_an_emoji_is_two_units_and_cannot_be_halved(

@@ -7,7 +7,7 @@ by construction. Paragraphs have no entry: a paragraph is what ends with a newli
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from enum import Enum
+from enum import IntEnum, auto
 from typing import Any
 
 from .errors import ApiError
@@ -21,17 +21,17 @@ NORMAL_PARAGRAPH: Style = {
 CHIP_MARK = "\ue907"  # what Docs shows where an element is no text
 
 
-class Kind(Enum):
+class Kind(IntEnum):
     """What stands at an index."""
 
-    SECTION = "section"
-    TABLE = "table"
-    ROW = "row"
-    CELL = "cell"
-    CLOSE = "close"
-    TEXT = "text"
-    NEWLINE = "newline"
-    OBJECT = "object"
+    SECTION = auto()
+    TABLE = auto()
+    ROW = auto()
+    CELL = auto()
+    CLOSE = auto()
+    TEXT = auto()
+    NEWLINE = auto()
+    OBJECT = auto()
 
 
 IN_PARAGRAPH = frozenset({Kind.TEXT, Kind.NEWLINE, Kind.OBJECT})
