@@ -69,6 +69,9 @@ class Match:
         twin: Files of one run with the same twin key hold the same rows; only
             the one with the lowest ``rank`` is used.
         rank: See ``twin``.
+        fallback: Whether the file is used only where the run has no metrics file
+            that is none: TensorBoard events mostly repeat what a log beside them
+            says, under other names.
         prefix: Put before every metric name, with ``/`` between.
         note: What it was recognised by, for ``inspect``.
     """
@@ -78,6 +81,7 @@ class Match:
     closed: bool = False
     twin: str = ""
     rank: int = 0
+    fallback: bool = False
     prefix: str = ""
     note: str = ""
 
@@ -151,21 +155,35 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text to be shown as it is: ``kind`` is ``model``, ``error`` or
-    ``environment``.
-    """
+    """A text shown as it is; ``kind`` is ``model``, ``error`` or ``environment``."""
 
     kind: str
     text: str
 
 
-Item = (
-    Point | Restart | Hparams | Intent | Result | Progress | Outcome | Text | Problem
-)
+Item = Point | Restart | Hparams | Intent | Result | Progress | Outcome | Text | Problem
 
 
 class NotYetError(ValueError):
     """A document ends too early: it is still being written."""
+
+
+@dataclass(frozen=True, slots=True)
+class BulkLayout:
+    """How to read a plain CSV log without its format, for bulk readers.
+
+    Attributes:
+        separator: Between cells; a space stands for any run of blanks.
+        width: Cells in a row.
+        step: Index of the step column; None counts data rows from 0.
+        metrics: (index, metric) of each column that may be a metric. A column
+            whose first filled cell is text is none.
+    """
+
+    separator: str
+    width: int
+    step: int | None
+    metrics: tuple[tuple[int, str], ...]
 
 
 class LogFormat(Protocol):

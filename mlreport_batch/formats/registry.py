@@ -11,6 +11,7 @@ from mlreport_batch.formats import Candidate, LogFormat, Match
 _MEMBERS = (
     ("intent", "IntentFile"),
     ("hydra", "HydraFolder"),
+    ("hydra", "HydraOverrides"),
     ("huggingface", "TrainerState"),
     ("huggingface", "ResultsFile"),
     ("huggingface", "ModelConfig"),

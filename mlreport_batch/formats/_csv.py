@@ -1,0 +1,316 @@
+"""Read rows of separated values into points, whatever framework wrote them."""
+
+import csv
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from mlreport_batch.errors import Problem
+from mlreport_batch.formats import BulkLayout, Item, Memory, Point
+from mlreport_batch.formats._numbers import BLANK, to_number
+from mlreport_batch.formats._text import lines_of
+from mlreport_batch.formats.bookkeeping import is_bookkeeping, step_column
+from mlreport_batch.tail import Chunk
+from mlreport_batch.text import clean, shorten
+
+_SEPARATORS = ",\t;|"
+_NAN: Final = math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A header line and what its columns are."""
+
+    line: str
+    names: tuple[str, ...]
+    layout: BulkLayout
+
+
+Build = Callable[[str], Header | None]
+"""Turns a log's first line into a `Header`, or None if it cannot be one."""
+Repair = Callable[[Header, list[str]], list[str] | None]
+"""Brings a row of the wrong length into the header's, or returns None."""
+
+
+def split_cells(line: str, separator: str) -> list[str]:
+    """Return the cells of *line*, stripped; quotes are honoured where there are any."""
+    if separator == " ":
+        return line.split()
+    if '"' in line:
+        try:
+            (cells,) = csv.reader([line], delimiter=separator, skipinitialspace=True)
+        except (csv.Error, ValueError):
+            cells = line.split(separator)
+    else:
+        cells = line.split(separator)
+    return [cell.strip() for cell in cells]
+
+
+def separator_of(line: str) -> str:
+    """Return what separates the cells of a header *line*; a space is any blanks."""
+    plain = line
+    if '"' in line:
+        plain = '""'.join(line.split('"')[::2])
+    counted = [(plain.count(mark), mark) for mark in _SEPARATORS]
+    most, mark = max(counted, key=lambda pair: pair[0])
+    return mark if most else " "
+
+
+@lru_cache(maxsize=256)
+def build_header(line: str) -> Header | None:
+    """Return the columns of a header *line*, or None if it holds numbers or nothing."""
+    return header_of(line, separator_of(line))
+
+
+def header_of(
+    line: str,
+    separator: str,
+    *,
+    names: Sequence[str] | None = None,
+    step: int | None = None,
+    keep: Iterable[str] = (),
+) -> Header | None:
+    """Return the header in *line*.
+
+    Args:
+        line: The line as it stands in the log.
+        separator: See `BulkLayout`.
+        names: The columns' names, where they are not simply its cells.
+        step: Index of the step column, where its name does not say it.
+        keep: Names that are metrics although they sound like bookkeeping.
+    """
+    cells = split_cells(line, separator) if names is None else list(names)
+    if step is None:
+        step = step_column(cells)
+    # Without a step column, a number in it means that this is a row of data.
+    if step is None and any(to_number(cell) is not None for cell in cells):
+        return None
+    if not any(cells):
+        return None
+    taken: dict[str, int] = {}
+    metrics = []
+    for index, cell in enumerate(cells):
+        if index == step or (is_bookkeeping(cell) and cell not in keep):
+            continue
+        name = clean(cell)
+        count = taken[name] = taken.get(name, -1) + 1
+        metrics.append((index, f"{name}.{count}" if count else name))
+    return Header(
+        line, tuple(cells), BulkLayout(separator, len(cells), step, tuple(metrics))
+    )
+
+
+def read_rows(
+    chunk: Chunk,
+    memory: Memory,
+    build: Build = build_header,
+    *,
+    repair: Repair | None = None,
+) -> Iterator[Item]:
+    """Yield the points of *chunk*.
+
+    A line that repeats the header is where a framework restarted and says nothing
+    itself; another header takes over from there on. Rows of another length and
+    cells that are no numbers are reported once per log and counted in *memory*
+    (``bad_rows``, ``bad_cells``); the rest of such a row is used.
+    """
+    items: list[Item] = []
+    lines = lines_of(chunk, memory, items)
+    yield from items
+    yield from _Rows(chunk, memory, build, repair).read(lines)
+
+
+class _Rows:
+    """The state of reading one chunk; what must outlive it goes to memory."""
+
+    def __init__(
+        self, chunk: Chunk, memory: Memory, build: Build, repair: Repair | None
+    ) -> None:
+        self.chunk = chunk
+        self.memory = memory
+        self.build = build
+        self.repair = repair
+        self.problems: list[Problem] = []
+        self.header: Header | None = None
+        self.open: set[int] = set()
+        self.text: set[int] = set()
+        self.used: list[tuple[int, str]] = []
+        self.mark: str | None = None
+        self.row = int(memory.get("row") or 0)
+        step = memory.get("step")
+        self.step = step if isinstance(step, float) else _NAN
+        known = memory.get("header")
+        if known is not None:
+            line = self._first_line() if known is True else str(known)
+            header = build(line)
+            if header is not None:
+                self._take(header, _indexes(memory, "open"), _indexes(memory, "text"))
+
+    def _first_line(self) -> str:
+        raw = self.chunk.header.removeprefix(b"\xef\xbb\xbf").replace(b"\0", b"")
+        return raw.decode("utf-8", "replace").strip("\r")
+
+    def _take(self, header: Header, undecided: set[int], text: set[int]) -> None:
+        self.header, self.open, self.text = header, undecided, text
+        mark = header.layout.separator
+        self.mark = None if mark == " " else mark
+        self.used = [pair for pair in header.layout.metrics if pair[0] not in text]
+
+    def read(self, lines: list[str]) -> Iterator[Item]:
+        """Yield what *lines* say, then put into memory what must outlive them."""
+        for number, line in enumerate(lines, self.chunk.first_line):
+            header = self.header
+            if header is None:
+                self._find_header(line, number)
+                yield from self._reported()
+                continue
+            if line == header.line:
+                continue
+            found = self._plain(line, header.layout)
+            if found is None:
+                found = self._careful(line, number, header)
+                yield from self._reported()
+            step, values = found
+            for name, value in values:
+                yield Point(name, step, value)
+        self._remember()
+
+    def _plain(
+        self, line: str, layout: BulkLayout
+    ) -> tuple[float, list[tuple[str, float]]] | None:
+        """Return step and values of a row of numbers, None if it is anything else."""
+        cells = line.split(self.mark)
+        # Python's float takes more than numbers; such lines go the careful way.
+        if len(cells) != layout.width or "_" in line or not line.isascii():
+            return None
+        try:
+            values = [(name, float(cells[at])) for at, name in self.used if cells[at]]
+            step = float(self.row if layout.step is None else cells[layout.step])
+        except ValueError:
+            return None
+        if step - step != 0:
+            return None
+        self.row += 1
+        if layout.step is not None:
+            self.step = step
+        if self.open:
+            self.open = {at for at in self.open if not cells[at]}
+        return step, values
+
+    def _reported(self) -> list[Problem]:
+        problems, self.problems = self.problems, []
+        return problems
+
+    def _find_header(self, line: str, number: int) -> None:
+        line = line.strip("\r")
+        if not line or line.isspace():
+            return
+        header = self.build(line)
+        if header is not None:
+            self._start(header)
+        elif not line.lstrip().startswith("#") and not self.memory.get("headless"):
+            self.memory["headless"] = True
+            text = "no column names; rows before a header line are left out"
+            self.problems.append(Problem(self.chunk.path, number, text))
+
+    def _start(self, header: Header) -> None:
+        self._take(header, {at for at, _ in header.layout.metrics}, set())
+        is_first = header.line == self._first_line()
+        self.memory["header"] = True if is_first else header.line
+
+    def _careful(
+        self, line: str, number: int, header: Header
+    ) -> tuple[float, list[tuple[str, float]]]:
+        """Return step and values of an unusual row; notes what is wrong with it."""
+        layout = header.layout
+        line = line.strip("\r")
+        if not line or line.isspace() or line.lstrip().startswith("#"):
+            return _NAN, []
+        cells = split_cells(line, layout.separator)
+        if tuple(cells) == header.names:
+            return _NAN, []
+        if (other := self._other_header(line, cells, header)) is not None:
+            self._start(other)
+            return _NAN, []
+        cells = self._fitted(cells, header)
+        self.row += 1
+        if len(cells) != layout.width:
+            self._bad_row(number, len(cells), layout.width)
+            return _NAN, []
+        step = self._step_of(cells, layout.step)
+        self._decide(cells)
+        values = []
+        for at, name in self.used:
+            cell = cells[at]
+            value = to_number(cell)
+            if value is not None:
+                values.append((name, value))
+            elif cell not in BLANK:
+                self._bad_cell(number, cell, name)
+        return step, values
+
+    def _fitted(self, cells: list[str], header: Header) -> list[str]:
+        width = header.layout.width
+        if len(cells) == width:
+            return cells
+        if len(cells) > width and not any(cells[width:]):
+            return cells[:width]
+        if self.repair is not None:
+            return self.repair(header, cells) or cells
+        return cells
+
+    def _step_of(self, cells: list[str], at: int | None) -> float:
+        step = None if at is None else to_number(cells[at])
+        if step is not None and math.isfinite(step):
+            self.step = step
+            return step
+        # Blank or text: the step the log stood at, else the number of the row.
+        return float(self.row - 1) if math.isnan(self.step) else self.step
+
+    def _decide(self, cells: list[str]) -> None:
+        """Settle which of the undecided columns hold text, and so no metric."""
+        decided = {at for at in self.open if cells[at] not in BLANK}
+        self.open -= decided
+        texts = {at for at in decided if to_number(cells[at]) is None}
+        if texts and self.header is not None:
+            self._take(self.header, self.open, self.text | texts)
+
+    def _other_header(
+        self, line: str, cells: list[str], header: Header
+    ) -> Header | None:
+        known = set(header.names).intersection(cells) - {""}
+        if not known or len(known) * 2 < min(len(cells), len(header.names)):
+            return None
+        other = self.build(line)
+        if other is None:
+            return None
+        lost_step = other.layout.step is None and header.layout.step is not None
+        return None if lost_step else other
+
+    def _bad_row(self, number: int, cells: int, width: int) -> None:
+        count = self.memory["bad_rows"] = int(self.memory.get("bad_rows") or 0) + 1
+        if count == 1:
+            text = f"{cells} cells where the header has {width}; such rows are left out"
+            self.problems.append(Problem(self.chunk.path, number, text))
+
+    def _bad_cell(self, number: int, cell: str, name: str) -> None:
+        count = self.memory["bad_cells"] = int(self.memory.get("bad_cells") or 0) + 1
+        if count == 1:
+            shown = shorten(clean(cell), 40)
+            text = f"'{shown}' for {name} is no number; such cells are left out"
+            self.problems.append(Problem(self.chunk.path, number, text))
+
+    def _remember(self) -> None:
+        memory = self.memory
+        memory["row"] = self.row
+        if not math.isnan(self.step):
+            memory["step"] = float(self.step)
+        for key, indexes in (("open", self.open), ("text", self.text)):
+            if indexes or key in memory:
+                memory[key] = " ".join(map(str, sorted(indexes)))
+
+
+def _indexes(memory: Memory, key: str) -> set[int]:
+    return {int(part) for part in str(memory.get(key) or "").split()}

@@ -1,0 +1,74 @@
+"""Read a whole YAML or JSON document as a mapping, its faults as problems."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mlreport_batch.errors import Problem
+from mlreport_batch.formats import NotYetError
+from mlreport_batch.formats._json import BadJsonError, load_document
+from mlreport_batch.tail import Chunk
+from mlreport_batch.text import Scalar, clean
+
+YAML_SUFFIXES = (".yaml", ".yml")
+
+
+def stem_of(name: str) -> tuple[str, str]:
+    """Return a file name's stem and suffix, both in lower case."""
+    stem, dot, suffix = name.lower().rpartition(".")
+    return (stem, dot + suffix) if dot else (suffix, "")
+
+
+def load(chunk: Chunk, problems: list[Problem]) -> object:
+    """Return the document in *chunk*; None, and a problem, where it is broken.
+
+    Raises:
+        NotYetError: It is empty or ends too early.
+    """
+    if not chunk.data.strip():
+        raise NotYetError("empty so far")
+    if stem_of(chunk.path)[1] not in YAML_SUFFIXES:
+        try:
+            return load_document(chunk.data)
+        except BadJsonError as error:
+            problems.append(Problem(chunk.path, error.line, clean(error.message)))
+            return None
+    from mlreport_batch import yamlguard
+
+    try:
+        return yamlguard.load(chunk.data)
+    except yamlguard.YamlError as error:
+        problems.append(Problem(chunk.path, error.line, clean(error.message)))
+        return None
+
+
+def load_mapping(chunk: Chunk, problems: list[Problem]) -> Mapping[str, Any]:
+    """Return the mapping in *chunk*; an empty one where there is none.
+
+    Raises:
+        NotYetError: It is empty or ends too early.
+    """
+    value = load(chunk, problems)
+    if isinstance(value, dict):
+        return value
+    if value is not None and not problems:
+        text = f"a {_kind(value)} where names with values were expected"
+        problems.append(Problem(chunk.path, 1, text))
+    return {}
+
+
+def _kind(value: object) -> str:
+    return "list" if isinstance(value, list) else "single value"
+
+
+def flatten(value: object) -> dict[str, Scalar]:
+    """Return nested values as one level, names joined with ``.`` and cleaned."""
+    from mlreport_batch import yamlguard
+
+    return {clean(key): item for key, item in yamlguard.flatten(value).items()}
+
+
+def texts(value: object) -> Iterator[str]:
+    """Yield the texts in *value*, which is one or a list of them."""
+    for item in value if isinstance(value, list) else [value]:
+        if isinstance(item, str):
+            yield item

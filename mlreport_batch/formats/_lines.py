@@ -1,0 +1,133 @@
+"""Read JSON lines into points, whatever framework wrote them."""
+
+import json
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from mlreport_batch.errors import Problem
+from mlreport_batch.formats import Hparams, Item, Memory, Point, Progress
+from mlreport_batch.formats._documents import flatten
+from mlreport_batch.formats._json import (
+    DEPTH_MAX,
+    BadJsonError,
+    check_depth,
+    decode,
+    leaves,
+)
+from mlreport_batch.formats._numbers import value_of
+from mlreport_batch.formats._text import lines_of
+from mlreport_batch.formats.bookkeeping import is_bookkeeping, step_rank
+from mlreport_batch.tail import Chunk
+from mlreport_batch.text import clean
+
+_NO_METRICS = frozenset(["percentage", "total_steps"])  # LLaMA-Factory: a plan
+
+
+@lru_cache(maxsize=4096)
+def _metric(name: str) -> str:
+    """Return the metric that *name* stands for, or nothing for bookkeeping."""
+    return "" if is_bookkeeping(name) else clean(name)
+
+
+def read_json_lines(
+    chunk: Chunk,
+    memory: Memory,
+    *,
+    is_mixed: bool = False,
+    steps: tuple[str, ...] = (),
+    leave_out: Iterable[str] = (),
+) -> Iterator[Item]:
+    """Yield the points of *chunk*; each row is stepped by its surest step key.
+
+    Args:
+        chunk: Whole lines.
+        memory: See `LogFormat`.
+        is_mixed: Whether other text may stand between and before the objects;
+            otherwise the first line that is no JSON object is a problem.
+        steps: Step keys that go before the usual ones, surest first.
+        leave_out: Top-level keys that are no metrics.
+    """
+    items: list[Item] = []
+    lines = lines_of(chunk, memory, items)
+    yield from items
+    row = int(memory.get("row") or 0)
+    stood = memory.get("step")
+    last = stood if isinstance(stood, float) else None
+    hidden = frozenset(leave_out) | {"config"}
+    for number, line in enumerate(lines, chunk.first_line):
+        try:
+            entry = _object(line[max(0, line.find("{")) :] if is_mixed else line)
+        except BadJsonError as error:
+            if not is_mixed and not memory.get("bad_lines"):
+                yield Problem(chunk.path, number, clean(error.message, 120))
+            memory["bad_lines"] = int(memory.get("bad_lines") or 0) + 1
+            continue
+        if entry is None:
+            continue
+        stated = _step(entry, steps)
+        if stated is not None:
+            last = stated
+        step = float(row) if last is None else last
+        row += 1
+        yield from _settings(entry, memory)
+        skipped = hidden | _NO_METRICS if "current_steps" in entry else hidden
+        for key, item in leaves({k: v for k, v in entry.items() if k not in skipped}):
+            value = item if type(item) is float else value_of(item)
+            if value is not None and (metric := _metric(key)):
+                yield Point(metric, step, value)
+    memory["row"] = row
+    if last is not None:
+        memory["step"] = last
+
+
+def _object(line: str) -> dict[str, Any] | None:
+    """Return the JSON object in *line*, or None for a blank line.
+
+    Raises:
+        BadJsonError: It is something else, or nested too deeply.
+    """
+    if not line or line.isspace():
+        return None
+    if line.count("{") + line.count("[") > DEPTH_MAX:
+        check_depth(line)
+    try:
+        entry = decode(line)
+    except json.JSONDecodeError as error:
+        raise BadJsonError(
+            f"no JSON ({error.msg}); such lines are left out", 1
+        ) from error
+    if not isinstance(entry, dict):
+        raise BadJsonError("no JSON object; such lines are left out", 1)
+    return entry
+
+
+def _step(entry: Mapping[str, object], preferred: tuple[str, ...]) -> float | None:
+    for key in preferred:
+        found = value_of(entry.get(key))
+        if found is not None and found - found == 0:
+            return found
+    best: tuple[int, float] | None = None
+    for key, item in entry.items():
+        rank = step_rank(key)
+        if rank is not None and (best is None or rank < best[0]):
+            found = value_of(item)
+            if found is not None and found - found == 0:
+                best = rank, found
+    return None if best is None else best[1]
+
+
+def _settings(entry: Mapping[str, Any], memory: Memory) -> Iterator[Item]:
+    """Yield the ``config`` that Ray repeats in every row, when it changed."""
+    config = entry.get("config")
+    if isinstance(config, dict) and config:
+        text = json.dumps(config, sort_keys=True, default=str)
+        crc = zlib.crc32(text.encode("utf-8", "replace"))
+        if memory.get("config") != crc:
+            memory["config"] = crc
+            yield Hparams(flatten(config))
+    if "current_steps" in entry and "total_steps" in entry:
+        step, total = value_of(entry["current_steps"]), value_of(entry["total_steps"])
+        if step is not None and total:
+            yield Progress(step, total)

@@ -1,0 +1,83 @@
+"""Any other CSV or TSV that is a log and not a data set."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mlreport_batch.formats import BulkLayout, Candidate, Item, Match, Memory, Role
+from mlreport_batch.formats._csv import Header, build_header, read_rows, split_cells
+from mlreport_batch.formats._documents import stem_of
+from mlreport_batch.formats._numbers import BLANK, to_number
+from mlreport_batch.formats._text import filled, head_lines
+from mlreport_batch.formats.bookkeeping import (
+    has_sure_step,
+    is_log_name,
+    sounds_like_metrics,
+)
+from mlreport_batch.tail import Chunk
+
+_SUFFIXES = (".csv", ".tsv")
+_SCANNED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class CsvLog:
+    """A CSV or TSV with a step column, with metrics for names, or named a log."""
+
+    name: ClassVar[str] = "csv"
+    whole_file: ClassVar[bool] = False
+
+    def matches(self, candidate: Candidate) -> Match | None:
+        """Claim a table of numbers that counts steps or sounds like metrics."""
+        stem, suffix = stem_of(candidate.name)
+        if suffix not in _SUFFIXES:
+            return None
+        lines = [
+            line.lstrip("# ") if number == 0 else line
+            for number, line in enumerate(
+                filled(head_lines(candidate.head, candidate.size))
+            )
+        ]
+        header = _header(lines[0]) if lines else None
+        if header is None or not header.layout.metrics:
+            return None
+        if len(lines) > 1 and not _has_number(header, lines[1:_SCANNED]):
+            return None
+        names = header.names
+        if has_sure_step(names):
+            return Match(Role.metrics, note="CSV with a step column")
+        if sounds_like_metrics(names) or is_log_name(stem):
+            return Match(Role.metrics, note="CSV with metrics")
+        return None
+
+    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
+        """Yield the points of each row."""
+        return read_rows(chunk, memory, _header)
+
+    def bulk_layout(self, header: bytes) -> BulkLayout | None:
+        """Return how the rows below *header* can be read in bulk."""
+        found = _header(header.decode("utf-8", "replace").strip("\r"))
+        return found.layout if found else None
+
+
+def _header(line: str) -> Header | None:
+    """Return the header in *line*, which NumPy's savetxt marks with ``#``."""
+    if not line.startswith("#"):
+        return build_header(line)
+    found = build_header(line.lstrip("# "))
+    if found is None or found.layout.step is None or not found.layout.metrics:
+        return None
+    return Header(line, found.names, found.layout)
+
+
+def _has_number(header: Header, rows: list[str]) -> bool:
+    """Return whether one of the first rows has a number where a metric may stand."""
+    layout = header.layout
+    for row in rows:
+        cells = split_cells(row, layout.separator)
+        if len(cells) != layout.width or tuple(cells) == header.names:
+            continue
+        filled_in = [cells[at] for at, _ in layout.metrics if cells[at] not in BLANK]
+        if any(to_number(cell) is not None for cell in filled_in):
+            return True
+    return False

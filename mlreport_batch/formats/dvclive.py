@@ -1,0 +1,101 @@
+"""DVCLive: one TSV per metric, and a summary that is rewritten at every step."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mlreport_batch.errors import Problem
+from mlreport_batch.formats import (
+    BulkLayout,
+    Candidate,
+    Item,
+    Match,
+    Memory,
+    Result,
+    Role,
+)
+from mlreport_batch.formats._csv import Header, header_of, read_rows
+from mlreport_batch.formats._documents import load_mapping
+from mlreport_batch.formats._json import leaves
+from mlreport_batch.formats._numbers import value_of
+from mlreport_batch.formats._text import head_lines
+from mlreport_batch.formats.bookkeeping import is_bookkeeping
+from mlreport_batch.tail import Chunk
+from mlreport_batch.text import clean
+
+
+def _header(line: str) -> Header | None:
+    cells = line.split("\t")
+    if cells[0].strip() != "step" or len(cells) < 2:  # noqa: PLR2004
+        return None
+    # The value column repeats the last part of the metric's name, the file says all.
+    return header_of(line, "\t", step=0, keep=cells[-1:])
+
+
+@dataclass(frozen=True, slots=True)
+class DvcliveTsv:
+    """``plots/metrics/train/loss.tsv`` holds the metric ``train/loss``.
+
+    The prefix of its match is the folder (``train``); the column's own name is the
+    last part. A ``timestamp`` column is bookkeeping.
+    """
+
+    name: ClassVar[str] = "dvclive"
+    whole_file: ClassVar[bool] = False
+
+    def matches(self, candidate: Candidate) -> Match | None:
+        """Claim TSV files below ``plots/metrics`` for the folder that holds that."""
+        if not candidate.name.endswith(".tsv"):
+            return None
+        depth = next(_metrics_folders(candidate.parents), None)
+        lines = head_lines(candidate.head, candidate.size)
+        if depth is None or (lines and _header(lines[0]) is None):
+            return None
+        return Match(
+            Role.metrics,
+            levels_up=depth + 2,
+            closed=True,
+            prefix="/".join(reversed(candidate.parents[:depth])),
+            note="DVCLive",
+        )
+
+    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
+        """Yield the one metric's points."""
+        return read_rows(chunk, memory, _header)
+
+    def bulk_layout(self, header: bytes) -> BulkLayout | None:
+        """Return how the rows below *header* can be read in bulk."""
+        found = _header(header.decode("utf-8", "replace").strip("\r"))
+        return found.layout if found else None
+
+
+def _metrics_folders(parents: tuple[str, ...]) -> Iterator[int]:
+    for depth in range(len(parents) - 1):
+        if parents[depth] == "metrics" and parents[depth + 1] == "plots":
+            yield depth
+
+
+@dataclass(frozen=True, slots=True)
+class DvcliveSummary:
+    """``metrics.json`` beside ``plots/``: the last values, some without a history."""
+
+    name: ClassVar[str] = "dvclive_summary"
+    whole_file: ClassVar[bool] = True
+
+    def matches(self, candidate: Candidate) -> Match | None:
+        """Claim a ``metrics.json`` that has DVCLive's ``plots`` folder beside it."""
+        if candidate.name != "metrics.json" or "plots" not in candidate.siblings:
+            return None
+        if not candidate.head.lstrip().startswith(b"{"):
+            return None
+        return Match(Role.metrics, note="DVCLive summary")
+
+    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG002
+        """Yield all values as results; those with a history are dropped later."""
+        problems: list[Problem] = []
+        document = load_mapping(chunk, problems)
+        yield from problems
+        for key, item in leaves(document):
+            value = value_of(item)
+            if value is not None and not is_bookkeeping(key):
+                yield Result(clean(key), value)

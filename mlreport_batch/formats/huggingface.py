@@ -1,0 +1,180 @@
+"""Hugging Face Trainer: ``trainer_state.json``, ``*_results.json``, ``config.json``."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from mlreport_batch.errors import Problem
+from mlreport_batch.formats import (
+    Candidate,
+    Hparams,
+    Item,
+    Match,
+    Memory,
+    Outcome,
+    Point,
+    Progress,
+    Result,
+    Role,
+    Text,
+)
+from mlreport_batch.formats._documents import load_mapping
+from mlreport_batch.formats._json import leaves
+from mlreport_batch.formats._numbers import value_of
+from mlreport_batch.formats.bookkeeping import is_bookkeeping
+from mlreport_batch.tail import Chunk
+from mlreport_batch.text import clean, clean_block
+
+_CHECKPOINT = re.compile(r"checkpoint-(\d{1,15})")
+_GLOBAL_STEP = re.compile(rb'"global_step":\s*(\d{1,15})\b')
+_SETTINGS = (
+    "num_train_epochs", "train_batch_size", "max_steps", "logging_steps", "save_steps",
+    "eval_steps",
+)  # fmt: skip
+_MODEL_KEYS = ("model_type", "architectures", "transformers_version")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainerState:
+    """The whole history, saved with each checkpoint and by ``save_state()``.
+
+    Of all copies in a run the one with the highest ``global_step`` counts: a
+    resumed run goes past the copy in its root, which is written last.
+    """
+
+    name: ClassVar[str] = "trainer_state"
+    whole_file: ClassVar[bool] = True
+
+    def matches(self, candidate: Candidate) -> Match | None:
+        """Claim ``trainer_state.json``, in ``checkpoint-N`` for the folder above."""
+        if candidate.name != "trainer_state.json":
+            return None
+        folder = candidate.parents[0] if candidate.parents else ""
+        checkpoint = _CHECKPOINT.fullmatch(folder)
+        stated = _GLOBAL_STEP.search(candidate.head)
+        step = int(stated[1]) if stated else int(checkpoint[1]) if checkpoint else 0
+        return Match(
+            Role.metrics,
+            levels_up=1 if checkpoint else 0,
+            closed=True,
+            twin="trainer_state",
+            rank=-2 * step - (0 if checkpoint else 1),
+            note=f"Hugging Face Trainer, step {step}",
+        )
+
+    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG002
+        """Yield the log history, the settings that stand in it and the progress."""
+        problems: list[Problem] = []
+        state = load_mapping(chunk, problems)
+        yield from problems
+        if not state:
+            return
+        settings = {key: state[key] for key in _SETTINGS if key in state}
+        yield Hparams(
+            {
+                key: value
+                for key, value in settings.items()
+                if isinstance(value, int | float | str)
+            }
+        )
+        history = state.get("log_history")
+        entries = [
+            entry
+            for entry in (history if isinstance(history, list) else [])
+            if isinstance(entry, dict)
+        ]
+        yield from _points(entries)
+        step, total = (
+            value_of(state.get("global_step")),
+            value_of(state.get("max_steps")),
+        )
+        if step is not None:
+            yield Progress(step, total if total and total > 0 else None)
+            if total and step >= total and any("train_runtime" in e for e in entries):
+                evidence = f"trainer_state.json: step {step:.0f} of {total:.0f}"
+                yield Outcome("finished", evidence)
+        best = value_of(state.get("best_metric"))
+        if best is not None:
+            yield Result("best_metric", best)
+
+
+def _points(entries: Iterable[Mapping[str, Any]]) -> Iterator[Point]:
+    step = 0.0
+    for entry in entries:
+        stated = value_of(entry.get("step"))
+        if stated is not None and stated - stated == 0:
+            step = stated
+        for key, item in leaves(entry):
+            if not is_bookkeeping(key) and (value := value_of(item)) is not None:
+                yield Point(clean(key), step, value)
+
+
+@dataclass(frozen=True, slots=True)
+class ResultsFile:
+    """``train_results.json`` and its like: the last evaluation, without history."""
+
+    name: ClassVar[str] = "hf_results"
+    whole_file: ClassVar[bool] = True
+
+    def matches(self, candidate: Candidate) -> Match | None:
+        """Claim the four names that ``Trainer.save_metrics`` writes by default."""
+        stem, _, suffix = candidate.name.rpartition("_")
+        known = stem in ("train", "eval", "test", "predict", "all")
+        if suffix != "results.json" or not known or b'"' not in candidate.head:
+            return None
+        return Match(Role.context, note="final results")
+
+    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG002
+        """Yield each number as a result."""
+        problems: list[Problem] = []
+        document = load_mapping(chunk, problems)
+        yield from problems
+        for key, item in leaves(document):
+            value = value_of(item)
+            if value is not None and not is_bookkeeping(key):
+                yield Result(clean(key), value)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """``config.json`` of a pretrained model: it describes the model, not the run."""
+
+    name: ClassVar[str] = "model_config"
+    whole_file: ClassVar[bool] = True
+
+    def matches(self, candidate: Candidate) -> Match | None:
+        """Claim a ``config.json`` that says which model it is."""
+        if candidate.name != "config.json":
+            return None
+        if not any(f'"{key}"'.encode() in candidate.head for key in _MODEL_KEYS):
+            return None
+        folder = candidate.parents[0] if candidate.parents else ""
+        checkpoint = _CHECKPOINT.fullmatch(folder)
+        # The model is the same in all checkpoints: one description is enough.
+        return Match(
+            Role.context,
+            levels_up=1 if checkpoint else 0,
+            twin="model_config",
+            rank=int(checkpoint[1]) if checkpoint else 0,
+            note="model configuration",
+        )
+
+    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG002
+        """Yield the plain values as text, one a line."""
+        problems: list[Problem] = []
+        document = load_mapping(chunk, problems)
+        yield from problems
+        lines = [
+            f"{key}: {_shown(value)}"
+            for key, value in document.items()
+            if isinstance(value, str | int | float | list) and value != []
+        ]
+        if lines:
+            yield Text("model", clean_block("\n".join(lines)))
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value[:8])) + (", …" if len(value) > 8 else "")  # noqa: PLR2004
+    return str(value)

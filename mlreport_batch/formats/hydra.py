@@ -1,0 +1,112 @@
+"""Hydra: ``.hydra/`` in a job's folder says what was composed and what was asked."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mlreport_batch.errors import Problem
+from mlreport_batch.formats import Candidate, Hparams, Intent, Item, Match, Memory, Role
+from mlreport_batch.formats._documents import flatten, load, load_mapping, texts
+from mlreport_batch.tail import Chunk
+from mlreport_batch.text import Scalar, clean
+
+_FOLDER = ".hydra"
+_OVERRIDE = re.compile(
+    r"(?P<mark>\+{0,2})(?P<key>[^=~+][^=]*)=(?P<value>.*)", re.DOTALL
+)
+
+
+def _is_hydra(candidate: Candidate) -> bool:
+    return bool(candidate.parents) and candidate.parents[0] == _FOLDER
+
+
+@dataclass(frozen=True, slots=True)
+class HydraFolder:
+    """``.hydra/config.yaml``: what the job really works with.
+
+    Interpolations such as ``${model.lr}`` and ``???`` are shown as written.
+    """
+
+    name: ClassVar[str] = "hydra"
+    whole_file: ClassVar[bool] = True
+
+    def matches(self, candidate: Candidate) -> Match | None:
+        """Claim ``.hydra/config.yaml`` for the folder above."""
+        if _is_hydra(candidate) and candidate.name == "config.yaml":
+            return Match(Role.hparams, levels_up=1, closed=True, note="Hydra config")
+        return None
+
+    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG002
+        """Yield the composed configuration."""
+        problems: list[Problem] = []
+        values = flatten(load_mapping(chunk, problems))
+        yield from problems
+        if values:
+            yield Hparams(values)
+
+
+@dataclass(frozen=True, slots=True)
+class HydraOverrides:
+    """``.hydra/hydra.yaml`` or ``overrides.yaml``: what was typed to start the job.
+
+    Only ``hydra.yaml`` knows which overrides choose a config group (``model=big``)
+    and so are no hyperparameter; it goes first.
+    """
+
+    name: ClassVar[str] = "hydra_overrides"
+    whole_file: ClassVar[bool] = True
+
+    def matches(self, candidate: Candidate) -> Match | None:
+        """Claim both files for the folder above; the better one is used."""
+        if not _is_hydra(candidate):
+            return None
+        ranks = {"hydra.yaml": 0, "overrides.yaml": 1}
+        if candidate.name not in ranks:
+            return None
+        return Match(
+            Role.hparams,
+            levels_up=1,
+            closed=True,
+            twin="hydra_overrides",
+            rank=ranks[candidate.name],
+            note="Hydra overrides",
+        )
+
+    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG002
+        """Yield the overrides as the run's intent."""
+        problems: list[Problem] = []
+        document = load(chunk, problems)
+        groups: set[str] = set()
+        if isinstance(document, dict):
+            hydra = _mapping(document.get("hydra"))
+            document = _mapping(hydra.get("overrides")).get("task")
+            groups = set(_mapping(_mapping(hydra.get("runtime")).get("choices")))
+        expect = dict(_expected(texts(document), groups))
+        yield from problems
+        if expect:
+            yield Intent(expect)
+
+
+def _mapping(value: object) -> dict[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _expected(
+    overrides: Iterable[str], groups: set[str]
+) -> Iterator[tuple[str, Scalar]]:
+    from mlreport_batch import yamlguard
+
+    for override in overrides:
+        match = _OVERRIDE.fullmatch(override)
+        if match is None:  # `~key` takes something away; nothing is expected then
+            continue
+        key = match["key"].partition("@")[0].strip()
+        if key in groups or match["key"] in groups:
+            continue
+        try:
+            value = yamlguard.load(match["value"].encode())
+        except yamlguard.YamlError:
+            value = match["value"]
+        for name, item in flatten({key: value}).items():
+            yield name, clean(item, 1000) if isinstance(item, str) else item

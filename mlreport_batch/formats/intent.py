@@ -1,0 +1,52 @@
+"""What the run's owner meant it to be: ``intent.yaml`` or ``intent.json``."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mlreport_batch.errors import Problem
+from mlreport_batch.formats import Candidate, Intent, Item, Match, Memory, Role
+from mlreport_batch.formats._documents import flatten, load_mapping, stem_of, texts
+from mlreport_batch.tail import Chunk
+from mlreport_batch.text import clean
+
+_KEYS = frozenset(["purpose", "expect", "to"])
+_PURPOSE_MAX = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class IntentFile:
+    """``purpose``, ``expect`` (intended hparams) and ``to``, each optional."""
+
+    name: ClassVar[str] = "intent"
+    whole_file: ClassVar[bool] = True
+
+    def matches(self, candidate: Candidate) -> Match | None:
+        """Claim ``intent.yaml``, ``intent.yml`` and ``intent.json``."""
+        stem, suffix = stem_of(candidate.name)
+        if stem == "intent" and suffix in (".yaml", ".yml", ".json"):
+            return Match(Role.intent, note="named intent")
+        return None
+
+    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG002
+        """Yield the intent and name the keys that have no meaning."""
+        problems: list[Problem] = []
+        document = load_mapping(chunk, problems)
+        for key in document:
+            if key not in _KEYS:
+                text = f"unknown key '{clean(key, 60)}'; known are expect, purpose, to"
+                problems.append(Problem(chunk.path, None, text))
+        expect = document.get("expect")
+        if expect is not None and not isinstance(expect, dict):
+            text = "expect must be names with values; it is passed over"
+            problems.append(Problem(chunk.path, None, text))
+        purpose = document.get("purpose")
+        yield from problems
+        if document:
+            yield Intent(
+                flatten(expect if isinstance(expect, dict) else {}),
+                clean(" ".join(purpose.split()), _PURPOSE_MAX)
+                if isinstance(purpose, str)
+                else "",
+                tuple(clean(address) for address in texts(document.get("to"))),
+            )

@@ -1,0 +1,42 @@
+"""Lightning's CSVLogger: ``version_N/metrics.csv`` with ``hparams.yaml`` beside it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mlreport_batch.formats import BulkLayout, Candidate, Item, Match, Memory, Role
+from mlreport_batch.formats._csv import build_header, read_rows
+from mlreport_batch.formats._text import filled, head_lines
+from mlreport_batch.tail import Chunk
+
+
+@dataclass(frozen=True, slots=True)
+class LightningCsv:
+    """``metrics.csv``: train and validation values stand in rows of their own.
+
+    The file is rewritten when a key appears, which the tail notices.
+    """
+
+    name: ClassVar[str] = "lightning"
+    whole_file: ClassVar[bool] = False
+
+    def matches(self, candidate: Candidate) -> Match | None:
+        """Claim a ``metrics.csv`` with a ``step`` or ``epoch`` column."""
+        if candidate.name != "metrics.csv":
+            return None
+        first = next(filled(head_lines(candidate.head, candidate.size)), "")
+        header = build_header(first)
+        if header is None or header.layout.separator != ",":
+            return None
+        if not {"step", "epoch"}.intersection(header.names):
+            return None
+        return Match(Role.metrics, note="Lightning CSV logger")
+
+    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
+        """Yield the points of each row."""
+        return read_rows(chunk, memory)
+
+    def bulk_layout(self, header: bytes) -> BulkLayout | None:
+        """Return how the rows below *header* can be read in bulk."""
+        found = build_header(header.decode("utf-8", "replace").strip("\r"))
+        return found.layout if found else None

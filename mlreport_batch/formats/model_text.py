@@ -1,0 +1,79 @@
+"""Descriptions of the model: a printed summary, or Keras' ``model.json``."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from mlreport_batch.formats import Candidate, Item, Match, Memory, Role, Text
+from mlreport_batch.formats._documents import load_mapping, stem_of
+from mlreport_batch.tail import Chunk
+from mlreport_batch.text import clean, clean_block
+
+_STEMS = frozenset([
+    "model_summary", "summary", "model", "architecture", "network",
+    "model_architecture", "arch", "net_summary", "modelsummary", "model_structure",
+])  # fmt: skip
+_MARKS = (b"Layer (type", b"param", b"Param", b"Linear(", b"Conv", b"Sequential(")
+_TREES = (
+    b"tree\n",
+    b"tree\r\n",
+    b"booster",
+)  # LightGBM and XGBoost save models as text
+
+
+@dataclass(frozen=True, slots=True)
+class ModelText:
+    """``model_summary.txt`` and its like, and Keras' ``model.json``."""
+
+    name: ClassVar[str] = "model_text"
+    whole_file: ClassVar[bool] = True
+
+    def matches(self, candidate: Candidate) -> Match | None:
+        """Claim a text that is named after a model and looks like one."""
+        stem, suffix = stem_of(candidate.name)
+        head = candidate.head
+        if stem not in _STEMS or b"\0" in head:
+            return None
+        if suffix == ".json":
+            is_keras = b'"class_name"' in head and b'"config"' in head
+            return Match(Role.context, note="Keras model") if is_keras else None
+        if suffix not in (".txt", ".md", ".log") or head.startswith(_TREES):
+            return None
+        if not any(mark in head for mark in _MARKS):
+            return None
+        return Match(Role.context, note="model description")
+
+    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG002
+        """Yield the description, cut to a size that can be shown."""
+        if stem_of(chunk.path)[1] == ".json":
+            document = load_mapping(chunk, [])
+            lines = list(_keras_lines(document))
+        else:
+            lines = chunk.data.decode("utf-8", "replace").split("\n")
+        shown = clean_block("\n".join(lines).strip("\n"))
+        if shown:
+            yield Text("model", shown)
+
+
+def _keras_lines(document: Mapping[str, Any]) -> Iterable[str]:
+    config = document.get("config")
+    layers = config.get("layers") if isinstance(config, dict) else config
+    name = config.get("name", "") if isinstance(config, dict) else ""
+    yield clean(f"{document.get('class_name', 'Model')} {name}".rstrip())
+    for layer in layers if isinstance(layers, list) else []:
+        if isinstance(layer, dict):
+            own = layer.get("config")
+            yield "  " + clean(
+                _keras_layer(layer, own if isinstance(own, dict) else {})
+            )
+
+
+def _keras_layer(layer: dict[str, Any], config: dict[str, Any]) -> str:
+    told = ("units", "filters", "kernel_size", "rate", "activation", "batch_shape")
+    details = [
+        f"{key}={config[key]}"
+        for key in told
+        if isinstance(config.get(key), str | int | float | list)
+    ]
+    name = f"{layer.get('class_name', 'Layer')}({', '.join(details)})"
+    return f"{name}  {config.get('name', '')}".rstrip()

@@ -1,0 +1,115 @@
+"""Stable-Baselines3: ``progress.json``, ``progress.csv`` and ``monitor.csv``.
+
+All three tell of the same training; the JSON lines are the soundest, since the CSV
+is rewritten in place at every new key and does not quote names with commas.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mlreport_batch.formats import BulkLayout, Candidate, Item, Match, Memory, Role
+from mlreport_batch.formats._csv import Header, header_of, read_rows
+from mlreport_batch.formats._lines import read_json_lines
+from mlreport_batch.formats._text import filled, head_lines
+from mlreport_batch.tail import Chunk
+
+_STEP = "time/total_timesteps"
+_TWIN = "sb3"
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressJson:
+    """``progress.json``: JSON lines, in spite of the name."""
+
+    name: ClassVar[str] = "sb3_json"
+    whole_file: ClassVar[bool] = False
+
+    def matches(self, candidate: Candidate) -> Match | None:
+        """Claim a ``progress.json`` whose first line counts time steps."""
+        first = next(filled(head_lines(candidate.head, candidate.size)), "")
+        if candidate.name != "progress.json" or f'"{_STEP}"' not in first:
+            return None
+        return Match(Role.metrics, twin=_TWIN, rank=0, note="Stable-Baselines3")
+
+    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
+        """Yield the points of each dump."""
+        return read_json_lines(chunk, memory)
+
+
+def _progress_header(line: str) -> Header | None:
+    header = header_of(line, ",")
+    if header is None or _STEP not in header.names:
+        return None
+    return header
+
+
+def _mended(header: Header, cells: list[str]) -> list[str] | None:
+    """Spread a short row under a header that unquoted commas made longer.
+
+    Names are ``group/name``, so a piece without ``/`` belongs to the one before.
+    """
+    pieces = [at for at, name in enumerate(header.names) if at and "/" not in name]
+    if len(header.names) - len(pieces) != len(cells):
+        return None
+    rest = iter(cells)
+    return ["" if at in pieces else next(rest) for at in range(len(header.names))]
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressCsv:
+    """``progress.csv``: columns in the order of a Python set."""
+
+    name: ClassVar[str] = "sb3_csv"
+    whole_file: ClassVar[bool] = False
+
+    def matches(self, candidate: Candidate) -> Match | None:
+        """Claim a ``progress.csv`` with a column of time steps."""
+        first = next(filled(head_lines(candidate.head, candidate.size)), "")
+        if candidate.name != "progress.csv" or _progress_header(first) is None:
+            return None
+        return Match(Role.metrics, twin=_TWIN, rank=1, note="Stable-Baselines3")
+
+    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
+        """Yield the points of each dump."""
+        return read_rows(chunk, memory, _progress_header, repair=_mended)
+
+    def bulk_layout(self, header: bytes) -> BulkLayout | None:
+        """Return how the rows below *header* can be read in bulk."""
+        found = _progress_header(header.decode("utf-8", "replace").strip("\r"))
+        return found.layout if found else None
+
+
+def _monitor_header(line: str) -> Header | None:
+    if line.startswith("#") or not line.startswith("r,l,t"):
+        return None
+    # `t` is seconds since the start of the environment.
+    return header_of(line, ",", names=["r", "l", "time", *line.split(",")[3:]])
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorCsv:
+    """``monitor.csv`` or ``N.monitor.csv``: reward and length of each episode."""
+
+    name: ClassVar[str] = "sb3_monitor"
+    whole_file: ClassVar[bool] = False
+
+    def matches(self, candidate: Candidate) -> Match | None:
+        """Claim a file that starts with ``#{`` and goes on with ``r,l,t``."""
+        lines = head_lines(candidate.head, candidate.size)
+        if not candidate.name.endswith("monitor.csv") or len(lines) < 2:  # noqa: PLR2004
+            return None
+        if not lines[0].startswith("#{") or _monitor_header(lines[1]) is None:
+            return None
+        number, dot, _ = candidate.name.rpartition(".monitor.csv")
+        return Match(
+            Role.metrics,
+            twin="" if dot else _TWIN,
+            rank=2,
+            prefix=number,
+            note="Stable-Baselines3 Monitor",
+        )
+
+    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
+        """Yield the episodes, stepped by their number."""
+        return read_rows(chunk, memory, _monitor_header)

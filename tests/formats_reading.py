@@ -1,0 +1,107 @@
+"""Read fixtures with the formats alone: no tail, no state, one file at a time."""
+
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from mlreport_batch.discover import RunDir, group_runs, walk
+from mlreport_batch.formats import Hparams, Item, LogFormat, NotYetError, Point
+from mlreport_batch.formats.registry import by_name, recognise
+from mlreport_batch.metrics import MetricSummary, fold_points
+from mlreport_batch.tail import Chunk
+from mlreport_batch.text import Scalar
+
+RUNS = Path(__file__).parent / "runs"
+WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+def split_at(member: LogFormat, data: bytes) -> int:
+    """Return how many bytes of *data* a reader would be given."""
+    if member.whole_file:
+        return len(data)
+    split = getattr(member, "split", None)
+    return split(data) if split else data.rfind(b"\n") + 1
+
+
+def parse(
+    member: LogFormat, data: bytes, cuts: Sequence[int] = (), path: str = "/run/x.csv"
+) -> list[Item]:
+    """Return the items in *data*, read in the pieces that *cuts* make of it."""
+    memory: dict[str, Scalar] = {}
+    items: list[Item] = []
+    header = data.partition(b"\n")[0]
+    lines = position = 0
+    for end in (*sorted(cuts), len(data)):
+        taken = position + split_at(member, data[position:end])
+        piece = data[position:taken]
+        if piece or not position:
+            chunk = Chunk(path, header, piece, position, lines + 1)
+            items += member.parse(chunk, memory)
+        lines += piece.count(b"\n")
+        position = taken
+    return items
+
+
+def found_runs(tree: Path) -> dict[str, RunDir]:
+    """Return the runs below *tree* by their path below it."""
+    root = str(tree)
+    runs = group_runs(walk(root, root=root, recognise=recognise), root)
+    return {run.path.removeprefix(root).lstrip("/"): run for run in runs}
+
+
+def items_by_file(run: RunDir) -> dict[str, list[Item]]:
+    """Return what each used file of *run* says; twins that are not used say nothing."""
+    matched = [file for file in run.files if file.match is not None]
+    best: dict[str, int] = {}
+    for file in matched:
+        if file.match.twin:
+            best[file.match.twin] = min(
+                best.get(file.match.twin, file.match.rank), file.match.rank
+            )
+    is_alone = all(f.match.fallback or f.match.role != "metrics" for f in matched)
+    items: dict[str, list[Item]] = {}
+    for file in matched:
+        if file.match.twin and file.match.rank != best[file.match.twin]:
+            continue
+        if file.match.fallback and not is_alone:
+            continue
+        data = Path(file.full_path).read_bytes()
+        try:
+            found = parse(by_name()[file.format], data, path=file.full_path)
+        except NotYetError:
+            continue
+        items[file.path] = [_prefixed(item, file.match.prefix) for item in found]
+    return items
+
+
+def _prefixed(item: Item, prefix: str) -> Item:
+    if prefix and isinstance(item, Point):
+        return Point(f"{prefix}/{item.metric}", item.step, item.value)
+    return item
+
+
+def metrics_of(items: Iterable[Item]) -> dict[str, MetricSummary]:
+    """Return the folded points among *items*."""
+    return fold_points(
+        (item.metric, item.step, item.value)
+        for item in items
+        if isinstance(item, Point)
+    )
+
+
+def hparams_of(items: Iterable[Item]) -> dict[str, Scalar]:
+    """Return the hyperparameters among *items*."""
+    values: dict[str, Scalar] = {}
+    for item in items:
+        if isinstance(item, Hparams):
+            values.update(item.values)
+    return values
+
+
+def is_same(found: object, wanted: object) -> bool:
+    """Return whether a value is the one in a truth file."""
+    wanted = WORDS.get(wanted, wanted) if isinstance(wanted, str) else wanted
+    if isinstance(found, float) and isinstance(wanted, float | int):
+        both_nan = math.isnan(found) and math.isnan(wanted)
+        return both_nan or found == wanted or math.isclose(found, wanted, rel_tol=1e-4)
+    return found == wanted
