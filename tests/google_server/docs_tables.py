@@ -86,14 +86,18 @@ def find_table(document: Document, where: Mapping[str, Any] | None) -> Grid:
 def _grid(
     segment: Segment, start: int, end: int, marks: list[tuple[Kind, int]]
 ) -> Grid:
-    row_starts = [index for kind, index in marks if kind is Kind.ROW]
-    rows = list(zip(row_starts, [*row_starts[1:], end - 1], strict=True))
-    cells = []
-    for row_start, row_end in rows:
-        starts = [
-            i for kind, i in marks if kind is Kind.CELL and row_start < i < row_end
-        ]
-        cells.append(list(zip(starts, [*starts[1:], row_end], strict=True)))
+    starts: list[tuple[int, list[int]]] = []  # of each row: its start, its cells'
+    for kind, index in marks:
+        if kind is Kind.ROW:
+            starts.append((index, []))
+        else:
+            starts[-1][1].append(index)
+    ends = [*(row_start for row_start, _ in starts[1:]), end - 1]
+    rows, cells = [], []
+    for (row_start, cell_starts), row_end in zip(starts, ends, strict=True):
+        rows.append((row_start, row_end))
+        cell_ends = [*cell_starts[1:], row_end]
+        cells.append(list(zip(cell_starts, cell_ends, strict=True)))
     return Grid(segment, start, end, rows, cells)
 
 
