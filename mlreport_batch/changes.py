@@ -130,7 +130,11 @@ def _equal(first: Scalar, second: Scalar) -> bool:
 
 
 def snapshot_of(
-    view: RunView, *, best: Mapping[str, float | None], alerts: dict[str, float], at: float
+    view: RunView,
+    *,
+    best: Mapping[str, float | None],
+    alerts: dict[str, float],
+    at: float,
 ) -> Snapshot:
     """Return what a report made of *view* shows."""
     return Snapshot(

@@ -43,7 +43,7 @@ from mlreport_batch.text import (
     sparkline,
     step_text,
 )
-from mlreport_batch.view import RunView, main_metrics
+from mlreport_batch.view import RunView, headline_metric, main_metrics
 
 METRICS_MAX = 300
 HPARAMS_MAX = 100
@@ -130,7 +130,7 @@ def describe(
             )
         return shown
 
-    names = chosen_names(list(main_metrics(view)), wishes.metrics)
+    names = chosen_names(main_metrics(view), wishes.metrics)
     shown = names[: cut("metrics", METRICS_MAX, len(names))]
     expect = {**wishes.expect, **view.expect}
     hparams, intent_text, intent_ok = _hparam_rows(view, changes, expect, wishes)
@@ -189,9 +189,7 @@ def describe(
     )
 
 
-def describe_digest(
-    reports: Sequence[Report], *, rid: str, language: str
-) -> Digest:
+def describe_digest(reports: Sequence[Report], *, rid: str, language: str) -> Digest:
     """Return one digest over *reports*, those with alerts first."""
     ordered = sorted(reports, key=lambda report: not report.alerts)
     with_alerts = sum(1 for report in reports if report.alerts)
@@ -232,7 +230,11 @@ def _steps_text(view: RunView, language: str) -> str:
         return step_text(step)
     percent = f"{min(100.0, 100 * step / total):.0f} %"
     return phrase(
-        language, "steps_of", step=step_text(step), total=step_text(total), percent=percent
+        language,
+        "steps_of",
+        step=step_text(step),
+        total=step_text(total),
+        percent=percent,
     )
 
 
@@ -339,7 +341,11 @@ def _delta(
     name: str, summary: MetricSummary, goal: str | None, reported: Snapshot | None
 ) -> tuple[str, Trend]:
     shown = reported.metrics.get(name) if reported else None
-    if shown is None or not math.isfinite(shown.last) or not math.isfinite(summary.last):
+    if (
+        shown is None
+        or not math.isfinite(shown.last)
+        or not math.isfinite(summary.last)
+    ):
         return "", Trend.unknown
     change = summary.last - shown.last
     if change == 0:
@@ -360,8 +366,10 @@ def _headline(
 ) -> str:
     language = wishes.language
     parts = []
-    if shown:
-        name = shown[0]
+    name = shown[0] if shown else None
+    if tuple(wishes.metrics) == ("*",):
+        name = headline_metric(shown)
+    if name is not None:
         summary = view.metrics[name]
         parts.append(_change_phrase(name, summary, reported, language))
         best = best_of(summary, goal_of(name, wishes.goals))
@@ -436,9 +444,7 @@ def _family(name: str) -> str:
     return bare.strip("/_. -").lower() or name.lower()
 
 
-def _chart_groups(
-    shown: Sequence[str], view: RunView
-) -> list[tuple[str, list[str]]]:
+def _chart_groups(shown: Sequence[str], view: RunView) -> list[tuple[str, list[str]]]:
     """Return (title, metrics) of the charts: train and val of a kind share one."""
     groups: dict[str, list[str]] = {}
     for name in shown:

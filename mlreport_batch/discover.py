@@ -162,7 +162,9 @@ def _is_candidate(name: str, parents: tuple[str, ...]) -> bool:
     if lowered.endswith(_SUFFIXES) or "tfevents" in lowered:
         return True
     # MLflow's file store: one file per metric and parameter, named after it.
-    return "metrics" in parents[:8] or (bool(parents) and parents[0] in ("params", "tags"))
+    return "metrics" in parents[:8] or (
+        bool(parents) and parents[0] in ("params", "tags")
+    )
 
 
 def list_folder(
@@ -201,7 +203,9 @@ def list_folder(
         for entry in entries:
             if len(names) >= ENTRIES_MAX:
                 problems.append(
-                    Problem(".", None, f"more than {ENTRIES_MAX:,} entries; rest left out")
+                    Problem(
+                        ".", None, f"more than {ENTRIES_MAX:,} entries; rest left out"
+                    )
                 )
                 break
             names.append(entry.name)
@@ -225,9 +229,11 @@ def list_folder(
             files[entry.name] = found
     folder = Folder(
         path=path,
-        mtime_ns=0 if is_racy(status.st_mtime_ns, time.time_ns()) else status.st_mtime_ns,
+        mtime_ns=0
+        if is_racy(status.st_mtime_ns, time.time_ns())
+        else status.st_mtime_ns,
         inode=status.st_ino,
-        listing=zlib.crc32("\0".join(sorted(names)).encode("utf-8", "surrogateescape")),
+        listing=zlib.crc32(b"\0".join(sorted(map(os.fsencode, names)))),
         folders=tuple(sorted(folders, key=natural_key)),
         files=files,
         weights=weights,
@@ -279,9 +285,13 @@ def _look_into(
     except OSError as exc:
         if isinstance(exc, FileNotFoundError):
             return None
-        problems.append(Problem(clean(entry.name), None, f"cannot be read: {exc.strerror}"))
+        problems.append(
+            Problem(clean(entry.name), None, f"cannot be read: {exc.strerror}")
+        )
         return None
-    candidate = Candidate(entry.path, parents, entry.name, head, signature.size, siblings)
+    candidate = Candidate(
+        entry.path, parents, entry.name, head, signature.size, siblings
+    )
     claims = [(member.name, match) for member, match in recognise(candidate)]
     if known is not None and known.format:
         # A claimed file keeps its format while it can be: half a rewrite, cut in
@@ -360,7 +370,9 @@ def walk(
             name for name in folder.folders if f"{path}/{name}" not in never_enter
         )
         if len(parents_of(path, root)) - base_depth >= DEPTH_MAX and entered:
-            note = Problem(".", None, f"folders more than {DEPTH_MAX} deep are left out")
+            note = Problem(
+                ".", None, f"folders more than {DEPTH_MAX} deep are left out"
+            )
             folder = replace(folder, problems=(*folder.problems, note))
             entered = ()
         folder = replace(folder, folders=entered)

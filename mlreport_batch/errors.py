@@ -60,7 +60,9 @@ class MlreportError(Exception):
 
     def __str__(self) -> str:
         return " ".join(
-            part.rstrip(".") + "." for part in (self.message, self.kept, self.advice) if part
+            part.rstrip(".") + "."
+            for part in (self.message, self.kept, self.advice)
+            if part
         )
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -63,14 +63,15 @@ class AlertRules:
         nan: Whether NaN and infinities are told.
         divergence: Whether a metric far above its course is told.
         plateau: Values without a new best that are told, None for never.
-        remind_s: Seconds until an alert that still holds is told again.
+        remind_s: Seconds until an alert that still holds is told again, None for
+            never.
     """
 
     stall_s: float | None = -1.0
     nan: bool = True
     divergence: bool = True
     plateau: int | None = None
-    remind_s: float = 86400.0
+    remind_s: float | None = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +109,7 @@ def _words(name: str) -> set[str]:
     return set(spaced.split())
 
 
-def best_of(
-    summary: MetricSummary, goal: str | None
-) -> tuple[float, float] | None:
+def best_of(summary: MetricSummary, goal: str | None) -> tuple[float, float] | None:
     """Return (best finite value, its step), or None without a goal or value."""
     if goal == "min" and summary.low is not None and summary.low_step is not None:
         return summary.low, summary.low_step
@@ -266,7 +265,9 @@ def find_alerts(
     say = _Sayer(language)
     alerts: list[Alert] = []
     if view.outcome is not None and view.outcome.status == "failed":
-        alerts.append(Alert("failed", "", say("failed", evidence=view.outcome.evidence)))
+        alerts.append(
+            Alert("failed", "", say("failed", evidence=view.outcome.evidence))
+        )
     if rules.nan:
         alerts += _nan_alerts(view, say)
     if rules.divergence:
@@ -333,7 +334,9 @@ def _divergence_alerts(
         points = [p for p in summary.curve.points() if p[2] is not None]
         if len(points) < BUCKETS_FOR_COURSE or not math.isfinite(summary.last):
             continue
-        early = max(high for _, _, high in points[: len(points) // 2] if high is not None)
+        early = max(
+            high for _, _, high in points[: len(points) // 2] if high is not None
+        )
         late = [low for _, low, _ in points[-2:] if low is not None]
         factor = summary.last / best[0]
         if min(late) > early and factor >= DIVERGED_FACTOR:
@@ -421,5 +424,9 @@ def due_alerts(
         alert
         for alert in alerts
         if alert.key not in told
-        or (alert.kind in ("nan", "divergence") and now - told[alert.key] >= rules.remind_s)
+        or (
+            rules.remind_s is not None
+            and alert.kind in ("nan", "divergence")
+            and now - told[alert.key] >= rules.remind_s
+        )
     ]

@@ -257,7 +257,9 @@ class LogFold:
                 if self._plan is not None:
                     self._limits[metric] = self._plan.limits(metric)
             if self._last_written[metric] >= step:
-                self.restarts.setdefault(metric, []).append((self._written[metric], step))
+                self.restarts.setdefault(metric, []).append(
+                    (self._written[metric], step)
+                )
                 self._last_written[metric] = -math.inf
 
     def fold_summary(self, metric: str, summary: MetricSummary) -> None:
@@ -266,7 +268,9 @@ class LogFold:
 
     def plan(self) -> RestartPlan:
         """Return the plan for reading this log again, after a complete reading."""
-        return RestartPlan({name: tuple(found) for name, found in self.restarts.items()})
+        return RestartPlan(
+            {name: tuple(found) for name, found in self.restarts.items()}
+        )
 
     def metrics(self) -> dict[str, MetricSummary]:
         """Return the summaries of all metrics, in order of first appearance."""

@@ -238,7 +238,9 @@ def read_log(
         problem = Problem(file.path, None, f"cannot be read: {exc.strerror or exc}")
         base = before or LogState(member.name, file.signature)
         problems = tuple(p for p in base.problems if p != problem)
-        return replace(base, problems=(*problems[: PROBLEMS_MAX - 1], problem), waits=True)
+        return replace(
+            base, problems=(*problems[: PROBLEMS_MAX - 1], problem), waits=True
+        )
 
 
 def _is_quiet(signature: Signature, now_ns: int, seconds: float = QUIET_S) -> bool:
@@ -349,7 +351,9 @@ def _one_pass(
         )
         if fold.left_out:
             note = f"{len(fold.left_out):,} more metrics; only the first 2,000 are kept"
-            if not any(problem.message.endswith("are kept") for problem in log.problems):
+            if not any(
+                problem.message.endswith("are kept") for problem in log.problems
+            ):
                 problem = Problem(file.path, None, note)
                 log = replace(log, problems=(*log.problems, problem))
         return _Pass(log, fold.plan(), reader.is_from_zero, reader.rewritten)

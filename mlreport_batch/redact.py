@@ -96,7 +96,9 @@ def is_secret_key(key: str, extra: Iterable[str] = ()) -> bool:
         return True
     if any(pair in _SECRET_PAIRS for pair in zip(words, words[1:], strict=False)):
         return True
-    return bool(_TOKEN_WORDS.intersection(words)) and not _VOCABULARY.intersection(words)
+    return bool(_TOKEN_WORDS.intersection(words)) and not _VOCABULARY.intersection(
+        words
+    )
 
 
 def redact_value(key: str, value: Scalar, extra: Iterable[str] = ()) -> Scalar:

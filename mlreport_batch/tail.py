@@ -38,7 +38,9 @@ class Signature:
     @classmethod
     def of(cls, status: os.stat_result) -> "Signature":
         """Return the signature in *status*."""
-        return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+        return cls(
+            status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,8 @@ def open_regular(path: str) -> int:
     """
     try:
         descriptor = os.open(
-            path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY
+            path,
+            os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY,
         )
     except OSError as exc:
         if exc.errno in (errno.ELOOP, errno.ENXIO):
@@ -323,5 +326,9 @@ class LogReader:
         """How far the log was read by the chunks taken so far."""
         header, window = self._before(self._offset)
         return Cursor(
-            self._offset, _guard(header, window), self._crc, self._lines, self._open_line
+            self._offset,
+            _guard(header, window),
+            self._crc,
+            self._lines,
+            self._open_line,
         )

@@ -1,6 +1,6 @@
 """One run as its owner thinks of it: what its files say, put together."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mlreport_batch.errors import Problem
@@ -76,7 +76,8 @@ def view_of(state: RunState) -> RunView:
     expect: dict[str, Scalar] = {}
     results: dict[str, Scalar] = {}
     texts: dict[str, Text] = {}
-    purpose, to = "", ()
+    purpose = ""
+    to: tuple[str, ...] = ()
     progress, outcome = Progress(), None
     problems = list(state.problems)
     for _, log in logs:
@@ -182,24 +183,34 @@ def _stem(path: str, depth: int) -> str:
     return "/".join(parts[-depth:])
 
 
-def main_metrics(view: RunView) -> Iterator[str]:
-    """Yield metric names, those a reader asks for first: losses, then scores."""
+def main_metrics(view: RunView) -> list[str]:
+    """Return metric names, those a reader asks for first: losses, then scores.
 
-    def place(name: str) -> tuple[int, int]:
-        lowered = name.lower()
-        last = lowered.replace(".", "/").rpartition("/")[2]
-        held_out = any(w in lowered for w in ("val", "eval", "test", "dev"))
-        if "loss" in last or "perplexity" in last or last in ("ppl", "cost", "nll"):
-            group = 0
-        elif any(word in lowered for word in _SCORES):
-            group = 1
-        elif any(word in lowered for word in _HOUSEKEEPING):
-            group = 3
-        else:
-            group = 2
-        return (group, 0 if held_out else 1) if group < 2 else (group, 0)  # noqa: PLR2004
+    Within a kind they stay in the order of their logs.
+    """
+    return sorted(view.metrics, key=_kind)
 
-    yield from sorted(view.metrics, key=place)
+
+def headline_metric(names: Sequence[str]) -> str | None:
+    """Return the metric to name first: a held-out loss before a training loss."""
+    return min(
+        names, key=lambda name: (_kind(name), not _is_held_out(name)), default=None
+    )
+
+
+def _is_held_out(name: str) -> bool:
+    lowered = name.lower()
+    return any(part in lowered for part in ("val", "eval", "test", "dev"))
+
+
+def _kind(name: str) -> int:
+    lowered = name.lower()
+    last = lowered.replace(".", "/").rpartition("/")[2]
+    if "loss" in last or "perplexity" in last or last in ("ppl", "cost", "nll"):
+        return 0
+    if any(word in lowered for word in _SCORES):
+        return 1
+    return 3 if any(word in lowered for word in _HOUSEKEEPING) else 2
 
 
 _SCORES = (

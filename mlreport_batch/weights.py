@@ -16,7 +16,9 @@ _NOT_WEIGHTS = re.compile(
 _BIN = re.compile(
     r"(?i)^(?:pytorch_model|model|adapter_model|diffusion_pytorch_model)\b.*\.bin$"
 )
-_ZIP = re.compile(r"(?i)(?:model|steps|ckpt|checkpoint|best|final|agent|policy|rl_).*\.zip$")
+_ZIP = re.compile(
+    r"(?i)(?:model|steps|ckpt|checkpoint|best|final|agent|policy|rl_).*\.zip$"
+)
 _TF_INDEX = re.compile(r"(?i)^(?:ckpt|model|cp|checkpoint)[^/]*\.index$")
 _MODEL_TEXT = re.compile(r"(?i)^model\.(?:json|txt|ubj|bst|xgb|lgb)$")
 

@@ -1,0 +1,312 @@
+"""Keep what is known of the folders up to date, at the price of what changed.
+
+Only folders that are not as they were are listed again; whom a folder belongs to
+is worked out anew only where a claim came or went.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from mlreport_batch.discover import (
+    Folder,
+    Recognise,
+    RunDir,
+    build_run,
+    claimed_run,
+    is_part,
+    list_folder,
+    owner,
+    run_name,
+    walk,
+)
+from mlreport_batch.errors import Problem
+from mlreport_batch.state import RunRow, State
+
+GONE_S = 30 * 86400.0
+
+
+@dataclass(slots=True)
+class Survey:
+    """What a look at the roots brought.
+
+    Attributes:
+        dirty: Runs with changed files or folders, in order of their paths.
+        gone: Runs that are there no longer.
+        problems: Roots that cannot be read; what is known below them stays.
+        folders: How many folders were listed.
+    """
+
+    dirty: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    folders: int = 0
+
+
+@dataclass(slots=True)
+class _Update:
+    listed: dict[str, tuple[Folder, str]] = field(default_factory=dict)
+    dropped: set[str] = field(default_factory=set)
+    touched: set[str] = field(default_factory=set)
+
+
+class Catalog:
+    """The known folders and runs of a state.
+
+    Args:
+        state: Where they are kept.
+        recognise: Yields the formats that claim a candidate.
+        accept: Tells whether a run of this (root, name) is wanted.
+        never_enter: Folders that are not looked into, such as our own output.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        recognise: Recognise,
+        accept: Callable[[str, str], bool],
+        never_enter: frozenset[str],
+    ) -> None:
+        self._state = state
+        self._recognise = recognise
+        self._accept = accept
+        self._never_enter = never_enter
+
+    def survey(self, roots: Sequence[str], now: float, *, full: bool = False) -> Survey:
+        """Look at all *roots* and keep what was found.
+
+        Every dirty run is marked to be looked at in the same commit, so that a
+        tick that dies before reading it leaves nothing unread.
+
+        Args:
+            roots: Real paths of the root folders.
+            now: Seconds since the epoch.
+            full: List every folder again, whatever ``stat`` says of it.
+
+        Raises:
+            StateError: The result could not be kept.
+        """
+        result = Survey()
+        update = _Update()
+        known = set(self._state.roots())
+        readable = []
+        for root in roots:
+            try:
+                with os.scandir(root) as entries:
+                    next(entries, None)
+            except OSError as exc:
+                reason = exc.strerror or str(exc)
+                result.problems.append(
+                    Problem(
+                        root, None, f"root cannot be read: {reason}; is it mounted?"
+                    )
+                )
+                continue
+            readable.append(root)
+        for root in known.difference(roots):
+            update.dropped.update([root, *self._state.folders_below(root)])
+        changed = self._state.changed_folders(now)
+        if full:
+            changed = [
+                path for r in readable for path in (r, *self._state.folders_below(r))
+            ]
+        for path in sorted(changed):
+            found = _root_of(path, readable)
+            if found is not None and found in known:
+                self._relist(path, found, update)
+        for root in readable:
+            if root not in known:
+                self._walk(root, root, None, update, result)
+        if update.listed or update.dropped:
+            self._keep(update, result, now)
+        result.folders = len(update.listed)
+        return result
+
+    def _walk(
+        self,
+        top: str,
+        root: str,
+        above: Folder | None,
+        update: _Update,
+        result: Survey | None = None,
+    ) -> None:
+        if top in self._never_enter:
+            return
+        try:
+            for folder in walk(
+                top,
+                root=root,
+                recognise=self._recognise,
+                never_enter=self._never_enter,
+                above=above,
+            ):
+                update.listed[folder.path] = (folder, root)
+        except OSError as exc:
+            if result is not None:
+                result.problems.append(Problem(top, None, f"cannot be listed: {exc}"))
+
+    def _relist(self, path: str, root: str, update: _Update) -> None:
+        if path in update.listed or path in update.dropped:
+            return
+        before = self._state.folder(path)
+        above = self._above(path, root, update)
+        try:
+            folder = list_folder(
+                path, root=root, recognise=self._recognise, above=above, before=before
+            )
+        except OSError as exc:
+            if isinstance(exc, FileNotFoundError | NotADirectoryError) and path != root:
+                update.dropped.update([path, *self._state.folders_below(path)])
+            return
+        entered = tuple(
+            name for name in folder.folders if f"{path}/{name}" not in self._never_enter
+        )
+        folder = replace(folder, folders=entered)
+        update.listed[path] = (folder, root)
+        was_evidence = before is not None and before.is_evidence
+        old = set(before.folders) if before else set()
+        for name in sorted(old.difference(entered)):
+            gone = f"{path}/{name}"
+            update.dropped.update([gone, *self._state.folders_below(gone)])
+        for name in entered:
+            child = f"{path}/{name}"
+            if name not in old:
+                self._walk(child, root, folder, update)
+            elif is_part(child) and was_evidence != folder.is_evidence:
+                self._relist(child, root, update)
+
+    def _above(self, path: str, root: str, update: _Update) -> Folder | None:
+        if path == root:
+            return None
+        parent = os.path.dirname(path)
+        if parent in update.listed:
+            return update.listed[parent][0]
+        return self._state.folder(parent)
+
+    def _keep(self, update: _Update, result: Survey, now: float) -> None:
+        state = self._state
+        update.dropped.difference_update(update.listed)
+        listed = {
+            path: found
+            for path, found in update.listed.items()
+            if not _same(found[0], state.folder(path))
+        }
+        # Racy folders are looked into again although nothing may have changed.
+        looked_at = set(update.listed).difference(listed)
+        dirty: set[str] = set()
+        for path in looked_at:
+            run, _ = state.owner_of(path)
+            if run is not None:
+                dirty.add(run)
+        if listed or update.dropped:
+            with state.transaction():
+                self._write(listed, update, dirty, result, now)
+        result.dirty = sorted(dirty)
+
+    def _write(
+        self,
+        listed: dict[str, tuple[Folder, str]],
+        update: _Update,
+        dirty: set[str],
+        result: Survey,
+        now: float,
+    ) -> None:
+        state = self._state
+        contested: dict[str, tuple[bool, bool]] = {}
+        changed: set[str] = set()
+
+        def contest(claimed: str | None) -> None:
+            if claimed is not None and claimed not in contested:
+                contested[claimed] = state.claims_on(claimed)
+
+        for path in update.dropped:
+            run, claimed = state.owner_of(path)
+            contest(claimed)
+            if run is not None:
+                changed.add(run)
+        for path, (folder, root) in listed.items():
+            run, claimed = state.owner_of(path)
+            contest(claimed)
+            claim = claimed_run(folder, root)
+            contest(claim[0] if claim else None)
+            if run is not None:
+                changed.add(run)
+        for path in update.dropped:
+            state.drop_folder(path)
+        for folder, root in listed.values():
+            state.put_folder(
+                folder, root=root, run=None, claim=claimed_run(folder, root)
+            )
+        to_assign = set(listed)
+        for path, before in contested.items():
+            if state.claims_on(path) != before:
+                to_assign.update([path, *state.folders_below(path)])
+        changed |= self._assign(to_assign)
+        for path in sorted(changed):
+            self._note_run(path, dirty, result, now)
+
+    def _assign(self, paths: set[str]) -> set[str]:
+        """Work out whom *paths* belong to; return the runs that gained or lost some."""
+        state = self._state
+        roots = state.roots()
+        claims: dict[str, tuple[bool, bool]] = {}
+        touched: set[str] = set()
+        for path in sorted(paths):
+            root = _root_of(path, roots)
+            before, claimed = state.owner_of(path)
+            if root is None:
+                continue
+            runs: dict[str, bool] = {}
+            above = path
+            while True:
+                if above not in claims:
+                    claims[above] = state.claims_on(above)
+                is_run, closed = claims[above]
+                if is_run:
+                    runs[above] = closed
+                if above == root:
+                    break
+                above = os.path.dirname(above)
+            after = owner(path, claimed, runs, root)
+            if after != before:
+                state.set_owner(path, after)
+            touched.update(run for run in (before, after) if run is not None)
+        return touched
+
+    def _note_run(self, path: str, dirty: set[str], result: Survey, now: float) -> None:
+        state = self._state
+        folders = state.folder_paths_of_run(path)
+        row = state.run(path)
+        if not folders:
+            if row is not None:
+                state.mark_gone(path, now)
+                result.gone.append(path)
+            dirty.discard(path)
+            return
+        root = _root_of(path, state.roots())
+        if root is None or not self._accept(root, run_name(path, root)):
+            return
+        if row is None:
+            row = RunRow(path, root, run_name(path, root))
+        state.put_run(replace(row, wake_at=0.0))
+        dirty.add(path)
+
+    def run_dir(self, row: RunRow) -> RunDir:
+        """Return the run directory of *row*, from what is known of its folders."""
+        return build_run(row.path, row.root, self._state.folders_of_run(row.path))
+
+
+def _root_of(path: str, roots: Sequence[str]) -> str | None:
+    found = [
+        root
+        for root in roots
+        if path == root or path.startswith(root.rstrip("/") + "/")
+    ]
+    return max(found, key=len, default=None)
+
+
+def _same(new: Folder, old: Folder | None) -> bool:
+    """Return whether two listings agree but for how recently they were written."""
+    if old is None or 0 not in (new.mtime_ns, old.mtime_ns):
+        return new == old
+    return replace(new, mtime_ns=0) == replace(old, mtime_ns=0)

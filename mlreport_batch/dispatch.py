@@ -1,0 +1,274 @@
+"""Send what is owed, so that no crash loses a mail or gives it a second name.
+
+For each mail: ``new`` -> ``cur`` (rename), send, and at the server's yes ``cur`` ->
+``sent`` (rename), before anything else. What happened otherwise is kept in the
+state: see the table in ``docs/reliability.md``.
+"""
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from mlreport_batch.deliver import Channel, Envelope, Receipt, Session
+from mlreport_batch.errors import (
+    ChannelDownError,
+    ConfigError,
+    CredentialError,
+    DeliveryError,
+    MlreportError,
+    RefusedError,
+    StateError,
+    UnknownOutcomeError,
+)
+from mlreport_batch.spool import Spool
+from mlreport_batch.state import Owed, State
+
+BACKOFF_MAX_S = 3600.0
+GIVE_UP_AFTER_S = 5 * 86400.0
+UNKNOWNS_MAX = 3
+CREDENTIAL_WAIT_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How the sending is done.
+
+    Attributes:
+        backoff_s: First wait after a refusal; it doubles up to an hour.
+        on_unknown: ``resend`` or ``hold``.
+    """
+
+    backoff_s: float = 60.0
+    on_unknown: str = "resend"
+
+
+@dataclass(slots=True)
+class Dispatched:
+    """How the sending went.
+
+    Attributes:
+        sent: Ids of the mails that were accepted.
+        errors: What went wrong, one entry a mail or one for all.
+        vanished: Ids whose bytes are gone from the spool.
+    """
+
+    sent: list[str] = field(default_factory=list)
+    errors: list[MlreportError] = field(default_factory=list)
+    vanished: list[str] = field(default_factory=list)
+
+
+class Dispatcher:
+    """Sends the owed mails of one state over one channel.
+
+    Args:
+        state: Knows what is owed; its lock is held by the caller.
+        spool: Holds the bytes.
+        channel: The way out.
+        policy: How the sending is done.
+        now: Seconds since the epoch.
+        should_stop: Asked before each mail; true after SIGTERM.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        spool: Spool,
+        channel: Channel,
+        policy: Policy,
+        now: float,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._state = state
+        self._spool = spool
+        self._channel = channel
+        self._policy = policy
+        self._now = now
+        self._should_stop = should_stop
+        self._result = Dispatched()
+
+    def send_all(self) -> Dispatched:
+        """Send every mail that is due, and keep what became of each.
+
+        Raises:
+            StateError: Spool or state failed; nothing more was sent.
+        """
+        due = self._settle_and_choose()
+        if due and self._may_connect():
+            self._send(due)
+        return self._result
+
+    def _settle_and_choose(self) -> list[Owed]:
+        """Forget what is settled; return what is due, oldest first."""
+        due: list[Owed] = []
+        settled: list[str] = []
+        held: list[Owed] = []
+        for owed in self._state.owed():
+            place = self._spool.place(owed.rid)
+            if place == "sent":
+                settled.append(owed.rid)
+            elif place is None:
+                self._result.vanished.append(owed.rid)
+            elif owed.held or place == "dead":
+                if not owed.held:
+                    held.append(replace(owed, held=True))
+            elif place == "cur" and self._must_hold(owed):
+                held.append(replace(owed, held=True, why=owed.why or "outcome unknown"))
+                self._result.errors.append(_held(owed))
+            elif owed.next_at <= self._now:
+                due.append(owed)
+        if settled or held:
+            with self._state.transaction():
+                self._state.settle(settled)
+                for owed in held:
+                    self._state.update_owed(owed)
+        return due
+
+    def _must_hold(self, owed: Owed) -> bool:
+        return self._policy.on_unknown == "hold" or owed.unknowns >= UNKNOWNS_MAX
+
+    def _may_connect(self) -> bool:
+        return float(self._state.meta("channel_next_at", "0")) <= self._now
+
+    def _send(self, due: list[Owed]) -> None:
+        try:
+            with self._channel.open() as session:
+                for owed in due:
+                    if self._should_stop():
+                        break
+                    self._send_one(session, owed)
+        except (ChannelDownError, CredentialError, ConfigError) as exc:
+            self._channel_failed(exc)
+            return
+        if self._state.meta("channel_next_at", "0") != "0":
+            with self._state.transaction():
+                self._state.set_meta("channel_next_at", "0")
+                self._state.set_meta("channel_failures", "0")
+
+    def _channel_failed(self, exc: MlreportError) -> None:
+        self._result.errors.append(exc)
+        failures = int(self._state.meta("channel_failures", "0")) + 1
+        wait = _wait(self._policy.backoff_s, failures)
+        if isinstance(exc, CredentialError):
+            wait = CREDENTIAL_WAIT_S  # servers lock accounts after repeated failures
+        with self._state.transaction():
+            self._state.set_meta("channel_failures", str(failures))
+            self._state.set_meta("channel_next_at", repr(self._now + wait))
+
+    def _send_one(self, session: Session, owed: Owed) -> None:
+        rid, spool = owed.rid, self._spool
+        was_unknown = spool.place(rid) == "cur"
+        if not was_unknown:
+            spool.move(rid, "new", "cur")
+        message = spool.read(rid, "cur")
+        try:
+            receipt = session.send(message, Envelope(rid, owed.sender, owed.recipients))
+        except UnknownOutcomeError as exc:
+            self._keep(owed, exc, unknowns=owed.unknowns + 1)
+        except RefusedError as exc:
+            self._refused(owed, exc)
+        except (ChannelDownError, CredentialError, ConfigError) as exc:
+            self._back(owed, exc, was_unknown=was_unknown)
+            raise
+        except DeliveryError as exc:
+            self._back(owed, exc, was_unknown=was_unknown)
+            self._result.errors.append(exc)
+        else:
+            self._accepted(owed, receipt)
+
+    def _accepted(self, owed: Owed, receipt: Receipt) -> None:
+        left = tuple(r for r in owed.recipients if r in receipt.refused)
+        if not left:
+            self._spool.move(owed.rid, "cur", "sent")
+            self._result.sent.append(owed.rid)
+            self._settle(owed.rid)
+            return
+        refusals = [receipt.refused[r] for r in left]
+        for_good = all(refusal.permanent for refusal in refusals)
+        why = "; ".join(f"{r.recipient}: {r.answer}" for r in refusals)
+        # First the note of who still waits, then the move: whoever was accepted must
+        # not get the mail again if this process dies in between.
+        rest = replace(
+            owed,
+            recipients=left,
+            attempts=owed.attempts + 1,
+            next_at=self._now + _wait(self._policy.backoff_s, owed.attempts + 1),
+            held=for_good,
+            why=why,
+        )
+        with self._state.transaction():
+            self._state.update_owed(rest)
+        self._spool.move(owed.rid, "cur", "dead" if for_good else "new")
+        self._result.sent.append(owed.rid)
+        kind = RefusedError if for_good else DeliveryError
+        self._result.errors.append(
+            kind(
+                f"mail {owed.rid} ({owed.subject}) was refused for {why}",
+                kept="The others have it; it is kept for the refused",
+                advice="`mlreport-batch retry` sends it to them again, "
+                f"`mlreport-batch drop {owed.rid}` gives up"
+                if for_good
+                else "It is tried again by itself",
+            )
+        )
+
+    def _settle(self, rid: str) -> None:
+        # The tombstone is the truth; forgetting the debt may fail without harm.
+        with contextlib.suppress(StateError), self._state.transaction():
+            self._state.settle([rid])
+            self._spool.bury_tombstone(rid)
+
+    def _keep(self, owed: Owed, exc: MlreportError, *, unknowns: int) -> None:
+        kept = replace(
+            owed,
+            unknowns=unknowns,
+            attempts=owed.attempts + 1,
+            next_at=self._now + _wait(self._policy.backoff_s, owed.attempts + 1),
+            why=exc.message,
+        )
+        with self._state.transaction():
+            self._state.update_owed(kept)
+        self._result.errors.append(exc)
+
+    def _back(self, owed: Owed, exc: MlreportError, *, was_unknown: bool) -> None:
+        """Keep a mail that was surely not accepted this time."""
+        if self._now - owed.created_at > GIVE_UP_AFTER_S and isinstance(
+            exc, DeliveryError
+        ):
+            self._refused(owed, exc)
+            return
+        if not was_unknown:
+            self._spool.move(owed.rid, "cur", "new")
+        kept = replace(
+            owed,
+            attempts=owed.attempts + 1,
+            next_at=self._now + _wait(self._policy.backoff_s, owed.attempts + 1),
+            why=exc.message,
+        )
+        with self._state.transaction():
+            self._state.update_owed(kept)
+
+    def _refused(self, owed: Owed, exc: MlreportError) -> None:
+        self._spool.move(owed.rid, "cur", "dead")
+        with self._state.transaction():
+            self._state.update_owed(replace(owed, held=True, why=exc.message))
+        self._result.errors.append(
+            RefusedError(
+                f"mail {owed.rid} ({owed.subject}) will not be sent: {exc.message}",
+                kept=f"It is kept as {self._spool.path('dead', owed.rid)}",
+                advice=f"`mlreport-batch retry {owed.rid}` sends it again, "
+                f"`mlreport-batch drop {owed.rid}` gives it up",
+            )
+        )
+
+
+def _wait(first_s: float, attempts: int) -> float:
+    return float(min(BACKOFF_MAX_S, first_s * 2 ** min(attempts - 1, 20)))
+
+
+def _held(owed: Owed) -> UnknownOutcomeError:
+    return UnknownOutcomeError(
+        f"nobody knows whether mail {owed.rid} ({owed.subject}) was taken",
+        kept="It is held",
+        advice=f"Look whether it arrived, then `mlreport-batch drop {owed.rid}` or "
+        f"`mlreport-batch retry {owed.rid}`",
+    )

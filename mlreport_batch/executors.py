@@ -1,0 +1,141 @@
+"""Where batches of runs are worked on: here, in processes, or on a cluster."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol, Self, TypeVar
+
+from mlreport_batch.errors import ConfigError
+
+_Task = TypeVar("_Task")
+_Settings = TypeVar("_Settings")
+_Result = TypeVar("_Result")
+
+
+class Executor(Protocol):
+    """Maps a pure, picklable function over batches, keeping their order."""
+
+    def __enter__(self) -> Self:
+        """Start."""
+
+    def __exit__(self, *_: object) -> None:
+        """Stop, and give up what was not begun."""
+
+    def map(
+        self,
+        work: Callable[[_Task, _Settings], _Result],
+        batches: Iterable[_Task],
+        settings: _Settings,
+    ) -> Iterator[_Result]:
+        """Yield ``work(batch, settings)`` for each batch, in order."""
+
+
+class Inline:
+    """Works in this process, one batch after the other, as results are taken."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+    def map(
+        self,
+        work: Callable[[_Task, _Settings], _Result],
+        batches: Iterable[_Task],
+        settings: _Settings,
+    ) -> Iterator[_Result]:
+        """Yield each result when it is asked for."""
+        for batch in batches:
+            yield work(batch, settings)
+
+
+class Pool:
+    """Works in processes or on a cluster, through `concurrent.futures`.
+
+    At most ``width + 1`` batches are in flight, so memory stays bounded however
+    many runs there are.
+
+    Args:
+        make: Makes the `concurrent.futures` executor.
+        width: How many batches it works on at once.
+    """
+
+    def __init__(self, make: Callable[[], "FuturesExecutor"], width: int) -> None:
+        self._make = make
+        self._width = width
+        self._pool: FuturesExecutor | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def map(
+        self,
+        work: Callable[[_Task, _Settings], _Result],
+        batches: Iterable[_Task],
+        settings: _Settings,
+    ) -> Iterator[_Result]:
+        """Yield the results in order; workers start with the first batch."""
+        from collections import deque
+
+        if self._pool is None:
+            self._pool = self._make()
+        flying: deque[Future[_Result]] = deque()
+        for batch in batches:
+            flying.append(self._pool.submit(work, batch, settings))
+            if len(flying) > self._width:
+                yield flying.popleft().result()
+        while flying:
+            yield flying.popleft().result()
+
+
+def executor_of(name: str, jobs: int | None = None) -> Executor:
+    """Return the executor called *name* in the config.
+
+    Args:
+        name: ``inline``, ``processes`` or ``dask://host:port``.
+        jobs: Processes to use; more than one means ``processes``.
+
+    Raises:
+        ConfigError: The cluster's client is not installed or does not answer.
+    """
+    if name.startswith("dask://"):
+        return Pool(lambda: _dask(name), 8)
+    if jobs is not None and jobs < 2 or (jobs is None and name != "processes"):  # noqa: PLR2004
+        return Inline()
+    import os
+
+    width = jobs or len(os.sched_getaffinity(0))
+    return Pool(lambda: _processes(width), width)
+
+
+def _processes(width: int) -> "FuturesExecutor":
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    return ProcessPoolExecutor(width, mp_context=get_context("forkserver"))
+
+
+def _dask(name: str) -> "FuturesExecutor":
+    address = "tcp://" + name.removeprefix("dask://")
+    try:
+        from distributed import Client
+    except ImportError as exc:
+        raise ConfigError(
+            f"executor: {name} needs the `cluster` extra",
+            advice="pip install 'mlreport-batch[cluster]'",
+        ) from exc
+    try:
+        return Client(address, timeout=30).get_executor()  # type: ignore[no-any-return]
+    except OSError as exc:
+        raise ConfigError(
+            f"executor: no scheduler answers at {address}: {exc}"
+        ) from exc
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from concurrent.futures import Executor as FuturesExecutor
+    from concurrent.futures import Future

@@ -1,0 +1,190 @@
+"""Frozen mails on disk: what is owed, being sent, sent, or refused for good.
+
+::
+
+    new/RID.eml    finished bytes, owed
+    cur/RID.eml    a send was started; nobody may know how it ended
+    sent/RID       tombstone: the mail was accepted
+    dead/RID.eml   refused for good, kept until a person decides
+
+Every move is one rename followed by an fsync of both folders. A rename needs no
+free block, so "sent" can be marked on a full disk.
+"""
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+
+from mlreport_batch.errors import StateError
+
+TOMBSTONE_S = 14 * 86400.0
+FOLDERS = ("new", "cur", "sent", "dead")
+_TEMP = ".tmp"
+
+
+def write_durably(path: str, data: bytes, mode: int = 0o600) -> None:
+    """Write *data* to *path* so that a crash leaves the old file or the new one.
+
+    Raises:
+        OSError: Nothing was changed; the temporary file is gone.
+    """
+    temporary = path + _TEMP
+    descriptor = os.open(
+        temporary,
+        os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW,
+        mode,
+    )
+    try:
+        try:
+            left = memoryview(data)
+            while left:
+                left = left[os.write(descriptor, left) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.rename(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    sync_folder(os.path.dirname(path))
+
+
+def sync_folder(path: str) -> None:
+    """Make the names in the folder *path* survive a power loss."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class Spool:
+    """The mails of one state folder; its user holds the state's lock.
+
+    Args:
+        folder: The spool folder; made with its four folders if missing.
+
+    Raises:
+        StateError: It cannot be made or is not ours alone.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        try:
+            for name in ("", *FOLDERS):
+                os.makedirs(os.path.join(folder, name), mode=0o700, exist_ok=True)
+        except OSError as exc:
+            raise _unusable(exc, folder) from exc
+
+    def path(self, place: str, rid: str) -> str:
+        """Return where the mail *rid* lies while it is at *place*."""
+        return os.path.join(
+            self.folder, place, rid if place == "sent" else f"{rid}.eml"
+        )
+
+    def place(self, rid: str) -> str | None:
+        """Return ``sent``, ``dead``, ``cur`` or ``new``: where *rid* is, or None."""
+        for place in ("sent", "dead", "cur", "new"):
+            if os.path.lexists(self.path(place, rid)):
+                return place
+        return None
+
+    def put(self, rid: str, message: bytes) -> None:
+        """Keep a finished mail under ``new/``.
+
+        Raises:
+            StateError: It is not kept; nothing was changed.
+        """
+        path = self.path("new", rid)
+        try:
+            write_durably(path, message)
+        except OSError as exc:
+            raise _unusable(exc, path) from exc
+
+    def read(self, rid: str, place: str) -> bytes:
+        """Return the frozen bytes of *rid*.
+
+        Raises:
+            StateError: They are gone or unreadable.
+        """
+        path = self.path(place, rid)
+        try:
+            with open(path, "rb") as file:
+                return file.read()
+        except OSError as exc:
+            raise _unusable(exc, path) from exc
+
+    def move(self, rid: str, start: str, end: str) -> None:
+        """Move *rid* from one place to another, durably.
+
+        Raises:
+            StateError: The move may not have happened.
+        """
+        try:
+            os.rename(self.path(start, rid), self.path(end, rid))
+            sync_folder(os.path.join(self.folder, end))
+            sync_folder(os.path.join(self.folder, start))
+        except OSError as exc:
+            raise _unusable(exc, self.path(start, rid)) from exc
+
+    def discard(self, rid: str, place: str) -> None:
+        """Remove *rid* from *place*; it may be gone already.
+
+        Raises:
+            StateError: It cannot be removed.
+        """
+        try:
+            os.unlink(self.path(place, rid))
+        except FileNotFoundError:
+            return
+        except OSError as exc:
+            raise _unusable(exc, self.path(place, rid)) from exc
+
+    def rids(self, place: str) -> list[str]:
+        """Return the ids of the mails at *place*, sorted."""
+        return sorted(
+            name.removesuffix(".eml")
+            for name in os.listdir(os.path.join(self.folder, place))
+            if not name.endswith(_TEMP)
+        )
+
+    def sweep(self, owed: set[str], *, now: float | None = None) -> None:
+        """Remove what no commit knows of: temporary files, orphans, old tombstones.
+
+        A mail in ``new/`` that no commit owes was never sent: its run is read
+        again and makes it anew, under the same id. One in ``cur/`` is kept: only
+        committed mails are ever moved there.
+        """
+        now = time.time() if now is None else now
+        for path in self._stray(owed, now):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+
+    def _stray(self, owed: set[str], now: float) -> Iterator[str]:
+        for place in FOLDERS:
+            folder = os.path.join(self.folder, place)
+            for name in os.listdir(folder):
+                path = os.path.join(folder, name)
+                if name.endswith(_TEMP) or (
+                    place == "new" and name.removesuffix(".eml") not in owed
+                ):
+                    yield path
+                elif place == "sent" and name not in owed:
+                    with contextlib.suppress(FileNotFoundError):
+                        if now - os.lstat(path).st_ctime > TOMBSTONE_S:
+                            yield path
+
+    def bury_tombstone(self, rid: str) -> None:
+        """Empty the tombstone of *rid*: its bytes are no longer needed."""
+        with contextlib.suppress(OSError):
+            os.truncate(self.path("sent", rid), 0)
+
+
+def _unusable(exc: OSError, path: str) -> StateError:
+    return StateError(
+        f"{path}: {exc.strerror or exc}",
+        kept="What was not sent stays owed",
+        advice="Free space or mend the folder's permissions, then run again",
+    )

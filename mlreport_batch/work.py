@@ -1,0 +1,363 @@
+"""The work on one run, apart from state, spool and channels.
+
+Both stages are pure functions of picklable values, so a tick can map them over
+batches of runs with any executor:
+
+* `read_batch`: files -> `Finding` (new state, news, report)
+* `draw_batch`: report -> `Drawn` (pages and the frozen mail)
+"""
+
+from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from mlreport_batch.changes import Changes, Snapshot, compare, snapshot_of
+from mlreport_batch.describe import Occasion, Wishes, describe, local_now
+from mlreport_batch.discover import RunDir
+from mlreport_batch.errors import MlreportError
+from mlreport_batch.insights import (
+    Alert,
+    AlertRules,
+    best_of,
+    due_alerts,
+    find_alerts,
+    goal_of,
+    stall_after_s,
+    status_of,
+)
+from mlreport_batch.reader import FINAL_S, QUIET_S, RunState, read_run
+from mlreport_batch.redact import redact_text
+from mlreport_batch.report import Digest, Report
+from mlreport_batch.view import RunView, view_of
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSettings:
+    """What reading and judging a run needs to know.
+
+    Attributes:
+        wishes: What the user wants in reports.
+        rules: Which alerts are wanted.
+        redact: The user's globs on names of secrets.
+        timezone: Name of the zone of dates, or empty for the machine's.
+        now: When the tick began, seconds since the epoch.
+        every_s: Least time between two reports of a run.
+        first_seen_max_age_s: Runs that were quiet for longer when first seen are
+            only recorded; None reports them all.
+    """
+
+    wishes: Wishes
+    rules: AlertRules
+    redact: tuple[str, ...]
+    timezone: str
+    now: float
+    every_s: float = 0.0
+    first_seen_max_age_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunTask:
+    """One run to read.
+
+    Attributes:
+        run: The directory.
+        seen: Its state at the last tick.
+        reported: What its last report showed, delivered or still owed.
+        base: What its last report showed that may have been delivered; changes are
+            told against it. The same as ``reported`` unless a mail is superseded.
+        rid: The id its next report will bear.
+        project: Name of the root folder.
+        has_grown: Whether an earlier tick saw it grow.
+        is_wanted: Whether it is reported even without news.
+        record_only: Whether what is there now counts as reported without a report.
+    """
+
+    run: RunDir
+    seen: RunState | None
+    reported: Snapshot | None
+    base: Snapshot | None
+    rid: str
+    project: str
+    has_grown: bool = False
+    is_wanted: bool = False
+    record_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What reading a run brought.
+
+    Attributes:
+        path: The run directory.
+        name: Its name.
+        state: Its state now, None where it could not be read.
+        is_changed: Whether the state must be kept anew.
+        has_grown: Whether values were added since the state before.
+        kinds: What is news; empty for none.
+        new_points: Values not reported yet.
+        status: Its status word.
+        status_text: The evidence.
+        report: The report, if one is due.
+        snapshot: What that report shows; without a report, what counts as reported.
+        alerts: Texts of the alerts that hold.
+        problems: What could not be read.
+        recipients: Who asks for its reports, by the run's own intent.
+        wake_at: When to look again even if no file changes.
+        error: Why the run could not be worked on.
+    """
+
+    path: str
+    name: str
+    state: RunState | None = None
+    is_changed: bool = False
+    has_grown: bool = False
+    kinds: tuple[str, ...] = ()
+    new_points: int = 0
+    status: str = ""
+    status_text: str = ""
+    report: Report | None = None
+    snapshot: Snapshot | None = None
+    alerts: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    recipients: tuple[str, ...] = ()
+    wake_at: float | None = None
+    error: str = ""
+
+
+def read_batch(tasks: Sequence[RunTask], settings: ReadSettings) -> list[Finding]:
+    """Return a finding for each task; a run that fails does not fail the others."""
+    findings = []
+    for task in tasks:
+        try:
+            findings.append(_read(task, settings))
+        except Exception as exc:  # noqa: BLE001 - one bad run never holds up the others
+            findings.append(_failed(task.run, exc))
+    return findings
+
+
+def _failed(run: RunDir, exc: Exception) -> Finding:
+    text = (
+        str(exc) if isinstance(exc, MlreportError) else f"{type(exc).__name__}: {exc}"
+    )
+    return Finding(run.path, run.name, error=redact_text(text))
+
+
+def _read(task: RunTask, settings: ReadSettings) -> Finding:
+    run, wishes, now = task.run, settings.wishes, settings.now
+    state = read_run(run, task.seen, now_ns=int(now * 1e9), redact=settings.redact)
+    view = view_of(state)
+    changes = compare(view, task.reported)
+    had = 0 if task.seen is None else sum(log.points for log in task.seen.logs.values())
+    has = sum(log.points for log in state.logs.values())
+    has_grown = task.has_grown or (task.seen is not None and had < has)
+    alerts = find_alerts(
+        view,
+        changes,
+        settings.rules,
+        goals=wishes.goals,
+        expect={**wishes.expect, **view.expect},
+        now=now,
+        has_grown=has_grown,
+        language=wishes.language,
+    )
+    told = task.reported.alerts if task.reported else {}
+    due = due_alerts(alerts, told, settings.rules, now)
+    kinds = changes.kinds + (("alerts",) if due else ())
+    status = status_of(view, settings.rules, now=now, language=wishes.language)
+    if any(alert.kind == "stall" for alert in alerts):
+        status = ("stalled", status[1])
+    finding = Finding(
+        path=run.path,
+        name=run.name,
+        state=state,
+        is_changed=task.seen is None or _differs(task.seen, state),
+        has_grown=has_grown,
+        kinds=kinds,
+        new_points=changes.total_points,
+        status=status[0],
+        status_text=status[1],
+        alerts=tuple(alert.text for alert in alerts),
+        problems=tuple(map(str, view.problems)),
+        recipients=view.to,
+        wake_at=_wake_at(view, state, alerts, told, settings, has_grown=has_grown),
+    )
+    snapshot = _snapshot(view, alerts, due, told, settings)
+    if _only_recorded(task, view, settings):
+        return replace(finding, kinds=(), snapshot=snapshot)
+    if not (kinds or task.is_wanted):
+        return finding
+    waits_until = task.reported.at + settings.every_s if task.reported else 0.0
+    if waits_until > now and not task.is_wanted:
+        return replace(finding, wake_at=waits_until)
+    report = describe(
+        view,
+        task.base,
+        changes if task.base is task.reported else compare(view, task.base),
+        alerts,
+        status=status,
+        wishes=wishes,
+        occasion=Occasion(
+            task.rid, run.name, task.project, _local(settings.timezone, now)
+        ),
+    )
+    return replace(finding, report=report, snapshot=snapshot)
+
+
+def _only_recorded(task: RunTask, view: RunView, settings: ReadSettings) -> bool:
+    if task.record_only:
+        return True
+    if task.reported is not None or task.is_wanted:
+        return False
+    limit = settings.first_seen_max_age_s
+    return limit is not None and settings.now - view.updated_ns / 1e9 > limit
+
+
+def _local(zone_name: str, now: float) -> datetime:
+    from mlreport_batch.localzone import zone
+
+    return local_now(zone(zone_name), now)
+
+
+def _differs(before: RunState, after: RunState) -> bool:
+    """Return whether two states differ in more than how recently files were read."""
+
+    def bare(state: RunState) -> RunState:
+        logs = {
+            path: replace(log, signature=replace(log.signature, ctime_ns=0))
+            for path, log in state.logs.items()
+        }
+        return replace(state, logs=logs)
+
+    return bare(before) != bare(after)
+
+
+def _snapshot(
+    view: RunView,
+    alerts: Sequence[Alert],
+    due: Sequence[Alert],
+    told: Mapping[str, float],
+    settings: ReadSettings,
+) -> Snapshot:
+    fresh = {alert.key for alert in due}
+    best = {
+        name: (found or (None,))[0]
+        for name, found in (
+            (name, best_of(summary, goal_of(name, settings.wishes.goals)))
+            for name, summary in view.metrics.items()
+        )
+    }
+    return snapshot_of(
+        view,
+        best=best,
+        alerts={
+            alert.key: settings.now if alert.key in fresh else told[alert.key]
+            for alert in alerts
+        },
+        at=settings.now,
+    )
+
+
+def _wake_at(
+    view: RunView,
+    state: RunState,
+    alerts: Sequence[Alert],
+    told: Mapping[str, float],
+    settings: ReadSettings,
+    *,
+    has_grown: bool,
+) -> float | None:
+    """Return when time alone can make news of this run, None for never."""
+    times = []
+    limit = stall_after_s(view, settings.rules)
+    if limit is not None and has_grown and not any(a.kind == "stall" for a in alerts):
+        times.append(view.updated_ns / 1e9 + limit + 1)
+    reminded = [a for a in alerts if a.kind in ("nan", "divergence")]
+    age = settings.now - view.updated_ns / 1e9
+    if settings.rules.remind_s and age < 3 * settings.rules.remind_s:
+        times += [
+            told.get(alert.key, settings.now) + settings.rules.remind_s
+            for alert in reminded
+        ]
+    for log in state.logs.values():
+        if log.held is not None:
+            times.append(settings.now + QUIET_S)
+        elif log.waits and log.cursor is not None:
+            ripe = log.signature.mtime_ns / 1e9 + FINAL_S + 1
+            if ripe > settings.now:
+                times.append(ripe)
+        elif log.waits:
+            times.append(settings.now + QUIET_S)
+    return min(times, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class DrawTask:
+    """One report to draw.
+
+    Attributes:
+        report: The report or digest.
+        header: What its mail says about itself; a picklable `mail.MailHeader`.
+    """
+
+    report: Report | Digest
+    header: object
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """One report in the forms it travels in.
+
+    Attributes:
+        rid: Its id.
+        message: The frozen mail.
+        page_html: The page for ``reports/``.
+        pdf: The PDF for ``reports/``.
+        note: What went another way than planned.
+        error: Why it could not be drawn; then nothing else is set.
+    """
+
+    rid: str
+    message: bytes = b""
+    page_html: str = ""
+    pdf: bytes | None = None
+    note: str = ""
+    error: MlreportError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DrawSettings:
+    """How reports are drawn: the local engine's settings."""
+
+    template: str | None = None
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+
+def draw_batch(tasks: Sequence[DrawTask], settings: DrawSettings) -> list[Drawn]:
+    """Return each report drawn by the local engine and put into its frozen mail."""
+    from mlreport_batch.render.local import LocalRenderer
+
+    renderer = LocalRenderer(settings.template)
+    return [draw(renderer, task) for task in tasks]
+
+
+def draw(renderer: "Renderer", task: DrawTask) -> Drawn:  # noqa: F821
+    """Return one report drawn by *renderer* and put into its frozen mail."""
+    from mlreport_batch.errors import RenderError
+    from mlreport_batch.mail import MailHeader, compose
+
+    rid = task.report.rid
+    try:
+        rendered = renderer.render(task.report)
+        assert isinstance(task.header, MailHeader)  # noqa: S101
+        message = compose(rendered, header=task.header)
+    except MlreportError as exc:
+        return Drawn(rid, error=exc)
+    except Exception as exc:  # noqa: BLE001 - one bad report never holds up the others
+        error = RenderError(
+            redact_text(f"{type(exc).__name__}: {exc}"),
+            kept="Its news stay owed",
+            advice="This is a bug of mlreport-batch; please report it",
+        )
+        error.__cause__ = exc
+        return Drawn(rid, error=error)
+    return Drawn(rid, message, rendered.page_html, rendered.pdf, rendered.note)
