@@ -31,15 +31,17 @@ _VISIBLE_PX = 0.5
 _CHAR_PX = 7.4
 
 
-def svg(chart: Chart, *, legend: bool = False) -> str:
-    """Return *chart* as an SVG element of `size(chart)` CSS pixels.
+def svg(
+    chart: Chart, *, width: int = WIDTH, height: int = HEIGHT, legend: bool = False
+) -> str:
+    """Return *chart* as an SVG element of *width* x *height* CSS pixels.
 
     At most `MAX_SERIES` series are drawn. The y axis is logarithmic when every
-    value is positive and they span more than three decades.
+    value is positive and they span more than three decades. A legend takes
+    `legend_height` of the height.
     """
     shown = [_thin(series) for series in chart.series[:MAX_SERIES]]
-    width, height = size(chart, legend=legend)
-    top = height - HEIGHT + 10
+    top = 10 + (legend_height(chart) if legend else 0)
     xs = [x for s in shown for x, low, _ in s if low is not None]
     ys = [y for s in shown for _, low, high in s for y in (low, high) if y is not None]
     y_axis = _axis(ys, log=is_log(chart))
@@ -68,10 +70,9 @@ def svg(chart: Chart, *, legend: bool = False) -> str:
     return "".join(parts)
 
 
-def size(chart: Chart, *, legend: bool = False) -> tuple[int, int]:
-    """Return width and height of the picture in CSS pixels."""
-    rows = 1 + len(chart.series[:MAX_SERIES]) if legend else 0
-    return WIDTH, HEIGHT + 20 * rows
+def legend_height(chart: Chart) -> int:
+    """Return the CSS pixels that title and legend of *chart* take."""
+    return 20 * (1 + len(chart.series[:MAX_SERIES]))
 
 
 def is_log(chart: Chart) -> bool:

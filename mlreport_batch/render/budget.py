@@ -6,15 +6,26 @@ the rest is in the PDF".
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
-from mlreport_batch.report import Digest, HparamRow, Report, TextBlock, Verdict
+from mlreport_batch.report import (
+    Digest,
+    HparamRow,
+    MetricRow,
+    Report,
+    TextBlock,
+    Verdict,
+)
 from mlreport_batch.text import shorten
 from mlreport_batch.words import word
 
 _Row = TypeVar("_Row")
+
+
+MAIL_BYTES: Final = 90_000
+"""Gmail clips the body at 102 KB and hides what follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +56,19 @@ MAIL: Final[Sequence[Limits]] = (
 
 PAGE: Final = Limits(2000, 1000, 300, 500, 60_000, 300, 200, 40, 300, 2000)
 PDF: Final = Limits(600, 400, 150, 200, 24_000, 150, 100, 24, 150, 1000)
+
+
+def fullest(draw: Callable[[Limits], tuple[str, _Row]]) -> tuple[str, _Row]:
+    """Return the first of the mails that *draw* makes within `MAIL_BYTES`.
+
+    A report that no limits make small enough gets the smallest.
+    """
+    *tries, least = MAIL
+    for limits in tries:
+        drawn = draw(limits)
+        if len(drawn[0].encode()) <= MAIL_BYTES:
+            return drawn
+    return draw(least)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +116,7 @@ def fit(report: Report, limits: Limits, *, where: str) -> Fitted:
         status_text=shorten(report.status_text, room),
         notification=shorten(report.notification, 2 * room),
         purpose=shorten(report.purpose, 2 * room),
-        steps=shorten(report.steps, room),
+        steps=shorten(report.steps, 2 * _FIGURE),
         intent_text=shorten(report.intent_text, 2 * room),
         facts=tuple(
             replace(f, key=shorten(f.key, room), value=shorten(f.value, room))
@@ -113,16 +137,24 @@ def fit(report: Report, limits: Limits, *, where: str) -> Fitted:
             for a in cut("alerts", report.alerts, limits.alerts)
         ),
         metrics=tuple(
-            replace(m, key=shorten(m.key, room))
-            for m in cut("metrics", report.metrics, limits.metrics)
+            _figures(m, room) for m in cut("metrics", report.metrics, limits.metrics)
         ),
         charts=cut("charts", report.charts, limits.charts),
+        date=shorten(report.date, 2 * _FIGURE),
+        time=shorten(report.time, 2 * _FIGURE),
         results=tuple(
             replace(r, key=shorten(r.key, room), value=shorten(r.value, room))
             for r in cut("results", report.results, limits.results)
         ),
         checkpoints=tuple(
-            replace(c, path=shorten(c.path, room))
+            replace(
+                c,
+                path=shorten(c.path, room),
+                size=shorten(c.size, _FIGURE),
+                age=shorten(c.age, _FIGURE),
+                step=shorten(c.step, _FIGURE),
+                mark=shorten(c.mark, _FIGURE),
+            )
             for c in cut("checkpoints", report.checkpoints, limits.checkpoints)
         ),
         texts=texts,
@@ -195,6 +227,25 @@ def _need(row: HparamRow) -> int:
     if row.verdict is None:
         return 3
     return _NEED.get(row.verdict, 3)
+
+
+_FIGURE = 24  # longer than any number; figures never wrap
+
+
+def _figures(row: MetricRow, room: int) -> MetricRow:
+    return replace(
+        row,
+        key=shorten(row.key, room),
+        value=shorten(row.value, _FIGURE),
+        step=shorten(row.step, _FIGURE),
+        delta=shorten(row.delta, _FIGURE),
+        best=shorten(row.best, _FIGURE),
+        best_step=shorten(row.best_step, _FIGURE),
+        low=shorten(row.low, _FIGURE),
+        high=shorten(row.high, _FIGURE),
+        points=shorten(row.points, _FIGURE),
+        spark=row.spark[-2 * _FIGURE :],
+    )
 
 
 def _fit_texts(report: Report, room: int) -> Iterator[TextBlock]:

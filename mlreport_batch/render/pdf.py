@@ -6,13 +6,20 @@ and every address it asks for is answered with nothing.
 
 import functools
 import io
+import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from mlreport_batch import charts
 
 FONTS = Path(__file__).with_name("fonts")
 SCALE = 2  # pixels per CSS pixel, for phones and other dense screens
+
+_MONTHS: Final[Sequence[str]] = (
+    *("jan", "feb", "mar", "apr", "may", "jun"),
+    *("jul", "aug", "sep", "oct", "nov", "dec"),
+)
 
 
 @functools.cache
@@ -73,3 +80,18 @@ def write_png(svg: str, *, width: int, height: int) -> bytes:
     book.render_page(canvas, 0)
     canvas.flush()
     return charts.pack_png(bytes(canvas.get_data()), width * SCALE, height * SCALE)
+
+
+def iso_date(date: str) -> str:
+    """Return a report's local *date* as ISO 8601, for the PDF's metadata.
+
+    It is the report's date instead of the clock's, so that drawing the same
+    report again gives the same bytes.
+    """
+    parts = re.findall(r"\d+|[a-z]{3,}", date.lower())
+    numbers = [_MONTHS.index(p[:3]) + 1 if p[:3] in _MONTHS else p for p in parts]
+    try:
+        year, month, day = (int(number) for number in numbers[:3])
+    except ValueError:
+        return "2000-01-01T00:00:00Z"
+    return f"{year:04d}-{month:02d}-{day:02d}T00:00:00Z"

@@ -7,13 +7,13 @@ two columns, combining marks none.
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-from mlreport_batch.render.budget import worst_first
+from mlreport_batch.render.budget import PDF, fit, worst_first
 from mlreport_batch.report import Digest, Fact, HparamRow, MetricRow, Report, Verdict
 from mlreport_batch.words import known, word
 
 COLUMNS = 78
 _GAP = "  "
-_WIDEST_KEY = 34  # a longer name stands on a line of its own
+_LEAST_KEY = 20  # a name gets at least this much room beside its figures
 _DIGEST_ROWS = 8
 
 
@@ -42,6 +42,8 @@ def width(text: str) -> int:
 
 def _report(report: Report) -> Iterator[str]:
     language = report.language
+    fitted = fit(report, PDF, where=word(language, "more.run"))
+    report = fitted.report
     yield report.date
     yield from _fold(f"{report.project} / {report.run}")
     yield "=" * min(COLUMNS, max(20, width(f"{report.project} / {report.run}")))
@@ -62,7 +64,8 @@ def _report(report: Report) -> Iterator[str]:
         yield from _head(block.title)
         yield from block.text.split("\n")
     yield from _lines(word(language, "part.problems"), report.problems)
-    yield from _lines(word(language, "part.cuts"), report.cuts)
+    cuts = [*report.cuts, *fitted.notes.values()]
+    yield from _lines(word(language, "part.cuts"), cuts)
     if report.link:
         yield from ("", f"{word(language, 'link.document')}: {report.link}")
     yield from _foot(report)
@@ -92,12 +95,15 @@ def _digest(digest: Digest) -> Iterator[str]:
         ],
         "lllr",
     )
-    for report in ranked:
+    for report in ranked[: PDF.runs]:
         yield from ("", "-" * COLUMNS)
         yield from _fold(report.run)
         yield from _fold(_status(report))
         yield from _fold(report.notification)
         yield from _core(report, _DIGEST_ROWS)
+    if len(ranked) > PDF.runs:
+        shown, total = PDF.runs, f"{len(ranked):,}"
+        yield from ("", word(language, "more.runs", shown=shown, total=total))
     yield from _lines(word(language, "part.cuts"), digest.cuts)
     yield from _foot(digest)
 
@@ -247,21 +253,26 @@ def _table(
 ) -> Iterator[str]:
     """Yield aligned columns; *sides* has ``l`` or ``r`` for each.
 
-    A first cell wider than `_WIDEST_KEY` gets a line of its own, so that one long
-    name does not push every figure off the screen. Empty columns are left out.
+    A first cell too wide for the screen gets a line of its own, so that one long
+    name does not push every figure off it. Empty columns are left out.
     """
     used = [i for i in range(len(sides)) if any(row[i] for row in rows)]
+    if not used:
+        return
     table = [list(heads)] if heads else []
     table.extend(list(row) for row in rows)
-    widths = {
-        i: max((w for r in table if (w := width(r[i])) <= _WIDEST_KEY or i), default=0)
-        for i in used
-    }
+    widths = {i: max(width(row[i]) for row in table) for i in used}
+    first, *others = used
+    rest = sum(widths[i] + len(_GAP) for i in others)
+    room = max(_LEAST_KEY, COLUMNS - rest)
+    widths[first] = max(
+        (w for row in table if (w := width(row[first])) <= room), default=0
+    )
     for row in table:
         cells = [_pad(row[i], widths[i], sides[i]) for i in used]
-        if used and used[0] == 0 and width(row[0]) > widths[0]:
-            yield row[0]
-            cells[0] = " " * widths[0]
+        if others and width(row[first]) > widths[first]:
+            yield row[first]
+            cells[0] = " " * widths[first]
         yield _GAP.join(cells)
 
 

@@ -1,0 +1,152 @@
+"""Fill the default templates: escaping, line breaks in long names, styles.
+
+``templates/*.j2`` are internal. Everything from a run is escaped by Jinja; a last
+wall (`safe`) takes out what the libraries behind it could choke on.
+"""
+
+import functools
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from mlreport_batch.report import Digest, Report
+from mlreport_batch.words import known, word
+
+_TEMPLATES = Path(__file__).with_name("templates")
+_STYLES: Final[Mapping[str, Sequence[tuple[str, bool]]]] = {
+    # file, and whether it is kept as it is instead of being inlined
+    "mail": (("base.css", False), ("mail.css", False), ("mail-keep.css", True)),
+    "page": (("base.css", False), ("page.css", False)),
+    "print": (("base.css", False), ("print.css", False)),
+}
+# What no encoder or parser takes, and what reorders text. Reports are clean
+# already; this is the last wall before libraries written in C.
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069"
+    "\ud800-\udfff\ufffe\uffff]"
+)
+# Where a long name may break: after / _ = : and after a point between letters, and
+# in what has none of these every 20 characters. Never inside a number.
+_BREAK = re.compile(r"(?<=[/_=:])(?=[^\s/_=:])|(?<=[a-z]\.)(?=[a-z])", re.IGNORECASE)
+_LONG_WORD = re.compile(r"\S{20}(?=\S{4})")
+_SHORT = 16
+UNBROKEN = 26  # a value up to this long, such as any number, stays on one line
+
+
+@dataclass(frozen=True, slots=True)
+class _Style:
+    text: str
+    keep: bool
+
+
+def fill(name: str, report: Report | Digest, form: str, **parts: object) -> str:
+    """Return the template *name* filled in for *form*: mail, page or print."""
+    template = _environment().get_template(name)
+    return safe(
+        template.render(
+            r=report,
+            form=form,
+            language=report.language,
+            w=functools.partial(word, report.language),
+            styles=_styles(form),
+            **parts,
+        )
+    )
+
+
+@functools.cache
+def _styles(form: str) -> Sequence[_Style]:
+    dark = _css("dark.css")
+    return [
+        _Style(markup(_css(name).replace("DARK\n", dark)), keep)
+        for name, keep in _STYLES[form]
+    ]
+
+
+def _css(name: str) -> str:
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def markup(text: str) -> str:
+    """Return *text*, a stylesheet or picture of our own making, as safe markup."""
+    from markupsafe import Markup
+
+    return Markup(text)  # noqa: S704 - charts.svg escapes every name it is given
+
+
+@functools.cache
+def _environment() -> Any:  # noqa: ANN401
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters.update(wrap=_wrap, cell=_cell, kind=_kind, evidence=_evidence)
+    return environment
+
+
+def inline(document: str, *, keep_at_rules: bool = False) -> str:
+    """Return *document* with its styles moved to the elements, as mail needs it.
+
+    Our own stylesheet keeps its media queries by itself; a user's needs
+    *keep_at_rules*.
+    """
+    return str(_inliner(keep_at_rules).inline(document))
+
+
+@functools.cache
+def _inliner(keep_at_rules: bool) -> Any:  # noqa: ANN401
+    import css_inline
+
+    return css_inline.CSSInliner(
+        load_remote_stylesheets=False,
+        keep_link_tags=True,
+        keep_at_rules=keep_at_rules,
+        minify_css=True,
+    )
+
+
+def _wrap(text: str) -> str:
+    """Return *text* escaped, with places where a long name may break."""
+    from markupsafe import Markup, escape
+
+    if len(text) <= _SHORT:
+        return escape(text)
+    pieces: list[str] = []
+    for piece in _BREAK.split(text):
+        done = 0
+        for match in _LONG_WORD.finditer(piece):
+            pieces.append(piece[done : match.end()])
+            done = match.end()
+        pieces.append(piece[done:])
+    return Markup("<wbr>").join(pieces)
+
+
+def _cell(value: str) -> str:
+    """Return the classes of a value's cell; a number never breaks."""
+    return "v nw" if len(value) <= UNBROKEN and " " not in value else "v"
+
+
+def _kind(status: str) -> str:
+    return known(f"status.{status}", "status.quiet").removeprefix("status.")
+
+
+def _evidence(report: Report) -> str:
+    """Return the status text without the word that the pill already says."""
+    spoken = word(report.language, f"status.{_kind(report.status)}")
+    text = report.status_text
+    if text.lower().startswith(spoken.lower()):
+        text = text[len(spoken) :].lstrip(" ,;:·-\N{EN DASH}\N{EM DASH}")
+    return text
+
+
+def safe(text: str) -> str:
+    """Return *text* without anything a parser or encoder could choke on."""
+    return _UNSAFE.sub("\ufffd", text)

@@ -1,0 +1,79 @@
+"""The user's own HTML template: the placeholder vocabulary, no charts."""
+
+import functools
+import html
+from pathlib import Path
+
+from mlreport_batch import placeholders
+from mlreport_batch.errors import ConfigError
+from mlreport_batch.render import Rendered, budget, layout, pdf, plain
+from mlreport_batch.report import Report
+from mlreport_batch.words import word
+
+
+def read_template(path: str) -> str:
+    """Return the user's template at *path*.
+
+    Raises:
+        ConfigError: It is missing, unreadable or not UTF-8.
+    """
+    try:
+        return Path(path).expanduser().read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as exc:
+        raise ConfigError(
+            f"template {path} cannot be read: {exc}",
+            kept="nothing was sent",
+            advice="correct render.template in the config",
+        ) from exc
+
+
+def render_own(report: Report, template: str) -> Rendered:
+    """Draw *report* in the user's template: no charts, the same PDF engine."""
+    say = functools.partial(word, report.language)
+    if "charset" not in template.lower():
+        template = f'<meta charset="utf-8">{template}'
+    notes = []
+
+    def mail(limits: budget.Limits) -> tuple[str, None]:
+        document = _own(report, template, limits, say("more.pdf"))
+        return layout.inline(document, keep_at_rules=True), None
+
+    try:
+        document = pdf.write_pdf(
+            _own(report, template, budget.PDF, say("more.run")),
+            title=layout.safe(report.run),
+            made_at=pdf.iso_date(report.date),
+        )
+    except (ValueError, RuntimeError, MemoryError) as exc:
+        document = None
+        notes.append(f"{say('note.pdf')}: {exc}")
+    return Rendered(
+        mail_html=budget.fullest(mail)[0],
+        page_html=_own(report, template, budget.PAGE, say("more.run")),
+        text=layout.safe(plain.write(report)),
+        pdf=document,
+        note="; ".join(notes),
+    )
+
+
+def _own(report: Report, template: str, limits: budget.Limits, where: str) -> str:
+    """Return the user's template filled; what was cut is said at its end."""
+    fitted = budget.fit(report, limits, where=where)
+    # Only what a template can show; the other parts are not missing from it.
+    cuts = [
+        note
+        for part, note in fitted.notes.items()
+        if _MARKERS.get(part) in placeholders.parse(template)
+    ]
+    said = "".join(f"<p>{html.escape(note)}</p>" for note in cuts)
+    head, end, tail = template.rpartition("</body>")
+    whole = f"{head}{said}{end}{tail}" if end else template + said
+    return layout.safe(placeholders.fill_html(whole, fitted.report))
+
+
+_MARKERS = {
+    "metrics": "key",
+    "hparams": "hparam",
+    "checkpoints": "checkpoint",
+    "alerts": "alert",
+}
