@@ -26,7 +26,7 @@ from mlreport_batch.settings import (
 )
 from mlreport_batch.settings_builder import Place, Problems, Table
 from mlreport_batch.settings_kinds import is_loopback
-from mlreport_batch.yamlvalues import MarkedMap, YamlError
+from mlreport_batch.yamlvalues import MarkedList, MarkedMap, YamlError
 
 __all__ = [
     "AlertSettings",
@@ -186,32 +186,42 @@ class _Check:
             )
 
     def _folders(self) -> None:
-        roots: list[tuple[str, str]] = []
-        runs = self.tables.get("runs")
-        lines = getattr(runs, "lines", [])
-        for number, root in enumerate(self.config.runs):
-            real = root.path if root.is_remote else os.path.realpath(root.path)
-            key = f"runs[{number}].path"
-            line = lines[number] if lines else self.tables.lines.get("runs", 1)
-            for other_key, other in roots:
-                if real == other:
-                    self.problems.add(line, key, f"is the same folder as {other_key}")
-                elif _is_below(real, other):
-                    text = f"lies inside {other_key}, which finds its runs already"
-                    self.problems.add(line, key, text)
-                elif _is_below(other, real):
-                    text = f"contains {other_key} and finds its runs too"
-                    self.problems.add(line, key, text)
-            roots.append((key, real))
+        if self.problems.concerns("runs"):
+            return
+        roots = [
+            (f"runs[{number}].path", _real(root.path))
+            for number, root in enumerate(self.config.runs)
+        ]
+        given = self.tables.get("runs")
+        lines = given.lines if isinstance(given, MarkedList) else []
+        for number, (key, real) in enumerate(roots):
+            line = lines[number] if lines else self.tables.lines["runs"]
+            for other_key, other in roots[:number]:
+                if relation := _relation(real, other):
+                    self.problems.add(
+                        line, key, f"{relation} {other_key}; one is enough"
+                    )
         ours = [("state", self.config.state)]
         if self.config.mail.via == "outbox":
             ours.append(("outbox.dir", self.config.outbox.dir))
         for key, folder in ours:
             for other_key, other in roots:
-                real = os.path.realpath(folder)
-                if real == other or _is_below(real, other):
+                if _relation(_real(str(folder)), other).startswith(("is", "lies")):
                     text = f"{folder} lies inside {other_key}; folders with runs are"
                     self._add(key, f"{text} never written to")
+
+
+def _real(path: str) -> str:
+    return path if "://" in path else os.path.realpath(path)
+
+
+def _relation(path: str, other: str) -> str:
+    """Return how two folders overlap, or nothing where they do not."""
+    if path == other:
+        return "is the same folder as"
+    if _is_below(path, other):
+        return "lies inside"
+    return "contains" if _is_below(other, path) else ""
 
 
 def _is_below(path: str, folder: str) -> bool:

@@ -209,7 +209,8 @@ class SmtpSettings:
     security: Literal["starttls", "tls", "none"] = setting(
         OneOf(("starttls", "tls", "none")),
         "starttls",
-        help="`none` with a username only towards this machine",
+        help="How the connection is protected; `none` together with a username is"
+        " accepted only towards this machine",
     )
     username: str | None = setting(
         OrNull(Text(what="text")),

@@ -20,6 +20,7 @@ _SECRETS = frozenset(
     ["password", "passwd", "pass", "passphrase", "token", "secret", "api_key"]
 )
 _FEW_KEYS = 13
+_FEW_SHOWN = 4
 
 T = TypeVar("T")
 
@@ -192,10 +193,11 @@ class Table:
     def read(self, value: Any, place: Place) -> Any:  # noqa: ANN401
         """Return the dataclass; invalid settings have their defaults in it."""
         node = MarkedMap(place.line) if value is None else value
-        if not isinstance(node, Mapping):
-            return place.expected("a table of keys", value)
-        lines = node.lines if isinstance(node, MarkedMap) else {}
         settings = {each.key: each for each in settings_of(self.cls)}
+        if not isinstance(node, Mapping):
+            keys = ", ".join(list(settings)[:_FEW_SHOWN])
+            return place.expected(f"a table with keys such as {keys}", value)
+        lines = node.lines if isinstance(node, MarkedMap) else {}
         for key in node:
             if key not in settings:
                 unknown = place.below(key, lines.get(key, place.line))

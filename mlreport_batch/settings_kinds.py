@@ -31,7 +31,7 @@ def is_loopback(host: str) -> bool:
     return _LOOPBACK.match(host) is not None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Text:
     """Any text of one line.
 
@@ -69,7 +69,6 @@ def env_name() -> Text:
     return Text(_ENV_NAME.pattern.removesuffix(r"\Z"), what, is_private=True)
 
 
-@dataclass(frozen=True, slots=True)
 class Flag:
     """true or false."""
 
@@ -83,7 +82,7 @@ class Flag:
         return "true, false"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Whole:
     """A whole number within bounds."""
 
@@ -104,7 +103,7 @@ class Whole:
         return f"{self.low} to {self.high}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Seconds:
     """A number of seconds within bounds, for keys that end in ``_s``."""
 
@@ -126,7 +125,7 @@ class Seconds:
         return f"{self.low:g} to {self.high:g} seconds"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class OneOf:
     """One of a few words."""
 
@@ -144,7 +143,7 @@ class OneOf:
         return ", ".join(self.values)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Duration:
     """A time span such as ``90s``, ``15m``, ``1h30m``, ``7d``; read as seconds.
 
@@ -177,7 +176,7 @@ class Duration:
         return f"duration{f', {self.word}' if self.word else ''}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class OrNull:
     """Another kind, or ``null`` for none; also ``false`` where that reads well."""
 
@@ -200,7 +199,7 @@ class OrNull:
         return f"{self.kind.words()}, null{' or false' if self.is_switch else ''}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class ListOf:
     """A list; a single value counts as a list of one. Wrong items are left out."""
 
@@ -212,7 +211,7 @@ class ListOf:
         items = value if isinstance(value, list) else [value]
         lines = value.lines if isinstance(value, MarkedList) else []
         if len(items) < self.at_least:
-            return place.expected(f"at least {self.at_least} of them", value)
+            return place.wrong("is empty; at least one is needed")
         read = []
         for number, item in enumerate(items):
             line = lines[number] if lines else place.line
@@ -233,7 +232,7 @@ class ListOf:
         return f"list of {self.kind.words()}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class MapOf:
     """A mapping with free keys and values of one kind."""
 
@@ -256,7 +255,6 @@ class MapOf:
         return f"name: {self.kind.words()}"
 
 
-@dataclass(frozen=True, slots=True)
 class Hparams:
     """Any hyperparameters, nested or not; read flat, keys joined with a dot."""
 
@@ -274,7 +272,7 @@ class Hparams:
         return "name: value"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class PathTo:
     """A path: ``~`` is the home, relative to the folder of the config file.
 
@@ -318,7 +316,6 @@ class PathTo:
         return "path"
 
 
-@dataclass(frozen=True, slots=True)
 class RunsPath:
     """A folder with runs on this machine, or in a bucket; read as text."""
 
@@ -338,7 +335,6 @@ class RunsPath:
         return "folder, s3://…, gs://…"
 
 
-@dataclass(frozen=True, slots=True)
 class Address:
     """A mail address, bare or with a name; kept as written."""
 
@@ -360,7 +356,6 @@ class Address:
         return "address"
 
 
-@dataclass(frozen=True, slots=True)
 class Url:
     """An https address; plain http only towards this machine."""
 
@@ -381,7 +376,6 @@ class Url:
         return "https:// address"
 
 
-@dataclass(frozen=True, slots=True)
 class Zone:
     """The name of a time zone."""
 
