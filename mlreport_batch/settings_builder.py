@@ -19,7 +19,6 @@ _SHOWN_MAX = 40
 _SECRETS = frozenset(
     ["password", "passwd", "pass", "passphrase", "token", "secret", "api_key"]
 )
-_FEW_KEYS = 13
 _FEW_SHOWN = 4
 
 T = TypeVar("T")
@@ -231,9 +230,7 @@ class Table:
         elsewhere = self.hints().get(key, "")
         if elsewhere and elsewhere.rpartition(".")[0] != table:
             return f"unknown key '{key}'; did you mean '{elsewhere}'?"
-        if len(valid) <= _FEW_KEYS:
-            return f"unknown key '{key}'; valid here: {', '.join(valid)}"
-        return f"unknown key '{key}'"
+        return f"unknown key '{key}'; valid here: {', '.join(valid)}"
 
     def schema(self) -> dict[str, Any]:
         """Return the schema of the table, with a description for each key."""

@@ -17,8 +17,8 @@ from mlreport_batch import config_text, quick
 from mlreport_batch.config import Config, from_paths, load, parse
 from mlreport_batch.errors import ConfigError, UsageError
 from mlreport_batch.localzone import local_zone, zone
-from mlreport_batch.settings_builder import Table, settings_of
-from mlreport_batch.settings_kinds import ListOf
+from mlreport_batch.settings_builder import Table, default_of, settings_of
+from mlreport_batch.settings_kinds import ListOf, Whole
 
 ROOT = Path(__file__).parent.parent
 HOME = Path("~").expanduser()
@@ -141,6 +141,20 @@ def test_empty_keys_have_their_defaults_and_null_means_none_where_it_may():
     assert config.report.first_seen_max_age is None
     assert (config.alerts.stall, config.alerts.remind) == (None, None)
     assert config.alerts.plateau is None
+
+
+def test_durations_add_up():
+    def every(text: str) -> float:
+        return read(f"runs: {{path: /d}}\nreport: {{every: {text}}}").report.every
+
+    assert [every(x) for x in ("0", "0s", "90s", "1.5h", "1d12h", "2w")] == [
+        *(0.0, 0.0, 90.0, 5400.0, 129_600.0, 1_209_600.0)
+    ]
+
+
+def test_a_wrong_default_is_a_bug_that_shows():
+    with pytest.raises(ValueError, match="an int from 1 to 2"):
+        default_of(Whole(1, 2), 5)
 
 
 def test_a_single_value_is_a_list_of_one():
@@ -302,6 +316,25 @@ def test_smtp_settings_must_fit_together(smtp: str, expected: str):
     (line,) = problems(f"{base}smtp: {{host: mail.example, {smtp}}}")
     assert expected in line
     assert line.startswith("conf.yaml:3 ")
+
+
+@pytest.mark.parametrize(
+    "smtp",
+    [
+        "host: [1]",
+        "host: h, username: [1], password_env: P",
+        "host: h, username: ml, password_env: '!'",
+        "host: [1], username: ml, password_env: P, security: nonne",
+    ],
+)
+def test_what_is_wrong_already_is_not_told_twice(smtp: str):
+    base = "runs: {path: /d}\nmail: {via: smtp, from: a@b.c, to: d@e.f}\n"
+    keys = [line.split()[1] for line in problems(f"{base}smtp: {{{smtp}}}")]
+    assert (
+        len(keys)
+        == len(set(keys))
+        == smtp.count("[1]") + smtp.count("!") + smtp.count("nonne")
+    )
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.9.9.9", "::1"])
