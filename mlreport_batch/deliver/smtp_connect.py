@@ -1,0 +1,205 @@
+"""Reach an SMTP server, encrypt, and log in: everything before the first mail.
+
+Nothing that fails here concerns a single mail, so it is a `ChannelDownError`
+(try again in the next tick), a `CredentialError` or a `ConfigError`.
+"""
+
+import base64
+import re
+import socket
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlreport_batch.deliver.smtp import SmtpChannel
+from mlreport_batch.deliver.smtp_wire import Wire, WireError
+from mlreport_batch.errors import ChannelDownError, ConfigError, CredentialError
+from mlreport_batch.text import clean
+
+ALL_KEPT = "All mails are kept and tried again in the next tick"
+
+_HELO = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+_READY, _DONE, _LOGGED_IN = 220, 250, 235
+_NOT_YET_VALID, _EXPIRED = 9, 10  # X509_V_ERR_CERT_*
+_OTHER_HOST = frozenset({62, 64})
+_NO_TLS_AT_ALL = frozenset(
+    {"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A connection that is ready for mails.
+
+    Attributes:
+        wire: The connection.
+        features: What the server can do, by upper-case keyword of its EHLO.
+    """
+
+    wire: Wire
+    features: dict[str, str]
+
+    @property
+    def size_limit(self) -> int:
+        """The largest mail that the server takes, in bytes; 0 where it is silent."""
+        size = self.features.get("SIZE", "")
+        return int(size) if re.fullmatch("[0-9]{1,18}", size) else 0
+
+
+def connect(channel: SmtpChannel) -> Link:
+    """Return a connection that is encrypted and logged in as *channel* says.
+
+    Raises:
+        ChannelDownError: No mail can go out now.
+        CredentialError: The password is missing or refused.
+        ConfigError: The server cannot be trusted as configured.
+    """
+    password = channel.password() if channel.username else ""
+    context = _context(channel) if channel.security != "none" else None
+    wire = _reach(channel)
+    try:
+        return Link(wire, _prepare(wire, channel, context, password))
+    except WireError as exc:
+        wire.close()
+        raise down(channel, str(exc), wire.stage) from exc
+    except BaseException:
+        wire.close()
+        raise
+
+
+def down(channel: SmtpChannel, reason: str, stage: str) -> ChannelDownError:
+    """Return the error for a server that takes no mail at all now."""
+    return ChannelDownError(
+        f"{channel.place} {reason} (at {stage})",
+        kept=ALL_KEPT,
+        advice="If this lasts, check smtp.host, smtp.port and smtp.security",
+    )
+
+
+def _context(channel: SmtpChannel) -> ssl.SSLContext:
+    path = Path(channel.ca_file).expanduser() if channel.ca_file else None
+    try:
+        return ssl.create_default_context(cafile=path)
+    except OSError as exc:  # ssl.SSLError is one
+        raise ConfigError(
+            f"smtp.ca_file: {path} holds no certificate that can be read"
+            f" ({exc.strerror or exc})",
+            kept=ALL_KEPT,
+            advice="Name a PEM file with the authority's certificate",
+        ) from exc
+
+
+def _reach(channel: SmtpChannel) -> Wire:
+    try:
+        sock = socket.create_connection(
+            (channel.host, channel.port_number), channel.timeout_s
+        )
+    except OSError as exc:
+        why = f"cannot be reached: {clean(exc.strerror or str(exc))}"
+        raise down(channel, why, "connect") from exc
+    return Wire(sock, channel.timeout_s)
+
+
+def _prepare(
+    wire: Wire, channel: SmtpChannel, context: ssl.SSLContext | None, password: str
+) -> dict[str, str]:
+    if context and channel.security == "tls":
+        _encrypt(wire, channel, context)
+    wire.stage = "greeting"
+    wire.expect(wire.read(channel.timeout_s), _READY)
+    features = _hello(wire)
+    if context and channel.security == "starttls":
+        wire.stage = "STARTTLS"
+        if "STARTTLS" not in features:
+            raise ConfigError(
+                f"{channel.place} offers no encryption (STARTTLS), so nothing was"
+                " sent to it",
+                kept=ALL_KEPT,
+                advice="Try smtp.security: tls with port 465, or ask the server's"
+                " administrator; somebody in between may also hide the offer",
+            )
+        wire.expect(wire.command("STARTTLS"), _READY)
+        _encrypt(wire, channel, context)
+        features = _hello(wire)  # what was said in clear counts no more
+    if channel.username:
+        wire.stage = "AUTH"
+        _log_in(wire, channel, features.get("AUTH", ""), password)
+    return features
+
+
+def _hello(wire: Wire) -> dict[str, str]:
+    wire.stage = "EHLO"
+    name = socket.getfqdn()
+    if not _HELO.fullmatch(name):
+        address = wire.local_address.partition("%")[0]
+        name = f"[IPv6:{address}]" if ":" in address else f"[{address}]"
+    answer = wire.expect(wire.command(f"EHLO {name}"), _DONE)
+    # Old servers write "AUTH=LOGIN" beside or instead of "AUTH LOGIN".
+    words = (line.replace("=", " ", 1).partition(" ") for line in answer.lines[1:])
+    return {key.upper(): value.strip() for key, _, value in words}
+
+
+def _encrypt(wire: Wire, channel: SmtpChannel, context: ssl.SSLContext) -> None:
+    wire.stage = "TLS"
+    try:
+        wire.start_tls(context, channel.host)
+    except ssl.SSLCertVerificationError as exc:
+        raise _distrust(channel, exc) from exc
+    except ssl.SSLError as exc:
+        if channel.security == "tls" and exc.reason in _NO_TLS_AT_ALL:
+            raise ConfigError(
+                f"{channel.place} does not speak TLS from the first byte",
+                kept=ALL_KEPT,
+                advice="Try smtp.security: starttls, or port 465",
+            ) from exc
+        why = f"could not agree on encryption ({exc.reason or 'cut off'})"
+        raise down(channel, why, wire.stage) from exc
+    except OSError as exc:
+        why = f"did not finish the encryption ({exc.strerror or exc})"
+        raise down(channel, why, wire.stage) from exc
+
+
+def _distrust(
+    channel: SmtpChannel, exc: ssl.SSLCertVerificationError
+) -> ChannelDownError | ConfigError:
+    why = f"{channel.place} is not trusted: {clean(exc.verify_message)}"
+    if exc.verify_code in (_EXPIRED, _NOT_YET_VALID):
+        advice = "Have its certificate renewed; check this machine's clock"
+        return ChannelDownError(why, kept=ALL_KEPT, advice=advice)
+    if exc.verify_code in _OTHER_HOST:
+        advice = "Set smtp.host to the name that its certificate bears"
+    else:
+        advice = "Set smtp.ca_file to the PEM file of the authority that signed it"
+    return ConfigError(why, kept=ALL_KEPT, advice=advice)
+
+
+def _log_in(wire: Wire, channel: SmtpChannel, offered: str, password: str) -> None:
+    username = channel.username or ""
+    plain = _base64(f"\0{username}\0{password}")
+    wire.secrets = (plain, _base64(password), password)
+    ways = offered.upper().split()
+    if "PLAIN" in ways:
+        answer = wire.command(f"AUTH PLAIN {plain}")
+    elif "LOGIN" in ways:
+        answer = wire.command("AUTH LOGIN")
+        for line in (_base64(username), _base64(password)):
+            if answer.is_go_on:
+                answer = wire.command(line)
+    else:
+        raise ConfigError(
+            f"{channel.place} offers no login by password"
+            f" (it offers {clean(offered) or 'none'})",
+            kept=ALL_KEPT,
+            advice="Leave out smtp.username, or use another port or server",
+        )
+    if answer.is_never:
+        raise CredentialError(
+            f"{channel.place} refused the login of {clean(username, 100)}: {answer}",
+            kept="All mails are kept",
+            advice="Renew the password; many providers want an app password",
+        )
+    wire.expect(answer, _LOGGED_IN)
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode("utf-8", "surrogateescape")).decode("ascii")
