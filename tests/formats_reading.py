@@ -9,7 +9,7 @@ from mlreport_batch.formats import Hparams, Item, LogFormat, NotYetError, Point
 from mlreport_batch.formats.registry import by_name, recognise
 from mlreport_batch.metrics import MetricSummary, fold_points
 from mlreport_batch.tail import Chunk
-from mlreport_batch.text import Scalar
+from mlreport_batch.text import Scalar, natural_key
 
 RUNS = Path(__file__).parent / "runs"
 WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
@@ -50,27 +50,26 @@ def found_runs(tree: Path) -> dict[str, RunDir]:
 
 
 def items_by_file(run: RunDir) -> dict[str, list[Item]]:
-    """Return what each used file of *run* says; twins that are not used say nothing."""
-    matched = [file for file in run.files if file.match is not None]
+    """Return what each used log of *run* says; a series is one log."""
+    matched = [(file, file.match) for file in run.files if file.match is not None]
     best: dict[str, int] = {}
-    for file in matched:
-        if file.match.twin:
-            best[file.match.twin] = min(
-                best.get(file.match.twin, file.match.rank), file.match.rank
-            )
-    is_alone = all(f.match.fallback or f.match.role != "metrics" for f in matched)
+    for _, match in matched:
+        best[match.twin] = min(best.get(match.twin, match.rank), match.rank)
+    is_alone = all(match.fallback or match.role != "metrics" for _, match in matched)
     items: dict[str, list[Item]] = {}
-    for file in matched:
-        if file.match.twin and file.match.rank != best[file.match.twin]:
+    matched.sort(key=lambda pair: natural_key(pair[0].path.rpartition("/")[2]))
+    for file, match in matched:
+        if match.twin and match.rank != best[match.twin]:
             continue
-        if file.match.fallback and not is_alone:
+        if match.fallback and not is_alone:
             continue
         data = Path(file.full_path).read_bytes()
         try:
             found = parse(by_name()[file.format], data, path=file.full_path)
         except NotYetError:
             continue
-        items[file.path] = [_prefixed(item, file.match.prefix) for item in found]
+        log = items.setdefault(match.series or file.path, [])
+        log += [_prefixed(item, match.prefix) for item in found]
     return items
 
 

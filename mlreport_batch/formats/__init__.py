@@ -47,6 +47,7 @@ class Candidate:
         head: Its first 8 KiB, empty while the file is.
         size: Its size in bytes.
         siblings: Names of the files and folders beside it, itself included.
+        above: Names of the candidates in the folder above, where they are known.
     """
 
     path: str
@@ -55,6 +56,7 @@ class Candidate:
     head: bytes
     size: int
     siblings: frozenset[str]
+    above: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,10 @@ class Match:
         fallback: Whether the file is used only where the run has no metrics file
             that is none: TensorBoard events mostly repeat what a log beside them
             says, under other names.
+        series: Files of one run with the same series continue one another, in
+            natural order of their names: a later one whose steps go back overtakes
+            what the earlier ones wrote from there on.
+        is_deleted: Whether this file says that its framework deleted the run.
         prefix: Put before every metric name, with ``/`` between.
         note: What it was recognised by, for ``inspect``.
     """
@@ -82,6 +88,8 @@ class Match:
     twin: str = ""
     rank: int = 0
     fallback: bool = False
+    series: str = ""
+    is_deleted: bool = False
     prefix: str = ""
     note: str = ""
 
@@ -210,3 +218,20 @@ class LogFormat(Protocol):
         that cannot be read become `Problem`s; no exception may leave a reader
         but `NotYetError`, for a document that is cut off at its end.
         """
+
+
+class RecordFormat(LogFormat, Protocol):
+    """Port: a log that grows by records of its own kind instead of lines."""
+
+    def split(self, data: bytes) -> int:
+        """Return how many bytes at the start of *data* are whole records.
+
+        *data* begins where a record begins. 0 asks for more bytes.
+        """
+
+
+class BulkFormat(LogFormat, Protocol):
+    """Port: a plain CSV that can also be read without its format, in bulk."""
+
+    def bulk_layout(self, header: bytes) -> BulkLayout | None:
+        """Return the layout of the rows below *header*; None if there is none."""

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from mlreport_batch.errors import Problem
-from mlreport_batch.formats import Hparams, Item, Memory, Point, Progress
+from mlreport_batch.formats import Hparams, Item, Memory, Outcome, Point, Progress
 from mlreport_batch.formats._documents import flatten
 from mlreport_batch.formats._json import (
     DEPTH_MAX,
@@ -82,6 +82,14 @@ def read_json_lines(
         memory["step"] = last
 
 
+def object_in(line: str) -> dict[str, Any] | None:
+    """Return the JSON object that *line* is, or None."""
+    try:
+        return _object(line)
+    except BadJsonError:
+        return None
+
+
 def _object(line: str) -> dict[str, Any] | None:
     """Return the JSON object in *line*, or None for a blank line.
 
@@ -119,7 +127,10 @@ def _step(entry: Mapping[str, object], preferred: tuple[str, ...]) -> float | No
 
 
 def _settings(entry: Mapping[str, Any], memory: Memory) -> Iterator[Item]:
-    """Yield the ``config`` that Ray repeats in every row, when it changed."""
+    """Yield what a row says beside its metrics.
+
+    Ray repeats ``config`` in every row; it is yielded when it changed.
+    """
     config = entry.get("config")
     if isinstance(config, dict) and config:
         text = json.dumps(config, sort_keys=True, default=str)
@@ -131,3 +142,5 @@ def _settings(entry: Mapping[str, Any], memory: Memory) -> Iterator[Item]:
         step, total = value_of(entry["current_steps"]), value_of(entry["total_steps"])
         if step is not None and total:
             yield Progress(step, total)
+    if entry.get("done") is True and "training_iteration" in entry:
+        yield Outcome("finished", "the last row says done")

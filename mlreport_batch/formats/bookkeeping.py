@@ -20,10 +20,11 @@ _CLOCKS = frozenset([
     "elapsed_seconds", "elapsed_time", "time_elapsed", "remaining_time", "eta", "eta_s",
     "eta_seconds", "created_at", "time_total_s", "time_this_iter_s",
     "time_since_restore", "time/time_elapsed", "time/iterations", "_runtime",
-    "_timestamp", "_time", "timestamp_ms", "unix_time",
+    "_timestamp", "_time", "timestamp_ms", "unix_time", "passed", "remaining",
 ])  # fmt: skip
 # `val/epoch` is an epoch, but `timers/step` is a duration.
 _STEP_TAILS = frozenset(["epoch", "global_step", "current_epoch"])
+_STEP_ENDS = ("num_updates", "train_wall")  # fairseq puts the set before the name
 _UNNAMED = re.compile(r"unnamed: ?\d+|index|")
 
 _METRIC_WORDS = frozenset([
@@ -62,6 +63,7 @@ def is_bookkeeping(name: str) -> bool:
         or normal in _ORDER
         or _UNNAMED.fullmatch(normal) is not None
         or normal.rpartition("/")[2] in _STEP_TAILS
+        or normal.endswith(_STEP_ENDS)
     )
 
 

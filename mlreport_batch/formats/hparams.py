@@ -53,13 +53,13 @@ class HparamsFile:
     def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG002
         """Yield the values, flattened."""
         problems: list[Problem] = []
-        document = _unwrapped(load_mapping(chunk, problems))
+        document = unwrapped(load_mapping(chunk, problems))
         yield from problems
         if document:
             yield Hparams(flatten(document))
 
 
-def _unwrapped(document: Mapping[str, Any]) -> Mapping[str, Any]:
+def unwrapped(document: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return W&B's ``{lr: {desc: null, value: 0.1}}`` as ``{lr: 0.1}``."""
     own = {key: value for key, value in document.items() if key != "wandb_version"}
     wrapped = own and all(

@@ -21,6 +21,7 @@ from mlreport_batch.formats import (
 )
 from mlreport_batch.formats._documents import load_mapping
 from mlreport_batch.formats._json import leaves
+from mlreport_batch.formats._lines import read_json_lines
 from mlreport_batch.formats._numbers import value_of
 from mlreport_batch.formats.bookkeeping import is_bookkeeping
 from mlreport_batch.tail import Chunk
@@ -178,3 +179,32 @@ def _shown(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value[:8])) + (", …" if len(value) > 8 else "")  # noqa: PLR2004
     return str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainerLog:
+    """LLaMA-Factory's ``trainer_log.jsonl``: a live copy of a part of the history.
+
+    It is used until a ``trainer_state.json`` is there, which has more metrics.
+    """
+
+    name: ClassVar[str] = "llamafactory"
+    whole_file: ClassVar[bool] = False
+
+    def matches(self, candidate: Candidate) -> Match | None:
+        """Claim it by its name and its step key."""
+        if candidate.name != "trainer_log.jsonl":
+            return None
+        if b'"current_steps"' not in candidate.head:
+            return None
+        return Match(
+            Role.metrics,
+            closed=True,
+            twin="trainer_state",
+            rank=1,
+            note="LLaMA-Factory",
+        )
+
+    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
+        """Yield the points and the progress of each row."""
+        return read_json_lines(chunk, memory, steps=("current_steps",))

@@ -1,0 +1,48 @@
+"""AllenNLP: a ``metrics_epoch_N.json`` after every epoch."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mlreport_batch.errors import Problem
+from mlreport_batch.formats import Candidate, Item, Match, Memory, Point, Role
+from mlreport_batch.formats._documents import load_mapping
+from mlreport_batch.formats._json import leaves
+from mlreport_batch.formats._numbers import value_of
+from mlreport_batch.formats.bookkeeping import is_bookkeeping
+from mlreport_batch.tail import Chunk
+from mlreport_batch.text import clean
+
+_NAME = re.compile(r"metrics_epoch_(\d{1,9})\.json")
+
+
+@dataclass(frozen=True, slots=True)
+class AllennlpEpoch:
+    """Each file is one row; the epoch is in its name.
+
+    ``best_*`` repeats an earlier row, and ``metrics.json``, which ends the run, is
+    read as results.
+    """
+
+    name: ClassVar[str] = "allennlp"
+    whole_file: ClassVar[bool] = True
+
+    def matches(self, candidate: Candidate) -> Match | None:
+        """Claim it by its name."""
+        if not _NAME.fullmatch(candidate.name):
+            return None
+        return Match(Role.metrics, series="allennlp", note="AllenNLP epoch")
+
+    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG002
+        """Yield one point per number."""
+        problems: list[Problem] = []
+        document = load_mapping(chunk, problems)
+        yield from problems
+        named = _NAME.fullmatch(chunk.path.rpartition("/")[2])
+        epoch = float(named[1]) if named else 0.0
+        for key, item in leaves(document):
+            value = value_of(item)
+            hidden = key.startswith(("best_", "training_start", "training_epochs"))
+            if value is not None and not hidden and not is_bookkeeping(key):
+                yield Point(clean(key), epoch, value)

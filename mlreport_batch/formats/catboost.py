@@ -1,0 +1,47 @@
+"""CatBoost: ``catboost_info/learn_error.tsv`` and ``test_error.tsv``."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mlreport_batch.formats import BulkLayout, Candidate, Item, Match, Memory, Role
+from mlreport_batch.formats._csv import Header, header_of, read_rows
+from mlreport_batch.formats._text import filled, head_lines
+from mlreport_batch.tail import Chunk
+
+_PREFIXES = {"learn_error.tsv": "learn", "test_error.tsv": "test"}
+
+
+def _header(line: str) -> Header | None:
+    if not line.startswith("iter\t"):
+        return None
+    return header_of(line, "\t", step=0)
+
+
+@dataclass(frozen=True, slots=True)
+class CatboostTsv:
+    """The two files have different columns, so the set goes before the name.
+
+    The event files and ``catboost_training.json`` beside them hold the same rows.
+    """
+
+    name: ClassVar[str] = "catboost"
+    whole_file: ClassVar[bool] = False
+
+    def matches(self, candidate: Candidate) -> Match | None:
+        """Claim both files, for all that lies in the folder."""
+        first = next(filled(head_lines(candidate.head, candidate.size)), "")
+        if candidate.name not in _PREFIXES or _header(first) is None:
+            return None
+        return Match(
+            Role.metrics, closed=True, prefix=_PREFIXES[candidate.name], note="CatBoost"
+        )
+
+    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
+        """Yield the points of each iteration."""
+        return read_rows(chunk, memory, _header)
+
+    def bulk_layout(self, header: bytes) -> BulkLayout | None:
+        """Return how the rows below *header* can be read in bulk."""
+        found = _header(header.decode("utf-8", "replace").strip("\r"))
+        return found.layout if found else None

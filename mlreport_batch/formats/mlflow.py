@@ -1,0 +1,152 @@
+"""MLflow's file store: ``mlruns/<experiment>/<32 hex digits>/``."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mlreport_batch.errors import Problem
+from mlreport_batch.formats import (
+    Candidate,
+    Hparams,
+    Intent,
+    Item,
+    Match,
+    Memory,
+    Outcome,
+    Point,
+    Role,
+)
+from mlreport_batch.formats._documents import load_mapping
+from mlreport_batch.formats._numbers import to_number
+from mlreport_batch.formats._text import filled, head_lines, lines_of
+from mlreport_batch.tail import Chunk
+from mlreport_batch.text import clean, clean_block
+
+_RUN_ID = re.compile(r"[0-9a-f]{32}")
+_KEY = re.compile(r".*?/[0-9a-f]{32}/(?:metrics|params)/(?P<key>.+)", re.DOTALL)
+_STATUS = {
+    1: ("running", "RUNNING"), 2: ("running", "SCHEDULED"), 3: ("finished", "FINISHED"),
+    4: ("failed", "FAILED"), 5: ("failed", "KILLED"),
+}  # fmt: skip
+STATUS_BY_NAME = {name: status for status, name in _STATUS.values()}
+_VALUE_MAX = 6000
+
+
+def _depth_below(candidate: Candidate, part: str) -> int | None:
+    """Return how deep below a run's folder *part* the candidate lies, or None."""
+    parents = candidate.parents
+    for depth in range(len(parents) - 1):
+        if parents[depth] == part and _RUN_ID.fullmatch(parents[depth + 1]):
+            return depth
+    return None
+
+
+def _key_of(path: str) -> str:
+    found = _KEY.fullmatch(path)
+    return clean(found["key"] if found else path.rpartition("/")[2])
+
+
+@dataclass(frozen=True, slots=True)
+class MlflowMetric:
+    """``metrics/train/loss`` holds lines of time, value and step."""
+
+    name: ClassVar[str] = "mlflow_metric"
+    whole_file: ClassVar[bool] = False
+
+    def matches(self, candidate: Candidate) -> Match | None:
+        """Claim any file below ``metrics`` in the folder of a run."""
+        depth = _depth_below(candidate, "metrics")
+        if depth is None:
+            return None
+        first = next(filled(head_lines(candidate.head, candidate.size)), "")
+        if _row(first) is None:
+            return None
+        return Match(
+            Role.metrics, levels_up=depth + 1, closed=True, note="MLflow metric"
+        )
+
+    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
+        """Yield the one metric's points; two fields mean step 0."""
+        items: list[Item] = []
+        lines = lines_of(chunk, memory, items)
+        yield from items
+        metric = _key_of(chunk.path)
+        for number, line in enumerate(lines, chunk.first_line):
+            if not line or line.isspace():
+                continue
+            row = _row(line)
+            if row is not None:
+                yield Point(metric, *row)
+                continue
+            count = memory["bad_rows"] = int(memory.get("bad_rows") or 0) + 1
+            if count == 1:
+                text = "not time, value and step; such lines are left out"
+                yield Problem(chunk.path, number, text)
+
+
+def _row(line: str) -> tuple[float, float] | None:
+    cells = line.split()
+    if len(cells) not in (2, 3) or not cells[0].isdigit():
+        return None
+    value = to_number(cells[1])
+    step = to_number(cells[2]) if len(cells) > 2 else 0.0  # noqa: PLR2004
+    if value is None or step is None or step - step != 0:
+        return None
+    return step, value
+
+
+@dataclass(frozen=True, slots=True)
+class MlflowParam:
+    """``params/lr`` holds the value as text, on one line or several."""
+
+    name: ClassVar[str] = "mlflow_param"
+    whole_file: ClassVar[bool] = True
+
+    def matches(self, candidate: Candidate) -> Match | None:
+        """Claim any file below ``params`` in the folder of a run."""
+        depth = _depth_below(candidate, "params")
+        if depth is None or b"\0" in candidate.head:
+            return None
+        return Match(Role.context, levels_up=depth + 1, note="MLflow parameter")
+
+    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG002
+        """Yield the parameter, as the text it is stored as."""
+        text = chunk.data[: 4 * _VALUE_MAX].decode("utf-8", "replace")
+        value = clean_block(text, max_lines=100, max_columns=_VALUE_MAX)
+        yield Hparams({_key_of(chunk.path): value})
+
+
+@dataclass(frozen=True, slots=True)
+class MlflowMeta:
+    """``meta.yaml`` of a run: its name and status, and whether it was deleted."""
+
+    name: ClassVar[str] = "mlflow_meta"
+    whole_file: ClassVar[bool] = True
+
+    def matches(self, candidate: Candidate) -> Match | None:
+        """Claim the ``meta.yaml`` in a folder named by a run's id."""
+        folder = candidate.parents[0] if candidate.parents else ""
+        if candidate.name != "meta.yaml" or not _RUN_ID.fullmatch(folder):
+            return None
+        if b"run_id:" not in candidate.head and b"run_uuid:" not in candidate.head:
+            return None
+        return Match(
+            Role.hparams,
+            closed=True,
+            is_deleted=b"lifecycle_stage: deleted" in candidate.head,
+            note="MLflow run",
+        )
+
+    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG002
+        """Yield how the run stands, and its name as what it is for."""
+        problems: list[Problem] = []
+        document = load_mapping(chunk, problems)
+        yield from problems
+        status = document.get("status")
+        if isinstance(status, int) and status in _STATUS:
+            outcome, name = _STATUS[status]
+            yield Outcome(outcome, f"meta.yaml says {name}")
+        run_name = document.get("run_name")
+        if isinstance(run_name, str) and run_name:
+            yield Intent(purpose=clean(run_name))

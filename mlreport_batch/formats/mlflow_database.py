@@ -1,0 +1,150 @@
+"""MLflow's SQLite store, ``mlflow.db``: many runs in one file.
+
+The bytes are read into a database in memory: nothing is locked, no journal is
+touched, and what MLflow wrote while they were read shows as damage and is tried
+again.
+"""
+
+import math
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mlreport_batch.errors import Problem
+from mlreport_batch.formats import (
+    Candidate,
+    Hparams,
+    Item,
+    Match,
+    Memory,
+    NotYetError,
+    Outcome,
+    Point,
+    Role,
+)
+from mlreport_batch.formats._numbers import value_of
+from mlreport_batch.formats.mlflow import STATUS_BY_NAME
+from mlreport_batch.tail import Chunk
+from mlreport_batch.text import Scalar, clean
+
+_MAGIC = b"SQLite format 3\0"
+_NAMES = frozenset(["mlflow.db", "mlruns.db"])
+_LARGEST = 1.7976931348623157e308  # how MLflow stores an infinity
+_STEPS_BETWEEN_CHECKS = 1_000_000
+_CHECKS_MAX = 2_000
+_WAL_VERSION = slice(18, 20)
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseRun:
+    """One run of the store.
+
+    Attributes:
+        run_id: MLflow's own id.
+        label: Its name, unique in the store.
+        items: What it says.
+    """
+
+    run_id: str
+    label: str
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MlflowDatabase:
+    """The folder of the database is one run; its runs' names go before the metrics."""
+
+    name: ClassVar[str] = "mlflow_database"
+    whole_file: ClassVar[bool] = True
+
+    def matches(self, candidate: Candidate) -> Match | None:
+        """Claim the two names that MLflow gives its database."""
+        if candidate.name not in _NAMES or not candidate.head.startswith(_MAGIC):
+            return None
+        return Match(Role.metrics, note="MLflow database")
+
+    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG002
+        """Yield the points of all runs that are not deleted."""
+        try:
+            runs = read_runs(chunk.data)
+        except sqlite3.DatabaseError as error:
+            if chunk.data.startswith(_MAGIC):
+                raise NotYetError(str(error)) from error
+            yield Problem(chunk.path, None, "no SQLite database")
+            return
+        for run in runs:
+            yield from run.items if len(runs) == 1 else _labelled(run)
+
+
+def read_runs(data: bytes) -> list[DatabaseRun]:
+    """Return the runs in the bytes of a database, the oldest first.
+
+    Raises:
+        sqlite3.DatabaseError: The bytes are no database, or half of one.
+    """
+    header = bytearray(data[:100])
+    header[_WAL_VERSION] = b"\1\1"  # only a file on disk can have a write-ahead log
+    with closing(sqlite3.connect(":memory:")) as connection:
+        try:
+            connection.deserialize(bytes(header) + data[100:])
+        except OverflowError as error:
+            raise sqlite3.DatabaseError(str(error)) from error
+        checks = iter(range(_CHECKS_MAX))
+        connection.set_progress_handler(
+            lambda: next(checks, None) is None, _STEPS_BETWEEN_CHECKS
+        )
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+        runs = connection.execute(
+            "SELECT run_uuid, name, status FROM runs "
+            "WHERE lifecycle_stage = 'active' ORDER BY start_time, run_uuid"
+        ).fetchall()
+        taken: set[str] = set()
+        found = []
+        for run_id, name, status in runs:
+            label = clean(str(name or run_id))
+            if label in taken:
+                label = clean(f"{label} {str(run_id)[:8]}")
+            taken.add(label)
+            items = tuple(_items(connection, run_id, str(status)))
+            found.append(DatabaseRun(str(run_id), label, items))
+        return found
+
+
+def _items(
+    connection: sqlite3.Connection, run_id: object, status: str
+) -> Iterator[Item]:
+    params: dict[str, Scalar] = {
+        clean(str(key)): clean(str(value), 6000)
+        for key, value in connection.execute(
+            "SELECT key, value FROM params WHERE run_uuid = ? ORDER BY key", (run_id,)
+        )
+    }
+    if params:
+        yield Hparams(params)
+    if status in STATUS_BY_NAME:
+        yield Outcome(STATUS_BY_NAME[status], f"mlflow.db says {status}")
+    rows = connection.execute(
+        "SELECT key, value, step, is_nan FROM metrics "
+        "WHERE run_uuid = ? ORDER BY rowid",
+        (run_id,),
+    )
+    for key, stored, step, is_nan in rows:
+        value = math.nan if is_nan else value_of(stored)
+        at = value_of(step)
+        if value is None or at is None or at - at != 0:
+            continue
+        if abs(value) >= _LARGEST:
+            value = math.copysign(math.inf, value)
+        yield Point(clean(str(key)), at, value)
+
+
+def _labelled(run: DatabaseRun) -> Iterator[Item]:
+    """Yield what *run* says under its label; how each stands is nobody's status."""
+    for item in run.items:
+        if isinstance(item, Point):
+            yield Point(f"{run.label}/{item.metric}", item.step, item.value)
+        elif isinstance(item, Hparams):
+            yield Hparams({f"{run.label}.{key}": v for key, v in item.values.items()})

@@ -1,0 +1,105 @@
+"""Ray Tune and RLlib: ``result.json``, ``progress.csv``, ``error.txt`` of a trial."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mlreport_batch.formats import (
+    BulkLayout,
+    Candidate,
+    Item,
+    Match,
+    Memory,
+    Outcome,
+    Role,
+    Text,
+)
+from mlreport_batch.formats._csv import Header, header_of, read_rows
+from mlreport_batch.formats._lines import read_json_lines
+from mlreport_batch.formats._text import filled, head_lines
+from mlreport_batch.tail import Chunk
+from mlreport_batch.text import clean_block
+
+_STEP = "training_iteration"
+_TWIN = "ray_tune"
+_NO_METRICS = frozenset([
+    "pid", "iterations_since_restore", "timesteps_since_restore", "done", "node_ip",
+    "hostname", "trial_id", "experiment_id", "experiment_tag", "date", "warmup_time",
+])  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class RayResult:
+    """``result.json``: JSON lines with every metric and the config in each row."""
+
+    name: ClassVar[str] = "ray_result"
+    whole_file: ClassVar[bool] = False
+
+    def matches(self, candidate: Candidate) -> Match | None:
+        """Claim a ``result.json`` that counts training iterations."""
+        head = candidate.head.lstrip()
+        if candidate.name != "result.json" or not head.startswith(b"{"):
+            return None
+        # A row can be longer than the head: the config is in it.
+        is_ray = f'"{_STEP}"'.encode() in head or "progress.csv" in candidate.siblings
+        return Match(Role.metrics, twin=_TWIN, note="Ray Tune") if is_ray else None
+
+    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
+        """Yield the points and the config, and that the trial is done."""
+        return read_json_lines(chunk, memory, steps=(_STEP,), leave_out=_NO_METRICS)
+
+
+def _header(line: str) -> Header | None:
+    header = header_of(line, ",")
+    if header is None or _STEP not in header.names:
+        return None
+    layout = header.layout
+    metrics = tuple(pair for pair in layout.metrics if pair[1] not in _NO_METRICS)
+    step = header.names.index(_STEP)
+    return Header(line, header.names, BulkLayout(",", layout.width, step, metrics))
+
+
+@dataclass(frozen=True, slots=True)
+class RayProgress:
+    """``progress.csv``: lacks every metric that the first row had not."""
+
+    name: ClassVar[str] = "ray_progress"
+    whole_file: ClassVar[bool] = False
+
+    def matches(self, candidate: Candidate) -> Match | None:
+        """Claim a ``progress.csv`` that counts training iterations."""
+        first = next(filled(head_lines(candidate.head, candidate.size)), "")
+        if candidate.name != "progress.csv" or _header(first) is None:
+            return None
+        return Match(Role.metrics, twin=_TWIN, rank=1, note="Ray Tune")
+
+    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
+        """Yield the points of each row."""
+        return read_rows(chunk, memory, _header)
+
+    def bulk_layout(self, header: bytes) -> BulkLayout | None:
+        """Return how the rows below *header* can be read in bulk."""
+        found = _header(header.decode("utf-8", "replace").strip("\r"))
+        return found.layout if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class RayError:
+    """``error.txt``: a trial has it only when it failed."""
+
+    name: ClassVar[str] = "ray_error"
+    whole_file: ClassVar[bool] = True
+
+    def matches(self, candidate: Candidate) -> Match | None:
+        """Claim an ``error.txt`` beside the other files of a trial."""
+        others = {"result.json", "params.json", "progress.csv"}
+        if candidate.name != "error.txt" or len(others & candidate.siblings) < 2:  # noqa: PLR2004
+            return None
+        return Match(Role.context, note="Ray Tune error")
+
+    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG002
+        """Yield the failure and the end of its traceback."""
+        if chunk.data.strip():
+            yield Outcome("failed", "error.txt is there")
+            lines = chunk.data.decode("utf-8", "replace").rstrip().split("\n")
+            yield Text("error", clean_block("\n".join(lines[-40:])))

@@ -1,0 +1,95 @@
+"""Sacred's FileStorageObserver: ``<number>/{run,config,metrics}.json``."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from mlreport_batch.errors import Problem
+from mlreport_batch.formats import (
+    Candidate,
+    Item,
+    Match,
+    Memory,
+    Outcome,
+    Point,
+    Result,
+    Role,
+    Text,
+)
+from mlreport_batch.formats._documents import load_mapping
+from mlreport_batch.formats._numbers import value_of
+from mlreport_batch.tail import Chunk
+from mlreport_batch.text import clean, clean_block
+
+_STATUS = {
+    "QUEUED": "running", "RUNNING": "running", "COMPLETED": "finished",
+    "FAILED": "failed", "INTERRUPTED": "failed", "TIMED_OUT": "failed",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class SacredRun:
+    """``run.json``: how the run stands, what it returned, why it failed."""
+
+    name: ClassVar[str] = "sacred_run"
+    whole_file: ClassVar[bool] = True
+
+    def matches(self, candidate: Candidate) -> Match | None:
+        """Claim a ``run.json`` that tells of an experiment."""
+        keys = (b'"experiment"', b'"command"')
+        is_sacred = all(key in candidate.head for key in keys)
+        if candidate.name != "run.json" or not is_sacred:
+            return None
+        return Match(Role.hparams, closed=True, note="Sacred run")
+
+    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG002
+        """Yield status, result and traceback."""
+        problems: list[Problem] = []
+        document = load_mapping(chunk, problems)
+        yield from problems
+        status = document.get("status")
+        if isinstance(status, str) and status in _STATUS:
+            yield Outcome(_STATUS[status], f"run.json says {status}")
+        result = value_of(document.get("result"))
+        if result is not None:
+            yield Result("result", result)
+        trace = document.get("fail_trace")
+        if isinstance(trace, list) and trace:
+            yield Text("error", clean_block("".join(map(str, trace[-40:]))))
+
+
+@dataclass(frozen=True, slots=True)
+class SacredMetrics:
+    """``metrics.json``: per metric its steps and values, rewritten at heartbeats."""
+
+    name: ClassVar[str] = "sacred_metrics"
+    whole_file: ClassVar[bool] = True
+
+    def matches(self, candidate: Candidate) -> Match | None:
+        """Claim a ``metrics.json`` of columns, with ``run.json`` beside it."""
+        if candidate.name != "metrics.json" or "run.json" not in candidate.siblings:
+            return None
+        if b'"steps"' not in candidate.head:
+            return None
+        return Match(Role.metrics, closed=True, note="Sacred metrics")
+
+    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG002
+        """Yield the points, metric after metric."""
+        problems: list[Problem] = []
+        document = load_mapping(chunk, problems)
+        yield from problems
+        for name, columns in document.items():
+            if isinstance(columns, dict):
+                yield from _points(clean(name), columns)
+
+
+def _points(name: str, columns: Mapping[str, Any]) -> Iterator[Point]:
+    steps, values = columns.get("steps"), columns.get("values")
+    if not isinstance(steps, list) or not isinstance(values, list):
+        return
+    # A value can be a jsonpickled object; only the numbers are taken.
+    for number, (stated, item) in enumerate(zip(steps, values, strict=False)):
+        step, value = value_of(stated), value_of(item)
+        if value is not None:
+            is_step = step is not None and step - step == 0
+            yield Point(name, step if is_step and step is not None else number, value)

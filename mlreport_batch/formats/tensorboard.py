@@ -1,0 +1,180 @@
+"""TensorBoard: ``events.out.tfevents.*``, read without TensorFlow."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import ClassVar
+
+from mlreport_batch.errors import Problem
+from mlreport_batch.formats import (
+    Candidate,
+    Hparams,
+    Item,
+    Match,
+    Memory,
+    Point,
+    Restart,
+    Role,
+)
+from mlreport_batch.formats import _events as events
+from mlreport_batch.formats.bookkeeping import is_bookkeeping
+from mlreport_batch.tail import Chunk
+from mlreport_batch.text import clean
+
+_NAME = re.compile(r"(?:.*\.)?events\.out\.tfevents(?:\.(?P<rest>.*))?")
+_WRITER = re.compile(r"\d{10,}\.(?P<host>.+)\.(?P<pid>\d+)\.\d+(?:\.\w+)*")
+_HPARAMS_FOLDER = re.compile(r"\d{10}\.\d+")
+_MOVED_FOLDER = re.compile(r"run_\d+")
+_STEP, _SUMMARY, _SESSION = 2, 5, 7
+_TAG, _SIMPLE, _TENSOR, _METADATA = 1, 2, 8, 9
+_NOT_SCALARS = frozenset([4, 5, 6])  # image, histogram, audio
+_CHECKED_MAX = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class EventFile:
+    """Scalars and hparams; text, images, histograms and graphs are passed over.
+
+    The files are mostly a second copy of what a log beside them says, so they are
+    used only where there is none.
+    """
+
+    name: ClassVar[str] = "tensorboard"
+    whole_file: ClassVar[bool] = False
+
+    def matches(self, candidate: Candidate) -> Match | None:
+        """Claim event files; those of ``add_scalars`` for the folder above."""
+        named = _NAME.fullmatch(candidate.name)
+        if named is None or not _is_event_file(candidate.head):
+            return None
+        folder = candidate.parents[0] if candidate.parents else ""
+        levels_up, prefix = 0, ""
+        if _HPARAMS_FOLDER.fullmatch(folder) or _is_moved(folder, candidate.siblings):
+            levels_up = 1
+        elif _has_writer_above(candidate) or (
+            folder in ("train", "validation") and candidate.name.endswith(".v2")
+        ):
+            levels_up, prefix = 1, folder
+        return Match(
+            Role.metrics,
+            levels_up=levels_up,
+            fallback=True,
+            series=f"tensorboard {prefix}",
+            prefix=prefix,
+            note="TensorBoard events",
+        )
+
+    def split(self, data: bytes) -> int:
+        """Return how many bytes at the start of *data* are whole records."""
+        return events.complete(data)
+
+    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
+        """Yield the scalars of each record; a damaged record is passed over."""
+        data = chunk.data
+        at = 0
+        while at < len(data) and not memory.get("broken"):
+            try:
+                size = events.record_size(data, at)
+            except events.BadRecordError:
+                memory["broken"] = True
+                text = f"no record at byte {chunk.start + at:,}; the rest is left out"
+                yield Problem(chunk.path, None, text)
+                return
+            record = data[at : at + size]
+            if not size or len(record) < size:
+                return
+            try:
+                found = list(_items(record))
+                # Only what is used is checked, and blobs are not used.
+                if found and size <= _CHECKED_MAX and not events.is_sound(record):
+                    raise events.BadRecordError  # noqa: TRY301
+            except events.BadRecordError:
+                count = memory["bad_rows"] = int(memory.get("bad_rows") or 0) + 1
+                if count == 1:
+                    text = f"damaged record at byte {chunk.start + at:,}; left out"
+                    yield Problem(chunk.path, None, text)
+            else:
+                yield from found
+            at += size
+
+
+def _is_event_file(head: bytes) -> bool:
+    """Return whether a file starts like a record, or is still empty."""
+    try:
+        return bool(head) and events.record_size(head, 0) > 0
+    except events.BadRecordError:
+        return False
+
+
+def _is_moved(folder: str, siblings: frozenset[str]) -> bool:
+    """Return whether NeMo moved the files here when the run was resumed."""
+    is_nemo = any(name.startswith(("nemo_log_", "cmd-args.log")) for name in siblings)
+    return is_nemo and _MOVED_FOLDER.fullmatch(folder) is not None
+
+
+def _has_writer_above(candidate: Candidate) -> bool:
+    """Return whether the process that wrote it writes to the folder above, too."""
+    own = _writer(candidate.name)
+    return own is not None and any(_writer(name) == own for name in candidate.above)
+
+
+def _writer(name: str) -> tuple[str, str] | None:
+    named = _NAME.fullmatch(name)
+    rest = _WRITER.fullmatch(named["rest"] or "") if named else None
+    return (rest["host"], rest["pid"]) if rest else None
+
+
+def _items(record: bytes) -> Iterator[Item]:
+    step = 0
+    for number, _, value in events.fields(record[events.HEAD_SIZE : -events.TAIL_SIZE]):
+        if number == _STEP:
+            step = events.signed(value)
+        elif number == _SUMMARY:
+            for field, _, item in events.fields(events.message(value)):
+                if field == 1:
+                    yield from _value(events.message(item), float(step))
+        elif number == _SESSION and _is_start(events.message(value)):
+            yield Restart(float(step))
+
+
+def _is_start(session: bytes) -> bool:
+    return any(
+        number == 1 and value == 1 for number, _, value in events.fields(session)
+    )
+
+
+def _value(data: bytes, step: float) -> Iterator[Item]:
+    tag = ""
+    value: float | None = None
+    plugin = content = b""
+    for number, _, item in events.fields(data):
+        if number == _TAG:
+            tag = events.message(item).decode("utf-8", "replace")
+        elif number == _SIMPLE:
+            value = events.float32(item)
+        elif number == _TENSOR:
+            value = events.tensor_value(events.message(item))
+        elif number == _METADATA:
+            plugin, content = _plugin(events.message(item))
+        elif number in _NOT_SCALARS:
+            return
+    if plugin == b"hparams":
+        found = events.session_hparams(content)
+        if found:
+            yield Hparams({clean(key): item for key, item in found.items()})
+    elif value is not None and plugin in (b"", b"scalars") and (name := _metric(tag)):
+        yield Point(name, step, value)
+
+
+def _plugin(metadata: bytes) -> tuple[bytes, bytes]:
+    for number, _, value in events.fields(metadata):
+        if number == 1:
+            parts = {key: item for key, _, item in events.fields(events.message(value))}
+            return events.message(parts.get(1, b"")), events.message(parts.get(2, b""))
+    return b"", b""
+
+
+@lru_cache(maxsize=4096)
+def _metric(tag: str) -> str:
+    return "" if is_bookkeeping(tag) else clean(tag)

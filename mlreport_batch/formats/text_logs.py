@@ -1,0 +1,117 @@
+"""What trainings print: lines in captured output that hold metrics.
+
+Such a file is used only where a run has no log that is written for machines.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mlreport_batch.formats import (
+    Candidate,
+    Hparams,
+    Item,
+    Match,
+    Memory,
+    Point,
+    Role,
+)
+from mlreport_batch.formats._documents import stem_of
+from mlreport_batch.formats._lines import object_in, read_json_lines
+from mlreport_batch.formats._numbers import to_number
+from mlreport_batch.formats._text import head_lines, lines_of
+from mlreport_batch.formats.bookkeeping import has_sure_step, is_bookkeeping
+from mlreport_batch.tail import Chunk
+from mlreport_batch.text import clean
+
+_SUFFIXES = (".log", ".txt", ".out", ".err", "")
+_XGBOOST = re.compile(r"(?:.*\s)?\[(?P<step>\d{1,9})\]\t(?P<pairs>\S.*)")
+_PAIR = re.compile(r"(?P<name>[^\t:]+?) ?: ?(?P<value>[^\s+]+)(?: ?\+ ?\S+)?")
+_LIGHTGBM = re.compile(
+    r"(?:\[LightGBM\] \[Info\] )?Iteration:(?P<step>\d{1,9}), "
+    r"(?P<name>.+?) : (?P<value>\S+)"
+)
+_COMPOSER = re.compile(
+    r"\[metric\]\[(?:batch|epoch|step|iteration)=(?P<step>\d{1,12})\]: "
+    r"(?P<name>[^:]+(?::[^: ]+)*): (?P<value>\S+)"
+)
+_COMPOSER_HPARAM = re.compile(r"\[hyperparameter\]: (?P<name>[^:]+): (?P<value>.*)")
+_FAIRSEQ_STEPS = ("num_updates", "train_num_updates", "valid_num_updates")
+
+
+def _values(line: str) -> Iterator[tuple[str, float, float]]:
+    """Yield (metric, step, value) of a line of XGBoost, LightGBM or Composer."""
+    found = _COMPOSER.fullmatch(line) or _LIGHTGBM.fullmatch(line)
+    if found is not None:
+        value = to_number(found["value"])
+        if value is not None:
+            yield found["name"], float(found["step"]), value
+        return
+    found = _XGBOOST.fullmatch(line)
+    if found is None:
+        return
+    for part in found["pairs"].split("\t"):
+        pair = _PAIR.fullmatch(part.strip())
+        value = to_number(pair["value"]) if pair else None
+        if pair is not None and value is not None:
+            yield pair["name"], float(found["step"]), value
+
+
+@dataclass(frozen=True, slots=True)
+class PrintedMetrics:
+    """Lines of XGBoost, LightGBM and Composer; all others are passed over."""
+
+    name: ClassVar[str] = "printed"
+    whole_file: ClassVar[bool] = False
+
+    def matches(self, candidate: Candidate) -> Match | None:
+        """Claim a text with such a line in its first 8 KiB."""
+        if stem_of(candidate.name)[1] not in _SUFFIXES:
+            return None
+        lines = head_lines(candidate.head, candidate.size)
+        if not any(any(_values(line.rstrip())) for line in lines):
+            return None
+        return Match(Role.metrics, fallback=True, note="metrics in printed lines")
+
+    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
+        """Yield the points, and Composer's hyperparameters."""
+        items: list[Item] = []
+        lines = lines_of(chunk, memory, items)
+        yield from items
+        for line in lines:
+            text = line.rstrip()
+            for name, step, value in _values(text):
+                if not is_bookkeeping(name):
+                    yield Point(clean(name), step, value)
+            if text.startswith("[hyperparameter]"):
+                told = _COMPOSER_HPARAM.fullmatch(text)
+                if told is not None:
+                    number = to_number(told["value"])
+                    value_text = clean(told["value"])
+                    yield Hparams(
+                        {clean(told["name"]): value_text if number is None else number}
+                    )
+
+
+@dataclass(frozen=True, slots=True)
+class JsonInText:
+    """JSON objects at the end of printed lines, as fairseq's ``log_format=json``."""
+
+    name: ClassVar[str] = "json_in_text"
+    whole_file: ClassVar[bool] = False
+
+    def matches(self, candidate: Candidate) -> Match | None:
+        """Claim a text with an object that counts steps in its first 8 KiB."""
+        if stem_of(candidate.name)[1] not in _SUFFIXES:
+            return None
+        for line in head_lines(candidate.head, candidate.size):
+            at = line.find("{")
+            entry = object_in(line[at:]) if at >= 0 else None
+            if entry is not None and has_sure_step(entry) and len(entry) > 1:
+                return Match(Role.metrics, fallback=True, note="JSON in printed lines")
+        return None
+
+    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
+        """Yield the points of each object."""
+        return read_json_lines(chunk, memory, is_mixed=True, steps=_FAIRSEQ_STEPS)
