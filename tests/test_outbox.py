@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mlreport_batch.deliver import Envelope, channel_type
+from mlreport_batch.deliver import CHANNELS, Envelope, channel_type
 from mlreport_batch.deliver.outbox import OutboxChannel, file_name
 from mlreport_batch.errors import ChannelDownError, ConfigError, DeliveryError
 from mlreport_batch.mail import MailHeader, compose, list_id
@@ -177,7 +177,7 @@ def test_check_makes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         OutboxChannel(dir=str(tmp_path)).check()
 
 
-@pytest.mark.parametrize("via", ["outbox"])
+@pytest.mark.parametrize("via", CHANNELS)
 def test_every_registered_channel_is_a_dataclass_with_the_ports_verbs(via: str):
     found = channel_type(via)
     assert fields(found)

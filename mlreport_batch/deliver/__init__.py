@@ -61,6 +61,7 @@ class Session(Protocol):
         Raises:
             DeliveryError: Not accepted; the subclass says what is known.
             CredentialError: The credential was refused.
+            ConfigError: What carries the mails cannot be used as configured.
         """
 
 

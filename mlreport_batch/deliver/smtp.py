@@ -5,7 +5,6 @@ not fit, is never spoken to in clear. The dialogue is in `smtp_session`, which i
 imported on the first connection only.
 """
 
-import ipaddress
 import os
 import stat
 from collections.abc import Iterator
@@ -138,6 +137,8 @@ def _is_host(host: str) -> bool:
 
 
 def _is_here(host: str) -> bool:
+    import ipaddress
+
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
