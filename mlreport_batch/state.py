@@ -18,7 +18,7 @@ import struct
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -652,15 +652,10 @@ _RUN_COLUMNS = (
 )
 
 
-def _run_row(row: tuple[object, ...]) -> RunRow:
+def _run_row(row: tuple[Any, ...]) -> RunRow:
     path, root, name, seq, grown, *rest = row
     return RunRow(
-        os.fsdecode(path),
-        os.fsdecode(root),
-        name,
-        seq,
-        bool(grown),
-        *rest,  # type: ignore[arg-type]
+        os.fsdecode(path), os.fsdecode(root), name, seq, bool(grown), *rest
     )
 
 

@@ -27,6 +27,7 @@ from mlreport_batch.insights import (
 )
 from mlreport_batch.reader import FINAL_S, QUIET_S, RunState, read_run
 from mlreport_batch.redact import redact_text
+from mlreport_batch.render import Renderer
 from mlreport_batch.report import Digest, Report
 from mlreport_batch.view import RunView, view_of
 
@@ -340,7 +341,7 @@ def draw_batch(tasks: Sequence[DrawTask], settings: DrawSettings) -> list[Drawn]
     return [draw(renderer, task) for task in tasks]
 
 
-def draw(renderer: "Renderer", task: DrawTask) -> Drawn:  # noqa: F821
+def draw(renderer: Renderer, task: DrawTask) -> Drawn:
     """Return one report drawn by *renderer* and put into its frozen mail."""
     from mlreport_batch.errors import RenderError
     from mlreport_batch.mail import MailHeader, compose

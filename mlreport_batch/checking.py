@@ -1,0 +1,116 @@
+"""Check a config where it will be used: each thing one line, ok or what to do."""
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+
+from mlreport_batch.channels import make_channel
+from mlreport_batch.config import Config
+from mlreport_batch.errors import ConfigError, MlreportError, RenderError, StateError
+from mlreport_batch.look import look_at
+
+Line = tuple[str, MlreportError | None]
+
+
+def check(config: Config, *, send_test: bool, live: bool) -> Iterator[Line]:
+    """Yield one line a thing checked, with the failure if it failed."""
+    yield f"config {config.source or 'none (paths given)'}", None
+    for root in config.runs:
+        yield _try(lambda path=root.path: _runs(path, config))  # type: ignore[misc]
+    yield _try(lambda: _folder(os.fspath(config.state)))
+    yield _try(lambda: _drawing(config))
+    if config.render.engine == "google" or config.mail.via == "gmail":
+        yield from _google(config, live=live)
+    if config.mail.via != "gmail":
+        yield _try(lambda: make_channel(config).check())
+    if send_test:
+        yield _try(lambda: _send_test(config))
+
+
+def _try(thing: Callable[[], str]) -> Line:
+    try:
+        return thing(), None
+    except MlreportError as exc:
+        return str(exc), exc
+
+
+def _runs(path: str, config: Config) -> str:
+    looked = look_at([path], never_enter=config.never_enter)
+    problems = sum(len(item.view.problems) for item in looked)
+    more = f", {problems} problems (`inspect` shows them)" if problems else ""
+    return f"runs {path}: {len(looked)} found{more}"
+
+
+def _folder(path: str) -> str:
+    place = path
+    while not os.path.exists(place) and place != os.path.dirname(place):
+        place = os.path.dirname(place)
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise StateError(
+            f"state {path} cannot be written", advice=f"Mend the permissions of {place}"
+        )
+    return f"state {path}"
+
+
+def _drawing(config: Config) -> str:
+    """Draw a sample and look for its words in the PDF: without fonts they vanish."""
+    from mlreport_batch.preview import preview
+
+    with tempfile.TemporaryDirectory() as folder:
+        run = os.path.join(folder, "시험")
+        os.makedirs(run)
+        with open(os.path.join(run, "metrics.csv"), "w", encoding="utf-8") as file:
+            file.write("step,loss\n1,0.5\n2,0.25\n")
+        files = preview(run, folder, config, time.time())
+        pdfs = [name for name in files if name.endswith(".pdf")]
+        if not pdfs:
+            raise RenderError(
+                "no PDF can be drawn", advice="Reinstall mlreport-batch with its fonts"
+            )
+        with open(pdfs[0], "rb") as stream:
+            data = stream.read()
+        if b"NanumGothic" not in data:
+            raise RenderError(
+                "the PDF holds no Korean font",
+                advice="Reinstall mlreport-batch with its fonts",
+            )
+    return f"drawing: HTML, charts and PDF ({len(data) // 1000} KB) with fonts"
+
+
+def _google(config: Config, *, live: bool) -> Iterator[Line]:
+    from mlreport_batch.google_commands import check_google, check_live
+
+    yield from check_google(config)
+    if live:
+        yield from check_live(config)
+
+
+def _send_test(config: Config) -> str:
+    from mlreport_batch.deliver import Envelope
+    from mlreport_batch.describe import local_now
+    from mlreport_batch.mail import MailHeader, compose, message_id, parse_address
+    from mlreport_batch.render import Rendered
+
+    now = time.time()
+    rid = f"test-{int(now)}"
+    sender = config.mail.sender
+    recipients = tuple(dict.fromkeys(config.mail.to))
+    if not recipients:
+        raise ConfigError("mail.to names nobody", advice="Name a recipient")
+    text = "mlreport-batch can send mails to you. Nothing else is in this one."
+    header = MailHeader(
+        rid=rid,
+        message_id=message_id(rid, sender),
+        date=local_now(config.report.zone(), now).replace(microsecond=0),
+        sender=sender,
+        recipients=recipients,
+        subject="[mlreport] test",
+        language=config.report.language,
+    )
+    rendered = Rendered(f"<p>{text}</p>", f"<p>{text}</p>", text, None)
+    message = compose(rendered, header=header)
+    addresses = tuple(parse_address(each)[1] for each in recipients)
+    with make_channel(config).open() as session:
+        session.send(message, Envelope(rid, parse_address(sender)[1], addresses))
+    return f"test mail to {', '.join(addresses)} accepted"

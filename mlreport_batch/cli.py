@@ -1,0 +1,550 @@
+"""The command line: the one module that prints.
+
+A tick without news must stay cheap, so nothing but `quick` and `glance` is imported
+before it is known that there is something to do.
+"""
+
+import argparse
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+from mlreport_batch import __version__
+from mlreport_batch.quick import config_key, find_config, quick_state_dir
+
+if TYPE_CHECKING:
+    from mlreport_batch.config import Config
+    from mlreport_batch.tick import TickSummary
+
+DEFAULT_OUT = "./mlreport-out"
+FAIL_ON = 4
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says which option or command was meant."""
+
+    def error(self, message: str) -> NoReturn:
+        known = [s for action in self._actions for s in action.option_strings]
+        for action in self._actions:
+            if isinstance(action.choices, Mapping):
+                known += list(action.choices)
+        hint = ""
+        for word in message.replace("'", " ").split():
+            import difflib
+
+            close = difflib.get_close_matches(word.rstrip(","), known, 1, 0.75)
+            if close and close[0] != word.rstrip(","):
+                hint = f"; did you mean {close[0]}?"
+                break
+        self.print_usage(sys.stderr)
+        self.exit(2, f"{self.prog}: {message}{hint}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="mlreport-batch",
+        description="Mails a report about every training run that has news.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def add(
+        name: str, does: Callable[[argparse.Namespace], int], text: str
+    ) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(does=does)
+        return command
+
+    def with_config(command: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        command.add_argument("-c", "--config", metavar="FILE", help="the config file")
+        return command
+
+    run = with_config(add("run", _run, "Report every run that has news."))
+    run.add_argument("paths", nargs="*", metavar="PATH", help="folders of runs")
+    run.add_argument("--out", metavar="DIR", help=f"where to (default {DEFAULT_OUT})")
+    run.add_argument("--only", metavar="GLOB", default="*", help="only these runs")
+    run.add_argument("--all", action="store_true", help="also runs without news")
+    run.add_argument("--dry-run", action="store_true", help="say what, change nothing")
+    run.add_argument("--json", action="store_true", help="print one JSON object")
+    run.add_argument("--summary", metavar="FILE", help="write Markdown; - is stdout")
+    run.add_argument("--fail-on", choices=("alert", "problem"), help="then exit with 4")
+    run.add_argument("--jobs", type=int, metavar="N", help="work in N processes")
+    loud = run.add_mutually_exclusive_group()
+    loud.add_argument("-q", "--quiet", action="store_true", help="only failures")
+    loud.add_argument("-v", "--verbose", action="store_true", help="problems, times")
+
+    preview = with_config(
+        add("preview", _preview, "Draw one run's report; send nothing.")
+    )
+    preview.add_argument("path", metavar="PATH")
+    preview.add_argument(
+        "--out", metavar="DIR", help=f"where to (default {DEFAULT_OUT})"
+    )
+
+    inspect = add("inspect", _inspect, "Say what was found and how it was read.")
+    inspect.add_argument("paths", nargs="+", metavar="PATH")
+    inspect.add_argument("--json", action="store_true", help="print one JSON object")
+
+    status = with_config(add("status", _status, "Say what is known, owed and dead."))
+    status.add_argument("--json", action="store_true", help="print one JSON object")
+    status.add_argument("--out", metavar="DIR", help=argparse.SUPPRESS)
+
+    check = with_config(
+        add("check", _check, "Check config, folders, fonts and servers.")
+    )
+    check.add_argument("--send-test", action="store_true", help="also send a test mail")
+    check.add_argument("--live", action="store_true", help="prove the Google API facts")
+
+    init = add("init", _init, "Write a commented config.")
+    init.add_argument("file", nargs="?", metavar="FILE", default="mlreport.yaml")
+
+    baseline = with_config(add("baseline", _baseline, "Mark everything as reported."))
+    baseline.add_argument("--jobs", type=int, metavar="N", help=argparse.SUPPRESS)
+
+    schedule = with_config(add("schedule", _schedule, "Print a crontab line or units."))
+    schedule.add_argument("kind", choices=("cron", "systemd"))
+    schedule.add_argument("--every", type=int, default=15, metavar="MIN")
+
+    retry = with_config(add("retry", _retry, "Send dead or held mails again."))
+    retry.add_argument("rids", nargs="*", metavar="RID")
+    retry.add_argument("--out", metavar="DIR", help=argparse.SUPPRESS)
+    drop = with_config(add("drop", _drop, "Give up a mail."))
+    drop.add_argument("rid", metavar="RID")
+    drop.add_argument("--out", metavar="DIR", help=argparse.SUPPRESS)
+
+    template = with_config(
+        add("template", _template, "Work with Google Docs templates.")
+    )
+    template.add_argument("action", choices=("create",))
+    login = with_config(add("login", _login, "Log in with a Google user account."))
+    login.add_argument("--client", metavar="FILE", help="the OAuth client's JSON file")
+    return parser
+
+
+def entry() -> NoReturn:
+    """Run the command line and leave with its exit code."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command line *argv* and return its exit code."""
+    try:
+        args = _parser().parse_args(argv)
+    except SystemExit as exc:
+        return exc.code if isinstance(exc.code, int) else 2
+    try:
+        code = int(args.does(args))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader of our output went away; what we did is done.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        _complain("interrupted; what was not sent stays owed")
+        return 75
+    except Exception as exc:  # noqa: BLE001 - the last net: our bug, exit 70
+        return _failed(exc)
+    return code
+
+
+def _failed(exc: Exception) -> int:
+    from mlreport_batch.errors import MlreportError
+
+    if isinstance(exc, MlreportError):
+        _complain(str(exc))
+        return exc.exit_code
+    import traceback
+
+    from mlreport_batch.redact import redact_text
+
+    _complain(
+        redact_text("".join(traceback.format_exception(exc)))
+        + "This is a bug of mlreport-batch. What was not sent stays owed; please report "
+        "the lines above."
+    )
+    return 70
+
+
+def _complain(text: str) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        print(f"mlreport-batch: {text}", file=sys.stderr)
+
+
+# -- run ---------------------------------------------------------------------------
+
+
+def _run(args: argparse.Namespace) -> int:
+    now = time.time()
+    key, folder = _quick_key(args)
+    plain = not (args.all or args.dry_run or args.json or args.summary)
+    if plain and folder is not None and args.only == "*":
+        from mlreport_batch.glance import is_quiet
+
+        if is_quiet(folder, key, now):
+            return 0
+    from mlreport_batch.tick import Options, run_tick
+
+    config = _config(args)
+    _check_paths_only(config)
+    options = Options(
+        only=args.only, report_all=args.all, dry_run=args.dry_run, jobs=args.jobs
+    )
+    try:
+        with _stop_on_signals() as should_stop, _progress(args) as progress:
+            summary = run_tick(
+                config,
+                options,
+                config_key=key,
+                now=now,
+                progress=progress,
+                should_stop=should_stop,
+            )
+    except BlockingIOError:
+        if not args.quiet:
+            _complain("another tick is running; this one has nothing to do")
+        return 0
+    return _tell(args, summary, is_config=config.source is not None)
+
+
+def _quick_key(args: argparse.Namespace) -> tuple[str, str | None]:
+    """Return the config's key and the state folder, None where it takes a closer look.
+
+    Nothing heavy may be imported here: this is what a tick without news runs.
+    """
+    if args.paths and not args.config:
+        out = os.path.abspath(os.path.expanduser(args.out or DEFAULT_OUT))
+        paths = sorted({os.path.realpath(os.path.expanduser(p)) for p in args.paths})
+        text = "\0".join(["paths", *paths])
+        return config_key(os.fsencode(text), out), out
+    file = find_config(args.config)
+    if file is None:
+        return "", None
+    try:
+        with open(file, "rb") as stream:
+            data = stream.read()
+    except OSError:
+        return "", None
+    extra = "\0".join(map(os.path.realpath, args.paths)) + f"\0{args.out or ''}"
+    return config_key(data + os.fsencode(extra), file), quick_state_dir(data, file)
+
+
+def _config(args: argparse.Namespace) -> "Config":
+    """Return the settings of this call.
+
+    Raises:
+        ConfigError: The config is wrong.
+        UsageError: There is none, or a path is no folder.
+    """
+    from dataclasses import replace
+    from pathlib import Path
+
+    from mlreport_batch.config import from_paths, load
+    from mlreport_batch.errors import UsageError
+
+    paths = getattr(args, "paths", [])
+    out = getattr(args, "out", None)
+    if paths and not args.config:
+        return from_paths(paths, out or DEFAULT_OUT)
+    file = find_config(args.config)
+    if file is None:
+        raise UsageError(
+            "there is no config file and no PATH was named",
+            advice="`mlreport-batch run PATH` needs no config; `mlreport-batch init` "
+            "writes one",
+        )
+    config = load(file)
+    if paths:
+        config = replace(config, runs=from_paths(paths, out or DEFAULT_OUT).runs)
+    if out:
+        folder = Path(out).expanduser().absolute()
+        config = replace(config, out=folder, never_enter=(*config.never_enter, folder))
+    return config
+
+
+def _check_paths_only(config: "Config") -> None:
+    from mlreport_batch.errors import ConfigError
+
+    remote = [root.path for root in config.runs if root.is_remote]
+    if remote:
+        raise ConfigError(
+            f"runs: {remote[0]} lies in a bucket, which this version cannot read",
+            advice="Mount it (for example with rclone) and name the folder",
+        )
+
+
+def _tell(args: argparse.Namespace, summary: "TickSummary", *, is_config: bool) -> int:
+    from mlreport_batch import summaries
+
+    if args.json:
+        import json
+
+        print(json.dumps(summaries.as_json(summary), ensure_ascii=False))
+    if args.summary:
+        text = summaries.as_markdown(summary)
+        if args.summary == "-":
+            print(text)
+        else:
+            _write_text(args.summary, text)
+    is_terminal = sys.stdout.isatty()
+    # cron mails whatever is printed: with a config, a good tick has nothing to say.
+    wants_lines = args.verbose or args.dry_run or is_terminal or not is_config
+    if wants_lines and not args.quiet and not args.json and args.summary != "-":
+        colours = _COLOURS if is_terminal and "NO_COLOR" not in os.environ else _PLAIN
+        for line in summaries.as_lines(summary, colours=colours, verbose=args.verbose):
+            print(line)
+    for error in summary.errors:
+        _complain(str(error))
+    code = summary.exit_code
+    if code and not summary.errors:
+        _complain(
+            f"{summary.owed} mail{'s' if summary.owed != 1 else ''} owed: kept, and sent "
+            "by a later tick; `mlreport-batch status` shows them"
+        )
+    if code == 0 and args.fail_on and _is_met(args.fail_on, summary):
+        _complain(f"--fail-on {args.fail_on} is met; all reports were made")
+        return FAIL_ON
+    return code
+
+
+def _is_met(kind: str, summary: "TickSummary") -> bool:
+    if kind == "alert":
+        return any(run.alerts for run in summary.runs)
+    return bool(summary.problems) or any(run.problems for run in summary.runs)
+
+
+_COLOURS = {"bad": "\033[31;1m", "good": "\033[1m", "soft": "\033[2m", "end": "\033[0m"}
+_PLAIN = dict.fromkeys(_COLOURS, "")
+
+
+def _write_text(path: str, text: str) -> None:
+    from mlreport_batch.errors import UsageError
+
+    try:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as exc:
+        raise UsageError(
+            f"{path} cannot be written: {exc.strerror}",
+            kept="The tick itself is done",
+            advice="Name another file",
+        ) from exc
+
+
+@contextlib.contextmanager
+def _stop_on_signals() -> Iterator[Callable[[], bool]]:
+    """Turn SIGTERM into a question that the tick asks at safe points."""
+    import signal
+    import threading
+
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: asked.set())
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def _progress(args: argparse.Namespace) -> Iterator[Callable[[str, int, int], None]]:
+    """Show how far long work is, on a terminal only."""
+    if args.quiet or not sys.stderr.isatty():
+        yield lambda *_: None
+        return
+    started = time.monotonic()
+    shown = False
+
+    def show(stage: str, done: int, total: int) -> None:
+        nonlocal shown
+        if time.monotonic() - started < 0.5:  # noqa: PLR2004
+            return
+        shown = True
+        filled = 24 * done // max(1, total)
+        bar = "█" * filled + "·" * (24 - filled)
+        print(f"\r\033[K{stage} {bar} {done:,}/{total:,}", end="", file=sys.stderr)
+        sys.stderr.flush()
+
+    try:
+        yield show
+    finally:
+        if shown:
+            print("\r\033[K", end="", file=sys.stderr)
+            sys.stderr.flush()
+
+
+# -- looking -----------------------------------------------------------------------
+
+
+def _inspect(args: argparse.Namespace) -> int:
+    from mlreport_batch import look
+
+    now = time.time()
+    looked = look.look_at(args.paths)
+    if args.json:
+        import json
+
+        print(json.dumps(look.as_json(looked, now), ensure_ascii=False))
+    elif looked:
+        print(look.as_text(looked, now))
+    else:
+        print("no runs found")
+    return 0
+
+
+def _preview(args: argparse.Namespace) -> int:
+    from mlreport_batch.preview import preview
+
+    config = None
+    file = find_config(args.config)
+    if file is not None:
+        config = _config(args)
+    for path in preview(args.path, args.out or DEFAULT_OUT, config, time.time()):
+        print(path)
+    return 0
+
+
+def _status(args: argparse.Namespace) -> int:
+    from mlreport_batch import tending
+
+    found = tending.status(_state_folder(args), time.time())
+    if args.json:
+        import json
+
+        print(json.dumps(found, ensure_ascii=False))
+    else:
+        print("\n".join(tending.status_lines(found)))
+    return 0
+
+
+def _state_folder(args: argparse.Namespace) -> str:
+    """Return the state folder of the config, or of ``--out``."""
+    if args.config is None and find_config(None) is None:
+        out = os.path.abspath(os.path.expanduser(args.out or DEFAULT_OUT))
+        if os.path.exists(os.path.join(out, "state.db")):
+            return out
+    elif getattr(args, "out", None):
+        return os.path.abspath(os.path.expanduser(args.out))
+    return os.fspath(_config(args).state)
+
+
+def _retry(args: argparse.Namespace) -> int:
+    from mlreport_batch import tending
+
+    for line in tending.retry(_state_folder(args), args.rids):
+        print(line)
+    return 0
+
+
+def _drop(args: argparse.Namespace) -> int:
+    from mlreport_batch import tending
+
+    for line in tending.drop(_state_folder(args), args.rid):
+        print(line)
+    return 0
+
+
+def _baseline(args: argparse.Namespace) -> int:
+    from mlreport_batch.tick import Options, run_tick
+
+    args.paths, args.out = [], None
+    key, _ = _quick_key(args)
+    config = _config(args)
+    try:
+        summary = run_tick(
+            config,
+            Options(baseline=True, jobs=args.jobs),
+            config_key=key,
+            now=time.time(),
+        )
+    except BlockingIOError:
+        _complain("another tick is running; try again when it is done")
+        return 75
+    for error in summary.errors:
+        _complain(str(error))
+    print("everything that is there now counts as reported")
+    return summary.exit_code
+
+
+# -- setting up --------------------------------------------------------------------
+
+
+def _init(args: argparse.Namespace) -> int:
+    from mlreport_batch.config_text import init_text
+    from mlreport_batch.errors import UsageError
+
+    try:
+        descriptor = os.open(args.file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    except FileExistsError as exc:
+        raise UsageError(
+            f"{args.file} is there already", advice="Name another file"
+        ) from exc
+    except OSError as exc:
+        raise UsageError(f"{args.file} cannot be written: {exc.strerror}") from exc
+    with open(descriptor, "w", encoding="utf-8") as file:
+        file.write(init_text())
+    print(f"{args.file} is written; set `runs` in it, then: mlreport-batch check")
+    return 0
+
+
+def _schedule(args: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from mlreport_batch import schedule
+
+    config = _config(args)
+    command = [sys.executable, "-m", "mlreport_batch"]
+    source = config.source or Path("mlreport.yaml").absolute()
+    if args.kind == "cron":
+        text = schedule.crontab_text(
+            command,
+            source,
+            every_min=args.every,
+            password_env=config.smtp.password_env
+            if config.mail.via == "smtp"
+            else None,
+        )
+        print(text, end="")
+        return 0
+    folders = [config.state]
+    if config.mail.via == "outbox":
+        folders.append(config.outbox.dir)
+    units = schedule.systemd_units(
+        command, source, writable=folders, every_min=args.every
+    )
+    for name, text in units.items():
+        print(f"# ~/.config/systemd/user/{name}\n{text}")
+    return 0
+
+
+def _check(args: argparse.Namespace) -> int:
+    from mlreport_batch.checking import check
+
+    config = _config(args)
+    code = 0
+    for line, error in check(config, send_test=args.send_test, live=args.live):
+        print(f"{'ok  ' if error is None else 'FAIL'}  {line}")
+        if error is not None:
+            code = code or error.exit_code
+    return code
+
+
+def _template(args: argparse.Namespace) -> int:
+    from mlreport_batch.google_commands import create_template
+
+    print(create_template(_config(args).google))
+    return 0
+
+
+def _login(args: argparse.Namespace) -> int:
+    from mlreport_batch.google_commands import login
+
+    config = _config(args)
+    for line in login(args.client, config.google.credentials):
+        print(line)
+    return 0

@@ -1,0 +1,150 @@
+"""Look at runs without state: for ``inspect`` and ``preview``."""
+
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlreport_batch.discover import RunDir, group_runs, walk
+from mlreport_batch.errors import UsageError
+from mlreport_batch.formats.registry import recognise
+from mlreport_batch.insights import AlertRules, status_of
+from mlreport_batch.reader import RunState, chosen, read_run
+from mlreport_batch.text import Scalar
+from mlreport_batch.view import RunView, view_of
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A run as it is now."""
+
+    run: RunDir
+    state: RunState
+    view: RunView
+
+
+def look_at(
+    paths: Iterable[str],
+    *,
+    never_enter: Sequence[Path] = (),
+    redact: Sequence[str] = (),
+) -> list[Looked]:
+    """Return every run below *paths*, read from scratch.
+
+    Raises:
+        UsageError: A path is no folder or cannot be listed.
+    """
+    never = frozenset(os.path.realpath(path) for path in never_enter)
+    found = []
+    for path in dict.fromkeys(os.path.realpath(path) for path in paths):
+        try:
+            folders = list(
+                walk(path, root=path, recognise=recognise, never_enter=never)
+            )
+        except OSError as exc:
+            raise UsageError(
+                f"{path} cannot be read: {exc.strerror or exc}",
+                advice="Name a folder of runs, or one run directory",
+            ) from exc
+        for run in group_runs(folders, path):
+            state = read_run(run, None, redact=redact)
+            found.append(Looked(run, state, view_of(state)))
+    return found
+
+
+def as_json(looked: Sequence[Looked], now: float) -> dict[str, object]:
+    """Return what ``inspect --json`` prints."""
+    return {"runs": [_run(item, now) for item in looked]}
+
+
+def _run(item: Looked, now: float) -> dict[str, object]:
+    run, view = item.run, item.view
+    used = {file.path for file in chosen(run.files)}
+    status, _ = status_of(view, AlertRules(), now=now, language="en")
+    formats = sorted({file.format for file in run.files if file.path in used})
+    return {
+        "name": run.name,
+        "path": run.path,
+        "formats": formats,
+        "status": status,
+        "metrics": {
+            name: {
+                "count": summary.count,
+                "nans": summary.nans,
+                "last": plain(summary.last),
+                "last_step": _step(summary.last_step),
+                "min": plain(summary.low),
+                "max": plain(summary.high),
+            }
+            for name, summary in view.metrics.items()
+        },
+        "hparams": {key: plain(value) for key, value in view.hparams.items()},
+        "checkpoints": [weights.path for weights in run.weights],
+        "files": [
+            {
+                "path": file.path,
+                "format": file.format if file.path in used else None,
+                "why": file.why
+                if file.path in used
+                else _why_not(file.format, file.why),
+            }
+            for file in run.files
+        ],
+        "problems": [
+            {"path": problem.path, "line": problem.line, "message": problem.message}
+            for problem in view.problems
+        ],
+    }
+
+
+def _why_not(kind: str, why: str) -> str:
+    return f"holds the same rows as another file ({kind})" if kind else why
+
+
+def plain(value: Scalar) -> Scalar:
+    """Return *value* as JSON can hold it: non-finite numbers become their names."""
+    if isinstance(value, float):
+        if math.isnan(value):
+            return "NaN"
+        if math.isinf(value):
+            return "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+def _step(step: float) -> Scalar:
+    whole = math.isfinite(step) and step == int(step) and abs(step) < 1 << 53
+    return int(step) if whole else plain(step)
+
+
+def as_text(looked: Sequence[Looked], now: float) -> str:
+    """Return what ``inspect`` prints for people."""
+    lines: list[str] = []
+    for item in looked:
+        data = _run(item, now)
+        lines.append(f"{item.run.name}  [{data['status']}]  {item.run.path}")
+        for name, summary in item.view.metrics.items():
+            lines.append(
+                f"  metric      {name} = {summary.last:.6g} at step "
+                f"{summary.last_step:g} ({summary.count:,} values)"
+            )
+        for label, values in (
+            ("hparam", item.view.hparams),
+            ("intended", item.view.expect),
+            ("result", item.view.results),
+        ):
+            lines += _listed(label, values)
+        lines += [f"  checkpoint  {weights.path}" for weights in item.run.weights]
+        files = data["files"]
+        assert isinstance(files, list)  # noqa: S101
+        lines += [
+            f"  file        {file['path']}: {file['format'] or '-'}"
+            + (f" ({file['why']})" if file["why"] else "")
+            for file in files
+        ]
+        lines += [f"  problem     {problem}" for problem in item.view.problems]
+    return "\n".join(lines)
+
+
+def _listed(label: str, values: Mapping[str, Scalar]) -> list[str]:
+    return [f"  {label:<11} {key} = {value}" for key, value in values.items()]

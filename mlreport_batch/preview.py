@@ -1,0 +1,99 @@
+"""Draw one run's report without state and without sending it."""
+
+import os
+
+from mlreport_batch.changes import compare
+from mlreport_batch.config import Config, from_paths
+from mlreport_batch.describe import Occasion, Wishes, describe, local_now
+from mlreport_batch.errors import StateError, UsageError
+from mlreport_batch.insights import AlertRules, find_alerts, status_of
+from mlreport_batch.look import look_at
+from mlreport_batch.pages import slug_of
+from mlreport_batch.spool import write_durably
+
+
+def preview(path: str, out: str, config: Config | None, now: float) -> list[str]:
+    """Write the report of the run at *path* as HTML, PDF and mail; return the files.
+
+    Raises:
+        UsageError: There is not exactly one run at *path*.
+        StateError: The files cannot be written.
+    """
+    from mlreport_batch.mail import MailHeader, compose, message_id, subject
+    from mlreport_batch.render.local import LocalRenderer
+
+    config = config or from_paths([path], out)
+    looked = look_at([path], redact=config.redact)
+    exact = [item for item in looked if item.run.path == os.path.realpath(path)]
+    if len(exact or looked) != 1:
+        names = ", ".join(item.run.name for item in looked[:5])
+        raise UsageError(
+            f"{path} holds {len(looked)} runs" + (f": {names}" if names else ""),
+            advice="Name one run directory"
+            if names
+            else "`inspect` says what was read",
+        )
+    item = (exact or looked)[0]
+    wishes = Wishes(
+        metrics=config.report.metrics,
+        hparams=config.report.hparams,
+        goals=config.report.goals,
+        expect=config.report.expect,
+        language=config.report.language,
+    )
+    rules, changes = AlertRules(), compare(item.view, None)
+    alerts = find_alerts(
+        item.view,
+        changes,
+        rules,
+        goals=wishes.goals,
+        expect={**wishes.expect, **item.view.expect},
+        now=now,
+        has_grown=False,
+        language=wishes.language,
+    )
+    here = local_now(config.report.zone(), now).replace(microsecond=0)
+    slug = slug_of(item.run.name, item.run.path)
+    report = describe(
+        item.view,
+        None,
+        changes,
+        alerts,
+        status=status_of(item.view, rules, now=now, language=wishes.language),
+        wishes=wishes,
+        occasion=Occasion(
+            f"preview-{slug[-8:]}", item.run.name, os.path.basename(item.run.root), here
+        ),
+    )
+    template = config.render.template
+    renderer = LocalRenderer(None if template is None else os.fspath(template))
+    rendered = renderer.render(report)
+    sender = config.mail.sender
+    header = MailHeader(
+        rid=report.rid,
+        message_id=message_id(report.rid, sender),
+        date=here,
+        sender=sender,
+        recipients=config.mail.to,
+        subject=subject(report.run),
+        report_name=report.run,
+        language=wishes.language,
+    )
+    folder = os.path.join(os.path.expanduser(out), "preview", slug)
+    files = {
+        "report.html": rendered.page_html.encode("utf-8", "replace"),
+        "report.pdf": rendered.pdf,
+        "report.eml": compose(rendered, header=header),
+    }
+    written = []
+    try:
+        os.makedirs(folder, exist_ok=True)
+        for name, data in files.items():
+            if data is not None:
+                write_durably(os.path.join(folder, name), data, 0o644)
+                written.append(os.path.join(folder, name))
+    except OSError as exc:
+        raise StateError(
+            f"{folder}: {exc.strerror}", advice="Name another --out"
+        ) from exc
+    return written

@@ -1,0 +1,141 @@
+"""See and settle by hand what the state knows: ``status``, ``retry``, ``drop``."""
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from mlreport_batch.errors import StateError, UsageError
+from mlreport_batch.spool import Spool
+from mlreport_batch.state import Lock, Owed, State
+from mlreport_batch.text import duration_text
+
+
+def status(folder: str, now: float) -> dict[str, object]:
+    """Return what ``status --json`` prints, without changing anything.
+
+    Raises:
+        StateError: The state is damaged.
+    """
+    state = State.copy_in_memory(folder)
+    try:
+        mails = state.owed()
+        last = state.meta("last_news_at")
+        return {
+            "state": folder,
+            "runs": state.run_count(),
+            "owed": [_mail(mail, now) for mail in mails if not mail.held],
+            "dead": [_mail(mail, now) for mail in mails if mail.held],
+            "last_news_at": _time(float(last)) if last else None,
+        }
+    finally:
+        state.close()
+
+
+def _mail(mail: Owed, now: float) -> dict[str, object]:
+    return {
+        "rid": mail.rid,
+        "subject": mail.subject,
+        "recipients": list(mail.recipients),
+        "created_at": _time(mail.created_at),
+        "age": duration_text(now - mail.created_at),
+        "attempts": mail.attempts,
+        "next_at": _time(mail.next_at) if mail.next_at > now else None,
+        "why": mail.why,
+    }
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def status_lines(found: dict[str, object]) -> list[str]:
+    """Return what ``status`` prints for people."""
+    lines = [
+        f"state      {found['state']}",
+        f"runs       {found['runs']}",
+        f"last news  {found['last_news_at'] or 'never'}",
+    ]
+    for kind in ("owed", "dead"):
+        mails = found[kind]
+        assert isinstance(mails, list)  # noqa: S101
+        lines.append(f"{kind:<10} {len(mails)}")
+        for mail in mails:
+            lines.append(
+                f"  {mail['rid']}  {mail['subject']}  to {', '.join(mail['recipients'])}"
+                f"  {mail['age']} old, {mail['attempts']} attempts"
+            )
+            if mail["why"]:
+                lines.append(f"    {mail['why']}")
+    return lines
+
+
+@contextlib.contextmanager
+def _held(folder: str) -> Iterator[tuple[State, Spool]]:
+    if not os.path.exists(os.path.join(folder, "state.db")):
+        raise UsageError(f"there is no state in {folder}")
+    try:
+        lock = Lock(folder)
+    except BlockingIOError as exc:
+        raise StateError(
+            "another tick is running", kept="Nothing was changed", advice="Try again"
+        ) from exc
+    try:
+        state = State(folder)
+        try:
+            yield state, Spool(os.path.join(folder, "spool"))
+        finally:
+            state.close()
+    finally:
+        lock.release()
+
+
+def retry(folder: str, rids: Sequence[str]) -> list[str]:
+    """Owe dead or held mails again, all of them if none is named.
+
+    Raises:
+        UsageError: There is no such mail.
+    """
+    with _held(folder) as (state, spool):
+        mails = {mail.rid: mail for mail in state.owed()}
+        wanted = list(rids) or [rid for rid, mail in mails.items() if mail.held]
+        lines = []
+        for rid in wanted:
+            mail = mails.get(rid)
+            if mail is None:
+                raise UsageError(
+                    f"no mail {rid} is owed or dead",
+                    advice="`mlreport-batch status` lists them",
+                )
+            fresh = replace(mail, held=False, attempts=0, unknowns=0, next_at=0.0)
+            # First the debt, then the move: the other way round, a crash in between
+            # would leave an orphan that the next tick sweeps away.
+            with state.transaction():
+                state.update_owed(fresh)
+                state.set_meta("channel_next_at", "0")
+            place = spool.place(rid)
+            if place in ("dead", "cur"):
+                spool.move(rid, place, "new")
+            lines.append(f"{rid}  {mail.subject}: sent by the next run")
+        return lines or ["no dead or held mails"]
+
+
+def drop(folder: str, rid: str) -> list[str]:
+    """Give up a mail; what it told counts as reported.
+
+    Raises:
+        UsageError: There is no such mail.
+    """
+    with _held(folder) as (state, spool):
+        mails = {mail.rid: mail for mail in state.owed()}
+        if rid not in mails:
+            raise UsageError(
+                f"no mail {rid} is owed or dead",
+                advice="`mlreport-batch status` lists them",
+            )
+        with state.transaction():
+            state.settle([rid])
+        for place in ("new", "cur", "dead"):
+            spool.discard(rid, place)
+        return [f"{rid}  {mails[rid].subject}: dropped"]
