@@ -145,6 +145,11 @@ class RunDir:
     weights: tuple[Weights, ...]
     problems: tuple[Problem, ...] = ()
 
+    @property
+    def is_deleted(self) -> bool:
+        """Whether its framework keeps it only as a deleted one."""
+        return any(file.match and file.match.is_deleted for file in self.files)
+
 
 def is_racy(mtime_ns: int, now_ns: int) -> bool:
     """Return whether a later write could carry the same timestamp.
@@ -478,8 +483,9 @@ def group_runs(folders: Iterable[Folder], root: str) -> list[RunDir]:
         path_owner = owner(folder.path, claims.get(folder.path), runs, root)
         if path_owner is not None:
             members.setdefault(path_owner, []).append(folder)
-    return [
+    found = (
         build_run(path, root, members[path])
         for path in sorted(members, key=natural_key)
         if path in runs
-    ]
+    )
+    return [run for run in found if not run.is_deleted]

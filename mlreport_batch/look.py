@@ -1,5 +1,6 @@
 """Look at runs without state: for ``inspect`` and ``preview``."""
 
+import json
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -79,7 +80,7 @@ def _run(item: Looked, now: float) -> dict[str, object]:
             }
             for name, summary in view.metrics.items()
         },
-        "hparams": {key: plain(value) for key, value in view.hparams.items()},
+        "hparams": {key: _hparam(value) for key, value in view.hparams.items()},
         "checkpoints": [weights.path for weights in run.weights],
         "files": [
             {
@@ -110,6 +111,16 @@ def plain(value: Scalar) -> Scalar:
         if math.isinf(value):
             return "Infinity" if value > 0 else "-Infinity"
     return value
+
+
+def _hparam(value: Scalar) -> object:
+    """Return a hyperparameter; a list, kept as its JSON text, is a list again."""
+    if isinstance(value, str) and value.startswith("[") and value.endswith("]"):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return plain(value)
 
 
 def _step(step: float) -> Scalar:

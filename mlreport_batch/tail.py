@@ -9,7 +9,7 @@ import errno
 import os
 import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -21,6 +21,7 @@ CHUNK = 4 * 1024 * 1024
 LINE_MAX = 1024 * 1024
 TICK_MAX = 2 * 1024 * 1024 * 1024
 DOCUMENT_MAX = 64 * 1024 * 1024
+RECORD_MAX = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,13 +165,20 @@ class LogReader:
         path: The log.
         since: Where the last reading stopped; None reads from zero.
         use_open_line: Whether a last line without a newline is used as it is.
+        split: Returns how many bytes at the start of its argument are whole
+            records, for logs that are not made of lines; "lines" then counts bytes.
 
     Raises:
         OSError: The log is gone, unreadable or no regular file.
     """
 
     def __init__(
-        self, path: str, since: Cursor | None, *, use_open_line: bool = False
+        self,
+        path: str,
+        since: Cursor | None,
+        *,
+        use_open_line: bool = False,
+        split: Callable[[bytes], int] | None = None,
     ) -> None:
         self.path = path
         self._descriptor = open_regular(path)
@@ -183,6 +191,7 @@ class LogReader:
             os.close(self._descriptor)
             raise
         self._use_open_line = use_open_line
+        self._split = split
         start = since if since is not None and not self.rewritten else None
         self._offset = start.offset if start else 0
         self._crc = start.crc if start else 0
@@ -190,7 +199,7 @@ class LogReader:
         self._open_line = start.open_line if start else False
         self._start = start
         self.skipped_lines: list[int] = []
-        self.stopped_early = False
+        self.notes: list[str] = []
 
     def __enter__(self) -> "LogReader":
         return self
@@ -260,20 +269,27 @@ class LogReader:
         position = self._offset
         while position < limit:
             if position >= stop_at:
-                self.stopped_early = True
+                self.notes.append("over 2 GiB of new lines; the rest comes next")
                 return
             part = os.pread(self._descriptor, min(size, limit - position), position)
             if not part:
                 break
             position += len(part)
             pending = pending + part if pending else part
-            cut = pending.rfind(b"\n") + 1
+            if self._split is not None:
+                cut = self._split(pending)
+            else:
+                cut = pending.rfind(b"\n") + 1
             if cut:
                 whole, pending = pending[:cut], pending[cut:]
                 first = self._lines + 1
                 start = self._offset
-                self._consume(whole, whole.count(b"\n"))
+                self._consume(whole, cut if self._split else whole.count(b"\n"))
                 yield Chunk(self.path, self.header, whole, start, first)
+            elif self._split is not None:
+                if len(pending) > RECORD_MAX:
+                    self.notes.append("a record over 64 MiB; the rest is not read")
+                    return
             elif len(pending) > LINE_MAX:
                 position = self._skip_line(pending, position, limit)
                 pending = b""

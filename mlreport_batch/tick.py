@@ -299,6 +299,8 @@ class _Tick:
             if not fnmatchcase(row.name, self.options.only):
                 continue
             run = self.catalog.run_dir(row)
+            if run.is_deleted:
+                continue
             reported = self.state.reported(path)
             superseded = self._superseded(path)
             base = reported

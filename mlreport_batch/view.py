@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import Intent, Outcome, Progress, Text
 from mlreport_batch.metrics import MetricSummary
-from mlreport_batch.reader import LogState, RunState
+from mlreport_batch.logs import LogState
+from mlreport_batch.reader import RunState
 from mlreport_batch.text import Scalar, natural_key
 from mlreport_batch.weights import Weights
 
@@ -110,7 +111,7 @@ def view_of(state: RunState) -> RunView:
         texts=tuple(texts.values()),
         weights=state.weights,
         problems=tuple(problems),
-        orphans=sum(log.orphans for _, log in logs),
+        orphans=sum(log.orphans for _, log in logs if not log.is_continued),
         restarts=sum(log.restarts for _, log in logs),
         rows=max((m.count for m in merged.metrics.values()), default=0),
         started_ns=state.started_ns,
@@ -148,6 +149,8 @@ def _merge_metrics(logs: list[tuple[str, LogState]]) -> _Merged:
     """
     by_name: dict[str, list[tuple[str, MetricSummary]]] = {}
     for path, log in logs:
+        if log.is_continued:
+            continue
         for name, summary in log.metrics.items():
             rivals = by_name.setdefault(name, [])
             if not any(_same(summary, rival) for _, rival in rivals):

@@ -20,13 +20,12 @@ _ZIP = re.compile(
     r"(?i)(?:model|steps|ckpt|checkpoint|best|final|agent|policy|rl_).*\.zip$"
 )
 _TF_INDEX = re.compile(r"(?i)^(?:ckpt|model|cp|checkpoint)[^/]*\.index$")
-_MODEL_TEXT = re.compile(r"(?i)^model\.(?:json|txt|ubj|bst|xgb|lgb)$")
 
-_STEP = re.compile(
-    r"(?i)(?:global_?step|step|steps|iter(?:ation)?|it|batch|ba)[-_=]?(\d+)"
-    r"|(\d+)[-_]?(?:steps?|iters?|timesteps)"
-    r"|checkpoint[-_](\d+)|model_(\d{5,})"
+_STEP_NAMED = re.compile(
+    r"(?i)(?:global_?step|step|steps|iter(?:ation)?|it|batch|ba)[-_=](\d+)"
+    r"|checkpoint-(\d+)|model_(\d{5,})"
 )
+_STEP_COUNTED = re.compile(r"(?i)(?<!\d)(\d+)[-_]?(?:steps?|iters?|timesteps)")
 _EPOCH = re.compile(r"(?i)(?:epoch|ep)[-_=]?(\d+)|weights\.(\d+)|checkpoint_(\d+)")
 _BEST = re.compile(r"(?i)(?:^|[^a-z])best(?:[^a-z]|$)")
 _LAST = re.compile(r"(?i)(?:^|[^a-z])(?:last|latest|final)(?:[^a-z]|$)")
@@ -58,7 +57,7 @@ class Weights:
         """``step 80`` or ``epoch 4`` where the path says so, else empty."""
         parts = self.path.split("/")
         for part in reversed(parts[-2:]):
-            if found := _STEP.search(part):
+            if found := _STEP_NAMED.search(part) or _STEP_COUNTED.search(part):
                 return f"step {int(next(filter(None, found.groups()))):,}"
             if found := _EPOCH.search(part):
                 return f"epoch {int(next(filter(None, found.groups())))}"

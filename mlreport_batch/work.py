@@ -25,7 +25,8 @@ from mlreport_batch.insights import (
     stall_after_s,
     status_of,
 )
-from mlreport_batch.reader import FINAL_S, QUIET_S, RunState, read_run
+from mlreport_batch.logs import FINAL_S, QUIET_S
+from mlreport_batch.reader import RunState, read_run
 from mlreport_batch.redact import redact_text
 from mlreport_batch.render import Renderer
 from mlreport_batch.report import Digest, Report
@@ -148,9 +149,9 @@ def _read(task: RunTask, settings: ReadSettings) -> Finding:
     state = read_run(run, task.seen, now_ns=int(now * 1e9), redact=settings.redact)
     view = view_of(state)
     changes = compare(view, task.reported)
-    had = 0 if task.seen is None else sum(log.points for log in task.seen.logs.values())
-    has = sum(log.points for log in state.logs.values())
-    has_grown = task.has_grown or (task.seen is not None and had < has)
+    has_grown = task.has_grown or (
+        task.seen is not None and _points(task.seen) < _points(state)
+    )
     alerts = find_alerts(
         view,
         changes,
@@ -202,6 +203,10 @@ def _read(task: RunTask, settings: ReadSettings) -> Finding:
         ),
     )
     return replace(finding, report=report, snapshot=snapshot)
+
+
+def _points(state: RunState) -> int:
+    return sum(log.points for log in state.logs.values() if not log.is_continued)
 
 
 def _only_recorded(task: RunTask, view: RunView, settings: ReadSettings) -> bool:

@@ -1,0 +1,423 @@
+"""Read one log, or one series of logs that continue one another.
+
+A log that was only appended to is read from its cursor on. Any doubt reads it from
+zero; a step that went back reads it twice, once to find every restart and once to
+leave the overtaken points out.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from mlreport_batch.discover import RunFile
+from mlreport_batch.errors import Problem
+from mlreport_batch.formats import (
+    Hparams,
+    Intent,
+    Item,
+    LogFormat,
+    NotYetError,
+    Outcome,
+    Point,
+    Progress,
+    Restart,
+    Result,
+    Text,
+)
+from mlreport_batch.formats.registry import by_name
+from mlreport_batch.metrics import LogFold, MetricSummary, RestartPlan
+from mlreport_batch.redact import redact_all, redact_text
+from mlreport_batch.tail import (
+    Chunk,
+    Cursor,
+    LogReader,
+    Signature,
+    read_document,
+)
+from mlreport_batch.text import Scalar, clean
+
+QUIET_S = 2.0
+"""A log that lost rows is believed once nothing was written to it for so long:
+frameworks truncate and rewrite, and half a rewrite is no news."""
+
+FINAL_S = 3600.0
+"""A last line without a newline is used once nothing was written for so long."""
+
+PROBLEMS_MAX = 20
+PASSES_MAX = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A shorter version of a log, seen but not believed yet."""
+
+    cursor: Cursor
+    since_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogState:
+    """All that one file said so far.
+
+    Attributes:
+        format: Name of the format it was read with.
+        signature: What ``stat`` said when it was read.
+        cursor: How far it was read; None for documents.
+        memory: What the format's reader keeps.
+        metrics: Summaries by metric name, those of earlier files of its series
+            included.
+        points: Values written, orphans left out.
+        orphans: Values left out because a resume overtook them.
+        restarts: How often the file began anew.
+        hparams: Hyperparameters, secrets masked.
+        intents: What the owner said it should be.
+        results: Values without history.
+        progress: Step reached and step to reach.
+        outcome: How the run ended, by the framework's own word.
+        texts: Texts to show.
+        problems: What could not be read; at most 20.
+        more_problems: How many more there were.
+        held: A shorter version that is not believed yet.
+        waits: Whether the file ends in the middle of something.
+        is_continued: Whether a later file of its series holds its metrics too.
+    """
+
+    format: str
+    signature: Signature
+    cursor: Cursor | None = None
+    memory: dict[str, Scalar] = field(default_factory=dict)
+    metrics: dict[str, MetricSummary] = field(default_factory=dict)
+    points: int = 0
+    orphans: int = 0
+    restarts: int = 0
+    hparams: dict[str, Scalar] = field(default_factory=dict)
+    intents: tuple[Intent, ...] = ()
+    results: dict[str, Scalar] = field(default_factory=dict)
+    progress: Progress | None = None
+    outcome: Outcome | None = None
+    texts: tuple[Text, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    more_problems: int = 0
+    held: Held | None = None
+    waits: bool = False
+    is_continued: bool = False
+
+
+@dataclass(slots=True)
+class _Collected:
+    """Items of one reading, before they are frozen into a `LogState`."""
+
+    path: str
+    redact: tuple[str, ...]
+    fold: LogFold
+    hparams: dict[str, Scalar] = field(default_factory=dict)
+    intents: list[Intent] = field(default_factory=list)
+    results: dict[str, Scalar] = field(default_factory=dict)
+    progress: Progress | None = None
+    outcome: Outcome | None = None
+    texts: dict[str, Text] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    more_problems: int = 0
+    prefix: str = ""
+
+    def take(self, items: Iterable[Item]) -> None:
+        prefix, add = self.prefix, self.fold.add
+        for item in items:
+            if isinstance(item, Point):
+                name = f"{prefix}/{item.metric}" if prefix else item.metric
+                add(name, item.step, item.value)
+            elif isinstance(item, Problem):
+                self.complain(item)
+            else:
+                self._take_rare(item)
+
+    def _take_rare(
+        self, item: Restart | Hparams | Intent | Result | Progress | Outcome | Text
+    ) -> None:
+        match item:
+            case Restart():
+                self.fold.restart_all(item.step)
+            case Hparams():
+                self.hparams.update(redact_all(item.values, self.redact))
+            case Intent():
+                expect = redact_all(item.expect, self.redact)
+                self.intents.append(replace(item, expect=expect))
+            case Result():
+                self.results[item.name] = item.value
+            case Progress():
+                old = self.progress or Progress()
+                self.progress = Progress(
+                    old.step if item.step is None else item.step,
+                    old.total if item.total is None else item.total,
+                )
+            case Outcome():
+                self.outcome = item
+            case Text():
+                self.texts[item.kind] = replace(item, text=redact_text(item.text))
+
+    def complain(self, problem: Problem) -> None:
+        problem = replace(
+            problem,
+            path=self.path,
+            message=clean(redact_text(problem.message)),
+        )
+        if len(self.problems) < PROBLEMS_MAX:
+            self.problems.append(problem)
+        else:
+            self.more_problems += 1
+
+    def state(self, base: LogState, **changes: object) -> LogState:
+        fields: dict[str, object] = {
+            "metrics": self.fold.metrics(),
+            "hparams": self.hparams,
+            "intents": tuple(self.intents),
+            "results": self.results,
+            "progress": self.progress,
+            "outcome": self.outcome,
+            "texts": tuple(self.texts.values()),
+            "problems": tuple(self.problems),
+            "more_problems": self.more_problems,
+        }
+        state = replace(base, **fields, **changes)  # type: ignore[arg-type]
+        return replace(state, points=sum(m.count for m in state.metrics.values()))
+
+
+def _collect(
+    file: RunFile, redact: tuple[str, ...], base: LogState | None, fold: LogFold
+) -> _Collected:
+    collected = _Collected(file.path, redact, fold)
+    if file.match is not None:
+        collected.prefix = file.match.prefix
+    if base is not None:
+        collected.hparams = dict(base.hparams)
+        collected.intents = list(base.intents)
+        collected.results = dict(base.results)
+        collected.progress, collected.outcome = base.progress, base.outcome
+        collected.texts = {text.kind: text for text in base.texts}
+        collected.problems = list(base.problems)
+        collected.more_problems = base.more_problems
+    return collected
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """When and how logs are read.
+
+    Attributes:
+        now_ns: Nanoseconds since the epoch.
+        redact: The user's globs on names of secrets.
+    """
+
+    now_ns: int
+    redact: tuple[str, ...] = ()
+
+    def is_quiet(self, signature: Signature, seconds: float = QUIET_S) -> bool:
+        """Return whether a file was not written to for *seconds*."""
+        return self.now_ns - signature.mtime_ns >= seconds * 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """One reading of one file: ``why`` says why from zero, if it was read before."""
+
+    log: LogState
+    from_zero: bool
+    why: str
+
+
+def read_series(
+    files: Sequence[RunFile], known: Mapping[str, LogState], reading: Reading
+) -> dict[str, LogState]:
+    """Return what *files* say, reading only what is new since *known*.
+
+    Args:
+        files: Files of one series in their order; mostly one file.
+        known: What they said before, by path.
+        reading: When and how.
+    """
+    states: dict[str, LogState] = {}
+    whys: dict[str, str] = {}
+    carry: Mapping[str, MetricSummary] = {}
+    must_reread = went_back = False
+    for file in files:
+        before = _usable(file, known)
+        if before is not None and not must_reread and _is_settled(before, file):
+            states[file.path] = before
+            carry = before.metrics
+            continue
+        done, fold = _read_file(
+            file, None if must_reread else before, carry, None, reading
+        )
+        states[file.path] = done.log
+        whys[file.path] = done.why
+        went_back = went_back or bool(fold.restarts)
+        must_reread = True  # what follows continues from other values now
+        carry = done.log.metrics
+    if went_back:
+        states = _from_zero(files, reading)
+    for file in files:
+        before = _usable(file, known)
+        if before is not None and whys.get(file.path):
+            log = states[file.path]
+            states[file.path] = _believe(before, log, whys[file.path], reading, file)
+    return {
+        path: log
+        if log.is_continued == (index < len(files) - 1)
+        else replace(log, is_continued=index < len(files) - 1)
+        for index, (path, log) in enumerate(states.items())
+    }
+
+
+def _usable(file: RunFile, known: Mapping[str, LogState]) -> LogState | None:
+    before = known.get(file.path)
+    return before if before is not None and before.format == file.format else None
+
+
+def _is_settled(before: LogState, file: RunFile) -> bool:
+    same = before.signature == file.signature
+    return same and not before.waits and before.held is None
+
+
+def _from_zero(files: Sequence[RunFile], reading: Reading) -> dict[str, LogState]:
+    """Read all *files* from zero until every restart is known and left out."""
+    plan: RestartPlan | None = None
+    states: dict[str, LogState] = {}
+    for _ in range(PASSES_MAX):
+        fold = LogFold(plan=plan)
+        states = {
+            file.path: _read_file(file, None, {}, fold, reading)[0].log
+            for file in files
+        }
+        found = fold.plan()
+        if found == (plan or RestartPlan({})):
+            break
+        plan = found
+    return states
+
+
+def _read_file(
+    file: RunFile,
+    before: LogState | None,
+    carry: Mapping[str, MetricSummary],
+    shared: LogFold | None,
+    reading: Reading,
+) -> tuple[_Pass, LogFold]:
+    """Read one file; one that cannot be read keeps what it said before.
+
+    Args:
+        file: The file.
+        before: What it said before; None reads it from zero.
+        carry: Metrics of the earlier files of its series.
+        shared: The fold of a series that is read from zero as a whole.
+        reading: When and how.
+    """
+    member = by_name()[file.format]
+    fold = shared or LogFold(carry)
+    try:
+        if member.whole_file:
+            return _read_document(member, file, before, reading, fold), fold
+        return _read_log(member, file, before, carry, shared, reading)
+    except OSError as exc:
+        problem = Problem(file.path, None, f"cannot be read: {exc.strerror or exc}")
+        base = before or LogState(file.format, file.signature, metrics=fold.metrics())
+        problems = [p for p in base.problems if p != problem][: PROBLEMS_MAX - 1]
+        log = replace(base, problems=(*problems, problem), waits=True)
+        return _Pass(log, from_zero=False, why=""), fold
+
+
+def _read_document(
+    member: LogFormat,
+    file: RunFile,
+    before: LogState | None,
+    reading: Reading,
+    fold: LogFold,
+) -> _Pass:
+    data, signature = read_document(file.full_path)
+    empty = LogState(member.name, signature)
+    chunk = Chunk(file.full_path, data.partition(b"\n")[0], data, 0, 1)
+    memory: dict[str, Scalar] = {}
+    try:
+        # All of it first: half a document must leave no trace in the fold.
+        items = list(member.parse(chunk, memory))
+    except NotYetError as exc:
+        if not reading.is_quiet(signature) or not data:
+            # Still being written: what it said before stays true until it is whole.
+            return _Pass(replace(before or empty, waits=True), from_zero=True, why="")
+        problem = Problem(file.path, None, clean(f"ends in the middle: {exc}"))
+        kept = replace(before or empty, signature=signature, problems=(problem,))
+        return _Pass(replace(kept, waits=False), from_zero=True, why="")
+    collected = _collect(file, reading.redact, None, fold)
+    collected.take(items)
+    log = collected.state(empty, memory=memory, orphans=fold.orphans)
+    return _Pass(log, from_zero=True, why="")
+
+
+def _read_log(
+    member: LogFormat,
+    file: RunFile,
+    before: LogState | None,
+    carry: Mapping[str, MetricSummary],
+    shared: LogFold | None,
+    reading: Reading,
+) -> tuple[_Pass, LogFold]:
+    since = before.cursor if before is not None else None
+    split = getattr(member, "split", None)
+    use_open_line = split is None and reading.is_quiet(file.signature, FINAL_S)
+    with LogReader(
+        file.full_path, since, use_open_line=use_open_line, split=split
+    ) as reader:
+        base = None if reader.is_from_zero else before
+        fold = shared or LogFold(carry if base is None else base.metrics)
+        collected = _collect(file, reading.redact, base, fold)
+        memory = dict(base.memory) if base else {}
+        for chunk in reader.chunks():
+            collected.take(member.parse(chunk, memory))
+        for line in reader.skipped_lines:
+            collected.complain(Problem(file.path, line, "line over 1 MiB, passed over"))
+        for note in reader.notes:
+            collected.complain(Problem(file.path, None, note))
+        if fold.left_out and not any(
+            "are kept" in p.message for p in collected.problems
+        ):
+            note = f"{len(fold.left_out):,} more metrics; only the first 2,000 are kept"
+            collected.complain(Problem(file.path, None, note))
+        log = collected.state(
+            LogState(member.name, reader.signature),
+            cursor=reader.cursor,
+            memory=memory,
+            orphans=fold.orphans + (base.orphans if base else 0),
+            restarts=before.restarts if before else 0,
+            waits=reader.has_open_line,
+        )
+        return _Pass(log, reader.is_from_zero, reader.rewritten), fold
+
+
+def _believe(
+    before: LogState, new: LogState, why: str, reading: Reading, file: RunFile
+) -> LogState:
+    """Return *new*, or *before* while the log may be in the middle of a rewrite."""
+    cursor, since = new.cursor, before.cursor
+    if cursor is None or since is None:
+        return new
+    shorter = cursor.lines < since.lines
+    broken = len(new.problems) > len(before.problems)
+    if not shorter and not broken:
+        # Rewritten with all rows, as when a column was added.
+        return replace(new, restarts=before.restarts)
+    if not reading.is_quiet(new.signature):
+        held = before.held
+        if held is None or not _only_grew(held, file):
+            return replace(before, held=Held(cursor, reading.now_ns), waits=True)
+        if reading.now_ns - held.since_ns < QUIET_S * 1e9:
+            return replace(before, waits=True)
+    if shorter and why != "continued":
+        return replace(new, restarts=before.restarts + 1)
+    return replace(new, restarts=before.restarts)
+
+
+def _only_grew(held: Held, file: RunFile) -> bool:
+    """Return whether the version held back was only appended to since."""
+    try:
+        with LogReader(file.full_path, held.cursor) as reader:
+            return not reader.rewritten
+    except OSError:
+        return False
