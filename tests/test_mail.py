@@ -214,6 +214,14 @@ def test_any_text_gives_a_mail_that_parses(run: str, text: str, page: str):
     assert len(list(parsed.walk())) == 8
 
 
+def test_a_subject_from_elsewhere_is_cleaned_too():
+    header = replace(HEADER, subject="x\r\nBcc: evil@evil.example\x1b[0m\u202e\udc80")
+    message = compose(RENDERED, header=header)
+    assert b"\r\nBcc" not in message
+    subject = parse(message)["Subject"]
+    assert subject == "x\ufffd\ufffdBcc: evil@evil.example\ufffd\ufffd"
+
+
 def test_control_characters_never_reach_a_body():
     odd = replace(RENDERED, text="a\x00b\x1b[1m\udc80\r\nc\rd", mail_html="\ud800\x0c")
     parsed = parse(compose(odd, header=HEADER))

@@ -740,6 +740,33 @@ def test_a_yes_said_too_early_does_not_count():
         assert not server.mails
 
 
+def test_a_stray_answer_is_not_taken_for_the_next_one():
+    # Were it, each recipient would get the answer of the one before.
+    with ScriptedServer({"mail": "250 ok\r\n250 stray"}) as server:
+        with pytest.raises(DeliveryError, match="said unasked: 250 stray"):
+            send(plain(server.port))
+        assert not [line for line in server.commands if line.startswith("RCPT")]
+
+
+@pytest.mark.parametrize("stage", ["greeting", "dot"])
+@pytest.mark.parametrize("fault", [endless_line, endless_answer])
+def test_an_endless_answer_fills_no_memory_while_time_is_left(stage: str, fault: Step):
+    with ScriptedServer({stage: fault}) as server:
+        channel = replace(plain(server.port), timeout_s=60, final_timeout_s=60)
+        started = time.monotonic()
+        with pytest.raises(DeliveryError, match="without an end"):
+            send(channel)
+        assert time.monotonic() - started < 20
+
+
+def test_the_last_words_of_a_server_that_hangs_up_in_the_text_are_heard():
+    with (
+        ScriptedServer({"body": then_drop("552 5.3.4 too big")}) as server,
+        pytest.raises(RefusedError, match="too big"),
+    ):
+        send(plain(server.port), BIG)
+
+
 def test_no_thread_or_socket_is_left_after_a_failure():
     before = threading.active_count()
     for _ in range(3):

@@ -162,9 +162,6 @@ class SmtpSession:
             wire.send(b".\r\n")
             answer = wire.read(seconds)
         except WireError as exc:
-            self._drop()
-            if exc.answer is not None and exc.answer.is_no:
-                raise self._refusal(exc.answer, "the final dot", envelope) from exc
             raise self._lost(str(exc), envelope) from exc
         if answer.is_go_on:
             raise self._lost(f"answered {answer}", envelope)
