@@ -5,7 +5,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mlreport_batch.discover import RunDir, group_runs, walk
-from mlreport_batch.formats import Hparams, Item, LogFormat, NotYetError, Point
+from mlreport_batch.errors import Problem
+from mlreport_batch.formats import (
+    Candidate,
+    Hparams,
+    Item,
+    LogFormat,
+    Match,
+    NotYetError,
+    Point,
+)
 from mlreport_batch.formats.registry import by_name, recognise
 from mlreport_batch.metrics import MetricSummary, fold_points
 from mlreport_batch.tail import Chunk
@@ -104,3 +113,56 @@ def is_same(found: object, wanted: object) -> bool:
         both_nan = math.isnan(found) and math.isnan(wanted)
         return both_nan or found == wanted or math.isclose(found, wanted, rel_tol=1e-4)
     return found == wanted
+
+
+def candidate(
+    path: str, data: bytes, *, beside: Iterable[str] = (), above: Iterable[str] = ()
+) -> Candidate:
+    """Return the candidate that a file at *path* (below the root) would be."""
+    *folders, name = path.split("/")
+    parents = tuple(reversed(["root", *folders]))
+    siblings = frozenset([name, *beside])
+    return Candidate(
+        "/root/" + path,
+        parents,
+        name,
+        data[:8192],
+        len(data),
+        siblings,
+        frozenset(above),
+    )
+
+
+def claim(
+    path: str,
+    data: bytes | str,
+    *,
+    beside: Iterable[str] = (),
+    above: Iterable[str] = (),
+) -> tuple[str, Match] | None:
+    """Return the first format that claims a file, and its claim."""
+    raw = data.encode() if isinstance(data, str) else data
+    for member, match in recognise(candidate(path, raw, beside=beside, above=above)):
+        return member.name, match
+    return None
+
+
+def read(name: str, data: bytes | str, path: str = "/root/run/x.csv") -> list[Item]:
+    """Return the items that the format *name* reads in *data*."""
+    return parse(
+        by_name()[name], data.encode() if isinstance(data, str) else data, path=path
+    )
+
+
+def points(items: Iterable[Item]) -> dict[str, list[tuple[float, float]]]:
+    """Return (step, value) of each metric's points."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for item in items:
+        if isinstance(item, Point):
+            found.setdefault(item.metric, []).append((item.step, item.value))
+    return found
+
+
+def problems(items: Iterable[Item]) -> list[tuple[int | None, str]]:
+    """Return line and message of each problem."""
+    return [(item.line, item.message) for item in items if isinstance(item, Problem)]

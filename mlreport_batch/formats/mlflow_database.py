@@ -33,7 +33,7 @@ _MAGIC = b"SQLite format 3\0"
 _NAMES = frozenset(["mlflow.db", "mlruns.db"])
 _LARGEST = 1.7976931348623157e308  # how MLflow stores an infinity
 _STEPS_BETWEEN_CHECKS = 1_000_000
-_CHECKS_MAX = 2_000
+_CHECKS_MAX = 200  # some seconds
 _WAL_VERSION = slice(18, 20)
 
 
@@ -82,7 +82,7 @@ def read_runs(data: bytes) -> list[DatabaseRun]:
     """Return the runs in the bytes of a database, the oldest first.
 
     Raises:
-        sqlite3.DatabaseError: The bytes are no database, or half of one.
+        sqlite3.DatabaseError: The bytes are no database of MLflow, or half of one.
     """
     header = bytearray(data[:100])
     header[_WAL_VERSION] = b"\1\1"  # only a file on disk can have a write-ahead log
@@ -97,48 +97,50 @@ def read_runs(data: bytes) -> list[DatabaseRun]:
         )
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
-        runs = connection.execute(
-            "SELECT run_uuid, name, status FROM runs "
-            "WHERE lifecycle_stage = 'active' ORDER BY start_time, run_uuid"
-        ).fetchall()
-        taken: set[str] = set()
-        found = []
-        for run_id, name, status in runs:
-            label = clean(str(name or run_id))
-            if label in taken:
-                label = clean(f"{label} {str(run_id)[:8]}")
-            taken.add(label)
-            items = tuple(_items(connection, run_id, str(status)))
-            found.append(DatabaseRun(str(run_id), label, items))
-        return found
+        # A view of that name could be anything.
+        (tables,) = connection.execute(
+            "SELECT count(*) FROM sqlite_schema "
+            "WHERE type = 'table' AND name IN ('runs', 'metrics', 'params')"
+        ).fetchone()
+        if tables != 3:  # noqa: PLR2004
+            raise sqlite3.DatabaseError("no tables of MLflow in it")
+        return _runs(connection)
 
 
-def _items(
-    connection: sqlite3.Connection, run_id: object, status: str
-) -> Iterator[Item]:
-    params: dict[str, Scalar] = {
-        clean(str(key)): clean(str(value), 6000)
-        for key, value in connection.execute(
-            "SELECT key, value FROM params WHERE run_uuid = ? ORDER BY key", (run_id,)
-        )
-    }
-    if params:
-        yield Hparams(params)
-    if status in STATUS_BY_NAME:
-        yield Outcome(STATUS_BY_NAME[status], f"mlflow.db says {status}")
-    rows = connection.execute(
-        "SELECT key, value, step, is_nan FROM metrics "
-        "WHERE run_uuid = ? ORDER BY rowid",
-        (run_id,),
-    )
-    for key, stored, step, is_nan in rows:
+def _runs(connection: sqlite3.Connection) -> list[DatabaseRun]:
+    items: dict[object, list[Item]] = {}
+    labels: dict[object, str] = {}
+    for run_id, name, status in connection.execute(
+        "SELECT run_uuid, name, status FROM runs "
+        "WHERE lifecycle_stage = 'active' ORDER BY start_time, run_uuid"
+    ):
+        label = clean(str(name or run_id))
+        if label in labels.values():
+            label = clean(f"{label} {str(run_id)[:8]}")
+        labels[run_id], items[run_id] = label, []
+        if str(status) in STATUS_BY_NAME:
+            outcome = STATUS_BY_NAME[str(status)]
+            items[run_id].append(Outcome(outcome, f"mlflow.db says {status}"))
+    for run_id, key, text in connection.execute(
+        "SELECT run_uuid, key, value FROM params ORDER BY key"
+    ):
+        if run_id in items:
+            values: dict[str, Scalar] = {clean(str(key)): clean(str(text), 6000)}
+            items[run_id].append(Hparams(values))
+    for run_id, key, stored, step, is_nan in connection.execute(
+        "SELECT run_uuid, key, value, step, is_nan FROM metrics ORDER BY rowid"
+    ):
         value = math.nan if is_nan else value_of(stored)
         at = value_of(step)
-        if value is None or at is None or at - at != 0:
+        if run_id not in items or value is None or at is None or at - at != 0:
             continue
         if abs(value) >= _LARGEST:
             value = math.copysign(math.inf, value)
-        yield Point(clean(str(key)), at, value)
+        items[run_id].append(Point(clean(str(key)), at, value))
+    return [
+        DatabaseRun(str(run_id), label, tuple(items[run_id]))
+        for run_id, label in labels.items()
+    ]
 
 
 def _labelled(run: DatabaseRun) -> Iterator[Item]:

@@ -1,0 +1,248 @@
+"""Rows: what is a metric, what is a step, and what is wrong with a line."""
+
+import math
+
+import pytest
+from formats_reading import claim, parse, points, problems, read
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlreport_batch.formats._numbers import to_number, value_of
+from mlreport_batch.formats.bookkeeping import is_bookkeeping, step_column
+from mlreport_batch.formats.registry import by_name
+
+
+def test_blank_cells_are_missing_and_words_for_nan_and_inf_are_values():
+    items = read("csv", "step,a,b\n1,,nan\n2,NA,inf\n3,None,-Infinity\n4, ,0.5\n")
+    found = points(items)
+    assert "a" not in found
+    assert [value for _, value in found["b"]][1:] == [math.inf, -math.inf, 0.5]
+    assert math.isnan(found["b"][0][1])
+    assert not problems(items)
+
+
+def test_a_column_that_starts_with_text_is_no_metric_and_no_problem():
+    items = read("csv", "epoch,note,loss\n0,warm,0.5\n1,3,0.4\n")
+    assert points(items) == {"loss": [(0, 0.5), (1, 0.4)]}
+    assert not problems(items)
+
+
+def test_the_first_bad_cell_is_reported_and_the_rest_of_its_row_is_used():
+    data = "epoch,loss,acc\n0,0.5,0.1\n1,oops,0.2\n2,0x10,0.3\n3,1_0,0.4\n"
+    items = read("csv", data)
+    assert points(items)["acc"] == [(0, 0.1), (1, 0.2), (2, 0.3), (3, 0.4)]
+    assert points(items)["loss"] == [(0, 0.5)]
+    assert problems(items) == [
+        (3, "'oops' for loss is no number; such cells are left out")
+    ]
+
+
+def test_the_first_ragged_row_is_reported_and_all_are_left_out():
+    items = read("csv", "epoch,loss,acc\n0,0.5\n1,0.4,0.2\n2,0.3,0.2,9\n3,0.1,0.2,,\n")
+    assert points(items)["loss"] == [(1, 0.4), (3, 0.1)]
+    assert problems(items) == [
+        (2, "2 cells where the header has 3; such rows are left out")
+    ]
+
+
+def test_a_repeated_header_is_no_data_and_another_header_takes_over():
+    data = (
+        "epoch,loss\n0,1\nepoch,loss\n0,2\nepoch,loss,acc\n1,3,0.5\nepoch ,loss ,acc\n"
+    )
+    items = read("csv", data)
+    assert points(items) == {"loss": [(0, 1), (0, 2), (1, 3)], "acc": [(1, 0.5)]}
+    assert not problems(items)
+
+
+def test_rows_without_a_step_column_are_counted_from_zero():
+    items = read("csv", "loss,accuracy\n0.5,0.1\n\n0.4,0.2\n")
+    assert points(items)["loss"] == [(0, 0.5), (1, 0.4)]
+
+
+def test_a_blank_or_text_step_takes_the_last_one_else_the_row_number():
+    items = read("csv", "epoch,loss\nfirst,9\n5,8\n,7\nNaN,6\nlast,5\n")
+    assert points(items)["loss"] == [(0, 9), (5, 8), (5, 7), (5, 6), (5, 5)]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|", "  "])
+def test_any_separator_is_found_in_the_header(separator: str):
+    rows = [["epoch", "loss", "val_loss"], ["0", "0.5", "0.25"]]
+    data = "".join(separator.join(row) + "\r\n" for row in rows)
+    assert points(read("csv", data)) == {"loss": [(0, 0.5)], "val_loss": [(0, 0.25)]}
+
+
+def test_quoted_names_and_cells_may_hold_the_separator():
+    data = 'step,"loss, total",text\n1,0.5,"a, ""b"""\n2,0.4,"c"\n'
+    items = read("csv", data)
+    assert points(items) == {"loss, total": [(1, 0.5), (2, 0.4)]}
+    assert not problems(items)
+
+
+def test_padded_columns_of_older_yolo_are_stripped():
+    data = "      epoch,   train/box_loss,  metrics/mAP50(B)\n    0,   0.05,   0.1\n"
+    assert points(read("csv", data)) == {
+        "train/box_loss": [(0, 0.05)],
+        "metrics/mAP50(B)": [(0, 0.1)],
+    }
+
+
+def test_a_byte_order_mark_is_stripped_and_utf_16_is_refused_by_name():
+    assert points(read("csv", b"\xef\xbb\xbfepoch,loss\n0,1\n")) == {"loss": [(0, 1)]}
+    items = read("csv", "epoch,loss\n0,1\n".encode("utf-16"))
+    assert problems(items) == [
+        (1, "UTF-16 text; logs are read as UTF-8, so it is left out")
+    ]
+    assert not points(items)
+
+
+def test_nul_bytes_are_passed_over_and_reported_once():
+    items = read("csv", b"epoch,loss\n0,1\n\0\0\0\n\0\0001,2\n")
+    assert points(items)["loss"] == [(0, 1), (1, 2)]
+    assert problems(items) == [
+        (3, "NUL bytes, as a power loss leaves them; they are passed over")
+    ]
+
+
+def test_names_are_cleaned_and_equal_names_are_kept_apart():
+    items = read("csv", "epoch,lo\x1bss,lo\x1bss\n0,1,2\n")
+    assert points(items) == {"lo\ufffdss": [(0, 1)], "lo\ufffdss.1": [(0, 2)]}
+
+
+def test_huge_numbers_neither_crash_nor_turn_into_text():
+    items = read("csv", "epoch,loss\n0," + "9" * 5000 + "\n1,1e400\n2,-1e400\n")
+    assert [value for _, value in points(items)["loss"]] == [
+        math.inf,
+        math.inf,
+        -math.inf,
+    ]
+
+
+def test_a_log_without_names_is_reported_once():
+    assert problems(read("csv", "0.1,0.2\n0.3,0.4\n")) == [
+        (1, "no column names; rows before a header line are left out")
+    ]
+
+
+def test_a_savetxt_header_is_recognised_behind_its_mark():
+    data = "# epoch loss\n0 0.5\n"
+    assert claim("run/history.csv", data)[0] == "csv"
+    assert points(read("csv", data)) == {"loss": [(0, 0.5)]}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "sepal_length,sepal_width,species\n5.1,3.5,setosa\n",
+        "id,name,price\n1,a,2.5\n",
+        "name;age\nbob;3\n",
+        "1,2,3\n4,5,6\n",
+        "date,open,close,volume\n2020-01-01,1,2,3\n",
+        "image,label\ncat.png,1\n",
+        "epoch,loss",
+        "",
+    ],
+)
+def test_a_data_set_is_no_log(data: str):
+    assert claim("data/train.csv", data) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "name"),
+    [
+        ("run/results.csv", "epoch,train/box_loss\n1,0.5\n", "csv"),
+        ("run/results.csv", "step,train_loss,train_accuracy\n1,0.5,0.1\n", "csv"),
+        ("run/history.csv", "epoch,train_loss,valid_loss,time\n0,1,2,00:01\n", "csv"),
+        ("run/anything.csv", "train_loss,val_acc\n0.1,0.2\n", "csv"),
+        ("run/metrics.csv", "epoch,val_loss,step\n0,,1\n", "lightning"),
+        ("run/log.csv", "epoch,accuracy,loss\n0,0.5,1\n", "keras"),
+        ("run/summary.csv", "epoch,train_loss,eval_loss,lr\n0,1,2,3\n", "timm"),
+        ("run/progress.csv", "time/total_timesteps,rollout/x\n1,2\n", "sb3_csv"),
+        ("run/progress.csv", "loss,training_iteration,pid\n1,2,3\n", "ray_progress"),
+        ("run/my_metrics.tsv", "a\tb\n1\t2\n", "csv"),
+    ],
+)
+def test_logs_are_recognised_by_name_and_content(path: str, data: str, name: str):
+    assert claim(path, data)[0] == name
+
+
+def test_bookkeeping_is_told_from_metrics():
+    for name in ("Epoch", "global_step", "train/epoch", "time", "_runtime", "Step"):
+        assert is_bookkeeping(name)
+    for name in ("loss", "step_loss", "epoch_time", "timers/step", "time/fps", "lr"):
+        assert not is_bookkeeping(name)
+    assert step_column(["epoch", "loss", "step"]) == 2
+    assert step_column(["loss"]) is None
+
+
+def test_a_short_row_of_timm_lacks_its_evaluation():
+    data = "epoch,train_loss,eval_loss,eval_top1,lr\n0,1,2,3,0.1\n1,0.5,0.01\n"
+    assert points(read("timm", data)) == {
+        "train_loss": [(0, 1), (1, 0.5)],
+        "eval_loss": [(0, 2)],
+        "eval_top1": [(0, 3)],
+        "lr": [(0, 0.1), (1, 0.01)],
+    }
+
+
+def test_a_name_with_a_comma_does_not_shift_the_columns_of_sb3():
+    data = "rollout/a, b,time/total_timesteps,train/loss\n1,128,0.5\n2,256,0.4\n"
+    items = read("sb3_csv", data)
+    assert points(items)["train/loss"] == [(128, 0.5), (256, 0.4)]
+    assert not problems(items)
+
+
+def test_bulk_layout_names_the_same_columns_as_the_reader():
+    for name in ("csv", "lightning", "keras", "dvclive", "sb3_csv", "ray_progress"):
+        header = {
+            "dvclive": b"step\ttimestamp\tloss",
+            "sb3_csv": b"train/loss,time/total_timesteps\r",
+            "ray_progress": b"loss,training_iteration,pid",
+        }.get(name, b"epoch,step,loss\r")
+        layout = by_name()[name].bulk_layout(header)
+        assert [metric for _, metric in layout.metrics] in (["loss"], ["train/loss"])
+        assert layout.step is not None
+        assert by_name()[name].bulk_layout(b"1,2,3") is None
+
+
+CELL = st.sampled_from(["", "0.5", "nan", "1e-3", "x", "NA", " 2 ", "-inf", '"q"'])
+
+
+@given(
+    rows=st.lists(st.lists(CELL, min_size=3, max_size=3), max_size=12),
+    cuts=st.lists(st.integers(0, 400), max_size=5),
+)
+def test_rows_agree_with_a_naive_reading(rows: list[list[str]], cuts: list[int]):
+    data = "".join(
+        ",".join(row) + "\n" for row in [["epoch", "a", "b"], *rows]
+    ).encode()
+    naive = {"a": [], "b": []}
+    last = None
+    for number, row in enumerate(rows):
+        cells = [cell.strip().strip('"') for cell in row]
+        step = to_number(cells[0])
+        last = step if step is not None and math.isfinite(step) else last
+        for name, cell in zip("ab", cells[1:], strict=True):
+            naive[name].append((number if last is None else last, cell))
+    items = parse(by_name()["csv"], data, [cut % (len(data) + 1) for cut in cuts])
+    found = points(items)
+    for name, cells in naive.items():
+        first = next((cell for _, cell in cells if cell not in ("", "NA")), "0")
+        is_text = to_number(first) is None
+        wanted = [
+            (step, value)
+            for step, cell in cells
+            if not is_text and (value := to_number(cell)) is not None
+        ]
+        assert repr(found.get(name, [])) == repr([(float(s), v) for s, v in wanted])
+
+
+def test_numbers_are_read_more_strictly_than_python_reads_them():
+    assert to_number("1_000") is None
+    assert to_number("١٢") is None
+    assert to_number("0x1p3") is None
+    assert value_of(True) is None
+    assert value_of(10**400) == math.inf
+    assert value_of(-(10**400)) == -math.inf
+    assert value_of("0.5") == 0.5
+    assert value_of("") is None
+    assert value_of([1]) is None

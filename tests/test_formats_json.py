@@ -1,0 +1,277 @@
+"""JSON and YAML: lines, documents, settings and what is cut off."""
+
+import json
+import math
+
+import pytest
+from formats_reading import claim, hparams_of, parse, points, problems, read
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlreport_batch.formats import (
+    Hparams,
+    Intent,
+    NotYetError,
+    Outcome,
+    Point,
+    Progress,
+    Result,
+    Text,
+)
+from mlreport_batch.formats._json import BadJsonError, load_document
+from mlreport_batch.formats.registry import by_name
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(max_size=5), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+def test_lines_yield_nested_numbers_and_numbers_in_text():
+    data = (
+        '{"step": 1, "loss": NaN, "eval": {"acc": 0.5, "n": {"x": "1e-3"}}}\n'
+        '{"step": 2, "loss": -Infinity, "ok": true, "list": [1], "none": null}\n'
+    )
+    found = points(read("json_lines", data))
+    assert found["eval/acc"] == [(1, 0.5)]
+    assert found["eval/n/x"] == [(1, 0.001)]
+    assert found["loss"][1] == (2, -math.inf)
+    assert math.isnan(found["loss"][0][1])
+    assert found.keys() == {"loss", "eval/acc", "eval/n/x"}
+
+
+def test_the_surest_step_key_of_each_row_counts():
+    data = (
+        '{"epoch": 1, "global_step": 100, "loss": 1}\n{"epoch": 1, "val_loss": 2}\n'
+        '{"val_loss": 3}\n'
+    )
+    found = points(read("json_lines", data))
+    assert found["loss"] == [(100, 1)]
+    assert found["val_loss"] == [(1, 2), (1, 3)]
+    assert points(read("json_lines", '{"loss": 1}\n\n{"loss": 2}\n'))["loss"] == [
+        (0, 1),
+        (1, 2),
+    ]
+
+
+def test_the_first_line_that_is_no_object_is_reported():
+    deep = "[" * 70 + "]" * 70
+    data = f'{{"step": 1, "loss": 1}}\nhello\n[1]\n{deep}\n{{"step": 2, "loss": 2}}\r\n'
+    items = read("json_lines", data)
+    assert points(items)["loss"] == [(1, 1), (2, 2)]
+    assert problems(items) == [
+        (2, "no JSON (Expecting value); such lines are left out")
+    ]
+    items = read("json_lines", f'{{"a": {deep}}}\n')
+    assert problems(items) == [(1, "nested deeper than 64 levels")]
+
+
+def test_line_separators_inside_text_do_not_cut_a_line():
+    items = read("json_lines", '{"step": 1, "note": "a\u2028b", "loss": 1}\n')
+    assert points(items) == {"loss": [(1, 1)]}
+    assert not problems(items)
+
+
+def test_numbers_of_thousands_of_digits_are_survived():
+    items = read("json_lines", '{"step": 1, "loss": ' + "9" * 5000 + ', "acc": 0.5}\n')
+    assert points(items) == {"loss": [(1, math.inf)], "acc": [(1, 0.5)]}
+
+
+def test_a_config_in_every_row_is_yielded_when_it_changes():
+    row = '{"training_iteration": %d, "loss": 1, "config": {"lr": %s}, "done": %s}\n'
+    data = (
+        row % (1, "0.1", "false") + row % (2, "0.1", "false") + row % (3, "1", "true")
+    )
+    items = read("ray_result", data)
+    assert [item.values for item in items if isinstance(item, Hparams)] == [
+        {"lr": 0.1},
+        {"lr": 1},
+    ]
+    assert [item.status for item in items if isinstance(item, Outcome)] == ["finished"]
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "name"),
+    [
+        ("run/log.jsonl", '{"step": 1, "loss": 1}\n', "json_lines"),
+        ("run/metrics.json", '{"iteration": 9, "loss": 1}\n', "json_lines"),
+        ("run/metrics.json", '{"loss": 1}\n{"loss": 2}\n', "json_lines"),
+        ("run/train.log", '{"loss": 1, "acc": 2}\n', "json_lines"),
+        ("run/metrics.json", '{"loss": 1, "acc": 0.5}', "json"),
+        ("run/metrics.json", '{\n "loss": 1,\n "acc": 0.5\n}\n', "json"),
+        ("run/test_results.json", '{"acc": 0.5}', "hf_results"),
+        ("run/eval-scores.json", '{"acc": 0.5}', "json"),
+        ("run/evals_result.json", '{"train": {"rmse": [1, 2]}}', "json"),
+        ("run/result.json", '{"loss": 1, "training_iteration": 1}\n', "ray_result"),
+        ("run/progress.json", '{"time/total_timesteps": 1}\n', "sb3_json"),
+        ("run/args.yaml", "lr: 1\n", "hparams"),
+        ("run/hparams.json", '{"lr": 1}', "hparams"),
+        ("run/config.yaml", "lr: 1\n", "hparams"),
+        ("run/config.json", '{"model_type": "bert"}', "model_config"),
+        ("run/intent.yml", "purpose: x\n", "intent"),
+        ("run/model.json", '{"class_name": "F", "config": {}}', "model_text"),
+        ("run/model_summary.txt", "Layer (type) Param #", "model_text"),
+        ("run/.hydra/config.yaml", "lr: 1\n", "hydra"),
+        ("run/.hydra/overrides.yaml", "- lr=1\n", "hydra_overrides"),
+    ],
+)
+def test_documents_and_lines_are_told_apart(path: str, data: str, name: str):
+    assert claim(path, data)[0] == name
+
+
+@pytest.mark.parametrize(
+    ("path", "data"),
+    [
+        ("data/train.jsonl", '{"text": "hello", "label": 3}\n'),
+        ("data/items.json", '{"a": 1}\n'),
+        ("run/package.json", '{"name": "x"}'),
+        ("run/metrics.json", "[1, 2]"),
+        ("run/tokenizer_config.json", '{"a": 1}'),
+        ("run/notes.txt", "epoch 1 loss 2\n"),
+        ("run/log.jsonl", '{"step": 1'),
+        ("run/log.jsonl", "[" * 100 + "\n"),
+        ("run/model.txt", "tree\nversion=v4\nnum_class=1 param"),
+        ("run/args.json", "[1]"),
+        ("run/metrics.csv", ""),
+        ("run/error.txt", "no trial"),
+    ],
+)
+def test_other_files_are_left_alone(path: str, data: str):
+    assert claim(path, data) is None
+
+
+def test_a_first_row_longer_than_the_head_is_recognised():
+    row = json.dumps({"training_iteration": 1, "loss": 2, "config": {"x": "y" * 9000}})
+    assert claim("run/metrics.json", row + "\n")[0] == "json_lines"
+
+
+def test_documents_yield_results_and_histories():
+    items = read("json", '{"acc": 0.5, "per": {"a": "0.1", "n": [1, "x"]}, "epoch": 3}')
+    assert items == [Result("acc", 0.5), Result("per/a", 0.1)]
+    items = read("json", '{"train": {"rmse": [3, 2, NaN]}}')
+    assert [(i.step, i.metric) for i in items if isinstance(i, Point)] == [
+        (0, "train/rmse"),
+        (1, "train/rmse"),
+        (2, "train/rmse"),
+    ]
+
+
+@given(VALUES)
+def test_every_cut_of_a_document_is_not_there_yet_or_wrong_never_a_crash(value: object):
+    whole = json.dumps(value).encode()
+    load_document(whole)
+    for end in range(len(whole)):
+        try:
+            load_document(whole[:end])
+        except NotYetError:
+            continue
+        except BadJsonError:
+            raise AssertionError(whole[:end]) from None
+
+
+@pytest.mark.parametrize(
+    ("data", "line", "message"),
+    [
+        (b'{"a": 1,\n "b" 2}', 2, "Expecting ':' delimiter"),
+        (b'{"a": 1}\n{"a": 2}', 2, "Extra data"),
+        (b"[" * 65 + b"]" * 65, 1, "nested deeper than 64 levels"),
+        ("{}".encode("utf-16"), 1, "UTF-16 text; JSON is read as UTF-8"),
+    ],
+)
+def test_broken_documents_say_where(data: bytes, line: int, message: str):
+    assert problems(parse(by_name()["json"], data, path="/root/run/metrics.json")) == [
+        (line, message)
+    ]
+
+
+def test_brackets_in_text_are_no_depth():
+    text = json.dumps({"a": "[" * 500, "b": '\\"[' * 90})
+    assert load_document(text.encode())["a"] == "[" * 500
+
+
+def test_settings_are_flattened_and_wandb_values_unwrapped():
+    items = read("hparams", "a: {b: 1, c: [1, 2]}\nd: x\n", "/root/run/hparams.yaml")
+    assert hparams_of(items) == {"a.b": 1, "a.c": "[1, 2]", "d": "x"}
+    wrapped = (
+        "wandb_version: 1\n_wandb: {value: {a: 1}}\nlr: {desc: null, value: 0.1}\n"
+    )
+    assert hparams_of(read("hparams", wrapped, "/root/config.yaml")) == {"lr": 0.1}
+    assert problems(read("hparams", "a: [\n", "/root/args.yaml"))
+    assert problems(read("hparams", "- 1\n", "/root/args.yaml")) == [
+        (1, "a list where names with values were expected")
+    ]
+    assert problems(read("hparams", "just text\n", "/root/args.yaml"))
+    with pytest.raises(NotYetError):
+        read("hparams", "", "/root/hparams.yaml")
+
+
+def test_the_intent_of_a_run_is_read_and_unknown_keys_are_named():
+    text = "purpose: beat\n  the base\nexpect: {optimizer: {lr: 0.1}}\n"
+    text += "to: a@b.example\nx: 1\n"
+    items = read("intent", text, "/root/run/intent.yaml")
+    assert items[-1] == Intent({"optimizer.lr": 0.1}, "beat the base", ("a@b.example",))
+    assert problems(items) == [(None, "unknown key 'x'; known are expect, purpose, to")]
+    items = read("intent", '{"expect": [1], "to": ["a", 2]}', "/root/run/intent.json")
+    assert items[-1] == Intent({}, "", ("a",))
+    assert problems(items) == [
+        (None, "expect must be names with values; it is passed over")
+    ]
+
+
+def test_overrides_that_choose_a_group_are_no_hyperparameters():
+    text = (
+        "hydra:\n  overrides:\n    task: [model=big, +lr=1e-3, ++a.b=x, ~gone, c=]\n"
+        "  runtime:\n    choices: {model: big}\n"
+    )
+    (item,) = read("hydra_overrides", text, "/root/run/.hydra/hydra.yaml")
+    assert item == Intent({"lr": 0.001, "a.b": "x", "c": None})
+    (item,) = read(
+        "hydra_overrides",
+        "- opt.lr=0.1\n- 'l=[1,2]'\n- 'bad=['\n",
+        "/r/.hydra/overrides.yaml",
+    )
+    assert item == Intent({"opt.lr": 0.1, "l": "[1, 2]", "bad": "["})
+
+
+def test_the_trainer_state_with_the_most_steps_is_used():
+    state = b'{"global_step": %d, "log_history": []}'
+    _, root = claim("bert/trainer_state.json", state % 16)
+    _, old = claim("bert/checkpoint-16/trainer_state.json", state % 16)
+    _, new = claim("bert/checkpoint-104/trainer_state.json", state % 104)
+    assert sorted([old, root, new], key=lambda match: match.rank) == [new, root, old]
+    assert (root.levels_up, old.levels_up) == (0, 1)
+    assert (
+        claim("bert/trainer_log.jsonl", '{"current_steps": 1, "loss": 2}\n')[1].rank > 0
+    )
+
+
+def test_trainer_states_of_odd_content_are_survived():
+    text = '{"global_step": "x", "max_steps": -1, "best_metric": 2, '
+    text += '"log_history": [1, {"loss": [1]}]}'
+    assert read("trainer_state", text, "/root/trainer_state.json") == [
+        Hparams({"max_steps": -1}),
+        Result("best_metric", 2.0),
+    ]
+
+
+def test_progress_of_llamafactory_is_read():
+    items = read("llamafactory", '{"current_steps": 5, "total_steps": 60, "loss": 1}\n')
+    assert items == [Progress(5, 60), Point("loss", 5, 1)]
+
+
+def test_models_are_described_in_a_few_lines():
+    model = {
+        "class_name": "Sequential",
+        "config": {
+            "name": "m",
+            "layers": [{"class_name": "Dense", "config": {"units": 3}}],
+        },
+    }
+    (item,) = read("model_text", json.dumps(model), "/root/model.json")
+    assert item == Text("model", "Sequential m\n  Dense(units=3)")
+    (item,) = read("model_config", '{"architectures": ["A", "B"], "n": 1, "x": {}}')
+    assert item == Text("model", "architectures: A, B\nn: 1")
