@@ -4,6 +4,8 @@ A tick without news must stay cheap, so nothing but `quick` and `glance` is impo
 before it is known that there is something to do.
 """
 
+# ruff: noqa: PTH - pathlib is too heavy for a tick without news
+
 import argparse
 import contextlib
 import os
@@ -213,7 +215,7 @@ def _run(args: argparse.Namespace) -> int:
 def _quick_key(args: argparse.Namespace) -> tuple[str, str | None]:
     """Return the config's key and the state folder, None where it takes a closer look.
 
-    Nothing heavy may be imported here: this is what a tick without news runs.
+    Nothing heavy may be imported here: it is what a tick without news runs.
     """
     if args.paths and not args.config:
         out = os.path.abspath(os.path.expanduser(args.out or DEFAULT_OUT))

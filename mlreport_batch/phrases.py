@@ -4,6 +4,8 @@
 the report's description make. Fields in braces are filled by the caller.
 """
 
+# ruff: noqa: E501 - one sentence, one line
+
 _ENGLISH = {
     "reached_end": "reached step {step}, the last one planned",
     "nothing_yet": "nothing was written yet",
@@ -52,7 +54,7 @@ _ENGLISH = {
     "cut_results": "{shown} of {total} results are shown",
     "digest_headline": "{runs} runs have news; {alerts} need attention",
     "digest_headline_fine": "{runs} runs have news",
-    "expect_value": "{value}",
+    "drawn_plainly": "This report could not be drawn and is sent as plain text: {why}",
 }
 
 _KOREAN = {
@@ -103,7 +105,7 @@ _KOREAN = {
     "cut_results": "결과 {total}개 중 {shown}개 표시",
     "digest_headline": "새 소식이 있는 실행 {runs}개, 그중 {alerts}개는 확인 필요",
     "digest_headline_fine": "새 소식이 있는 실행 {runs}개",
-    "expect_value": "{value}",
+    "drawn_plainly": "보고서를 그릴 수 없어 일반 텍스트로 보냅니다: {why}",
 }
 
 CATALOGUES = {"en": _ENGLISH, "ko": _KOREAN}

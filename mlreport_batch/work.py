@@ -7,14 +7,16 @@ batches of runs with any executor:
 * `draw_batch`: report -> `Drawn` (pages and the frozen mail)
 """
 
-from datetime import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cache, partial
+from typing import TYPE_CHECKING
 
-from mlreport_batch.changes import Changes, Snapshot, compare, snapshot_of
+from mlreport_batch.changes import Snapshot, compare, snapshot_of
 from mlreport_batch.describe import Occasion, Wishes, describe, local_now
 from mlreport_batch.discover import RunDir
-from mlreport_batch.errors import MlreportError
+from mlreport_batch.errors import ConfigError, MlreportError, RenderError
 from mlreport_batch.insights import (
     Alert,
     AlertRules,
@@ -26,11 +28,16 @@ from mlreport_batch.insights import (
     status_of,
 )
 from mlreport_batch.logs import FINAL_S, QUIET_S
+from mlreport_batch.phrases import phrase
 from mlreport_batch.reader import RunState, read_run
 from mlreport_batch.redact import redact_text
-from mlreport_batch.render import Renderer
+from mlreport_batch.render import Rendered, Renderer
 from mlreport_batch.report import Digest, Report
+from mlreport_batch.text import clean
 from mlreport_batch.view import RunView, view_of
+
+if TYPE_CHECKING:
+    from mlreport_batch.bounded import BoundedChild
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,35 +342,85 @@ class DrawSettings:
     """How reports are drawn: the local engine's settings."""
 
     template: str | None = None
-    extra: Mapping[str, str] = field(default_factory=dict)
 
 
 def draw_batch(tasks: Sequence[DrawTask], settings: DrawSettings) -> list[Drawn]:
-    """Return each report drawn by the local engine and put into its frozen mail."""
+    """Return each report drawn by the local engine and put into its frozen mail.
+
+    The drawing happens in a child process with limits. A report that cannot be
+    drawn goes out as plain text, marked.
+    """
+    return [_draw_bounded(task, settings) for task in tasks]
+
+
+def _draw_bounded(task: DrawTask, settings: DrawSettings) -> Drawn:
+    from mlreport_batch.bounded import ChildFailedError
+
+    try:
+        drawn = _child(settings).call(task)
+    except ChildFailedError as exc:
+        return draw_plainly(task, f"the renderer {exc}")
+    if drawn.error is None or isinstance(drawn.error, ConfigError):
+        return drawn
+    return draw_plainly(task, str(drawn.error.message))
+
+
+@cache
+def _child(settings: DrawSettings) -> "BoundedChild[DrawTask, Drawn]":
+    import atexit
+
+    from mlreport_batch.bounded import BoundedChild
+
+    child = BoundedChild(partial(_draw_local, settings=settings))
+    atexit.register(child.close)
+    return child
+
+
+def _draw_local(task: DrawTask, settings: DrawSettings) -> Drawn:
     from mlreport_batch.render.local import LocalRenderer
 
-    renderer = LocalRenderer(settings.template)
-    return [draw(renderer, task) for task in tasks]
+    return draw(LocalRenderer(settings.template), task)
+
+
+def draw_plainly(task: DrawTask, why: str) -> Drawn:
+    """Return a report as plain text only, for when its engine failed."""
+    import html
+
+    from mlreport_batch.render import plain
+
+    note = phrase(task.report.language, "drawn_plainly", why=redact_text(clean(why)))
+    text = f"{plain.write(task.report)}\n{note}\n"
+    page = (
+        '<!doctype html><meta charset="utf-8"><pre style="white-space:pre-wrap;'
+        f'font:13px/1.5 monospace">{html.escape(text)}</pre>'
+    )
+    rendered = Rendered(mail_html=page, page_html=page, text=text, pdf=None)
+    return replace(_composed(task, rendered), note=note)
 
 
 def draw(renderer: Renderer, task: DrawTask) -> Drawn:
     """Return one report drawn by *renderer* and put into its frozen mail."""
-    from mlreport_batch.errors import RenderError
-    from mlreport_batch.mail import MailHeader, compose
-
-    rid = task.report.rid
     try:
-        rendered = renderer.render(task.report)
-        assert isinstance(task.header, MailHeader)  # noqa: S101
-        message = compose(rendered, header=task.header)
+        return _composed(task, renderer.render(task.report))
     except MlreportError as exc:
-        return Drawn(rid, error=exc)
+        return Drawn(task.report.rid, error=exc)
     except Exception as exc:  # noqa: BLE001 - one bad report never holds up the others
         error = RenderError(
             redact_text(f"{type(exc).__name__}: {exc}"),
             kept="Its news stay owed",
             advice="This is a bug of mlreport-batch; please report it",
         )
-        error.__cause__ = exc
-        return Drawn(rid, error=error)
-    return Drawn(rid, message, rendered.page_html, rendered.pdf, rendered.note)
+        return Drawn(task.report.rid, error=error)
+
+
+def _composed(task: DrawTask, rendered: Rendered) -> Drawn:
+    from mlreport_batch.mail import MailHeader, compose
+
+    assert isinstance(task.header, MailHeader)  # noqa: S101
+    return Drawn(
+        task.report.rid,
+        compose(rendered, header=task.header),
+        rendered.page_html,
+        rendered.pdf,
+        rendered.note,
+    )
