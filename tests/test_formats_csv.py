@@ -246,3 +246,20 @@ def test_numbers_are_read_more_strictly_than_python_reads_them():
     assert value_of("0.5") == 0.5
     assert value_of("") is None
     assert value_of([1]) is None
+
+
+def test_columns_beyond_ten_thousand_are_left_out_and_said():
+    names = ",".join(f"m{number}" for number in range(12_000))
+    data = f"epoch,{names}\n0,{',' * 11_999}\n1,{','.join(['1'] * 12_000)}\n"
+    items = read("csv", data)
+    assert len(points(items)) == 10_000
+    assert problems(items) == [
+        (1, "12,001 columns; metrics beyond the first 10,000 are left out")
+    ]
+
+
+def test_a_header_longer_than_the_tail_remembers_is_kept():
+    name = "m" * 70_000
+    data = f"epoch,{name}\n0,1\n1,2\n".encode()
+    cuts = [data.index(b"0,1")]
+    assert [point.value for point in parse(by_name()["csv"], data, cuts)] == [1, 2]

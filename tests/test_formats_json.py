@@ -16,10 +16,12 @@ from mlreport_batch.formats import (
     Point,
     Progress,
     Result,
+    Role,
     Text,
 )
 from mlreport_batch.formats._json import BadJsonError, load_document
 from mlreport_batch.formats.registry import by_name
+from mlreport_batch.text import clean
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=8),
@@ -275,3 +277,26 @@ def test_models_are_described_in_a_few_lines():
     assert item == Text("model", "Sequential m\n  Dense(units=3)")
     (item,) = read("model_config", '{"architectures": ["A", "B"], "n": 1, "x": {}}')
     assert item == Text("model", "architectures: A, B\nn: 1")
+
+
+def test_results_make_a_run_only_where_nothing_else_does():
+    text = '{"acc": 0.5}'
+    assert claim("run/metrics.json", text)[1].role is Role.metrics
+    assert claim("run/metrics.json", text, beside=["log.csv"])[1].role is Role.context
+    assert claim("run/eval.json", text)[1].role is Role.context
+    assert claim("hf/all_results.json", text)[1].role is Role.metrics
+    beside = ["checkpoint-8"]
+    assert claim("hf/all_results.json", text, beside=beside)[1].role is Role.context
+
+
+def test_long_runs_of_escapes_are_passed_over_in_one_go():
+    hostile = "[" * 65 + '"' + '\\"' * 200_000
+    with pytest.raises(BadJsonError):
+        load_document(hostile.encode())
+
+
+def test_long_names_are_metrics_like_others():
+    name = "loss" * 200
+    assert points(read("json_lines", json.dumps({"step": 1, name: 2}) + "\n")) == {
+        clean(name): [(1, 2)]
+    }

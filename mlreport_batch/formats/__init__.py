@@ -71,8 +71,8 @@ class Match:
         twin: Files of one run with the same twin key hold the same rows; only
             the one with the lowest ``rank`` is used.
         rank: See ``twin``.
-        fallback: Whether the file is used only where the run has no metrics file
-            that is none: TensorBoard events mostly repeat what a log beside them
+        fallback: Whether the file is used only where no other file of the run
+            holds points: TensorBoard events mostly repeat what a log beside them
             says, under other names.
         series: Files of one run with the same series continue one another, in
             natural order of their names: a later one whose steps go back overtakes

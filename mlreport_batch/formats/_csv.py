@@ -17,6 +17,8 @@ from mlreport_batch.text import clean, shorten
 
 _SEPARATORS = ",\t;|"
 _NAN: Final = math.nan
+_REMEMBERED_MAX = 4096
+_COLUMNS_MAX = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +60,17 @@ def separator_of(line: str) -> str:
     return mark if most else " "
 
 
-@lru_cache(maxsize=256)
 def build_header(line: str) -> Header | None:
     """Return the columns of a header *line*, or None if it holds numbers or nothing."""
+    return _known_header(line) if len(line) <= _REMEMBERED_MAX else _any_header(line)
+
+
+def _any_header(line: str) -> Header | None:
     return header_of(line, separator_of(line))
+
+
+# The logs of one project mostly have the same few headers.
+_known_header = lru_cache(maxsize=256)(_any_header)
 
 
 def header_of(
@@ -90,12 +99,14 @@ def header_of(
     if not any(cells):
         return None
     taken: dict[str, int] = {}
-    metrics = []
+    metrics: list[tuple[int, str]] = []
     for index, cell in enumerate(cells):
         if index == step or (is_bookkeeping(cell) and cell not in keep):
             continue
         name = clean(cell)
         count = taken[name] = taken.get(name, -1) + 1
+        if len(metrics) == _COLUMNS_MAX:
+            break
         metrics.append((index, f"{name}.{count}" if count else name))
     return Header(
         line, tuple(cells), BulkLayout(separator, len(cells), step, tuple(metrics))
@@ -210,6 +221,10 @@ class _Rows:
         header = self.build(line)
         if header is not None:
             self._start(header)
+            if len(header.layout.metrics) == _COLUMNS_MAX:
+                text = f"{header.layout.width:,} columns; metrics beyond the first "
+                text += f"{_COLUMNS_MAX:,} are left out"
+                self.problems.append(Problem(self.chunk.path, number, text))
         elif not line.lstrip().startswith("#") and not self.memory.get("headless"):
             self.memory["headless"] = True
             text = "no column names; rows before a header line are left out"

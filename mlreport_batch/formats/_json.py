@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from mlreport_batch.formats import NotYetError
 
 DEPTH_MAX = 64
-_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+# To the end where it is not closed: else every quote in it would be tried.
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)', re.DOTALL)
 _INT_DIGITS = 4000
 _LITERALS = ("true", "false", "null", "NaN", "Infinity", "-Infinity")
 

@@ -3,7 +3,6 @@
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
 from typing import Any
 
 from mlreport_batch.errors import Problem
@@ -25,7 +24,6 @@ from mlreport_batch.text import clean
 _NO_METRICS = frozenset(["percentage", "total_steps"])  # LLaMA-Factory: a plan
 
 
-@lru_cache(maxsize=4096)
 def _metric(name: str) -> str:
     """Return the metric that *name* stands for, or nothing for bookkeeping."""
     return "" if is_bookkeeping(name) else clean(name)

@@ -37,6 +37,7 @@ _METRIC_WORDS = frozenset([
     "objective", "metric", "metrics", "rew", "train", "val", "valid", "validation",
     "eval", "dev", "gan",
 ])  # fmt: skip
+_NAME_MAX = 300  # longer names are not remembered
 _WORD = re.compile(r"[A-Za-z]+[0-9]*")
 _LOG_WORDS = frozenset([
     "metric", "metrics", "log", "logs", "history", "hist", "results", "progress",
@@ -48,15 +49,23 @@ def _normal(name: str) -> str:
     return name.strip().strip('"').lower().replace(" ", "_").replace("-", "_")
 
 
-@lru_cache(maxsize=4096)
 def step_rank(name: str) -> int | None:
     """Return how surely *name* counts steps, 0 the surest, or None if it does not."""
+    return _step_rank(name) if len(name) <= _NAME_MAX else None
+
+
+@lru_cache(maxsize=4096)
+def _step_rank(name: str) -> int | None:
     return _ORDER.get(_normal(name))
 
 
-@lru_cache(maxsize=4096)
 def is_bookkeeping(name: str) -> bool:
     """Return whether *name* is a step, epoch, iteration or clock column."""
+    return len(name) <= _NAME_MAX and _is_bookkeeping(name)
+
+
+@lru_cache(maxsize=4096)
+def _is_bookkeeping(name: str) -> bool:
     normal = _normal(name)
     return (
         normal in _CLOCKS
@@ -90,7 +99,6 @@ def sounds_like_metrics(names: Iterable[str]) -> bool:
     return bool(others) and 2 * sum(map(is_metric_name, others)) >= len(others)
 
 
-@lru_cache(maxsize=4096)
 def is_metric_name(name: str) -> bool:
     """Return whether *name* has a word that people use for what they measure."""
     return not _METRIC_WORDS.isdisjoint(_words(name))

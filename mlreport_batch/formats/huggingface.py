@@ -124,7 +124,10 @@ class ResultsFile:
         known = stem in ("train", "eval", "test", "predict", "all")
         if suffix != "results.json" or not known or b'"' not in candidate.head:
             return None
-        return Match(Role.context, note="final results")
+        is_alone = "trainer_state.json" not in candidate.siblings and not any(
+            map(_CHECKPOINT.fullmatch, candidate.siblings)
+        )
+        return Match(Role.metrics if is_alone else Role.context, note="final results")
 
     def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG002
         """Yield each number as a result."""

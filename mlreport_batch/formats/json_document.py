@@ -15,6 +15,7 @@ from mlreport_batch.tail import Chunk
 from mlreport_batch.text import clean
 
 _NAMES = re.compile(r"metrics?|results?|evals?|evaluations?|scores?|summary|history")
+_LOG_SUFFIXES = (".csv", ".tsv", ".jsonl", ".log", ".yaml", ".yml")
 _SPLIT = re.compile(r"[^a-z]+")
 _HISTORY = re.compile(rb'\{\s*"[^"]*"\s*:\s*(?:\{\s*"[^"]*"\s*:\s*)?\[\s*[-\dNI]')
 
@@ -37,7 +38,10 @@ class JsonDocument:
             return None
         if _HISTORY.match(head):
             return Match(Role.metrics, note="JSON histories")
-        return Match(Role.context, note="JSON results")
+        is_alone = stem in ("metrics", "results") and not any(
+            name.lower().endswith(_LOG_SUFFIXES) for name in candidate.siblings
+        )
+        return Match(Role.metrics if is_alone else Role.context, note="JSON results")
 
     def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG002
         """Yield results, and points of what is a list of numbers."""

@@ -14,6 +14,7 @@ from mlreport_batch.formats._numbers import value_of
 from mlreport_batch.formats._text import filled, head_lines
 from mlreport_batch.formats.bookkeeping import (
     has_sure_step,
+    is_bookkeeping,
     is_log_name,
     sounds_like_metrics,
 )
@@ -39,7 +40,9 @@ class JsonLines:
         lines = list(filled(head_lines(candidate.head, candidate.size)))
         if not lines or (names := _numbers_in(lines[0])) is None:
             return None
-        if not names or (suffix == ".json" and not _goes_on(lines, names)):
+        if suffix == ".json" and not _goes_on(lines, names):
+            return None
+        if all(is_bookkeeping(name) for name in names):
             return None
         is_log = has_sure_step(names) or sounds_like_metrics(names)
         if not is_log and not is_log_name(candidate.name):

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import ClassVar
 
 from mlreport_batch.errors import Problem
@@ -175,6 +174,5 @@ def _plugin(metadata: bytes) -> tuple[bytes, bytes]:
     return b"", b""
 
 
-@lru_cache(maxsize=4096)
 def _metric(tag: str) -> str:
     return "" if is_bookkeeping(tag) else clean(tag)

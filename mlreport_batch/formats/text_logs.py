@@ -4,7 +4,7 @@ Such a file is used only where a run has no log that is written for machines.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -18,8 +18,9 @@ from mlreport_batch.formats import (
     Role,
 )
 from mlreport_batch.formats._documents import stem_of
+from mlreport_batch.formats._json import leaves
 from mlreport_batch.formats._lines import object_in, read_json_lines
-from mlreport_batch.formats._numbers import to_number
+from mlreport_batch.formats._numbers import to_number, value_of
 from mlreport_batch.formats._text import head_lines, lines_of
 from mlreport_batch.formats.bookkeeping import has_sure_step, is_bookkeeping
 from mlreport_batch.tail import Chunk
@@ -108,10 +109,17 @@ class JsonInText:
         for line in head_lines(candidate.head, candidate.size):
             at = line.find("{")
             entry = object_in(line[at:]) if at >= 0 else None
-            if entry is not None and has_sure_step(entry) and len(entry) > 1:
+            if entry is not None and has_sure_step(entry) and _has_metric(entry):
                 return Match(Role.metrics, fallback=True, note="JSON in printed lines")
         return None
 
     def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
         """Yield the points of each object."""
         return read_json_lines(chunk, memory, is_mixed=True, steps=_FAIRSEQ_STEPS)
+
+
+def _has_metric(entry: Mapping[str, object]) -> bool:
+    return any(
+        value_of(item) is not None and not is_bookkeeping(key)
+        for key, item in leaves(entry)
+    )
