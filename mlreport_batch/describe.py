@@ -132,6 +132,9 @@ def describe(
 
     names = chosen_names(main_metrics(view), wishes.metrics)
     shown = names[: cut("metrics", METRICS_MAX, len(names))]
+    main = shown[0] if shown else None
+    if tuple(wishes.metrics) == ("*",):
+        main = headline_metric(shown)
     expect = {**wishes.expect, **view.expect}
     hparams, intent_text, intent_ok = _hparam_rows(view, changes, expect, wishes)
     groups = _chart_groups(shown, view)
@@ -151,7 +154,7 @@ def describe(
         date=_date_text(occasion.now, language),
         time=occasion.now.strftime("%H:%M %Z"),
         host=host_name(),
-        notification=_headline(view, reported, shown, alerts, changes, wishes),
+        notification=_headline(view, reported, main, alerts, changes, wishes),
         purpose=clean(view.purpose, 400),
         steps=_steps_text(view, language),
         facts=_facts(view, changes, now_s, language),
@@ -172,7 +175,9 @@ def describe(
                 path=w.path,
                 size=size_text(w.size) if w.size else "",
                 age=phrase(
-                    language, "ago", age=duration_text(max(0, now_s - w.mtime_ns / 1e9))
+                    language,
+                    "ago",
+                    age=duration_text(max(0, now_s - w.mtime_ns / 1e9), language),
                 ),
                 step=w.progress,
                 mark=w.mark,
@@ -186,6 +191,7 @@ def describe(
         ),
         problems=tuple(problems[: cut("problems", PROBLEMS_MAX, len(problems))]),
         cuts=tuple(cuts),
+        main="" if main is None else clean(main),
     )
 
 
@@ -243,7 +249,7 @@ def _facts(
 ) -> tuple[Fact, ...]:
     facts = []
     if view.updated_ns:
-        age = duration_text(max(0.0, now_s - view.updated_ns / 1e9))
+        age = duration_text(max(0.0, now_s - view.updated_ns / 1e9), language)
         facts.append(
             Fact(phrase(language, "fact_updated"), phrase(language, "ago", age=age))
         )
@@ -359,16 +365,13 @@ def _delta(
 def _headline(
     view: RunView,
     reported: Snapshot | None,
-    shown: Sequence[str],
+    name: str | None,
     alerts: Sequence[Alert],
     changes: Changes,
     wishes: Wishes,
 ) -> str:
     language = wishes.language
     parts = []
-    name = shown[0] if shown else None
-    if tuple(wishes.metrics) == ("*",):
-        name = headline_metric(shown)
     if name is not None:
         summary = view.metrics[name]
         parts.append(_change_phrase(name, summary, reported, language))

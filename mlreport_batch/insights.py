@@ -232,7 +232,7 @@ def status_of(
         return "empty", phrase(language, "nothing_yet")
     age = max(0.0, now - view.updated_ns / 1e9)
     limit = stall_after_s(view, rules)
-    written = phrase(language, "last_written", age=duration_text(age))
+    written = phrase(language, "last_written", age=duration_text(age, language))
     if limit is not None and age > limit:
         return "quiet", written
     return "running", written
@@ -290,10 +290,10 @@ def find_alerts(
 
 class _Sayer:
     def __init__(self, language: str) -> None:
-        self._language = language
+        self.language = language
 
     def __call__(self, kind: str, /, **values: str) -> str:
-        return phrase(self._language, f"alert_{kind}", **values)
+        return phrase(self.language, f"alert_{kind}", **values)
 
 
 def _nan_alerts(view: RunView, say: _Sayer) -> list[Alert]:
@@ -366,15 +366,11 @@ def _stall_alerts(
     if limit is None or not has_grown or age <= limit:
         return []
     pace = pace_s(view)
+    silence = duration_text(age, say.language)
     if pace is None:
-        return [Alert("stall", "", say("stall", age=duration_text(age)))]
-    return [
-        Alert(
-            "stall",
-            "",
-            say("stall_pace", age=duration_text(age), pace=duration_text(max(1, pace))),
-        )
-    ]
+        return [Alert("stall", "", say("stall", age=silence))]
+    usual = duration_text(max(1.0, pace), say.language)
+    return [Alert("stall", "", say("stall_pace", age=silence, pace=usual))]
 
 
 def _plateau_alerts(

@@ -164,6 +164,7 @@ class Report:
         problems: What could not be read, one line each.
         cuts: What was left out for size, one line each.
         link: Address of the Google document, or empty.
+        main: Key of the metric that the headline names, or empty.
     """
 
     rid: str
@@ -191,6 +192,13 @@ class Report:
     problems: tuple[str, ...]
     cuts: tuple[str, ...]
     link: str = ""
+    main: str = ""
+
+    @property
+    def main_row(self) -> MetricRow | None:
+        """The row of the metric that the headline names, or the first one."""
+        named = (row for row in self.metrics if row.key == self.main)
+        return next(named, self.metrics[0] if self.metrics else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,19 +137,26 @@ def size_text(size_bytes: int) -> str:
     raise AssertionError
 
 
-def duration_text(seconds: float) -> str:
+_TIME_UNITS = {
+    "en": (" d", " h", " min", " s"),
+    "ko": ("일", "시간", "분", "초"),
+}
+
+
+def duration_text(seconds: float, language: str = "en") -> str:
     """Return a length of time in its two largest units: ``2 d 3 h``, ``45 s``."""
+    units = _TIME_UNITS[language]
     left = int(max(0.0, seconds))
     parts = []
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+    for unit, length in zip(units, (86400, 3600, 60, 1), strict=True):
         amount, left = divmod(left, length)
         if amount:
-            parts.append(f"{amount} {unit}")
+            parts.append(f"{amount}{unit}")
         elif parts:
             break
         if len(parts) == 2:  # noqa: PLR2004
             break
-    return " ".join(parts) or "0 s"
+    return " ".join(parts) or f"0{units[-1]}"
 
 
 _BLOCKS = "▁▂▃▄▅▆▇█"

@@ -1,5 +1,6 @@
 """One run as its owner thinks of it: what its files say, put together."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -195,15 +196,25 @@ def main_metrics(view: RunView) -> list[str]:
 
 
 def headline_metric(names: Sequence[str]) -> str | None:
-    """Return the metric to name first: a held-out loss before a training loss."""
+    """Return the metric to name first.
+
+    A reward tells more of an agent than its losses do; otherwise a held-out loss
+    comes before a training loss.
+    """
     return min(
-        names, key=lambda name: (_kind(name), not _is_held_out(name)), default=None
+        names,
+        key=lambda name: (not _is_reward(name), _kind(name), not _is_held_out(name)),
+        default=None,
     )
 
 
+def _is_reward(name: str) -> bool:
+    last = name.lower().replace(".", "/").rpartition("/")[2]
+    return "rew_mean" in last or "reward" in last or "episode_return" in last
+
+
 def _is_held_out(name: str) -> bool:
-    lowered = name.lower()
-    return any(part in lowered for part in ("val", "eval", "test", "dev"))
+    return _HELD_OUT.search(name) is not None
 
 
 def _kind(name: str) -> int:
@@ -216,6 +227,10 @@ def _kind(name: str) -> int:
     return 3 if any(word in lowered for word in _HOUSEKEEPING) else 2
 
 
+_HELD_OUT = re.compile(
+    r"(?:^|[^a-z])(?:val|valid|validation|eval|evaluation|test|dev)(?![a-z])",
+    re.IGNORECASE,
+)
 _SCORES = (
     "acc", "f1", "auc", "map", "bleu", "rouge", "iou", "dice", "reward", "rew_mean",
     "return", "score", "precision", "recall", "psnr", "ssim", "r2", "mrr", "ndcg",

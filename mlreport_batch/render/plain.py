@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from mlreport_batch.render.budget import PDF, fit, worst_first
 from mlreport_batch.report import Digest, Fact, HparamRow, MetricRow, Report, Verdict
-from mlreport_batch.words import known, word
+from mlreport_batch.words import label, word
 
 COLUMNS = 78
 _GAP = "  "
@@ -86,8 +86,8 @@ def _digest(digest: Digest) -> Iterator[str]:
             [
                 report.run,
                 _status_word(report),
-                f"{report.metrics[0].key} {report.metrics[0].value}"
-                if report.metrics
+                f"{report.main_row.key} {report.main_row.value}"
+                if report.main_row
                 else "-",
                 str(len(report.alerts)),
             ]
@@ -114,7 +114,8 @@ def _core(report: Report, most: int) -> Iterator[str]:
     if report.alerts:
         yield from _head(f"{word(language, 'part.alerts')}!")
         for alert in report.alerts:
-            yield from _fold(f"! {alert.kind}: {alert.text}", "  ")
+            kind = label(language, "alert", alert.kind)
+            yield from _fold(f"! {kind}: {alert.text}", "  ")
     if report.intent_text:
         yield from _head(word(language, "part.intent"))
         yield from _fold(report.intent_text)
@@ -171,7 +172,7 @@ def _hparams(report: Report) -> Iterator[str]:
             h.key,
             _actual(language, h),
             h.intended,
-            word(language, f"verdict.{h.verdict}") if h.verdict else "",
+            word(language, f"verdict.{h.verdict}") if h.verdict and h.intended else "",
         ]
         for h in report.hparams
     ]
@@ -189,9 +190,7 @@ def _checkpoints(report: Report) -> Iterator[str]:
     names = ("file", "step", "size", "age")
     rows = []
     for c in report.checkpoints:
-        mark = (
-            word(language, f"mark.{c.mark}") if c.mark in ("best", "last") else c.mark
-        )
+        mark = label(language, "mark", c.mark)
         new = word(language, "mark.new") if c.is_new else ""
         rows.append(
             [c.path, c.step, c.size, c.age, " ".join(filter(None, (mark, new)))]
@@ -229,7 +228,7 @@ def _status(report: Report) -> str:
 
 
 def _status_word(report: Report) -> str:
-    return word(report.language, known(f"status.{report.status}", "status.quiet"))
+    return label(report.language, "status", report.status)
 
 
 def _head(title: str) -> Iterator[str]:
