@@ -12,7 +12,11 @@ iteration; checkpoints and config.py lie in the work_dir above; three snapshots)
 from __future__ import annotations
 
 import json
+import os
 import time
+
+# the resume loads the checkpoint that this very script wrote
+os.environ["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] = "1"
 
 import torch
 from common import Case, Points, checkpoints_in, run, same
@@ -88,8 +92,13 @@ class Snap(Hook):
         self.case, self.work = case, work
 
     def after_train_epoch(self, runner):
-        entries = [read(self.case, f) for f in sorted(self.work.glob("2*"))]
+        entries = [read(self.case, f) for f in stamps(self.work)]
         self.case.snapshot(f"after epoch {runner.epoch}", entries)
+
+
+def stamps(work) -> list:
+    """Return the timestamp folders of a work_dir."""
+    return sorted(f for f in work.glob("2*") if f.is_dir())
 
 
 def read(case: Case, folder) -> dict:
@@ -112,7 +121,7 @@ def make() -> None:
     for resume, epochs in ((False, 2), (True, 4)):
         torch.manual_seed(7)
         given.clear()
-        before = set(work.glob("2*")) if work.exists() else set()
+        before = set(stamps(work)) if work.exists() else set()
         runner = Runner(
             model=Toy(),
             work_dir=str(work),
@@ -138,13 +147,13 @@ def make() -> None:
             cfg={"seed": 7, "model": {"type": "Toy"}, "lr": 0.1},
         )
         runner.train()
-        (folder,) = set(work.glob("2*")) - before
+        (folder,) = set(stamps(work)) - before
         memory = Points()
         for step, row in given:
             memory.add(step, row, (*BOOKKEEPING, *CLOCKS))
         same(memory.summary(), read(case, folder)["metrics"], 1e-4)
         time.sleep(1.1)  # folders are named by the second
-    entries = [read(case, f) for f in sorted(work.glob("2*"))]
+    entries = [read(case, f) for f in stamps(work)]
     case.snapshot("after the end", entries)
     case.save(
         entries,
