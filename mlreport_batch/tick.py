@@ -529,10 +529,23 @@ class _Tick:
                         reported_at=self.now,
                     )
                 )
+            for mail in self.state.owed():
+                if mail.rid in superseded:
+                    self._give_back(
+                        mail, [path for path in mail.runs if path not in bases]
+                    )
             self.state.owe(owed, bases)
             self.state.settle(superseded)
         for old in superseded:
             self.spool.discard(old, "new")
+
+    def _give_back(self, mail: Owed, paths: Iterable[str]) -> None:
+        """Make the news that *mail* told of some runs news again."""
+        for path in paths:
+            row = self.state.run(path)
+            if row is not None:
+                self.state.put_reported(path, self.state.base_of(mail.rid, path))
+                self.state.put_run(replace(row, wake_at=0.0))
 
     def _by_recipients(
         self, findings: Sequence[Finding]
@@ -685,11 +698,7 @@ class _Tick:
         """Put the runs of a mail whose bytes are gone back to what was reported."""
         owed = next(mail for mail in self.state.owed() if mail.rid == rid)
         with self.state.transaction():
-            for path in owed.runs:
-                row = self.state.run(path)
-                if row is not None:
-                    self.state.put_reported(path, self.state.base_of(rid, path))
-                    self.state.put_run(replace(row, wake_at=0.0))
+            self._give_back(owed, owed.runs)
             self.state.settle([rid])
         self.summary.errors.append(
             StateError(
