@@ -1,0 +1,112 @@
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SAMPLES = ROOT / "sample_runs"
+RUNS = {
+    "gan",
+    "resnet50-cifar10",
+    "segmentation/lightning_logs/version_0",
+    "transformer-ko-en",
+    "vit-lr-sweep/lr-0.01",
+    "음성인식/한국어-기본모형",
+}
+OWN = {"make_samples.py", "README.md"}
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name not in OWN and path.suffix != ".pyc"
+    }
+
+
+def test_the_script_writes_the_samples_that_are_committed(tmp_path: Path):
+    script = SAMPLES / "make_samples.py"
+    subprocess.run([sys.executable, str(script), str(tmp_path)], check=True)
+    assert files_below(tmp_path) == files_below(SAMPLES)
+
+
+def test_the_samples_are_small():
+    assert sum(map(len, files_below(SAMPLES).values())) < 100_000
+
+
+def test_the_samples_readme_names_every_run():
+    text = (SAMPLES / "README.md").read_text(encoding="utf-8")
+    assert all(f"| `{name}` |" in text for name in RUNS)
+
+
+def test_the_latest_values_of_the_gan_run_are_those_of_the_paper():
+    with (SAMPLES / "gan/history.csv").open(encoding="utf-8") as file:
+        *_, last = csv.DictReader(file)
+    assert list(last.items())[1:] == [
+        ("GAN_loss", "2"),
+        ("train_loss", "2"),
+        ("val_loss", "1"),
+        ("train_accuracy", "0.78"),
+        ("val_accuracy", "0.98"),
+    ]
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, dict]:
+
+    done = subprocess.run(
+        [sys.executable, "-m", "mlreport_batch", "inspect", "--json", str(SAMPLES)],
+        capture_output=True,
+        check=True,
+    )
+    return {run["name"]: run for run in json.loads(done.stdout)["runs"]}
+
+
+def test_the_samples_are_found_and_nothing_else(found: dict[str, dict]):
+    assert found.keys() == RUNS
+    assert [run["problems"] for run in found.values()] == [[]] * len(RUNS)
+
+
+def test_each_sample_shows_its_point(found: dict[str, dict]):
+    gan = found["gan"]
+    assert [(key, m["last"]) for key, m in gan["metrics"].items()] == [
+        ("GAN_loss", 2),
+        ("train_loss", 2),
+        ("val_loss", 1),
+        ("train_accuracy", 0.78),
+        ("val_accuracy", 0.98),
+    ]
+    assert "checkpoints/best.pt" in found["resnet50-cifar10"]["checkpoints"]
+    sparse = found["segmentation/lightning_logs/version_0"]
+    assert [sparse["metrics"][key]["count"] for key in ("train_loss", "val_loss")] == [
+        30,
+        6,
+    ]
+    nested = found["transformer-ko-en"]
+    assert "train/loss" in nested["metrics"]
+    assert nested["hparams"]["tracker_api_key"] == "***"
+    diverged = found["vit-lr-sweep/lr-0.01"]
+    assert diverged["metrics"]["train_loss"]["last"] == "NaN"
+    assert found["음성인식/한국어-기본모형"]["hparams"]["학습률"] == 0.0005
+
+
+def test_a_tick_over_the_samples_tells_which_run_needs_a_person(tmp_path: Path):
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "mlreport_batch", "run", str(SAMPLES)),
+            *("--out", str(tmp_path), "--json"),
+        ],
+        capture_output=True,
+        check=True,
+    )
+
+    told = {run["name"]: run["alerts"] for run in json.loads(done.stdout)["runs"]}
+    assert told.keys() == RUNS
+    assert [name for name, alerts in told.items() if alerts] == ["vit-lr-sweep/lr-0.01"]
+    said = "\n".join(told["vit-lr-sweep/lr-0.01"])
+    assert "NaN" in said
+    assert "lr is 0.01, intended 0.001" in said
+    assert "grad_clip" in said
