@@ -178,6 +178,7 @@ def fairseq(name: str, *, bare: bool) -> None:
 
 def composer() -> None:
     from composer.loggers import FileLogger
+    from composer.loggers.logger import format_log_data_value as shown
 
     case = Case("composer", "composer", ("mosaicml",))
     logger = FileLogger(
@@ -197,15 +198,20 @@ def composer() -> None:
         if step % 4 == 3:
             row["metrics/eval/Accuracy"] = step / 12
         logger.log_metrics(row, step)
-        points.add(step, row)
-    logger.log_table(["a", "b"], [[1, 2]], name="table", step=11)
+        points.add(step, {k: float(shown(v)) for k, v in row.items()})
+    table = json.dumps({"columns": ["a", "b"], "data": [[1, 2]]})
+    logger.write("[table]: ", f"table: {table}\n")
     logger.file.close()
     logger.file = None
     truth = points.summary()
     side = {"trainer/batch_idx": truth.pop("trainer/batch_idx")}
     folder = next(case.tree.iterdir())
     entry = run(f"tree/{folder.name}", truth, hparams, bookkeeping=side)
-    case.save([entry], ["Composer's FileLogger driven by hand, no Trainer"])
+    notes = [
+        "Composer's FileLogger driven by hand, no Trainer",
+        "numbers are printed with four decimals, texts as JSON (in quotes)",
+    ]
+    case.save([entry], notes)
 
 
 if __name__ == "__main__":
