@@ -4,8 +4,6 @@ A tick without news must stay cheap, so nothing but `quick` and `glance` is impo
 before it is known that there is something to do.
 """
 
-# ruff: noqa: PTH - pathlib is too heavy for a tick without news
-
 import argparse
 import contextlib
 import os

@@ -6,6 +6,7 @@ run belongs to it, unless it is a run of its own. Symlinks are not followed.
 """
 
 import os
+import re
 import stat
 import time
 import zlib
@@ -37,6 +38,15 @@ _PARTS = frozenset(
     "logs log metrics eval evaluation evaluations val valid validation test train "
     "training tb tensorboard results csv history monitor events summaries".split()
 )
+
+# Names that only logs and hyperparameters bear: when such a file cannot be read as
+# one, its run's report says so.
+_EXPECTED = re.compile(
+    r"(?i)(?:[\w.-]*(?:metrics?|progress|history|scalars|train(?:ing)?_?log|results?)"
+    r"[\w.-]*\.(?:csv|tsv|jsonl)|hparams\.(?:ya?ml|json)|trainer_state\.json)"
+)
+_TEXT_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".yaml", ".yml", ".txt")
+_BOMS_16 = (b"\xff\xfe", b"\xfe\xff")
 
 Recognise = Callable[[Candidate], Iterable[tuple[LogFormat, Match]]]
 
@@ -214,7 +224,7 @@ def list_folder(
                 )
                 break
             names.append(entry.name)
-            _sort_in(entry, parents, folders, candidates, weights)
+            _sort_in(entry, parents, folders, candidates, weights, problems)
     if len(candidates) > CANDIDATES_MAX:
         candidates.sort(key=lambda entry: natural_key(entry.name))
         problems.append(
@@ -253,6 +263,7 @@ def _sort_in(
     folders: list[str],
     candidates: list[os.DirEntry[str]],
     weights: dict[str, tuple[int, int]],
+    problems: list[Problem],
 ) -> None:
     name = entry.name
     try:
@@ -267,8 +278,12 @@ def _sort_in(
             # A symlinked last.ckpt is listed by its name but never followed.
             status = entry.stat(follow_symlinks=False)
             weights[name] = (status.st_size, status.st_mtime_ns)
-        elif entry.is_file(follow_symlinks=False) and _is_candidate(name, parents):
-            candidates.append(entry)
+        elif entry.is_file(follow_symlinks=False):
+            if _is_candidate(name, parents):
+                candidates.append(entry)
+        elif _EXPECTED.fullmatch(name):
+            kind = "a symlink" if entry.is_symlink() else "no regular file"
+            problems.append(Problem(clean(name), None, f"is {kind}; not opened"))
     except OSError:
         return  # vanished between listing and looking
 
@@ -281,19 +296,22 @@ def _look_into(
     before: Folder | None,
     problems: list[Problem],
 ) -> FoundFile | None:
+    known = before.files.get(entry.name) if before else None
     try:
         signature = Signature.of(entry.stat(follow_symlinks=False))
-        known = before.files.get(entry.name) if before else None
         if known is not None and known.signature == signature:
             return known
         head = read_head(entry.path, HEAD)
     except OSError as exc:
         if isinstance(exc, FileNotFoundError):
             return None
+        if known is not None:
+            return known  # what it said stays true; reading it will say the rest
         problems.append(
             Problem(clean(entry.name), None, f"cannot be read: {exc.strerror}")
         )
         return None
+    head = _text_of(entry.name, head)
     candidate = Candidate(
         entry.path, parents, entry.name, head, signature.size, siblings
     )
@@ -306,13 +324,26 @@ def _look_into(
             return replace(known, signature=signature)
     for name, match in claims:
         return FoundFile(signature, name, match, match.note)
-    return FoundFile(signature, "", None, _why_not(head))
+    why = _why_not(head)
+    if head and _EXPECTED.fullmatch(entry.name):
+        problems.append(Problem(clean(entry.name), None, f"not read: {why}"))
+    return FoundFile(signature, "", None, why)
+
+
+def _text_of(name: str, head: bytes) -> bytes:
+    """Return the text before the NUL bytes that a power loss leaves in a log."""
+    if b"\0" not in head or not name.lower().endswith(_TEXT_SUFFIXES):
+        return head
+    text = head.partition(b"\0")[0]
+    return text if b"\n" in text and not head.startswith(_BOMS_16) else head
 
 
 def _why_not(head: bytes) -> str:
     if not head:
         return "empty so far"
-    if b"\0" in head[:1024]:
+    if head.startswith(_BOMS_16):
+        return "UTF-16 text; only UTF-8 is read"
+    if b"\0" in head[:1024] or head.startswith((b"\x1f\x8b", b"\x89PNG", b"PK\3\4")):
         return "binary"
     return "no metrics, hyperparameters or results recognised in it"
 
