@@ -78,7 +78,7 @@ def catboost_case(name: str, *, test: bool) -> None:
     case.save([entry])
 
 
-XGB = '''\
+XGB = """\
 import json, sys
 import numpy as np, xgboost
 sys.path.insert(0, sys.argv[1])
@@ -98,8 +98,8 @@ else:
         json.dump(params, open("params.json", "w"))
         model.save_model("model.json")
     json.dump(evals, open(sys.argv[3], "w"))
-'''
-LGB = '''\
+"""
+LGB = """\
 import json, sys
 import lightgbm, numpy as np
 sys.path.insert(0, sys.argv[1])
@@ -117,7 +117,7 @@ if kind == "evals":
     json.dump(params, open("params.json", "w"))
     model.save_model("model.txt")
 json.dump(evals, open(sys.argv[3], "w"))
-'''
+"""
 
 
 def call(case: Case, folder: Path, script: str, kind: str) -> dict:

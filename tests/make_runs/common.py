@@ -134,7 +134,9 @@ def csv_points(
             values = {
                 k.strip(): float(v)
                 for k, v in row.items()
-                if k is not None and v is not None and v.strip() not in MISSING
+                if k is not None
+                and v is not None
+                and v.strip() not in MISSING
                 and is_number(v)
             }
             at = number if step is None else values.get(step, number)
@@ -234,7 +236,10 @@ class Case:
 
     def _copy(self, source: Path, target: Path) -> None:
         swaps = [
-            (str(self.scratch / "tree").encode(), f"/data/expruns/{self.name}".encode()),
+            (
+                str(self.scratch / "tree").encode(),
+                f"/data/expruns/{self.name}".encode(),
+            ),
             (str(self.scratch).encode(), b"/data/expruns"),
             (sys.prefix.encode(), b"/data/venv"),
             (str(Path(__file__).parent).encode(), b"/data/code"),

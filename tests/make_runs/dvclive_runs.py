@@ -108,7 +108,9 @@ def resumed() -> None:
         hparams = {"lr": 0.1 if number == 0 else 0.01}
         case.snapshot(f"process {number}", [run("tree/dvclive", truth, hparams)])
     same(truth, read(folder))
-    case.save([run("tree/dvclive", truth, hparams, [], None, ["lr changed: 0.1 -> 0.01"])])
+    case.save(
+        [run("tree/dvclive", truth, hparams, [], None, ["lr changed: 0.1 -> 0.01"])]
+    )
 
 
 if __name__ == "__main__":

@@ -93,7 +93,9 @@ def timm_case(name: str) -> None:
         if name == "timm_restarted" and epoch == 5:
             best = None  # what a new process starts with
         train = OrderedDict(loss=2.0 / (epoch + 1))
-        evals = OrderedDict(loss=2.2 / (epoch + 1), top1=10.0 * epoch, top5=12.0 * epoch)
+        evals = OrderedDict(
+            loss=2.2 / (epoch + 1), top1=10.0 * epoch, top5=12.0 * epoch
+        )
         if name == "timm_short_rows" and epoch % 2:
             evals = OrderedDict()
         update_summary(
@@ -119,7 +121,8 @@ def timm_case(name: str) -> None:
         notes.append(
             "rows without evaluation are epoch, train_loss, lr under a header of six"
             " columns: by position lr stands under eval_loss. A wrong field count is a"
-            " flagged row, so the truth is the full rows only; `written` is all"
+            " flagged row, so the truth is the full rows only; `written` is what"
+            " was meant, and right too for a reader that knows timm (lr comes last)"
         )
         full = Points()
         for epoch in range(0, 8, 2):

@@ -169,7 +169,10 @@ def csvs() -> None:
         points.add(number, row)
     table("csv_no_step", text, points, ["no step column: row number from 0"])
 
-    for name, first in (("csv_epoch_only", "epoch"), ("csv_step_named_it", "iteration")):
+    for name, first in (
+        ("csv_epoch_only", "epoch"),
+        ("csv_step_named_it", "iteration"),
+    ):
         text, points = rows(first, steps=range(1, 7))
         table(name, text, points, [f"{first} is the step, from 1"])
 
@@ -237,7 +240,10 @@ def json_history() -> None:
     points = Points()
     history = {"loss": [], "val_loss": []}
     for step in range(5):
-        row = {"loss": 1 / (step + 1), "val_loss": NAN if step == 3 else 1.1 / (step + 1)}
+        row = {
+            "loss": 1 / (step + 1),
+            "val_loss": NAN if step == 3 else 1.1 / (step + 1),
+        }
         for name, value in row.items():
             history[name].append(value)
         points.add(step, row)

@@ -291,7 +291,9 @@ def llamafactory() -> None:
     ]
     entry = run("tree/saves/qwen-lora/sft", points, {}, [], "running", notes)
     entry["progress"] = {"current_steps": 45, "total_steps": 60}
-    case.save([entry], ["written by hand after LogCallback.on_log, not by LlamaFactory"])
+    case.save(
+        [entry], ["written by hand after LogCallback.on_log, not by LlamaFactory"]
+    )
 
 
 if __name__ == "__main__":

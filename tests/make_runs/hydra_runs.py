@@ -17,7 +17,7 @@ import sys
 from common import Case, csv_points, flat, run
 
 PACKAGES = ("hydra-core", "omegaconf")
-TRAIN = '''\
+TRAIN = """\
 import csv
 import hydra
 
@@ -39,7 +39,7 @@ def main(cfg):
 
 
 main()
-'''
+"""
 CONFIG = """\
 name: 기본 실험
 seed: 1
@@ -98,7 +98,10 @@ def single() -> None:
         hparams,
         [],
         None,
-        [".hydra/overrides.yaml says what was meant", "total may also read 8 (resolved)"],
+        [
+            ".hydra/overrides.yaml says what was meant",
+            "total may also read 8 (resolved)",
+        ],
         overrides={"optim.lr": 0.01, "tags.who": "kim", "seed": 7},
         unresolved=sorted(UNRESOLVED),
     )
@@ -112,7 +115,10 @@ def multirun() -> None:
     sub = "hydra.sweep.subdir=${hydra.job.override_dirname}"
     call(case, "-m", "hydra.sweep.dir=sweep", sub, "seed=3,4", "epochs=8")
     runs = []
-    folders = [*case.tree.glob("multirun/*/*/*/.hydra"), *case.tree.glob("sweep/*/.hydra")]
+    folders = [
+        *case.tree.glob("multirun/*/*/*/.hydra"),
+        *case.tree.glob("sweep/*/.hydra"),
+    ]
     for folder in sorted(f.parent for f in folders):
         text = (folder / ".hydra" / "overrides.yaml").read_text()
         given = dict(line[2:].split("=") for line in text.splitlines())
@@ -128,7 +134,9 @@ def multirun() -> None:
                 flat(PLAIN) | UNRESOLVED | typed,
                 [],
                 None,
-                ["crashed at step 3 (nothing but train.log says so)"] if crashed else [],
+                ["crashed at step 3 (nothing but train.log says so)"]
+                if crashed
+                else [],
                 overrides=typed,
                 unresolved=sorted(UNRESOLVED),
             )

@@ -36,7 +36,9 @@ def toy(lr: float, metrics=("accuracy",)):
     keras.utils.set_random_seed(7)
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, "softmax")])
     model.compile(
-        keras.optimizers.Adam(lr), "sparse_categorical_crossentropy", metrics=list(metrics)
+        keras.optimizers.Adam(lr),
+        "sparse_categorical_crossentropy",
+        metrics=list(metrics),
     )
     return model
 

@@ -136,7 +136,10 @@ def sqlite() -> None:
                 got = INF if got > 0 else -INF
             read.add(step, {key: got})
         same(points.summary(), read.summary())
-        note = ["runs of a database have no folder: path is the database, run_id inside"]
+        note = [
+            "runs of a database have no folder: path is the database, run_id"
+            " inside; a reader may name them otherwise below its folder"
+        ]
         truth = run("tree/mlflow.db", points, params, [], WORDS[status], note)
         runs.append(truth | {"run_name": name, "run_id": run_id})
     db.close()

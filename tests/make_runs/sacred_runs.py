@@ -37,7 +37,9 @@ def make() -> None:
         @ex.main
         def main(_run, end, lr, points=points, ex=ex):
             for step in range(6):
-                value = float("nan") if end == "FAILED" and step == 4 else lr / (step + 1)
+                value = (
+                    float("nan") if end == "FAILED" and step == 4 else lr / (step + 1)
+                )
                 at = step + 0.5 if end == "INTERRUPTED" else step
                 for name, number in (("train.loss", value), ("검증/정확도", step / 6)):
                     ex.log_scalar(name, number, at)

@@ -77,15 +77,14 @@ def make() -> None:
                 "tree/output",
                 truth,
                 {},
-                [],
+                ["model-best", "model-last"],
                 None,
                 [
                     "scores are multiplied by 100 by the logger, except speed",
-                    "model-best and model-last are folders: checkpoint_dirs; their inner"
+                    "model-best and model-last are folders: checkpoints; their inner"
                     " files were left out here except meta.json, config.cfg",
                     "config.cfg of the models has the training's settings, if read",
                 ],
-                checkpoint_dirs=["model-best", "model-last"],
                 optional={k: v for k, v in truth.items() if "speed" in k},
             )
         ]

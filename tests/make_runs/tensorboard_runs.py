@@ -142,9 +142,7 @@ def two_files(name: str, second_start: int, purge: int | None) -> None:
             first.log("val/loss", loss(step) + 0.1, step)
     first.writer.close()
     case.snapshot("first process ended at step 29", [entry("tree/exp", points)])
-    second = Both(
-        SummaryWriter(folder, purge_step=purge, filename_suffix=".1"), points
-    )
+    second = Both(SummaryWriter(folder, purge_step=purge, filename_suffix=".1"), points)
     for step in range(second_start, 40):
         second.log("train/loss", loss(step) * 0.9, step)
         if step % 5 == 4:

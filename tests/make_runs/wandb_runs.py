@@ -21,7 +21,7 @@ import textwrap
 
 from common import Case, Points, run
 
-TRAIN = '''\
+TRAIN = """\
 import sys, wandb
 
 kind = sys.argv[1]
@@ -44,7 +44,7 @@ for step in range(8):
         raise RuntimeError("손실이 발산했습니다")
 run.summary["best"] = 0.9
 run.finish()
-'''
+"""
 
 
 def make() -> None:
@@ -87,7 +87,10 @@ def make() -> None:
                     {},
                     [],
                     None,
-                    ["nothing but output.log is readable: logged holds what was logged"],
+                    [
+                        "nothing but output.log is readable (logged holds what was logged): finding no"
+                        " run here is as right as an empty one"
+                    ],
                     logged=summary,
                 )
             )
@@ -176,7 +179,7 @@ def synced(name: str, config: str, *, history: bool) -> None:
     only_last.add(5, {"train/loss": float("nan"), "val/acc": 5 / 8, "best": 0.9})
     summary = only_last.summary()
     truth = run(
-        str(folder.relative_to(case.scratch)) + "/files",
+        str(folder.relative_to(case.scratch)),
         points if history else summary,
         HPARAMS,
         [],
@@ -188,12 +191,11 @@ def synced(name: str, config: str, *, history: bool) -> None:
         + ([] if history else ["only the summary: one point per metric, at _step"]),
         optional={"best": summary["best"]} if history else {},
     )
-    truth["run_folder"] = str(folder.relative_to(case.scratch))
     case.save(
         [truth],
         [
             "written by hand after wandb's files, not by wandb",
-            "path is the files/ folder; taking its parent as the run is as right",
+            "path is the run-* folder; the files lie in its files/",
         ],
     )
 
