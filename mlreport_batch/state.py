@@ -64,6 +64,10 @@ CREATE TABLE owed_runs (
     rid TEXT NOT NULL, path BLOB NOT NULL, base BLOB, PRIMARY KEY (rid, path)
 ) WITHOUT ROWID;
 CREATE INDEX owed_runs_path ON owed_runs (path);
+CREATE TABLE documents (
+    rid TEXT PRIMARY KEY, run TEXT NOT NULL, document TEXT NOT NULL,
+    made_at REAL NOT NULL, doubt INTEGER NOT NULL, sent INTEGER NOT NULL
+) WITHOUT ROWID;
 """
 
 
@@ -128,6 +132,27 @@ class Owed:
     held: bool = False
     why: str = ""
     runs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRow:
+    """A Google document that something is still to be done about.
+
+    Attributes:
+        rid: Its report.
+        run: Whose report, as ``project/name``.
+        document: Its id, empty while nobody knows whether there is one.
+        made_at: When it was begun, seconds since the epoch.
+        has_doubt: Whether another copy may show up.
+        is_sent: Whether the mail about it was accepted.
+    """
+
+    rid: str
+    run: str
+    document: str
+    made_at: float
+    has_doubt: bool = False
+    is_sent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -622,6 +647,32 @@ class State:
         for rid in rids:
             self._db.execute("DELETE FROM owed WHERE rid=?", (rid,))
             self._db.execute("DELETE FROM owed_runs WHERE rid=?", (rid,))
+
+    # -- documents -------------------------------------------------------------
+
+    def documents(self) -> list[DocumentRow]:
+        """Return the Google documents that are not settled, oldest first."""
+        rows = self._db.execute(
+            "SELECT rid, run, document, made_at, doubt, sent FROM documents "
+            "ORDER BY made_at, rid"
+        )
+        return [DocumentRow(*row[:4], bool(row[4]), bool(row[5])) for row in rows]
+
+    def put_documents(self, rows: Iterable[DocumentRow]) -> None:
+        """Keep how documents stand."""
+        self._db.executemany(
+            "INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                (r.rid, r.run, r.document, r.made_at, int(r.has_doubt), int(r.is_sent))
+                for r in rows
+            ],
+        )
+
+    def drop_documents(self, rids: Iterable[str]) -> None:
+        """Forget documents: they are settled."""
+        self._db.executemany(
+            "DELETE FROM documents WHERE rid=?", [(rid,) for rid in rids]
+        )
 
     def backup(self, path: str) -> None:
         """Copy the state to *path*, atomically.
