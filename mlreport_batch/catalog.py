@@ -24,6 +24,7 @@ from mlreport_batch.errors import Problem
 from mlreport_batch.state import RunRow, State
 
 GONE_S = 30 * 86400.0
+SETTLED_S = 60.0
 
 
 @dataclass(slots=True)
@@ -189,7 +190,7 @@ class Catalog:
         listed = {
             path: found
             for path, found in update.listed.items()
-            if not _same(found[0], state.folder(path))
+            if not _same(found[0], state.folder(path), now)
         }
         # Racy folders are looked into again although nothing may have changed.
         looked_at = set(update.listed).difference(listed)
@@ -305,8 +306,15 @@ def _root_of(path: str, roots: Sequence[str]) -> str | None:
     return max(found, key=len, default=None)
 
 
-def _same(new: Folder, old: Folder | None) -> bool:
-    """Return whether two listings agree but for how recently they were written."""
-    if old is None or 0 not in (new.mtime_ns, old.mtime_ns):
-        return new == old
-    return replace(new, mtime_ns=0) == replace(old, mtime_ns=0)
+def _same(new: Folder, old: Folder | None, now: float) -> bool:
+    """Return whether keeping *new* in place of *old* is not worth a write.
+
+    A folder listed just after a write is looked into again each tick. Once it has
+    been quiet for a minute, that is worth one write to end.
+    """
+    if old is None or new == old:
+        return old is not None
+    if not old.is_unsure and not new.is_unsure:
+        return False
+    is_settled = not new.is_unsure and now - new.newest_ns() / 1e9 > SETTLED_S
+    return not is_settled and new.bare() == old.bare()

@@ -56,7 +56,8 @@ class FoundFile:
     """A file that was looked into.
 
     Attributes:
-        signature: What ``stat`` said when it was looked into.
+        signature: What ``stat`` said when it was looked into; with a ctime of 0 if
+            it was written to so recently that a later write may bear the same.
         format: Name of the format that claims it, or empty.
         match: The claim.
         why: Why nobody claims it, or what it was recognised by.
@@ -116,6 +117,26 @@ class Folder:
             levels_up,
             any(match.closed for match in matches if match.levels_up == levels_up),
         )
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether it, or a file in it, had just been written to when listed."""
+        return self.mtime_ns == 0 or any(
+            found.signature.ctime_ns == 0 for found in self.files.values()
+        )
+
+    def bare(self) -> "Folder":
+        """Return the same listing without what only tells when it was made."""
+        files = {
+            name: replace(found, signature=replace(found.signature, ctime_ns=0))
+            for name, found in self.files.items()
+        }
+        return replace(self, mtime_ns=0, files=files)
+
+    def newest_ns(self) -> int:
+        """Return the newest time that it or a file in it bears."""
+        times = [found.signature.ctime_ns for found in self.files.values()]
+        return max([self.mtime_ns, *times])
 
     @property
     def is_evidence(self) -> bool:
@@ -299,6 +320,8 @@ def _look_into(
     known = before.files.get(entry.name) if before else None
     try:
         signature = Signature.of(entry.stat(follow_symlinks=False))
+        if is_racy(signature.ctime_ns, time.time_ns()):
+            signature = replace(signature, ctime_ns=0)
         if known is not None and known.signature == signature:
             return known
         head = read_head(entry.path, HEAD)

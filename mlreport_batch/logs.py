@@ -273,8 +273,9 @@ def _usable(file: RunFile, known: Mapping[str, LogState]) -> LogState | None:
 
 
 def _is_settled(before: LogState, file: RunFile) -> bool:
-    same = before.signature == file.signature
-    return same and not before.waits and before.held is None
+    if file.signature.ctime_ns == 0 or before.signature != file.signature:
+        return False
+    return not before.waits and before.held is None
 
 
 def _from_zero(files: Sequence[RunFile], reading: Reading) -> dict[str, LogState]:
