@@ -67,14 +67,14 @@ class MlreportError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         # Exceptions cross process borders; keyword-only arguments need help there.
-        return (_rebuild, (type(self), self.message, self.kept, self.advice))
+        return (_rebuild, (type(self), self.message, dict(self.__dict__)))
 
 
 def _rebuild(
-    cls: type[MlreportError], message: str, kept: str, advice: str
+    cls: type[MlreportError], message: str, fields: dict[str, object]
 ) -> MlreportError:
-    error = cls.__new__(cls)
-    MlreportError.__init__(error, message, kept=kept, advice=advice)
+    error = cls.__new__(cls, message)
+    error.__dict__.update(fields)
     return error
 
 

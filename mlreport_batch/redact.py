@@ -1,5 +1,6 @@
 """Mask secrets before anything is stored, logged or shown."""
 
+import base64
 import re
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
@@ -10,12 +11,13 @@ MASK = "***"
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
 _SECRET_WORDS = frozenset(
-    "password passwd passphrase pwd secret secrets apikey credential credentials "
-    "authorization bearer cookie webhook dsn".split()
+    "password passwords passwd passphrase pwd secret secrets apikey apikeys "
+    "credential credentials authorization bearer cookie webhook dsn".split()
 )
 _SECRET_PAIRS = frozenset(
     [
-        ("api", "key"), ("access", "key"), ("private", "key"), ("secret", "key"),
+        ("api", "key"), ("api", "keys"), ("access", "key"), ("access", "keys"),
+        ("private", "key"), ("private", "keys"), ("secret", "key"),
         ("account", "key"), ("auth", "key"), ("connection", "string"),
         ("encryption", "key"), ("signing", "key"), ("ssh", "key"),
     ]
@@ -47,15 +49,23 @@ _SHAPES = re.compile(
     r"|https://hooks\.[^\s\"']+",
     re.DOTALL,
 )
-_URL_USER = re.compile(r"(?<=://)[^\s/@:\"']*:[^\s/@\"']+(?=@)")
+_URL_USER = re.compile(r"(?<=://)[^\s/:\"']*:[^\s/\"']+(?=@)")
+# Bounded by what stands before the word, not by a prefix pattern: a repeated
+# prefix makes a long row of dashes cost the square of its length.
 _ASSIGNED = re.compile(
-    r"(?i)((?:--?|\b)(?:[a-z0-9]+[-_])*"
+    r"(?i)(?<![a-z0-9])"
     r"(?:password|passwd|secret|token|api[-_]?key|access[-_]?key|sig|signature)"
-    r"(?:\s*[=:]\s*|\s+(?=[^\s=:-])))"
+    r"(?P<sign>\s{0,9}[=:]\s{0,9}|\s{1,9}(?=[^\s=:-]))"
     r"(?:\"[^\"]*\"|'[^']*'|[^\s&,;\"']+)"
 )
-_BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}")
-_LONG_OPAQUE = re.compile(r"\A(?:[0-9a-fA-F]{32,}|[A-Za-z0-9+/_-]{40,}={0,2})\Z")
+_OPTION = re.compile(r"(?:^|[\s\"'])--?[A-Za-z0-9_-]*\Z")
+_OPTION_MAX = 80
+_BEARER = re.compile(r"(?i)\b(bearer)\s{1,9}(?=\S{0,200}[0-9=+/])[a-z0-9._~+/=-]{8,}")
+_BASIC = re.compile(r"(?i)\b(basic\s{1,9})([a-z0-9+/]{4,}={0,2})")
+_HEX = re.compile(r"[0-9a-fA-F]{32,}")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{40,}={0,2}")
+_KIND_CHANGES = re.compile(r"(?<=[a-z])[^a-z]|(?<=[A-Z])[^A-Z]|(?<=[0-9])[^0-9]")
+_LEAST_CHANGES = 0.33
 _MIN_DISTINCT = 12
 
 
@@ -67,16 +77,26 @@ def redact_text(text: str) -> str:
     if "://" in text:
         text = _URL_USER.sub(MASK, text)
     text = _BEARER.sub(rf"\1 {MASK}", text)
+    text = _BASIC.sub(_mask_basic, text)
     return _ASSIGNED.sub(_mask_assigned, text)
 
 
+def _mask_basic(match: re.Match[str]) -> str:
+    # Prose says "basic" too; a credential is the base64 of "user:password".
+    try:
+        is_credential = b":" in base64.b64decode(match[2], validate=True)
+    except ValueError:
+        is_credential = False
+    return f"{match[1]}{MASK}" if is_credential else match[0]
+
+
 def _mask_assigned(match: re.Match[str]) -> str:
-    name = match[1]
-    spaced = name.rstrip() != name and not name.rstrip().endswith(("=", ":"))
-    # Prose such as "token classification" has no dash before the word.
-    if spaced and not name.startswith("-"):
-        return match[0]
-    return f"{name}{MASK}"
+    if not match["sign"].strip():
+        # Prose such as "token classification" has no dash before the word.
+        before = match.string[max(0, match.start() - _OPTION_MAX) : match.start()]
+        if not _OPTION.search(before):
+            return match[0]
+    return f"{match.string[match.start() : match.end('sign')]}{MASK}"
 
 
 def is_secret_key(key: str, extra: Iterable[str] = ()) -> bool:
@@ -91,9 +111,9 @@ def is_secret_key(key: str, extra: Iterable[str] = ()) -> bool:
     lowered = key.lower()
     if any(fnmatchcase(lowered, pattern.lower()) for pattern in extra):
         return True
-    words = [word.lower() for word in _WORDS.findall(key.rpartition(".")[2])]
-    if _SECRET_WORDS.intersection(words):
+    if _SECRET_WORDS.intersection(map(str.lower, _WORDS.findall(key))):
         return True
+    words = [word.lower() for word in _WORDS.findall(key.rpartition(".")[2])]
     if any(pair in _SECRET_PAIRS for pair in zip(words, words[1:], strict=False)):
         return True
     return bool(_TOKEN_WORDS.intersection(words)) and not _VOCABULARY.intersection(
@@ -112,11 +132,21 @@ def redact_value(key: str, value: Scalar, extra: Iterable[str] = ()) -> Scalar:
     if secret:
         return MASK
     text = redact_text(value)
-    if text == value and _LONG_OPAQUE.match(value):
+    if text == value and _is_opaque(value):
         words = {word.lower() for word in _WORDS.findall(key)}
-        if not _HASH_WORDS.intersection(words) and len(set(value)) >= _MIN_DISTINCT:
+        if not _HASH_WORDS.intersection(words):
             return MASK
     return text
+
+
+def _is_opaque(value: str) -> bool:
+    """Return whether *value* is long and random, unlike a path or a model's name."""
+    if len(set(value)) < _MIN_DISTINCT:
+        return False
+    if _HEX.fullmatch(value):
+        return True
+    changes = len(_KIND_CHANGES.findall(value))
+    return bool(_BASE64.fullmatch(value)) and changes >= _LEAST_CHANGES * len(value)
 
 
 def redact_all(

@@ -59,11 +59,14 @@ def number(value: float, digits: int = 5) -> str:
 
     A value that is not whole never reads as a whole number: 0.999999 is not 1.
     """
-    if math.isnan(value):
+    try:
+        size = abs(float(value))
+    except OverflowError:
+        return _power(int(value))
+    if math.isnan(size):
         return "NaN"
-    if math.isinf(value):
+    if math.isinf(size):
         return "inf" if value > 0 else "-inf"
-    size = abs(value)
     if value == int(value) and size < 1e7:  # noqa: PLR2004
         return str(int(value))
     if size >= 1e7 or size < 1e-4:  # noqa: PLR2004
@@ -75,6 +78,13 @@ def number(value: float, digits: int = 5) -> str:
             if short != int(short) or value == int(value):
                 return text
     return repr(value)
+
+
+def _power(value: int) -> str:
+    """Return a whole number that no float can hold: ``1.5e+400``."""
+    exponent = math.log10(abs(value))
+    sign = "-" if value < 0 else ""
+    return sign + _trim(f"{10 ** (exponent % 1):.4f}e+{int(exponent)}")
 
 
 def _trim(text: str) -> str:
@@ -98,11 +108,13 @@ def step_text(step: float | None) -> str:
     """Return a step with thousands separators: ``12,000``, ``5.5``."""
     if step is None:
         return ""
-    if not math.isfinite(step):
+    if not math.isfinite(step) or abs(step) >= 1e15:  # noqa: PLR2004
         return number(step)
     if step == int(step):
         return f"{int(step):,}"
-    return f"{step:,.4f}".rstrip("0").rstrip(".")
+    text = f"{step:,.4f}".rstrip("0")
+    # Like a value, a step that is not whole never reads as a whole number.
+    return number(step) if text.endswith(".") else text
 
 
 def scalar_text(value: Scalar, limit: int = 200) -> str:
@@ -114,7 +126,7 @@ def scalar_text(value: Scalar, limit: int = 200) -> str:
     if isinstance(value, float):
         return f"{int(value)}.0" if _is_small_whole(value) else repr(value)
     if isinstance(value, int):
-        return str(value) if abs(value) < 10**18 else f"{value:.6e}"
+        return str(value) if abs(value) < 10**18 else number(value)
     return clean(value, limit)
 
 

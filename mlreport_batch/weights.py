@@ -26,7 +26,9 @@ _STEP_NAMED = re.compile(
     r"|checkpoint-(\d+)|model_(\d{5,})"
 )
 _STEP_COUNTED = re.compile(r"(?i)(?<!\d)(\d+)[-_]?(?:steps?|iters?|timesteps)")
-_EPOCH = re.compile(r"(?i)(?:epoch|ep)[-_=]?(\d+)|weights\.(\d+)|checkpoint_(\d+)")
+_EPOCH = re.compile(
+    r"(?i)(?<![a-z])(?:epoch|ep)[-_=]?(\d+)|weights\.(\d+)|checkpoint_(\d+)"
+)
 _BEST = re.compile(r"(?i)(?:^|[^a-z])best(?:[^a-z]|$)")
 _LAST = re.compile(r"(?i)(?:^|[^a-z])(?:last|latest|final)(?:[^a-z]|$)")
 

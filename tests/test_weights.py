@@ -1,0 +1,74 @@
+"""Checkpoints are known by their names."""
+
+import pytest
+
+from mlreport_batch.weights import Weights, is_weights
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "epoch=3-step=32.ckpt",
+        "last.ckpt",
+        "model.safetensors",
+        "pytorch_model-00001-of-00002.bin",
+        "adapter_model.bin",
+        "model.keras",
+        "weights.05.h5",
+        "ppo_cartpole_8000_steps.zip",
+        "best_model.zip",
+        "ckpt-12.index",
+        "net.PTH",
+        "archive.pth.tar",
+        "catboost.cbm",
+    ],
+)
+def test_these_are_weights(name: str):
+    assert is_weights(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "optimizer.pt",
+        "scheduler.pt",
+        "rng_state.pth",
+        "scaler.pt",
+        "training_args.bin",
+        "dataset.zip",
+        "data.bin",
+        "page.index",
+        "metrics.csv",
+        "replay_buffer.pkl",
+        "notes.txt",
+    ],
+)
+def test_these_are_none(name: str):
+    assert not is_weights(name)
+
+
+@pytest.mark.parametrize(
+    ("path", "progress", "mark"),
+    [
+        ("checkpoints/epoch=3-step=32.ckpt", "step 32", ""),
+        ("checkpoints/last.ckpt", "", "last"),
+        ("best_model.pt", "", "best"),
+        ("checkpoint-1200/model.safetensors", "step 1,200", ""),
+        ("rl_model_8000_steps.zip", "step 8,000", ""),
+        ("weights.05.h5", "epoch 5", ""),
+        ("model_00012000.pt", "step 12,000", ""),
+        ("checkpoint_7.pt", "epoch 7", ""),
+        ("model_epoch4.pt", "epoch 4", ""),
+        ("model-best/model.pt", "", "best"),
+        ("bestiary.pt", "", ""),
+        ("unit3.pt", "", ""),
+        ("split2_model.pt", "", ""),
+        ("rep3.pt", "", ""),
+        ("alba4.ckpt", "", ""),
+        ("a/b/c/step5/x/y.pt", "", ""),
+    ],
+)
+def test_a_name_tells_how_far_the_training_was(path: str, progress: str, mark: str):
+    weights = Weights(path, 1, 1)
+    assert weights.progress == progress
+    assert weights.mark == mark
