@@ -86,13 +86,35 @@ def test_padded_columns_of_older_yolo_are_stripped():
     }
 
 
-def test_a_byte_order_mark_is_stripped_and_utf_16_is_refused_by_name():
-    assert points(read("csv", b"\xef\xbb\xbfepoch,loss\n0,1\n")) == {"loss": [(0, 1)]}
-    items = read("csv", "epoch,loss\n0,1\n".encode("utf-16"))
-    assert problems(items) == [
-        (1, "UTF-16 text; logs are read as UTF-8, so it is left out")
-    ]
-    assert not points(items)
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be"])
+def test_other_encodings_are_known_by_their_mark(encoding: str):
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    text = mark + "epoch,손실,b\r\n0,1,x\r\n1,2,가\r\n2,3,나\r\n3,4,y\r\n"
+    data = text.encode(encoding)
+    assert claim("run/log.csv", data)[0] == "csv"
+    for cut in range(len(data)):
+        items = parse(by_name()["csv"], data, [cut, cut + 9])
+        assert points(items) == {"손실": [(0, 1), (1, 2), (2, 3), (3, 4)]}
+        assert not problems(items)
+
+
+def test_quoted_cells_may_hold_line_ends():
+    data = b'step,"text",loss\n1,"a\n""b""\nc",0.5\n2,"x",0.4\n3,"y\n",0.3\n'
+    for cut in range(len(data)):
+        items = parse(by_name()["csv"], data, [cut])
+        assert points(items) == {"loss": [(1, 0.5), (2, 0.4), (3, 0.3)]}
+        assert not problems(items)
+
+
+def test_a_quote_that_is_never_closed_costs_one_row():
+    data = 'step,loss,text\n1,0.5,"a"\n2,0.4,"torn\n3,0.3,"b"\n4,0.2,c\n'
+    items = read("csv", data)
+    assert points(items)["loss"] == [(1, 0.5), (3, 0.3), (4, 0.2)]
+    assert [line for line, _ in problems(items)] == [3]
+
+
+def test_bulk_readers_leave_utf_16_alone():
+    assert by_name()["csv"].bulk_layout("epoch,loss".encode("utf-16")) is None
 
 
 def test_nul_bytes_are_passed_over_and_reported_once():
@@ -138,6 +160,7 @@ def test_a_savetxt_header_is_recognised_behind_its_mark():
         "1,2,3\n4,5,6\n",
         "date,open,close,volume\n2020-01-01,1,2,3\n",
         "image,label\ncat.png,1\n",
+        "image,loss\ncat.png,1\n",
         "epoch,loss",
         "",
     ],

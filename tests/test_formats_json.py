@@ -181,13 +181,16 @@ def test_every_cut_of_a_document_is_not_there_yet_or_wrong_never_a_crash(value: 
         (b'{"a": 1,\n "b" 2}', 2, "Expecting ':' delimiter"),
         (b'{"a": 1}\n{"a": 2}', 2, "Extra data"),
         (b"[" * 65 + b"]" * 65, 1, "nested deeper than 64 levels"),
-        ("{}".encode("utf-16"), 1, "UTF-16 text; JSON is read as UTF-8"),
     ],
 )
 def test_broken_documents_say_where(data: bytes, line: int, message: str):
     assert problems(parse(by_name()["json"], data, path="/root/run/metrics.json")) == [
         (line, message)
     ]
+
+
+def test_documents_in_utf_16_are_read():
+    assert load_document('{"손실": 1}'.encode("utf-16")) == {"손실": 1}
 
 
 def test_brackets_in_text_are_no_depth():

@@ -28,6 +28,9 @@ TOGETHER = {
 }
 
 
+FAULTY = ("csv_bad_utf8", "csv_nul_tail", "csv_ragged", "jsonl_odd", "tb_bad_crc")
+
+
 def truth_of(case: str) -> list[dict]:
     return json.loads((RUNS / case / "truth.json").read_text("utf-8"))["runs"]
 
@@ -45,6 +48,11 @@ def run_items(case: str, wanted: dict) -> dict:
     return {}
 
 
+def truth_metrics(wanted: dict) -> dict:
+    """Return the metrics as they were meant, where the truth knows two readings."""
+    return wanted.get("written") or wanted.get("if_skipped") or wanted["metrics"]
+
+
 def wanted_runs(case: str) -> list[dict]:
     if case in TOGETHER:
         pytest.skip(TOGETHER[case])
@@ -58,11 +66,13 @@ def test_metrics_are_the_ones_the_framework_had_in_memory(case: str):
         metrics = metrics_of(item for items in files.values() for item in items)
         allowed = {*wanted["metrics"], *wanted.get("bookkeeping", ())}
         allowed |= set(wanted.get("optional", ()))
+        tolerated = wanted.get("tolerated", {})
         if wanted["metrics"]:
             assert set(metrics) <= allowed
-        for name, truth in (wanted.get("if_skipped") or wanted["metrics"]).items():
+        for name, truth in truth_metrics(wanted).items():
             found = metrics[name]
-            assert found.count == truth["count"], name
+            extra = tolerated.get(name, {}).get("count", 0)
+            assert found.count in (truth["count"], truth["count"] + extra), name
             assert found.nans == truth["nans"], name
             assert is_same(found.last, truth["last"]), name
             assert is_same(found.last_step, truth["last_step"]), name
@@ -95,7 +105,7 @@ def test_sound_files_have_no_problems(case: str):
     for wanted in wanted_runs(case):
         items = [item for items in run_items(case, wanted).values() for item in items]
         problems = [item for item in items if isinstance(item, Problem)]
-        assert not problems or wanted.get("if_skipped")
+        assert not problems or case in FAULTY
 
 
 def test_the_runs_of_a_database_keep_their_own_metrics():

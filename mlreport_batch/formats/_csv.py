@@ -10,7 +10,7 @@ from typing import Final
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import BulkLayout, Item, Memory, Point
 from mlreport_batch.formats._numbers import BLANK, to_number
-from mlreport_batch.formats._text import lines_of
+from mlreport_batch.formats._text import first_text, is_utf16, lines_of
 from mlreport_batch.formats.bookkeeping import is_bookkeeping, step_column
 from mlreport_batch.tail import Chunk
 from mlreport_batch.text import clean, shorten
@@ -19,6 +19,7 @@ _SEPARATORS = ",\t;|"
 _NAN: Final = math.nan
 _REMEMBERED_MAX = 4096
 _COLUMNS_MAX = 10_000
+_QUOTED_MAX = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,12 @@ def header_of(
     )
 
 
+def bulk_layout(header: bytes, build: Build = build_header) -> BulkLayout | None:
+    """Return how the rows below a log's first line can be read in bulk."""
+    found = None if is_utf16(header) else build(first_text(header))
+    return found.layout if found else None
+
+
 def read_rows(
     chunk: Chunk,
     memory: Memory,
@@ -149,19 +156,17 @@ class _Rows:
         self.text: set[int] = set()
         self.used: list[tuple[int, str]] = []
         self.mark: str | None = None
+        pending = memory.get("pending")
+        self.pending = pending if isinstance(pending, str) else None
         self.row = int(memory.get("row") or 0)
         step = memory.get("step")
         self.step = step if isinstance(step, float) else _NAN
         known = memory.get("header")
         if known is not None:
-            line = self._first_line() if known is True else str(known)
+            line = first_text(self.chunk.header) if known is True else str(known)
             header = build(line)
             if header is not None:
                 self._take(header, _indexes(memory, "open"), _indexes(memory, "text"))
-
-    def _first_line(self) -> str:
-        raw = self.chunk.header.removeprefix(b"\xef\xbb\xbf").replace(b"\0", b"")
-        return raw.decode("utf-8", "replace").strip("\r")
 
     def _take(self, header: Header, undecided: set[int], text: set[int]) -> None:
         self.header, self.open, self.text = header, undecided, text
@@ -192,6 +197,8 @@ class _Rows:
         self, line: str, layout: BulkLayout
     ) -> tuple[float, list[tuple[str, float]]] | None:
         """Return step and values of a row of numbers, None if it is anything else."""
+        if self.pending is not None or '"' in line:
+            return None
         cells = line.split(self.mark)
         # Python's float takes more than numbers; such lines go the careful way.
         if len(cells) != layout.width or "_" in line or not line.isascii():
@@ -232,7 +239,7 @@ class _Rows:
 
     def _start(self, header: Header) -> None:
         self._take(header, {at for at, _ in header.layout.metrics}, set())
-        is_first = header.line == self._first_line()
+        is_first = header.line == first_text(self.chunk.header)
         self.memory["header"] = True if is_first else header.line
 
     def _careful(
@@ -241,6 +248,8 @@ class _Rows:
         """Return step and values of an unusual row; notes what is wrong with it."""
         layout = header.layout
         line = line.strip("\r")
+        if self.pending is not None or line.count('"') % 2:
+            line = self._joined(line, number, header)
         if not line or line.isspace() or line.lstrip().startswith("#"):
             return _NAN, []
         cells = split_cells(line, layout.separator)
@@ -265,6 +274,27 @@ class _Rows:
             elif cell not in BLANK:
                 self._bad_cell(number, cell, name)
         return step, values
+
+    def _joined(self, line: str, number: int, header: Header) -> str:
+        """Return the row that *line* completes; empty while a quote is open.
+
+        A line that is a whole row by itself ends a quote that was never closed.
+        """
+        before, self.pending = self.pending, None
+        is_open = line.count('"') % 2 == 1
+        if before is None:
+            self.pending = line
+            return ""
+        if is_open:
+            return f"{before}\n{line}"
+        width = header.layout.width
+        cells = split_cells(line, header.layout.separator)
+        if len(cells) != width and len(before) + len(line) < _QUOTED_MAX:
+            self.pending = f"{before}\n{line}"
+            return ""
+        self.row += 1
+        self._bad_row(number - 1, len(split_cells(before, ",")), width)
+        return line
 
     def _fitted(self, cells: list[str], header: Header) -> list[str]:
         width = header.layout.width
@@ -320,6 +350,9 @@ class _Rows:
     def _remember(self) -> None:
         memory = self.memory
         memory["row"] = self.row
+        memory.pop("pending", None)
+        if self.pending is not None:
+            memory["pending"] = self.pending
         if not math.isnan(self.step):
             memory["step"] = float(self.step)
         for key, indexes in (("open", self.open), ("text", self.text)):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from mlreport_batch.formats import NotYetError
+from mlreport_batch.formats._text import is_utf16
 
 DEPTH_MAX = 64
 # To the end where it is not closed: else every quote in it would be tried.
@@ -35,10 +36,8 @@ def load_document(data: bytes) -> object:
         NotYetError: It ends before it is complete.
         BadJsonError: It is wrong elsewhere, or nested too deeply.
     """
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise BadJsonError("UTF-16 text; JSON is read as UTF-8", 1)
-    text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").rstrip()
-    text = text.rstrip("\0 \r\n\t")
+    encoding = "utf-16" if is_utf16(data) else "utf-8-sig"
+    text = data.decode(encoding, "replace").rstrip("\0 \r\n\t")
     if not text:
         raise NotYetError("empty so far")
     check_depth(text)

@@ -6,49 +6,86 @@ from mlreport_batch.errors import Problem
 from mlreport_batch.formats import Item, Memory
 from mlreport_batch.tail import Chunk
 
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_UTF8_MARK = b"\xef\xbb\xbf"
+_UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+
+
+def is_utf16(data: bytes) -> bool:
+    """Return whether *data* starts with the byte order mark of UTF-16."""
+    return data[:2] in _UTF16
 
 
 def lines_of(chunk: Chunk, memory: Memory, items: list[Item]) -> list[str]:
     """Return the lines of *chunk* without their ends; problems go to *items*.
 
-    UTF-16 is refused by name, for good. NUL bytes, which a power loss leaves, are
-    taken out, and the first line that had one is reported.
+    UTF-8 is expected, UTF-16 known by its byte order mark. NUL bytes, which a power
+    loss leaves, are taken out, and the first line that had one is reported.
     """
-    if memory.get("refused"):
-        return []
     data = chunk.data
-    if chunk.first_line == 1:
-        if data.startswith(_UTF16):
-            memory["refused"] = True
-            text = "UTF-16 text; logs are read as UTF-8, so it is left out"
-            items.append(Problem(chunk.path, 1, text))
-            return []
-        data = data.removeprefix(b"\xef\xbb\xbf")
-    if b"\0" in data:
-        if not memory.get("nul"):
-            memory["nul"] = True
-            line = chunk.first_line + data.count(b"\n", 0, data.index(b"\0"))
-            text = "NUL bytes, as a power loss leaves them; they are passed over"
-            items.append(Problem(chunk.path, line, text))
-        data = data.replace(b"\0", b"")
-    lines = data.decode("utf-8", "replace").replace("\r\n", "\n").split("\n")
+    if chunk.first_line == 1 and is_utf16(data):
+        memory["encoding"] = _UTF16[data[:2]]
+        data = data[2:]
+    encoding = memory.get("encoding")
+    if isinstance(encoding, str):
+        text = _from_utf16(data, encoding)
+    else:
+        if chunk.first_line == 1:
+            data = data.removeprefix(_UTF8_MARK)
+        if b"\0" in data:
+            _report_nul(chunk, memory, items)
+            data = data.replace(b"\0", b"")
+        text = data.decode("utf-8", "replace")
+    lines = text.replace("\r\n", "\n").split("\n")
     if not lines[-1]:
         lines.pop()
     return lines
 
 
+def _report_nul(chunk: Chunk, memory: Memory, items: list[Item]) -> None:
+    if memory.get("nul"):
+        return
+    memory["nul"] = True
+    line = chunk.first_line + chunk.data.count(b"\n", 0, chunk.data.index(b"\0"))
+    text = "NUL bytes, as a power loss leaves them; they are passed over"
+    items.append(Problem(chunk.path, line, text))
+
+
+def _from_utf16(data: bytes, encoding: str) -> str:
+    """Return the text in *data*, whose lines were cut at bytes of value 10.
+
+    The other half of a line end stands before or behind the cut. The few letters
+    with such a byte in them are lost.
+    """
+    lines = []
+    for line in data.split(b"\n"):
+        whole = line.removeprefix(b"\0") if encoding == "utf-16-le" else line
+        lines.append(whole[: len(whole) // 2 * 2].decode(encoding, "replace"))
+    return "\n".join(lines)
+
+
+def first_text(line: bytes) -> str:
+    """Return a log's first *line* as `lines_of` would."""
+    raw = line.removeprefix(_UTF8_MARK).replace(b"\0", b"")
+    return raw.decode("utf-8", "replace").strip("\r")
+
+
 def head_lines(head: bytes, size: int) -> list[str]:
-    """Return the complete lines of a file's *head*; UTF-16 and binary have none.
+    """Return the complete lines of a file's *head*, up to a NUL byte.
 
     A first line longer than the head counts as complete.
     """
-    if head.startswith(_UTF16) or b"\0" in head:
-        return []
-    head = head.removeprefix(b"\xef\xbb\xbf")
+    if is_utf16(head):
+        end = len(head) // 2 * 2
+        text = head[2:end].decode(_UTF16[head[:2]], "replace")
+        head = text.encode("utf-8", "replace")
+        size = min(size, len(head))
+    else:
+        head = head.removeprefix(_UTF8_MARK)
+        if (nul := head.find(b"\0")) >= 0:
+            head, size = head[:nul], nul
     end = head.rfind(b"\n")
     if end < 0:
-        if size <= len(head) + 3:
+        if size <= len(head) + len(_UTF8_MARK):
             return []
         end = len(head)
     return head[:end].decode("utf-8", "replace").replace("\r\n", "\n").split("\n")

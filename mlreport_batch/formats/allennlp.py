@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mlreport_batch.errors import Problem
-from mlreport_batch.formats import Candidate, Item, Match, Memory, Point, Role
+from mlreport_batch.formats import (
+    Candidate,
+    Item,
+    Match,
+    Memory,
+    Outcome,
+    Point,
+    Result,
+    Role,
+)
 from mlreport_batch.formats._documents import load_mapping
 from mlreport_batch.formats._json import leaves
 from mlreport_batch.formats._numbers import value_of
@@ -46,3 +55,31 @@ class AllennlpEpoch:
             hidden = key.startswith(("best_", "training_start", "training_epochs"))
             if value is not None and not hidden and not is_bookkeeping(key):
                 yield Point(clean(key), epoch, value)
+
+
+@dataclass(frozen=True, slots=True)
+class AllennlpSummary:
+    """``metrics.json``, which is written when the training is over."""
+
+    name: ClassVar[str] = "allennlp_summary"
+    whole_file: ClassVar[bool] = True
+
+    def matches(self, candidate: Candidate) -> Match | None:
+        """Claim a ``metrics.json`` that names the best epoch, beside the epochs."""
+        if candidate.name != "metrics.json" or b'"best_epoch"' not in candidate.head:
+            return None
+        if not any(map(_NAME.fullmatch, candidate.siblings)):
+            return None
+        return Match(Role.context, note="AllenNLP summary")
+
+    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG002
+        """Yield the values as results, and that the run is over."""
+        problems: list[Problem] = []
+        document = load_mapping(chunk, problems)
+        yield from problems
+        for key, item in leaves(document):
+            value = value_of(item)
+            if value is not None and not is_bookkeeping(key):
+                yield Result(clean(key), value)
+        if document:
+            yield Outcome("finished", "metrics.json is there")

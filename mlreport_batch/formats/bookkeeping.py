@@ -9,8 +9,8 @@ _STEPS = (
     "step", "_step", "global_step", "globalstep", "steps", "trainer/global_step",
     "train/global_step", "time/total_timesteps", "total_timesteps",
     "training_iteration", "iteration", "iter", "iterations", "current_steps",
-    "num_updates", "train_num_updates", "n_iter", "update", "updates",
-    "epoch", "epochs", "current_epoch",
+    "num_updates", "train_num_updates", "valid_num_updates", "n_iter", "update",
+    "updates", "epoch", "epochs", "current_epoch",
 )  # fmt: skip
 _WEAK_STEPS = ("round", "boosting_round", "batch", "batch_idx", "it", "episode")
 _ORDER = {name: rank for rank, name in enumerate((*_STEPS, *_WEAK_STEPS))}
@@ -94,9 +94,9 @@ def has_sure_step(names: Iterable[str]) -> bool:
 
 
 def sounds_like_metrics(names: Iterable[str]) -> bool:
-    """Return whether at least half of the names that are no bookkeeping do."""
+    """Return whether most of the names that are no bookkeeping do."""
     others = [name for name in names if not is_bookkeeping(name)]
-    return bool(others) and 2 * sum(map(is_metric_name, others)) >= len(others)
+    return 2 * sum(map(is_metric_name, others)) > len(others)
 
 
 def is_metric_name(name: str) -> bool:

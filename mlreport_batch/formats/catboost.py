@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mlreport_batch.formats import BulkLayout, Candidate, Item, Match, Memory, Role
-from mlreport_batch.formats._csv import Header, header_of, read_rows
+from mlreport_batch.formats._csv import Header, bulk_layout, header_of, read_rows
 from mlreport_batch.formats._text import filled, head_lines
 from mlreport_batch.tail import Chunk
 
@@ -43,5 +43,4 @@ class CatboostTsv:
 
     def bulk_layout(self, header: bytes) -> BulkLayout | None:
         """Return how the rows below *header* can be read in bulk."""
-        found = _header(header.decode("utf-8", "replace").strip("\r"))
-        return found.layout if found else None
+        return bulk_layout(header, _header)

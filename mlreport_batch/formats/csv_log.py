@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mlreport_batch.formats import BulkLayout, Candidate, Item, Match, Memory, Role
-from mlreport_batch.formats._csv import Header, build_header, read_rows, split_cells
+from mlreport_batch.formats._csv import (
+    Header,
+    build_header,
+    bulk_layout,
+    read_rows,
+    split_cells,
+)
 from mlreport_batch.formats._documents import stem_of
 from mlreport_batch.formats._numbers import BLANK, to_number
 from mlreport_batch.formats._text import filled, head_lines
@@ -56,8 +62,7 @@ class CsvLog:
 
     def bulk_layout(self, header: bytes) -> BulkLayout | None:
         """Return how the rows below *header* can be read in bulk."""
-        found = _header(header.decode("utf-8", "replace").strip("\r"))
-        return found.layout if found else None
+        return bulk_layout(header, _header)
 
 
 def _header(line: str) -> Header | None:

@@ -14,7 +14,7 @@ from mlreport_batch.formats import (
     Result,
     Role,
 )
-from mlreport_batch.formats._csv import Header, header_of, read_rows
+from mlreport_batch.formats._csv import Header, bulk_layout, header_of, read_rows
 from mlreport_batch.formats._documents import load_mapping
 from mlreport_batch.formats._json import leaves
 from mlreport_batch.formats._numbers import value_of
@@ -65,8 +65,7 @@ class DvcliveTsv:
 
     def bulk_layout(self, header: bytes) -> BulkLayout | None:
         """Return how the rows below *header* can be read in bulk."""
-        found = _header(header.decode("utf-8", "replace").strip("\r"))
-        return found.layout if found else None
+        return bulk_layout(header, _header)
 
 
 def _metrics_folders(parents: tuple[str, ...]) -> Iterator[int]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mlreport_batch.formats import BulkLayout, Candidate, Item, Match, Memory, Role
-from mlreport_batch.formats._csv import build_header, read_rows
+from mlreport_batch.formats._csv import build_header, bulk_layout, read_rows
 from mlreport_batch.formats._text import filled, head_lines
 from mlreport_batch.tail import Chunk
 
@@ -38,5 +38,4 @@ class LightningCsv:
 
     def bulk_layout(self, header: bytes) -> BulkLayout | None:
         """Return how the rows below *header* can be read in bulk."""
-        found = build_header(header.decode("utf-8", "replace").strip("\r"))
-        return found.layout if found else None
+        return bulk_layout(header)

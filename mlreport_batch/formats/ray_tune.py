@@ -14,7 +14,7 @@ from mlreport_batch.formats import (
     Role,
     Text,
 )
-from mlreport_batch.formats._csv import Header, header_of, read_rows
+from mlreport_batch.formats._csv import Header, bulk_layout, header_of, read_rows
 from mlreport_batch.formats._lines import read_json_lines
 from mlreport_batch.formats._text import filled, head_lines
 from mlreport_batch.tail import Chunk
@@ -79,8 +79,7 @@ class RayProgress:
 
     def bulk_layout(self, header: bytes) -> BulkLayout | None:
         """Return how the rows below *header* can be read in bulk."""
-        found = _header(header.decode("utf-8", "replace").strip("\r"))
-        return found.layout if found else None
+        return bulk_layout(header, _header)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ _MEMBERS = (
     ("sacred", "SacredMetrics"),
     ("mmengine", "MmengineScalars"),
     ("allennlp", "AllennlpEpoch"),
+    ("allennlp", "AllennlpSummary"),
     ("catboost", "CatboostTsv"),
     ("timm", "TimmSummary"),
     ("lightning", "LightningCsv"),

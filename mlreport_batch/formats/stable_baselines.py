@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mlreport_batch.formats import BulkLayout, Candidate, Item, Match, Memory, Role
-from mlreport_batch.formats._csv import Header, header_of, read_rows
+from mlreport_batch.formats._csv import Header, bulk_layout, header_of, read_rows
 from mlreport_batch.formats._lines import read_json_lines
 from mlreport_batch.formats._text import filled, head_lines
 from mlreport_batch.tail import Chunk
@@ -76,8 +76,7 @@ class ProgressCsv:
 
     def bulk_layout(self, header: bytes) -> BulkLayout | None:
         """Return how the rows below *header* can be read in bulk."""
-        found = _progress_header(header.decode("utf-8", "replace").strip("\r"))
-        return found.layout if found else None
+        return bulk_layout(header, _progress_header)
 
 
 def _monitor_header(line: str) -> Header | None:

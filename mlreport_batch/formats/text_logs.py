@@ -17,8 +17,8 @@ from mlreport_batch.formats import (
     Point,
     Role,
 )
-from mlreport_batch.formats._documents import stem_of
-from mlreport_batch.formats._json import leaves
+from mlreport_batch.formats._documents import flatten, stem_of
+from mlreport_batch.formats._json import leaves, load_document
 from mlreport_batch.formats._lines import object_in, read_json_lines
 from mlreport_batch.formats._numbers import to_number, value_of
 from mlreport_batch.formats._text import head_lines, lines_of
@@ -88,11 +88,7 @@ class PrintedMetrics:
             if text.startswith("[hyperparameter]"):
                 told = _COMPOSER_HPARAM.fullmatch(text)
                 if told is not None:
-                    number = to_number(told["value"])
-                    value_text = clean(told["value"])
-                    yield Hparams(
-                        {clean(told["name"]): value_text if number is None else number}
-                    )
+                    yield Hparams(flatten({told["name"]: _plain(told["value"])}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +112,14 @@ class JsonInText:
     def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
         """Yield the points of each object."""
         return read_json_lines(chunk, memory, is_mixed=True, steps=_FAIRSEQ_STEPS)
+
+
+def _plain(text: str) -> object:
+    """Return a value that Composer printed as JSON."""
+    try:
+        return load_document(text.encode())
+    except ValueError:
+        return text
 
 
 def _has_metric(entry: Mapping[str, object]) -> bool:
