@@ -1,0 +1,168 @@
+"""Send mails through the Gmail API.
+
+``messages.send`` has no key that makes a second call harmless, so every mail is sent
+by one request that nothing repeats. What Google surely refused is tried again; what
+nobody knows is told as such, after a look under Sent where the grant allows it.
+"""
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from mlreport_batch.deliver import Envelope, Receipt
+from mlreport_batch.errors import (
+    ChannelDownError,
+    ConfigError,
+    DeliveryError,
+    MlreportError,
+    RefusedError,
+    UnknownOutcomeError,
+)
+from mlreport_batch.google_auth import GMAIL_SEND, SEARCH_SCOPES, load_account
+from mlreport_batch.google_client import GoogleClient
+from mlreport_batch.google_pace import Pace
+from mlreport_batch.google_transport import GoogleError
+from mlreport_batch.settings import GoogleSettings
+
+_KEPT = "The mail is kept and tried again"
+_MESSAGE_ID = re.compile(
+    rb"^Message-ID:[ \t]*(<[^>\r\n]+>)", re.IGNORECASE | re.MULTILINE
+)
+_LOOKS = 3
+# Longer waits are the dispatcher's: a tick does not sit out an hour.
+_PACE = Pace(budget_s=45.0)
+
+
+@dataclass(frozen=True, slots=True)
+class GmailChannel:
+    """The config table ``google``, for ``mail.via: gmail``.
+
+    Attributes:
+        settings: The table.
+        pace: How fast; tests scale it.
+    """
+
+    settings: GoogleSettings
+    pace: Pace = _PACE
+
+    @classmethod
+    def from_settings(cls, settings: GoogleSettings) -> "GmailChannel":
+        """Return the channel of the config table *settings*."""
+        return cls(settings)
+
+    @contextmanager
+    def open(self) -> Iterator["GmailSession"]:
+        """Read the credential; Google is asked with the first mail."""
+        account = load_account(self.settings, [GMAIL_SEND])
+        client = GoogleClient(self.settings, account, self.pace)
+        try:
+            yield GmailSession(client)
+        finally:
+            client.close()
+
+    def check(self) -> str:
+        """Return one line when Google grants a token for sending."""
+        from mlreport_batch.google_commands import token_line
+
+        return token_line(self.settings, [GMAIL_SEND])
+
+
+class GmailSession:
+    """Sends mails for one account."""
+
+    def __init__(self, client: GoogleClient) -> None:
+        self._client = client
+
+    def send(self, message: bytes, envelope: Envelope) -> Receipt:
+        """Return when Google took *message*.
+
+        Google takes a mail for all recipients or for none. It reads them from the
+        mail; where only some are still owed, the header is cut to them.
+        """
+        data = addressed(message, envelope.recipients)
+        try:
+            return Receipt(f"Gmail {self._client.send(data)}".rstrip())
+        except GoogleError as exc:
+            if exc.is_accepted:
+                return Receipt("Gmail, the answer was cut short")
+            if exc.is_lost and self._was_sent(message):
+                return Receipt("Gmail, found under Sent")
+            raise self._translated(exc, envelope.rid) from exc
+
+    def _was_sent(self, message: bytes) -> bool:
+        """Look under Sent, if the grant allows to search."""
+        found = _MESSAGE_ID.search(message)
+        if found is None or not self._client.account.scopes & SEARCH_SCOPES:
+            return False
+        message_id = found[1].decode("ascii", "replace")
+        for number in range(_LOOKS):
+            time.sleep(self._client.pace.settle_s * 2**number)
+            try:
+                if self._client.was_sent(message_id):
+                    return True
+            except GoogleError:
+                return False
+        return False
+
+    def _translated(self, error: GoogleError, rid: str) -> MlreportError:
+        account, said = self._client.account, error.message or error.reason
+        if not error.was_sent:
+            return ChannelDownError(
+                f"Gmail cannot be reached: {said}", kept=_KEPT, advice="See the network"
+            )
+        if error.is_lost:
+            return UnknownOutcomeError(
+                f"nobody knows whether Gmail took mail {rid}: {error}",
+                kept="It is kept; mail.on_unknown decides what becomes of it",
+            )
+        if error.is_busy or error.reason in ("dailyLimitExceeded", "quotaExceeded"):
+            return ChannelDownError(
+                f"Gmail's sending limit is reached: {said}",
+                kept="All mails are kept and tried again",
+                advice="A personal account may send about 500 mails a day, a Workspace"
+                " account 2,000",
+            )
+        return self._refused(error, rid, said) or (
+            account.refused(said)
+            if error.status in (401, 403)
+            else DeliveryError(f"Gmail did not take mail {rid}: {error}", kept=_KEPT)
+        )
+
+    def _refused(self, error: GoogleError, rid: str, said: str) -> MlreportError | None:
+        name = self._client.account.name
+        if error.reason in ("accessNotConfigured", "SERVICE_DISABLED"):
+            return ConfigError(
+                f"The Google project of {name} may not use the Gmail API: {said}",
+                kept=_KEPT,
+                advice="Enable the Gmail API in the Cloud console",
+            )
+        if error.reason in ("failedPrecondition", "FAILED_PRECONDITION"):
+            return ConfigError(
+                f"{name} has no mailbox: {said}",
+                kept=_KEPT,
+                advice="Set google.subject to a user of your Workspace, or send by"
+                " `mail.via: smtp`",
+            )
+        if error.status in (400, 413):
+            return RefusedError(f"Gmail refuses mail {rid}: {said}")
+        return None
+
+
+def addressed(message: bytes, recipients: tuple[str, ...]) -> bytes:
+    """Return *message* with only those recipients of its To that are still owed."""
+    from email.utils import getaddresses
+
+    head, gap, body = message.partition(b"\r\n\r\n")
+    match = re.search(rb"(?im)^To:((?:.*)(?:\r\n[ \t].*)*)", head)
+    if match is None:
+        return message
+    text = match[1].decode("ascii", "replace")
+    named = [address.lower() for _, address in getaddresses([text])]
+    wanted = {address.lower() for address in recipients}
+    if set(named) == wanted:
+        return message
+    line = "To: " + ",\r\n ".join(recipients)
+    start, end = match.span()
+    return head[:start] + line.encode("ascii") + head[end:] + gap + body

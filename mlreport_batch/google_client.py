@@ -1,0 +1,299 @@
+"""The few calls that are made to Docs, Drive and Gmail, each by its own name.
+
+google-api-python-client builds the requests from the discovery documents it ships;
+`Carrier` sends them. Every call takes its place in the quota and knows whether it may
+be repeated.
+"""
+
+import copy
+import functools
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from mlreport_batch.google_auth import Account
+from mlreport_batch.google_pace import Limiter, Pace, Patience
+from mlreport_batch.google_transport import Carrier, GoogleError, from_answer
+from mlreport_batch.settings import GoogleSettings
+
+Json = dict[str, Any]
+_VERSIONS: Final = {"docs": "v1", "drive": "v3", "gmail": "v1"}
+_RAW_MAX = 3_000_000  # beyond, base64 in JSON costs more than an upload
+_MINE = "mlreport_rid"
+_FILE = "id,name,webViewLink,createdTime"
+
+
+class GoogleClient:
+    """Calls the APIs for one account; used by several threads at once.
+
+    Args:
+        settings: The config table ``google``.
+        account: On whose behalf.
+        pace: How fast.
+    """
+
+    def __init__(
+        self, settings: GoogleSettings, account: Account, pace: Pace | None = None
+    ) -> None:
+        self.pace = pace or Pace()
+        self.account = account
+        self.limiter = Limiter(self.pace)
+        self.patience = Patience(self.pace, self.limiter)
+        self._endpoint = settings.api_endpoint
+        self._carrier = Carrier(
+            account, settings=settings, timeout_s=self.pace.timeout_s
+        )
+        self._services: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._carrier.close()
+
+    # -- Drive -------------------------------------------------------------------
+
+    def file(self, file_id: str, fields: str) -> Json:
+        """Return what Drive says about a file."""
+        files = self._service("drive").files()
+        return self._json(
+            lambda: files.get(fileId=file_id, fields=fields, supportsAllDrives=True),
+            "drive",
+            5,
+        )
+
+    def copy(self, file_id: str, body: Json) -> Json:
+        """Copy a document; a lost answer is not repeated.
+
+        Raises:
+            GoogleError: ``is_lost`` when nobody knows whether there is a copy.
+        """
+        files = self._service("drive").files()
+        return self._json(
+            lambda: files.copy(
+                fileId=file_id, body=body, fields=_FILE, supportsAllDrives=True
+            ),
+            "drive",
+            50,
+            may_repeat=False,
+        )
+
+    def create(self, body: Json) -> Json:
+        """Create a file; a lost answer is not repeated."""
+        files = self._service("drive").files()
+        return self._json(
+            lambda: files.create(body=body, fields=_FILE, supportsAllDrives=True),
+            "drive",
+            50,
+            may_repeat=False,
+        )
+
+    def find(self, rid: str) -> list[Json]:
+        """Return our documents for the report *rid*, oldest first.
+
+        The index lags: a document made seconds ago may be missing.
+        """
+        files = self._service("drive").files()
+        query = f"appProperties has {{ key='{_MINE}' and value='{rid}' }}"
+        found = self._json(
+            lambda: files.list(
+                q=f"{query} and trashed = false",
+                fields=f"files({_FILE})",
+                pageSize=100,
+                supportsAllDrives=True,
+                includeItemsFromAllDrives=True,
+            ),
+            "drive",
+            100,
+        )
+        return sorted(found.get("files", ()), key=lambda file: file["createdTime"])
+
+    def trash(self, file_id: str) -> None:
+        """Put a file into the trash, where it stays for 30 days."""
+        files = self._service("drive").files()
+        self._json(
+            lambda: files.update(
+                fileId=file_id,
+                body={"trashed": True},
+                fields="id",
+                supportsAllDrives=True,
+            ),
+            "drive",
+            50,
+        )
+
+    def export(self, file_id: str, media_type: str, *, is_new: bool = False) -> bytes:
+        """Return a document in another format."""
+        files = self._service("drive").files()
+        return self._call(
+            lambda: files.export(fileId=file_id, mimeType=media_type),
+            "drive",
+            200,
+            also=_is_missing if is_new else _never,
+        )
+
+    # -- Docs --------------------------------------------------------------------
+
+    def document(self, document_id: str, *, is_new: bool = False) -> Json:
+        """Return a document with all its tabs."""
+        documents = self._service("docs").documents()
+        return self._json(
+            lambda: documents.get(
+                documentId=document_id,
+                includeTabsContent=True,
+                fields="documentId,title,revisionId,tabs",
+            ),
+            "docs.read",
+            1,
+            also=_is_missing if is_new else _never,
+        )
+
+    def batch_update(
+        self,
+        document_id: str,
+        requests: Sequence[Json],
+        *,
+        revision: str = "",
+        is_new: bool = False,
+    ) -> None:
+        """Apply *requests*, all or none; a lost answer is not repeated."""
+        documents = self._service("docs").documents()
+        body: Json = {"requests": list(requests)}
+        if revision:
+            body["writeControl"] = {"requiredRevisionId": revision}
+        self._json(
+            lambda: documents.batchUpdate(
+                documentId=document_id, body=body, fields="documentId"
+            ),
+            "docs.write",
+            1,
+            may_repeat=False,
+            also=_is_missing if is_new else _never,
+        )
+
+    # -- Gmail -------------------------------------------------------------------
+
+    def send(self, message: bytes) -> str:
+        """Send a frozen mail once; return Gmail's id for it.
+
+        Raises:
+            GoogleError: ``is_lost`` when nobody knows whether it was sent.
+        """
+        import base64
+
+        from googleapiclient.http import MediaInMemoryUpload
+
+        messages = self._service("gmail").users().messages()
+        if len(message) <= _RAW_MAX:
+            raw = base64.urlsafe_b64encode(message).decode("ascii")
+            options: Json = {"body": {"raw": raw}}
+        else:
+            upload = MediaInMemoryUpload(message, "message/rfc822", resumable=False)
+            options = {"media_body": upload}
+        answer = self._json(
+            lambda: messages.send(userId="me", fields="id", **options),
+            "gmail",
+            100,
+            may_repeat=False,
+        )
+        return str(answer.get("id", ""))
+
+    def was_sent(self, message_id: str) -> bool:
+        """Return whether a mail with that Message-ID lies under Sent.
+
+        It needs a scope that may search; the search lags.
+        """
+        messages = self._service("gmail").users().messages()
+        query = f"rfc822msgid:{message_id.strip('<>')} in:sent"
+        found = self._json(
+            lambda: messages.list(userId="me", q=query, fields="messages(id)"),
+            "gmail",
+            5,
+        )
+        return bool(found.get("messages"))
+
+    # -- all ---------------------------------------------------------------------
+
+    def _json(
+        self,
+        make: Callable[[], Any],
+        bucket: str,
+        units: int,
+        *,
+        may_repeat: bool = True,
+        also: Callable[[GoogleError], bool] | None = None,
+    ) -> Json:
+        content = self._call(make, bucket, units, may_repeat=may_repeat, also=also)
+        try:
+            found = json.loads(content)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise GoogleError(200, "answer", "the answer is no JSON")
+        return found
+
+    def _call(
+        self,
+        make: Callable[[], Any],
+        bucket: str,
+        units: int,
+        *,
+        may_repeat: bool = True,
+        also: Callable[[GoogleError], bool] | None = None,
+    ) -> bytes:
+        built = make()  # checks the parameters against the discovery document
+
+        def once() -> bytes:
+            with self.limiter.slot(bucket, units):
+                response, content = self._carrier.request(
+                    built.uri, built.method, built.body, built.headers
+                )
+            if response.status >= 300:  # noqa: PLR2004
+                raise from_answer(response.status, response, content)
+            return content
+
+        return self.patience.call(once, may_repeat=may_repeat, also=also or _never)
+
+    def _service(self, api: str) -> Any:  # noqa: ANN401
+        with self._lock:
+            if api not in self._services:
+                from googleapiclient.discovery import build_from_document
+
+                self._services[api] = build_from_document(
+                    _document(api, self._endpoint), http=self._carrier
+                )
+            return self._services[api]
+
+
+def _is_missing(error: GoogleError) -> bool:
+    # A copy made a moment ago may not be known everywhere yet.
+    return error.status == 404  # noqa: PLR2004
+
+
+def _never(_: GoogleError) -> bool:
+    return False
+
+
+def _document(api: str, endpoint: str | None) -> Mapping[str, Any]:
+    """Return the discovery document of *api*, with its host replaced."""
+    document = dict(copy.copy(_shipped(api)))
+    # Client certificates would send us to other hosts.
+    document.pop("mtlsRootUrl", None)
+    root = f"{endpoint.rstrip('/')}/" if endpoint else document["rootUrl"]
+    document["rootUrl"] = root
+    document["baseUrl"] = root + document["servicePath"]
+    return document
+
+
+@functools.cache
+def _shipped(api: str) -> Mapping[str, Any]:
+    from googleapiclient.discovery_cache import get_static_doc
+
+    found: Mapping[str, Any] = json.loads(get_static_doc(api, _VERSIONS[api]))
+    return found
+
+
+def host_of(endpoint: str | None) -> str:
+    """Return the host for messages."""
+    return urlsplit(endpoint or "https://googleapis.com").netloc

@@ -1,0 +1,184 @@
+"""What the command line does with Google: log in, make a template, check, prove."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from mlreport_batch.config import Config
+from mlreport_batch.errors import ConfigError, MlreportError
+from mlreport_batch.google_auth import (
+    DRIVE_FILE,
+    GMAIL_SEND,
+    Account,
+    load_account,
+    login,
+)
+from mlreport_batch.google_client import GoogleClient, Json
+from mlreport_batch.google_pace import Pace
+from mlreport_batch.google_transport import GoogleError
+from mlreport_batch.settings import GoogleSettings
+from mlreport_batch.text import clean
+
+__all__ = ["check_google", "check_live", "create_template", "login", "token_line"]
+
+Line = tuple[str, MlreportError | None]
+_PACE = Pace(budget_s=30.0)
+_DOCUMENT = "application/vnd.google-apps.document"
+
+
+@contextmanager
+def client_of(
+    settings: GoogleSettings, scopes: Sequence[str]
+) -> Iterator[GoogleClient]:
+    """Hand out a client for one command; Google's errors become ours.
+
+    Raises:
+        MlreportError: What Google said, and what to do.
+    """
+    from mlreport_batch.render.google_documents import translated
+
+    client = GoogleClient(settings, load_account(settings, scopes), _PACE)
+    try:
+        yield client
+    except GoogleError as exc:
+        where = (settings.template, settings.folder)
+        raise translated(exc, client, where) from exc
+    finally:
+        client.close()
+
+
+def create_template(settings: GoogleSettings, language: str = "en") -> str:
+    """Make the default template in Drive and return its id.
+
+    It lies in ``google.folder`` or in My Drive. As this program made it, the scope
+    drive.file is enough to use it, however it is changed by hand later.
+
+    Raises:
+        MlreportError: It could not be made.
+    """
+    from mlreport_batch.render.google import with_wider_scope
+    from mlreport_batch.render.google_default import requests
+
+    body: Json = {"name": "mlreport-batch template", "mimeType": _DOCUMENT}
+    if settings.folder:
+        body["parents"] = [settings.folder]
+    with client_of(settings, [DRIVE_FILE]) as client:
+        made = with_wider_scope(client, lambda: client.create(body))
+        client.batch_update(made["id"], requests(language), is_new=True)
+        return str(made["id"])
+
+
+def token_line(settings: GoogleSettings, scopes: Sequence[str]) -> str:
+    """Return one line when Google grants a token.
+
+    Raises:
+        MlreportError: It does not.
+    """
+    import requests
+
+    account = load_account(settings, scopes)
+    with requests.Session() as session:
+        account.headers(session, 30.0)
+    return f"google credential: {account.name}, {_shown(account, scopes)}"
+
+
+def _shown(account: Account, scopes: Sequence[str]) -> str:
+    names = sorted(scope.rpartition("/")[2] for scope in account.scopes or scopes)
+    return "scopes " + ", ".join(clean(name, 60) for name in names)
+
+
+def check_google(config: Config) -> Iterator[Line]:
+    """Yield one line a thing: credential, template, folder, sending."""
+    if config.render.engine == "google":
+        yield from _check_engine(config.google)
+    if config.mail.via == "gmail":
+        yield _try(lambda: _sending(config.google))
+
+
+def _try(thing: Callable[[], str]) -> Line:
+    try:
+        return thing(), None
+    except MlreportError as exc:
+        return str(exc), exc
+
+
+def _sending(settings: GoogleSettings) -> str:
+    account = load_account(settings, [GMAIL_SEND])
+    if account.scopes and not account.scopes & {GMAIL_SEND, "https://mail.google.com/"}:
+        raise account.refused("its grant does not cover sending (gmail.send)")
+    return f"{token_line(settings, [GMAIL_SEND])}: may send"
+
+
+def _check_engine(settings: GoogleSettings) -> Iterator[Line]:
+    try:
+        with client_of(settings, [DRIVE_FILE]) as client:
+            yield from _documents(client, settings)
+    except MlreportError as exc:
+        yield str(exc), exc
+
+
+def _documents(client: GoogleClient, settings: GoogleSettings) -> Iterator[Line]:
+    from mlreport_batch import placeholders
+    from mlreport_batch.render.google import with_wider_scope
+    from mlreport_batch.render.google_template import analyse
+
+    template_id = settings.template or ""
+    fields = "id,name,driveId,parents,capabilities(canCopy)"
+    file = with_wider_scope(client, lambda: client.file(template_id, fields))
+    found = analyse(client.document(template_id))
+    yield (
+        f"google credential: {client.account.name}, {_shown(client.account, ())}",
+        None,
+    )
+    name = clean(str(file.get("name")), 80)
+    count = len(found.names)
+    yield f"google template {name!r}: {count} placeholders", None
+    for problem in found.problems:
+        error = ConfigError(f"google template {name!r}: {problem}", advice="Mend it")
+        yield str(error), error
+    for unknown in placeholders.unknown(found.names):
+        text = f"google template {name!r}: no report fills {{{{{clean(unknown, 80)}}}}}"
+        error = ConfigError(text, advice="docs/placeholders.md lists the names")
+        yield str(error), error
+    if found.fixed:
+        yield "google template: placeholders in its table of contents stay", None
+    if settings.folder:
+        yield _try_folder(client, settings.folder, template_id)
+
+
+def _try_folder(client: GoogleClient, folder: str, template: str) -> Line:
+    from mlreport_batch.render.google import with_wider_scope
+    from mlreport_batch.render.google_documents import translated
+
+    fields = "id,name,driveId,capabilities(canAddChildren)"
+    try:
+        found = with_wider_scope(client, lambda: client.file(folder, fields))
+    except GoogleError as exc:
+        error = translated(exc, client, (template, folder))
+        return str(error), error
+    name = clean(str(found.get("name")), 80)
+    if not found.get("capabilities", {}).get("canAddChildren", True):
+        refusal = ConfigError(
+            f"google folder {name!r}: {client.account.name} may not add documents",
+            advice="Make it a content manager or contributor there",
+        )
+        return str(refusal), refusal
+    where = "in a shared drive" if found.get("driveId") else "in My Drive"
+    return f"google folder {name!r} {where}", None
+
+
+def check_live(config: Config) -> Iterator[Line]:
+    """Prove against the real APIs what was only read about them, one line each.
+
+    A few documents are made and put into the trash; no mail is sent.
+    """
+    from mlreport_batch.google_live import proofs
+
+    settings = config.google
+    try:
+        with client_of(settings, [DRIVE_FILE]) as client:
+            began = time.monotonic()
+            yield from proofs(client, settings)
+            yield f"live: done in {time.monotonic() - began:.0f} s", None
+    except MlreportError as exc:
+        yield str(exc), exc

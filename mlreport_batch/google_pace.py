@@ -1,0 +1,194 @@
+"""How fast and how often Google is asked: quotas filled, refusals waited for.
+
+Google counts per user and minute. A place in the window is free again one window
+after the *answer* of the call that took it, so a slow line never makes us exceed.
+"""
+
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from mlreport_batch.google_transport import GoogleError
+
+_T = TypeVar("_T")
+
+_WAIT_MAX_S = 32.0
+_TRIES = 7
+
+# Units per user and minute, and what calls cost: developers.google.com, 2026-05.
+LIMITS: Final[Mapping[str, int]] = {
+    "docs.write": 60,
+    "docs.read": 300,
+    "drive": 325_000,
+    "gmail": 6_000,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast we may go.
+
+    Attributes:
+        limits: Units per window by bucket.
+        window_s: Length of the window.
+        budget_s: Most waiting for refusals and outages in one tick, all threads
+            together counted once.
+        first_wait_s: First wait after a refusal; it doubles up to 32 s.
+        settle_s: First wait before looking for a copy whose answer was lost; the
+            index of Drive lags.
+        timeout_s: Longest wait for an answer; 0 is the default.
+        width: Reports in flight.
+    """
+
+    limits: Mapping[str, int] = field(default_factory=lambda: LIMITS)
+    window_s: float = 60.0
+    budget_s: float = 240.0
+    first_wait_s: float = 1.0
+    settle_s: float = 2.0
+    timeout_s: float = 0.0
+    width: int = 8
+
+
+class Limiter:
+    """Lets calls through so that no window ever holds more than its units."""
+
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
+        self._condition = threading.Condition()
+        self._taken: dict[str, int] = {}
+        self._free_at: dict[str, deque[tuple[float, int]]] = {}
+        self._not_before = 0.0
+
+    @contextmanager
+    def slot(self, bucket: str, units: int) -> Iterator[None]:
+        """Wait for *units* of *bucket*, and hold them while the call is made."""
+        limit = self._pace.limits.get(bucket, 0)
+        if not limit:
+            yield
+            return
+        units = min(units, limit)
+        with self._condition:
+            while (wait := self._wait(bucket, units, limit)) > 0:
+                self._condition.wait(wait)
+            self._taken[bucket] = self._taken.get(bucket, 0) + units
+        try:
+            yield
+        finally:
+            with self._condition:
+                freed = time.monotonic() + self._pace.window_s
+                self._free_at.setdefault(bucket, deque()).append((freed, units))
+                self._condition.notify_all()
+
+    def _wait(self, bucket: str, units: int, limit: int) -> float:
+        now = time.monotonic()
+        if now < self._not_before:
+            return self._not_before - now
+        waiting = self._free_at.setdefault(bucket, deque())
+        while waiting and waiting[0][0] <= now:
+            self._taken[bucket] -= waiting.popleft()[1]
+        if self._taken.get(bucket, 0) + units <= limit:
+            return 0.0
+        # Units of calls still under way have no end yet; their end notifies.
+        return waiting[0][0] - now if waiting else 60.0
+
+    def pause(self, seconds: float) -> None:
+        """Let nobody through for *seconds*: quotas are per user, not per thread."""
+        with self._condition:
+            until = time.monotonic() + seconds
+            self._not_before = max(self._not_before, until)
+
+
+class Patience:
+    """Retries what may pass in a moment, within a budget for the whole tick."""
+
+    def __init__(self, pace: Pace, limiter: Limiter) -> None:
+        self._pace = pace
+        self._limiter = limiter
+        self._left_s = pace.budget_s
+        self._lock = threading.Lock()
+        self._spent_until = 0.0
+
+    def call(
+        self,
+        work: Callable[[], _T],
+        *,
+        may_repeat: bool,
+        also: Callable[[GoogleError], bool] = lambda _: False,
+    ) -> _T:
+        """Return what *work* returns.
+
+        Args:
+            work: Makes one call.
+            may_repeat: Whether it may be made again when nobody knows if the first
+                took effect. What was surely not done is always made again.
+            also: Further errors that may pass, such as 404 right after a copy.
+
+        Raises:
+            GoogleError: The last failure.
+        """
+        from tenacity import (
+            RetryCallState,
+            Retrying,
+            retry_if_exception,
+            stop_after_attempt,
+        )
+
+        def helps(exc: BaseException) -> bool:
+            if not isinstance(exc, GoogleError):
+                return False
+            if exc.is_lost and not may_repeat:
+                return False
+            return exc.may_pass or also(exc)
+
+        def wait(state: RetryCallState) -> float:
+            exc = state.outcome.exception() if state.outcome else None
+            asked = exc.retry_after_s if isinstance(exc, GoogleError) else None
+            return self._wait(state.attempt_number, asked)
+
+        def stop(state: RetryCallState) -> bool:
+            return stop_after_attempt(_TRIES)(state) or not self._spend(
+                state.upcoming_sleep
+            )
+
+        def before_sleep(state: RetryCallState) -> None:
+            exc = state.outcome.exception() if state.outcome else None
+            if isinstance(exc, GoogleError) and exc.is_busy:
+                self._limiter.pause(state.upcoming_sleep)
+
+        return Retrying(
+            retry=retry_if_exception(helps),
+            wait=wait,
+            stop=stop,
+            before_sleep=before_sleep,
+            reraise=True,
+        )(work)
+
+    def rest(self, seconds: float) -> bool:
+        """Sleep on the budget; False where it does not reach."""
+        if not self._spend(seconds):
+            return False
+        time.sleep(seconds)
+        return True
+
+    def _wait(self, attempt: int, asked: float | None) -> float:
+        first = self._pace.first_wait_s
+        spread = random.uniform(0, first)  # noqa: S311 - only spreads callers
+        wait: float = min(first * 2 ** (attempt - 1) + spread, _WAIT_MAX_S)
+        return max(asked or 0.0, wait)
+
+    def _spend(self, seconds: float) -> bool:
+        """Take a wait off the budget; waits at the same time count once."""
+        with self._lock:
+            now = time.monotonic()
+            start = max(now, self._spent_until)
+            more = max(0.0, now + seconds - start)
+            if more > self._left_s:
+                return False
+            self._left_s -= more
+            self._spent_until = max(self._spent_until, now + seconds)
+            return True

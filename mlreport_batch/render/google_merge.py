@@ -1,0 +1,245 @@
+"""Turn a template and a report into one batchUpdate, and check what came of it.
+
+All requests are written against the template's indices, from the end of each segment
+to its start, so no request moves what a later one points at. Values are put where a
+placeholder stands, by index; nothing searches the text, so a value that looks like a
+placeholder stays what it is.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mlreport_batch import placeholders
+from mlreport_batch.placeholders import MISSING
+from mlreport_batch.render.budget import Limits, fit
+from mlreport_batch.render.google_template import (
+    PLACEHOLDER,
+    Line,
+    Part,
+    Row,
+    Template,
+    length,
+    text_of,
+    units,
+)
+from mlreport_batch.report import Report
+from mlreport_batch.words import word
+
+Json = dict[str, Any]
+# One batch has no documented limit; a few thousand requests are known to work.
+LIMITS = Limits(200, 200, 60, 60, 0, 30, 60, 12, 40, 400)
+# Docs drops these on insertion, which would shift every index behind them; a line
+# end becomes a soft one, so that no value adds a paragraph.
+_DROPPED = re.compile("[\x00-\x08\x0c-\x1f\ue000-\uf8ff]")
+_LINE_END = re.compile("\r\n|[\r\n\u2028\u2029]")
+_LONE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One report, ready to be merged into a copy of its template.
+
+    Attributes:
+        requests: The batch, in order.
+        leftovers: What looks like a placeholder in the merged text and is none.
+        tables: How many rows each table has then; tables without rows are gone.
+        cuts: What the document leaves out, one line each.
+    """
+
+    requests: tuple[Json, ...]
+    leftovers: int
+    tables: Counter[int]
+    cuts: tuple[str, ...]
+
+
+def plan(template: Template, report: Report) -> Plan:
+    """Return how *report* is merged into a copy of *template*."""
+    fitted = fit(report, LIMITS, where=word(report.language, "more.run"))
+    singles = _clean(placeholders.values(fitted.report))
+    rows = {
+        kind: [{**singles, **_clean(row)} for row in table]
+        for kind, table in placeholders.rows(fitted.report).items()
+    }
+    requests = [
+        request for part in template.parts for request in _part(part, singles, rows)
+    ]
+    merged = list(_merged(template, singles, rows))
+    tables = Counter(
+        still + sum(len(rows[kind]) for kind in kinds)
+        for still, kinds in template.tables
+    )
+    del tables[0]
+    shown = {_MARKERS[kind] for kind in placeholders.ROWS if kind in template.names}
+    return Plan(
+        tuple(requests),
+        template.fixed + sum(len(PLACEHOLDER.findall(text)) for text in merged),
+        tables,
+        tuple(note for part, note in fitted.notes.items() if part in shown),
+    )
+
+
+_MARKERS = {
+    "key": "metrics",
+    "hparam": "hparams",
+    "checkpoint": "checkpoints",
+    "alert": "alerts",
+}
+
+
+def _clean(found: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: _LONE.sub("\ufffd", _DROPPED.sub("", _LINE_END.sub("\x0b", text)))
+        for name, text in found.items()
+    }
+
+
+def _merged(
+    template: Template,
+    singles: Mapping[str, str],
+    rows: Mapping[str, Sequence[Mapping[str, str]]],
+) -> Iterator[str]:
+    """Yield the paragraphs as they read after the merge."""
+    for part in template.parts:
+        for line in part.lines:
+            yield placeholders.fill(line.text, singles)
+        for row in part.rows:
+            for values in rows[row.kind]:
+                for cell in row.cells:
+                    for line in cell:
+                        yield placeholders.fill(line.text, values)
+
+
+def _part(
+    part: Part,
+    singles: Mapping[str, str],
+    rows: Mapping[str, Sequence[Mapping[str, str]]],
+) -> Iterator[Json]:
+    """Yield the requests of one segment, from its end to its start."""
+    where = {
+        key: value
+        for key, value in (("tabId", part.tab), ("segmentId", part.segment))
+        if value
+    }
+    steps: list[tuple[int, Iterator[Json]]] = [
+        (line.start, _line(line, singles, where)) for line in part.lines
+    ]
+    steps += [(row.end - 1, _row(row, rows[row.kind], where)) for row in part.rows]
+    for _, requests in sorted(steps, key=lambda step: -step[0]):
+        yield from requests
+
+
+def _line(
+    line: Line, values: Mapping[str, str], where: Mapping[str, str]
+) -> Iterator[Json]:
+    """Yield what fills the placeholders of one paragraph, the last one first."""
+    text = units(line.text)
+    for match in reversed(list(PLACEHOLDER.finditer(text))):
+        value = values.get(text_of(match[1]), MISSING)
+        start, end = line.start + match.start(), line.start + match.end()
+        if not value:
+            yield _delete(start, end, where)
+            continue
+        # Inserted text looks like what stands before it: the name's first letter.
+        is_plain = all(
+            line.style_at(offset) == line.style_at(match.start(1))
+            for offset in range(match.start(), match.end())
+        )
+        at = end if is_plain else line.start + match.start(1) + 1
+        yield _insert(at, value, where)
+        if at < end:
+            yield _delete(at + length(value), end + length(value), where)
+        yield _delete(start, at, where)
+
+
+def _row(
+    row: Row, table: Sequence[Mapping[str, str]], where: Mapping[str, str]
+) -> Iterator[Json]:
+    """Yield what repeats a row and fills all its copies, the last cell first."""
+    cell = {
+        "tableStartLocation": {"index": row.table, **where},
+        "rowIndex": row.number,
+        "columnIndex": 0,
+    }
+    if not table:
+        yield {"deleteTableRow": {"tableCellLocation": cell}}
+        return
+    more = len(table) - 1
+    for _ in range(more):
+        yield {"insertTableRow": {"tableCellLocation": cell, "insertBelow": True}}
+    # A row costs one index, each of its empty cells two.
+    columns = len(row.cells)
+    for number in range(more, 0, -1):
+        first = row.end + (number - 1) * (2 * columns + 1) + 2
+        for column in range(columns - 1, -1, -1):
+            lines = row.cells[column]
+            yield from _cell(first + 2 * column, lines, table[number], where)
+    for lines in reversed(row.cells):
+        for line in reversed(lines):
+            yield from _line(line, table[0], where)
+
+
+def _cell(
+    index: int,
+    lines: Sequence[Line],
+    values: Mapping[str, str],
+    where: Mapping[str, str],
+) -> Iterator[Json]:
+    """Yield what fills one empty cell of a new row."""
+    pieces = [
+        piece
+        for number, line in enumerate(lines)
+        for piece in (*_break(number, line), *_pieces(line, values))
+    ]
+    text = "".join(piece for piece, _ in pieces)
+    if not text:
+        return  # empty insertions are refused
+    yield _insert(index, text, where)
+    # The new cell has the style that its model begins with.
+    base = lines[0].style_at(0)
+    for piece, style in pieces:
+        end = index + length(piece)
+        if piece and style != base:
+            yield {
+                "updateTextStyle": {
+                    "range": {"startIndex": index, "endIndex": end, **where},
+                    "textStyle": style,
+                    "fields": ",".join(sorted({*style, *base})),
+                }
+            }
+        index = end
+
+
+def _break(number: int, line: Line) -> Iterator[tuple[str, Json]]:
+    if number:
+        yield "\n", line.style_at(0)
+
+
+def _pieces(line: Line, values: Mapping[str, str]) -> Iterator[tuple[str, Json]]:
+    """Yield the filled text of *line* in stretches of one style."""
+    text = units(line.text)
+    done = 0
+    for match in PLACEHOLDER.finditer(text):
+        yield from _runs(line, text, done, match.start())
+        value = values.get(text_of(match[1]), MISSING)
+        yield value, line.style_at(match.start(1))
+        done = match.end()
+    yield from _runs(line, text, done, len(text))
+
+
+def _runs(line: Line, text: str, start: int, end: int) -> Iterator[tuple[str, Json]]:
+    for stop, style in zip(line.ends, line.styles, strict=True):
+        if start < min(stop, end):
+            yield text_of(text[start : min(stop, end)]), style
+            start = min(stop, end)
+
+
+def _insert(index: int, text: str, where: Mapping[str, str]) -> Json:
+    return {"insertText": {"location": {"index": index, **where}, "text": text}}
+
+
+def _delete(start: int, end: int, where: Mapping[str, str]) -> Json:
+    span = {"startIndex": start, "endIndex": end, **where}
+    return {"deleteContentRange": {"range": span}}

@@ -1,0 +1,271 @@
+"""Find in a Docs template what a report will fill: placeholders and rows.
+
+Indices of the Docs API count UTF-16 code units within a segment (the body, a header,
+a footer, a footnote). Here a paragraph's text is a string with one character per
+unit, so an offset plus the paragraph's start is an index.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from mlreport_batch import placeholders
+
+Json = Mapping[str, Any]
+PLACEHOLDER: Final = re.compile(r"\{\{[ \t]*([^{}\r\n]{1,300}?)[ \t]*\}\}")
+_OBJECT = "\ufffc"  # an image, a chip or a break
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A paragraph that holds a placeholder, or one of a repeated cell.
+
+    Attributes:
+        start: Index of its first unit.
+        text: Its text without the last newline.
+        ends: Offset at which each run ends, in units.
+        styles: The runs' text styles.
+    """
+
+    start: int
+    text: str
+    ends: tuple[int, ...]
+    styles: tuple[dict[str, Any], ...]
+
+    def style_at(self, offset: int) -> dict[str, Any]:
+        """Return the text style of the unit at *offset*."""
+        for end, style in zip(self.ends, self.styles, strict=True):
+            if offset < end:
+                return style
+        return self.styles[-1] if self.styles else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A table row that is repeated.
+
+    Attributes:
+        kind: ``key``, ``hparam``, ``checkpoint`` or ``alert``.
+        table: Index at which its table starts.
+        number: Which row of the table it is, from 0.
+        end: Index after it.
+        cells: The paragraphs of each cell.
+    """
+
+    kind: str
+    table: int
+    number: int
+    end: int
+    cells: tuple[tuple[Line, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A segment with something to fill."""
+
+    tab: str
+    segment: str
+    lines: tuple[Line, ...]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What a template asks for.
+
+    Attributes:
+        parts: The segments with something to fill.
+        tables: Per table its rows that are not repeated, and the kinds of the others.
+        names: All placeholders, each once.
+        fixed: Placeholders where nothing can be filled; they stay as they are.
+        problems: What makes the template unusable.
+    """
+
+    parts: tuple[Part, ...]
+    tables: tuple[tuple[int, tuple[str, ...]], ...]
+    names: tuple[str, ...]
+    fixed: int = 0
+    problems: tuple[str, ...] = ()
+
+
+def units(text: str) -> str:
+    """Return *text* with one character for each UTF-16 code unit."""
+    if text.isascii():
+        return text
+    data = text.encode("utf-16-le", "surrogatepass")
+    return "".join(chr(data[i] | data[i + 1] << 8) for i in range(0, len(data), 2))
+
+
+def text_of(unit_text: str) -> str:
+    """Return the text that *unit_text* stands for."""
+    if unit_text.isascii():
+        return unit_text
+    data = unit_text.encode("utf-16-le", "surrogatepass")
+    return data.decode("utf-16-le", "replace")
+
+
+def length(text: str) -> int:
+    """Return how many indices *text* takes."""
+    if text.isascii():
+        return len(text)
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def analyse(document: Json) -> Template:
+    """Return what *document*, an answer of documents.get with tabs, asks for."""
+    tabs = list(_tabs(document.get("tabs", ())))
+    reader = _Reader()
+    for tab in tabs:
+        # A copy's tab ids need not be those of the template: name them only if needed.
+        tab_id = tab["tabProperties"]["tabId"] if len(tabs) > 1 else ""
+        inner = tab.get("documentTab", {})
+        reader.part(tab_id, "", inner.get("body", {}))
+        for kind in ("headers", "footers", "footnotes"):
+            for segment_id, segment in sorted(inner.get(kind, {}).items()):
+                reader.part(tab_id, segment_id, segment)
+    return Template(
+        tuple(reader.parts),
+        tuple(reader.tables),
+        tuple(dict.fromkeys(reader.names)),
+        reader.fixed,
+        tuple(reader.problems),
+    )
+
+
+def _tabs(tabs: Sequence[Json]) -> Iterator[Json]:
+    for tab in tabs:
+        yield tab
+        yield from _tabs(tab.get("childTabs", ()))
+
+
+@dataclass(slots=True)
+class _Reader:
+    parts: list[Part] = field(default_factory=list)
+    tables: list[tuple[int, tuple[str, ...]]] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    fixed: int = 0
+    lines: list[Line] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+
+    def part(self, tab: str, segment: str, content: Json) -> None:
+        """Read one segment."""
+        self.lines, self.rows = [], []
+        self._content(content.get("content", ()), depth=0)
+        if self.lines or self.rows:
+            self.parts.append(Part(tab, segment, tuple(self.lines), tuple(self.rows)))
+
+    def _content(self, content: Sequence[Json], *, depth: int) -> None:
+        for element in content:
+            if "paragraph" in element:
+                self._line(line_of(element))
+            elif "table" in element:
+                self._table(element, depth=depth)
+            elif "tableOfContents" in element:
+                inner = element["tableOfContents"].get("content", ())
+                for line in _all_lines(inner):
+                    self.fixed += len(PLACEHOLDER.findall(units(line.text)))
+
+    def _line(self, line: Line) -> None:
+        found = placeholders.parse(line.text)
+        if found:
+            self.names += found
+            self.lines.append(line)
+
+    def _table(self, element: Json, *, depth: int) -> None:
+        table = element["table"]
+        position = len(self.tables)
+        self.tables.append((0, ()))
+        kinds: list[str] = []
+        for number, row in enumerate(table.get("tableRows", ())):
+            kind = self._kind(row)
+            if kind and not self._problem(kind, element, row, depth=depth):
+                kinds.append(kind)
+                made = _row(kind, element, number)
+                self.rows.append(made)
+                for cell in made.cells:
+                    for line in cell:
+                        self.names += placeholders.parse(line.text)
+                continue
+            for cell in row.get("tableCells", ()):
+                self._content(cell.get("content", ()), depth=depth + 1)
+        still = len(table.get("tableRows", ())) - len(kinds)
+        self.tables[position] = (still, tuple(kinds))
+
+    def _kind(self, row: Json) -> str:
+        names = [
+            name
+            for cell in row.get("tableCells", ())
+            for line in _own_lines(cell)
+            for name in placeholders.parse(line.text)
+        ]
+        return next((name for name in names if name in placeholders.ROWS), "")
+
+    def _problem(self, kind: str, element: Json, row: Json, *, depth: int) -> bool:
+        """Note why the row cannot be repeated, if so."""
+        what = f"the row with {{{{{kind}}}}} cannot be repeated:"
+        rows = element["table"].get("tableRows", ())
+        problem = ""
+        if depth:
+            problem = f"{what} its table stands inside another table"
+        elif any(_is_merged(cell) for other in rows for cell in other["tableCells"]):
+            problem = f"{what} its table has merged cells"
+        elif any(
+            "table" in inner for cell in row["tableCells"] for inner in cell["content"]
+        ):
+            problem = f"{what} it holds another table"
+        elif any(
+            _OBJECT in line.text
+            for cell in row["tableCells"]
+            for line in _own_lines(cell)
+        ):
+            problem = f"{what} it holds a picture or a chip"
+        if problem:
+            self.problems.append(problem)
+        return bool(problem)
+
+
+def _is_merged(cell: Json) -> bool:
+    style = cell.get("tableCellStyle", {})
+    return max(int(style.get("rowSpan", 1)), int(style.get("columnSpan", 1))) > 1
+
+
+def _row(kind: str, element: Json, number: int) -> Row:
+    row = element["table"]["tableRows"][number]
+    return Row(
+        kind,
+        element.get("startIndex", 0),
+        number,
+        row["endIndex"],
+        tuple(tuple(_own_lines(cell)) for cell in row["tableCells"]),
+    )
+
+
+def _own_lines(cell: Json) -> Iterator[Line]:
+    for element in cell.get("content", ()):
+        if "paragraph" in element:
+            yield line_of(element)
+
+
+def _all_lines(content: Sequence[Json]) -> Iterator[Line]:
+    for element in content:
+        if "paragraph" in element:
+            yield line_of(element)
+
+
+def line_of(element: Json) -> Line:
+    """Return the paragraph *element* as a `Line`."""
+    start = element.get("startIndex", 0)  # a start of 0 is left out
+    pieces: list[str] = []
+    ends: list[int] = []
+    styles: list[dict[str, Any]] = []
+    done = 0
+    for part in element["paragraph"].get("elements", ()):
+        run = part.get("textRun")
+        size = part["endIndex"] - part.get("startIndex", 0)
+        pieces.append(run.get("content", "") if run else _OBJECT * size)
+        done += size
+        ends.append(done)
+        styles.append(dict((run or {}).get("textStyle", {})))
+    return Line(start, "".join(pieces).removesuffix("\n"), tuple(ends), tuple(styles))

@@ -1,0 +1,162 @@
+"""Settle the documents of earlier ticks: keep, trim, and find what was lost.
+
+Only documents are touched that bear the id of a report of this state. They go to the
+trash, where they stay for 30 days.
+"""
+
+import os
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
+
+from mlreport_batch.config import Config
+from mlreport_batch.errors import MlreportError
+from mlreport_batch.google_auth import DRIVE, DRIVE_FILE, load_account
+from mlreport_batch.google_client import GoogleClient
+from mlreport_batch.google_pace import Pace
+from mlreport_batch.google_transport import GoogleError
+from mlreport_batch.settings import GoogleSettings
+from mlreport_batch.spool import TOMBSTONE_S, Spool
+from mlreport_batch.state import DocumentRow, State
+
+STRAY_AFTER_S = 86_400.0
+_MOST = 50  # documents trashed by one tick; the next goes on
+
+
+def scope_key(settings: GoogleSettings) -> str:
+    """Return what the needed scope depends on."""
+    return f"{settings.template} {settings.credentials} {settings.subject}"
+
+
+def known_scope(state: State, settings: GoogleSettings) -> str:
+    """Return the scope that was needed last time, at first the narrow one."""
+    return DRIVE if state.meta("google.wide") == scope_key(settings) else DRIVE_FILE
+
+
+def tidy_google(config: Config, state: State, *, now: float | None = None) -> None:
+    """Settle what is due, with a connection of its own; failures wait for later."""
+    rows = state.documents()
+    if not rows:
+        return
+    settings = config.google
+    client = None
+    try:
+        account = load_account(settings, [known_scope(state, settings)])
+        client = GoogleClient(settings, account, Pace(budget_s=10.0))
+        tidy(state, config, client, now=now)
+    except MlreportError:
+        return
+    finally:
+        if client is not None:
+            client.close()
+
+
+def tidy(
+    state: State, config: Config, client: GoogleClient, *, now: float | None = None
+) -> None:
+    """Settle the documents that need nothing more, as ``google.keep`` wants.
+
+    Args:
+        state: Knows the documents; its lock is held by the caller.
+        config: Names the spool, which knows what was sent.
+        client: Calls Drive; only where something must go.
+        now: Seconds since the epoch.
+    """
+    now = time.time() if now is None else now
+    rows = state.documents()
+    if not rows:
+        return
+    spool = Spool(os.path.join(os.fspath(config.state), "spool"))
+    settled: list[str] = []
+    sent: list[DocumentRow] = []
+    marked: list[DocumentRow] = []
+    work = 0
+    for row in rows:
+        place = "sent" if row.is_sent else spool.place(row.rid)
+        if place == "sent":
+            sent.append(row)
+            if not row.is_sent:
+                marked.append(replace(row, is_sent=True))
+        elif place is None and row.document and work < _MOST:
+            # Superseded, dropped, or never owed because of a crash. Where the
+            # tombstone may be gone already, nobody knows: leave the document.
+            is_old = now - row.made_at > TOMBSTONE_S - STRAY_AFTER_S
+            if is_old or _trash_all(client, row):
+                settled.append(row.rid)
+            work += not is_old
+        elif place is None and now - row.made_at > STRAY_AFTER_S and work < _MOST:
+            work += 1
+            if _trash_all(client, row):
+                settled.append(row.rid)
+    for row in _unwanted(sent, config.google.keep):
+        if work >= _MOST:
+            break
+        work += 1
+        if _trash_all(client, row):
+            settled.append(row.rid)
+    settled += _kept(client, sent, settled, config.google.keep, now)
+    if settled or marked:
+        with state.transaction():
+            state.put_documents(marked)
+            state.drop_documents(settled)
+
+
+def _trash_all(client: GoogleClient, row: DocumentRow) -> bool:
+    """Trash the document of *row* and, in doubt, every other copy of it."""
+    try:
+        if row.document:
+            _trash(client, row.document)
+        if row.has_doubt:
+            for file in client.find(row.rid):
+                _trash(client, file["id"])
+    except GoogleError as exc:
+        # Somebody else's to trash (a shared drive), or gone: nothing more to do.
+        return 400 <= exc.status < 500 and not exc.is_busy  # noqa: PLR2004
+    return True
+
+
+def _trash(client: GoogleClient, document: str) -> None:
+    try:
+        client.trash(document)
+    except GoogleError as exc:
+        if exc.status != 404:  # noqa: PLR2004
+            raise
+
+
+def _unwanted(sent: list[DocumentRow], keep: bool | int) -> Iterator[DocumentRow]:
+    """Yield the documents that ``google.keep`` does not want any longer."""
+    if keep is True:
+        return
+    by_run: dict[str, list[DocumentRow]] = defaultdict(list)
+    for row in sent:  # oldest first
+        by_run[row.run].append(row)
+    for rows in by_run.values():
+        yield from rows[: len(rows) - int(keep)] if len(rows) > int(keep) else ()
+
+
+def _kept(
+    client: GoogleClient,
+    sent: list[DocumentRow],
+    settled: list[str],
+    keep: bool | int,
+    now: float,
+) -> Iterator[str]:
+    """Yield the reports whose documents stay; late copies of them are trashed."""
+    for row in sent:
+        if row.rid in settled:
+            continue
+        if not row.has_doubt:
+            if keep is True:
+                yield row.rid
+            continue
+        if now - row.made_at <= STRAY_AFTER_S:
+            continue
+        try:
+            for file in client.find(row.rid):
+                if file["id"] != row.document:
+                    _trash(client, file["id"])
+        except GoogleError:
+            continue
+        if keep is True:
+            yield row.rid
