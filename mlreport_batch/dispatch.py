@@ -25,6 +25,9 @@ from mlreport_batch.state import Owed, State
 
 BACKOFF_MAX_S = 3600.0
 GIVE_UP_AFTER_S = 5 * 86400.0
+GIVE_UP_ATTEMPTS = 5
+REMIND_S = 86400.0
+TOLD_AT = "dead_told_at"
 UNKNOWNS_MAX = 3
 CREDENTIAL_WAIT_S = 3600.0
 
@@ -85,6 +88,7 @@ class Dispatcher:
         self._now = now
         self._should_stop = should_stop
         self._result = Dispatched()
+        self._told: set[str] = set()
 
     def send_all(self) -> Dispatched:
         """Send every mail that is due, and keep what became of each.
@@ -95,6 +99,7 @@ class Dispatcher:
         due = self._settle_and_choose()
         if due and self._may_connect():
             self._send(due)
+        self._remind()
         return self._result
 
     def _settle_and_choose(self) -> list[Owed]:
@@ -109,12 +114,15 @@ class Dispatcher:
             elif place is None:
                 self._result.vanished.append(owed.rid)
             elif owed.held or place == "dead":
-                if not owed.held:
+                if not owed.held:  # a tick died between the move and this note
                     held.append(replace(owed, held=True))
+                    self._result.errors.append(_dead([owed]))
+                    self._told.add(owed.rid)
             elif place == "cur" and self._must_hold(owed):
                 held.append(replace(owed, held=True, why=owed.why or "outcome unknown"))
                 self._result.errors.append(_held(owed))
-            elif owed.next_at <= self._now:
+                self._told.add(owed.rid)
+            elif self._is_time(owed.next_at):
                 due.append(owed)
         if settled or held:
             with self._state.transaction():
@@ -123,11 +131,34 @@ class Dispatcher:
                     self._state.update_owed(owed)
         return due
 
+    def _remind(self) -> None:
+        """Say once a day that mails are dead or held, until somebody decides."""
+        told_at = float(self._state.meta(TOLD_AT, "0"))
+        held = [owed for owed in self._state.owed() if owed.held]
+        if not held and not told_at:
+            return
+        is_due = told_at and not told_at <= self._now < told_at + REMIND_S
+        untold = [owed for owed in held if owed.rid not in self._told]
+        if held and told_at and not is_due:
+            return
+        if untold:
+            self._result.errors.append(_dead(untold))
+        with self._state.transaction():
+            self._state.set_meta(TOLD_AT, repr(self._now) if held else "0")
+
     def _must_hold(self, owed: Owed) -> bool:
         return self._policy.on_unknown == "hold" or owed.unknowns >= UNKNOWNS_MAX
 
+    def _is_time(self, at: float) -> bool:
+        """Return whether a wait until *at* is over.
+
+        No wait is longer than an hour: one that seems so was noted before the clock
+        was set back.
+        """
+        return not self._now < at <= self._now + BACKOFF_MAX_S
+
     def _may_connect(self) -> bool:
-        return float(self._state.meta("channel_next_at", "0")) <= self._now
+        return self._is_time(float(self._state.meta("channel_next_at", "0")))
 
     def _send(self, due: list[Owed]) -> None:
         try:
@@ -194,11 +225,14 @@ class Dispatcher:
             next_at=self._now + _wait(self._policy.backoff_s, owed.attempts + 1),
             held=for_good,
             why=why,
+            is_partial=True,
         )
         with self._state.transaction():
             self._state.update_owed(rest)
         self._spool.move(owed.rid, "cur", "dead" if for_good else "new")
         self._result.sent.append(owed.rid)
+        if for_good:
+            self._told.add(owed.rid)
         kind = RefusedError if for_good else DeliveryError
         self._result.errors.append(
             kind(
@@ -231,9 +265,10 @@ class Dispatcher:
 
     def _back(self, owed: Owed, exc: MlreportError, *, was_unknown: bool) -> None:
         """Keep a mail that was surely not accepted this time."""
-        if self._now - owed.created_at > GIVE_UP_AFTER_S and isinstance(
-            exc, DeliveryError
-        ):
+        # Attempts count too: a clock that was set forward makes no mail old.
+        is_old = self._now - owed.created_at > GIVE_UP_AFTER_S
+        has_tried = owed.attempts + 1 >= GIVE_UP_ATTEMPTS
+        if is_old and has_tried and isinstance(exc, DeliveryError):
             self._refused(owed, exc)
             return
         if not was_unknown:
@@ -251,6 +286,7 @@ class Dispatcher:
         self._spool.move(owed.rid, "cur", "dead")
         with self._state.transaction():
             self._state.update_owed(replace(owed, held=True, why=exc.message))
+        self._told.add(owed.rid)
         self._result.errors.append(
             RefusedError(
                 f"mail {owed.rid} ({owed.subject}) will not be sent: {exc.message}",
@@ -263,6 +299,20 @@ class Dispatcher:
 
 def _wait(first_s: float, attempts: int) -> float:
     return float(min(BACKOFF_MAX_S, first_s * 2 ** min(attempts - 1, 20)))
+
+
+def _dead(mails: list[Owed]) -> RefusedError:
+    oldest = mails[0]
+    which = f"mail {oldest.rid} ({oldest.subject})"
+    if len(mails) > 1:
+        which += f" and {len(mails) - 1} more"
+    why = oldest.why or "nobody knows whether it was taken"
+    return RefusedError(
+        f"{which} will not be sent: {why}",
+        kept="Kept until you decide; this is said once a day",
+        advice="`mlreport-batch status` lists them, `mlreport-batch retry` sends them "
+        "again, `mlreport-batch drop RID` gives one up",
+    )
 
 
 def _held(owed: Owed) -> UnknownOutcomeError:

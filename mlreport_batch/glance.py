@@ -19,6 +19,7 @@ import zlib
 from collections.abc import Iterator
 
 SLICES = 17
+_DAY_S = 86400.0
 _SIGN = 1 << 63
 
 
@@ -49,13 +50,15 @@ def is_quiet(folder: str, key: str, now: float) -> bool:
                 return False
             if database.execute("SELECT 1 FROM owed WHERE held = 0 LIMIT 1").fetchone():
                 return False
+            told_at = float(meta.get("dead_told_at", "0"))
+            must_remind = told_at and not told_at <= now < told_at + _DAY_S
             due = "SELECT 1 FROM runs WHERE wake_at <= ? LIMIT 1"
-            if database.execute(due, (now,)).fetchone():
+            if must_remind or database.execute(due, (now,)).fetchone():
                 return False
             return next(changed(database, now), None) is None
         finally:
             database.close()
-    except (sqlite3.Error, OSError):
+    except Exception:  # noqa: BLE001 - whatever a damaged state makes of it
         return False  # the full tick finds out what is wrong, and says it
 
 

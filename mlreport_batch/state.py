@@ -58,7 +58,7 @@ CREATE TABLE owed (
     recipients TEXT NOT NULL, subject TEXT NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0, unknowns INTEGER NOT NULL DEFAULT 0,
     next_at REAL NOT NULL DEFAULT 0, held INTEGER NOT NULL DEFAULT 0,
-    why TEXT NOT NULL DEFAULT ''
+    why TEXT NOT NULL DEFAULT '', is_partial INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE TABLE owed_runs (
     rid TEXT NOT NULL, path BLOB NOT NULL, base BLOB, PRIMARY KEY (rid, path)
@@ -118,6 +118,7 @@ class Owed:
         next_at: Not before, seconds since the epoch.
         held: Whether a person must decide.
         why: The last answer.
+        is_partial: Whether some recipients have it already.
         runs: The runs it tells about.
     """
 
@@ -131,6 +132,7 @@ class Owed:
     next_at: float = 0.0
     held: bool = False
     why: str = ""
+    is_partial: bool = False
     runs: tuple[str, ...] = ()
 
 
@@ -543,6 +545,13 @@ class State:
             "DELETE FROM runs WHERE gone_at < ?", (before,)
         ).rowcount
 
+    def wake(self, path: str) -> None:
+        """Have a run looked at by the next tick, unless it is gone."""
+        self._db.execute(
+            "UPDATE runs SET wake_at=0 WHERE path=? AND gone_at IS NULL",
+            (os.fsencode(path),),
+        )
+
     def due_runs(self, now: float) -> list[str]:
         """Return the runs that must be looked at although no file changed."""
         rows = self._db.execute("SELECT path FROM runs WHERE wake_at <= ?", (now,))
@@ -592,21 +601,21 @@ class State:
             runs.setdefault(rid, []).append(os.fsdecode(path))
         rows = self._db.execute(
             "SELECT rid, created_at, sender, recipients, subject, attempts, unknowns, "
-            "next_at, held, why FROM owed ORDER BY created_at, rid"
+            "next_at, held, why, is_partial FROM owed ORDER BY created_at, rid"
         )
         return [
             Owed(
                 row[0], row[1], row[2], tuple(json.loads(row[3])), row[4], row[5], row[6],
-                row[7], bool(row[8]), row[9], tuple(runs.get(row[0], ())),
+                row[7], bool(row[8]), row[9], bool(row[10]), tuple(runs.get(row[0], ())),
             )
             for row in rows
         ]  # fmt: skip
 
     def owed_of_run(self, path: str) -> list[str]:
-        """Return the ids of the owed mails that tell about a run, oldest first."""
+        """Return the owed mails about a run that nobody has, oldest first."""
         rows = self._db.execute(
-            "SELECT rid FROM owed_runs JOIN owed USING (rid) WHERE path=? "
-            "ORDER BY created_at",
+            "SELECT rid FROM owed_runs JOIN owed USING (rid) "
+            "WHERE path=? AND is_partial=0 ORDER BY created_at, rid",
             (os.fsencode(path),),
         )
         return [row[0] for row in rows]
@@ -634,11 +643,11 @@ class State:
     def update_owed(self, owed: Owed) -> None:
         """Keep how the sending of a mail stands."""
         self._db.execute(
-            "INSERT OR REPLACE INTO owed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO owed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 owed.rid, owed.created_at, owed.sender, json.dumps(owed.recipients),
                 owed.subject, owed.attempts, owed.unknowns, owed.next_at, int(owed.held),
-                owed.why,
+                owed.why, int(owed.is_partial),
             ),
         )  # fmt: skip
 
@@ -705,9 +714,7 @@ _RUN_COLUMNS = (
 
 def _run_row(row: tuple[Any, ...]) -> RunRow:
     path, root, name, seq, grown, *rest = row
-    return RunRow(
-        os.fsdecode(path), os.fsdecode(root), name, seq, bool(grown), *rest
-    )
+    return RunRow(os.fsdecode(path), os.fsdecode(root), name, seq, bool(grown), *rest)
 
 
 def _folder(path: str, stats: bytes, listing: bytes) -> Folder:

@@ -19,7 +19,7 @@ from mlreport_batch.catalog import GONE_S, Catalog
 from mlreport_batch.changes import Snapshot
 from mlreport_batch.config import Config, RunsRoot
 from mlreport_batch.describe import Wishes, describe_digest, local_now
-from mlreport_batch.dispatch import Dispatcher, Policy
+from mlreport_batch.dispatch import TOLD_AT, Dispatcher, Policy
 from mlreport_batch.errors import MlreportError, StateError
 from mlreport_batch.executors import Executor, executor_of
 from mlreport_batch.formats.registry import recognise
@@ -87,7 +87,9 @@ class TickSummary:
         dead: Mails that were refused for good or are held.
         problems: What could not be read or done, one line each.
         errors: Failures that decide the exit code.
+        notices: What a person should know although nothing failed, one line each.
         seconds: Wall time by stage.
+        is_cut: Whether the tick was asked to end before all was done.
     """
 
     runs: list[RunLine] = field(default_factory=list)
@@ -96,7 +98,9 @@ class TickSummary:
     dead: int = 0
     problems: list[str] = field(default_factory=list)
     errors: list[MlreportError] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+    is_cut: bool = False
 
     @property
     def exit_code(self) -> int:
@@ -105,7 +109,7 @@ class TickSummary:
         for code in (74, 70, 78, 77, 75):
             if code in codes:
                 return code
-        return 75 if self.owed else 0
+        return 75 if self.owed or self.is_cut else 0
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -180,8 +184,9 @@ class _Tick:
         self._spool = spool
         self.now = now
         self.progress = progress
-        self.should_stop = should_stop
+        self._is_asked_to_stop = should_stop
         self.summary = TickSummary()
+        self._replaced: frozenset[str] = frozenset()
         self.instance = state.meta("instance")
         self.roots = {os.path.realpath(root.path): root for root in config.runs}
         self.language = config.report.language
@@ -209,6 +214,12 @@ class _Tick:
             first_seen_max_age_s=config.report.first_seen_max_age,
         )
 
+    def should_stop(self) -> bool:
+        """Return whether to end at this safe point, and note it for the exit code."""
+        if self._is_asked_to_stop():
+            self.summary.is_cut = True
+        return self.summary.is_cut
+
     @property
     def spool(self) -> Spool:
         if self._spool is None:
@@ -230,6 +241,7 @@ class _Tick:
         self._finish_state(config_key)
         with summary.stage("deliver"):
             self._deliver()
+        self._back_up()
         self._count()
         return summary
 
@@ -286,7 +298,7 @@ class _Tick:
                 # States are large; reports are made from what is kept already.
                 findings += [replace(finding, state=None) for finding in batch]
                 self.progress("read", len(findings), len(paths))
-                if self.should_stop():
+                if len(findings) < len(paths) and self.should_stop():
                     break
         return findings
 
@@ -366,6 +378,7 @@ class _Tick:
         """Draw, keep and owe a report for every run that has news."""
         due = [finding for finding in findings if finding.report is not None]
         due += self._siblings(due)
+        self._replaced = self._replaced_by(due)
         for finding in findings:
             if finding.report is None:
                 self._note(finding, rid=None)
@@ -383,7 +396,7 @@ class _Tick:
                 self._keep_report(finding, result)
                 done += 1
                 self.progress("report", done, len(due))
-            if self.should_stop():
+            if done < len(due) and self.should_stop():
                 return
         for recipients, members in self._by_recipients(together).items():
             self._keep_digest(members, recipients, executor)
@@ -414,6 +427,17 @@ class _Tick:
         tasks = self._tasks(paths, wanted=True)
         found = read_batch(tasks, replace(self.settings, every_s=0.0))
         return [finding for finding in found if finding.report is not None]
+
+    def _replaced_by(self, due: Sequence[Finding]) -> frozenset[str]:
+        """Return the owed mails all of whose runs are told about anew by *due*.
+
+        A digest about a run that is not among them, such as a deleted one, must
+        still go out: nothing else would tell its news.
+        """
+        paths = {finding.path for finding in due}
+        return frozenset(
+            mail.rid for mail in self.state.owed() if paths.issuperset(mail.runs)
+        )
 
     def _recipients(self, finding: Finding) -> tuple[str, ...]:
         """Return who gets a run's report: the config decides.
@@ -498,12 +522,14 @@ class _Tick:
         rid = drawn.rid
         superseded: dict[str, None] = {}
         bases: dict[str, Snapshot | None] = {}
-        for finding, row in members:
-            bases[row.path] = self.state.reported(row.path)
-            for old in self._superseded(row.path):
-                if row.path not in superseded:
-                    bases[row.path] = self.state.base_of(old, row.path)
-                superseded[old] = None
+        for _, row in members:
+            old = [rid for rid in self._superseded(row.path) if rid in self._replaced]
+            superseded.update(dict.fromkeys(old))
+            bases[row.path] = (
+                self.state.base_of(old[0], row.path)
+                if old
+                else self.state.reported(row.path)
+            )
         self.spool.put(rid, drawn.message)
         owed = Owed(
             rid=rid,
@@ -536,16 +562,15 @@ class _Tick:
                     )
             self.state.owe(owed, bases)
             self.state.settle(superseded)
-        for old in superseded:
-            self.spool.discard(old, "new")
+        for old_rid in superseded:
+            self.spool.discard(old_rid, "new")
 
     def _give_back(self, mail: Owed, paths: Iterable[str]) -> None:
         """Make the news that *mail* told of some runs news again."""
         for path in paths:
-            row = self.state.run(path)
-            if row is not None:
+            if self.state.run(path) is not None:
                 self.state.put_reported(path, self.state.base_of(mail.rid, path))
-                self.state.put_run(replace(row, wake_at=0.0))
+                self.state.wake(path)
 
     def _by_recipients(
         self, findings: Sequence[Finding]
@@ -664,21 +689,28 @@ class _Tick:
         if state.meta("config_key") != config_key:
             with state.transaction():
                 state.set_meta("config_key", config_key)
-        if not self.summary.runs:
-            return
+        if self.summary.runs:
+            with state.transaction():
+                state.set_meta("last_news_at", repr(self.now))
+
+    def _back_up(self) -> None:
+        """Copy the state once a day; a copy that fails does not undo the tick."""
+        state = self.state
         backup_at = float(state.meta("backup_at", "0"))
-        if self.now - backup_at >= BACKUP_EVERY_S or backup_at > self.now:
+        if 0 <= self.now - backup_at < BACKUP_EVERY_S:
+            return
+        try:
+            state.backup(state.path + ".bak")
             with state.transaction():
                 state.forget_gone(self.now - GONE_S)
                 state.set_meta("backup_at", repr(self.now))
-            state.backup(state.path + ".bak")
-        with state.transaction():
-            state.set_meta("last_news_at", repr(self.now))
+        except StateError as exc:
+            self.summary.errors.append(exc)
 
     def _deliver(self) -> None:
         from mlreport_batch.channels import make_channel
 
-        if not any(not mail.held for mail in self.state.owed()):
+        if not self.state.owed() and self.state.meta(TOLD_AT, "0") == "0":
             return
         dispatcher = Dispatcher(
             self.state,

@@ -195,8 +195,10 @@ def _read(task: RunTask, settings: ReadSettings) -> Finding:
         return replace(finding, kinds=(), snapshot=snapshot)
     if not (kinds or task.is_wanted):
         return finding
-    waits_until = task.reported.at + settings.every_s if task.reported else 0.0
-    if waits_until > now and not task.is_wanted:
+    last = task.reported.at if task.reported else 0.0
+    waits_until = last + settings.every_s
+    # A clock that was set back must not hold up reports until it has caught up.
+    if last <= now < waits_until and not task.is_wanted:
         return replace(finding, wake_at=waits_until)
     report = describe(
         view,
