@@ -17,6 +17,7 @@ from mlreport_batch.settings_kinds import (
     Address,
     Duration,
     Flag,
+    FlagOr,
     Hparams,
     ListOf,
     MapOf,
@@ -289,8 +290,12 @@ class GoogleSettings:
         help="Id of the Drive folder that takes the documents",
         example="0AbCdEfGhIjKlMn",
     )
-    keep: bool = setting(
-        Flag(), default=True, help="Keep each report's document, linked in the mail"
+    keep: bool | int = setting(
+        FlagOr(Whole(1, 100_000)),
+        default=True,
+        help="Keep each report's document, linked in the mail; a number keeps so many"
+        " of each run, false none once the mail is sent (the others go to the trash)",
+        example="5",
     )
     fallback: Literal["hold", "local"] = setting(
         OneOf(("hold", "local")),

@@ -83,6 +83,22 @@ class Flag:
 
 
 @dataclass(frozen=True, eq=False)
+class FlagOr:
+    """true, false, or another kind in between."""
+
+    kind: Kind
+
+    def read(self, value: Any, place: Place) -> Any:
+        return value if type(value) is bool else self.kind.read(value, place)
+
+    def schema(self) -> dict[str, Any]:
+        return {"anyOf": [{"type": "boolean"}, self.kind.schema()]}
+
+    def words(self) -> str:
+        return f"true, false, {self.kind.words()}"
+
+
+@dataclass(frozen=True, eq=False)
 class Whole:
     """A whole number within bounds."""
 
