@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mlreport_batch.formats import BulkLayout, Candidate, Item, Match, Memory, Role
-from mlreport_batch.formats._csv import (
+from mlreport_batch.formats._columns import (
     Header,
     build_header,
     bulk_layout,
-    read_rows,
     split_cells,
 )
 from mlreport_batch.formats._documents import stem_of
 from mlreport_batch.formats._numbers import BLANK, to_number
+from mlreport_batch.formats._rows import read_rows
 from mlreport_batch.formats._text import filled, head_lines
 from mlreport_batch.formats.bookkeeping import (
     has_sure_step,

@@ -14,10 +14,11 @@ from mlreport_batch.formats import (
     Result,
     Role,
 )
-from mlreport_batch.formats._csv import Header, bulk_layout, header_of, read_rows
+from mlreport_batch.formats._columns import Header, bulk_layout, header_of
 from mlreport_batch.formats._documents import load_mapping
 from mlreport_batch.formats._json import leaves
 from mlreport_batch.formats._numbers import value_of
+from mlreport_batch.formats._rows import read_rows
 from mlreport_batch.formats._text import head_lines
 from mlreport_batch.formats.bookkeeping import is_bookkeeping
 from mlreport_batch.tail import Chunk

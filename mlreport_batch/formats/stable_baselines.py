@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mlreport_batch.formats import BulkLayout, Candidate, Item, Match, Memory, Role
-from mlreport_batch.formats._csv import Header, bulk_layout, header_of, read_rows
+from mlreport_batch.formats._columns import Header, bulk_layout, header_of
 from mlreport_batch.formats._lines import read_json_lines
+from mlreport_batch.formats._rows import read_rows
 from mlreport_batch.formats._text import filled, head_lines
 from mlreport_batch.tail import Chunk
 

@@ -1,123 +1,28 @@
 """Read rows of separated values into points, whatever framework wrote them."""
 
-import csv
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import BulkLayout, Item, Memory, Point
+from mlreport_batch.formats._columns import (
+    COLUMNS_MAX,
+    Build,
+    Header,
+    build_header,
+    split_cells,
+)
 from mlreport_batch.formats._numbers import BLANK, to_number
-from mlreport_batch.formats._text import first_text, is_utf16, lines_of
-from mlreport_batch.formats.bookkeeping import is_bookkeeping, step_column
+from mlreport_batch.formats._text import first_text, lines_of
 from mlreport_batch.tail import Chunk
 from mlreport_batch.text import clean, shorten
 
-_SEPARATORS = ",\t;|"
 _NAN: Final = math.nan
-_REMEMBERED_MAX = 4096
-_COLUMNS_MAX = 10_000
 _QUOTED_MAX = 4096
 
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """A header line and what its columns are."""
-
-    line: str
-    names: tuple[str, ...]
-    layout: BulkLayout
-
-
-Build = Callable[[str], Header | None]
-"""Turns a log's first line into a `Header`, or None if it cannot be one."""
 Repair = Callable[[Header, list[str]], list[str] | None]
 """Brings a row of the wrong length into the header's, or returns None."""
-
-
-def split_cells(line: str, separator: str) -> list[str]:
-    """Return the cells of *line*, stripped; quotes are honoured where there are any."""
-    if separator == " ":
-        return line.split()
-    if '"' in line:
-        try:
-            (cells,) = csv.reader([line], delimiter=separator, skipinitialspace=True)
-        except (csv.Error, ValueError):
-            cells = line.split(separator)
-    else:
-        cells = line.split(separator)
-    return [cell.strip() for cell in cells]
-
-
-def separator_of(line: str) -> str:
-    """Return what separates the cells of a header *line*; a space is any blanks."""
-    plain = line
-    if '"' in line:
-        plain = '""'.join(line.split('"')[::2])
-    counted = [(plain.count(mark), mark) for mark in _SEPARATORS]
-    most, mark = max(counted, key=lambda pair: pair[0])
-    return mark if most else " "
-
-
-def build_header(line: str) -> Header | None:
-    """Return the columns of a header *line*, or None if it holds numbers or nothing."""
-    return _known_header(line) if len(line) <= _REMEMBERED_MAX else _any_header(line)
-
-
-def _any_header(line: str) -> Header | None:
-    return header_of(line, separator_of(line))
-
-
-# The logs of one project mostly have the same few headers.
-_known_header = lru_cache(maxsize=256)(_any_header)
-
-
-def header_of(
-    line: str,
-    separator: str,
-    *,
-    names: Sequence[str] | None = None,
-    step: int | None = None,
-    keep: Iterable[str] = (),
-) -> Header | None:
-    """Return the header in *line*.
-
-    Args:
-        line: The line as it stands in the log.
-        separator: See `BulkLayout`.
-        names: The columns' names, where they are not simply its cells.
-        step: Index of the step column, where its name does not say it.
-        keep: Names that are metrics although they sound like bookkeeping.
-    """
-    cells = split_cells(line, separator) if names is None else list(names)
-    if step is None:
-        step = step_column(cells)
-    # Without a step column, a number in it means that this is a row of data.
-    if step is None and any(to_number(cell) is not None for cell in cells):
-        return None
-    if not any(cells):
-        return None
-    taken: dict[str, int] = {}
-    metrics: list[tuple[int, str]] = []
-    for index, cell in enumerate(cells):
-        if index == step or (is_bookkeeping(cell) and cell not in keep):
-            continue
-        name = clean(cell)
-        count = taken[name] = taken.get(name, -1) + 1
-        if len(metrics) == _COLUMNS_MAX:
-            break
-        metrics.append((index, f"{name}.{count}" if count else name))
-    return Header(
-        line, tuple(cells), BulkLayout(separator, len(cells), step, tuple(metrics))
-    )
-
-
-def bulk_layout(header: bytes, build: Build = build_header) -> BulkLayout | None:
-    """Return how the rows below a log's first line can be read in bulk."""
-    found = None if is_utf16(header) else build(first_text(header))
-    return found.layout if found else None
 
 
 def read_rows(
@@ -228,9 +133,9 @@ class _Rows:
         header = self.build(line)
         if header is not None:
             self._start(header)
-            if len(header.layout.metrics) == _COLUMNS_MAX:
+            if len(header.layout.metrics) == COLUMNS_MAX:
                 text = f"{header.layout.width:,} columns; metrics beyond the first "
-                text += f"{_COLUMNS_MAX:,} are left out"
+                text += f"{COLUMNS_MAX:,} are left out"
                 self.problems.append(Problem(self.chunk.path, number, text))
         elif not line.lstrip().startswith("#") and not self.memory.get("headless"):
             self.memory["headless"] = True

@@ -1,0 +1,112 @@
+"""Header lines of separated values: their columns and what each is."""
+
+import csv
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from mlreport_batch.formats import BulkLayout
+from mlreport_batch.formats._numbers import to_number
+from mlreport_batch.formats._text import first_text, is_utf16
+from mlreport_batch.formats.bookkeeping import is_bookkeeping, step_column
+from mlreport_batch.text import clean
+
+_SEPARATORS = ",\t;|"
+_REMEMBERED_MAX = 4096
+COLUMNS_MAX = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A header line and what its columns are."""
+
+    line: str
+    names: tuple[str, ...]
+    layout: BulkLayout
+
+
+Build = Callable[[str], Header | None]
+"""Turns a log's first line into a `Header`, or None if it cannot be one."""
+
+
+def split_cells(line: str, separator: str) -> list[str]:
+    """Return the cells of *line*, stripped; quotes are honoured where there are any."""
+    if separator == " ":
+        return line.split()
+    if '"' in line:
+        try:
+            (cells,) = csv.reader([line], delimiter=separator, skipinitialspace=True)
+        except (csv.Error, ValueError):
+            cells = line.split(separator)
+    else:
+        cells = line.split(separator)
+    return [cell.strip() for cell in cells]
+
+
+def separator_of(line: str) -> str:
+    """Return what separates the cells of a header *line*; a space is any blanks."""
+    plain = line
+    if '"' in line:
+        plain = '""'.join(line.split('"')[::2])
+    counted = [(plain.count(mark), mark) for mark in _SEPARATORS]
+    most, mark = max(counted, key=lambda pair: pair[0])
+    return mark if most else " "
+
+
+def build_header(line: str) -> Header | None:
+    """Return the columns of a header *line*, or None if it holds numbers or nothing."""
+    return _known_header(line) if len(line) <= _REMEMBERED_MAX else _any_header(line)
+
+
+def _any_header(line: str) -> Header | None:
+    return header_of(line, separator_of(line))
+
+
+# The logs of one project mostly have the same few headers.
+_known_header = lru_cache(maxsize=256)(_any_header)
+
+
+def header_of(
+    line: str,
+    separator: str,
+    *,
+    names: Sequence[str] | None = None,
+    step: int | None = None,
+    keep: Iterable[str] = (),
+) -> Header | None:
+    """Return the header in *line*.
+
+    Args:
+        line: The line as it stands in the log.
+        separator: See `BulkLayout`.
+        names: The columns' names, where they are not simply its cells.
+        step: Index of the step column, where its name does not say it.
+        keep: Names that are metrics although they sound like bookkeeping.
+    """
+    cells = split_cells(line, separator) if names is None else list(names)
+    if step is None:
+        step = step_column(cells)
+    # Without a step column, a number in it means that this is a row of data.
+    if step is None and any(to_number(cell) is not None for cell in cells):
+        return None
+    if not any(cells):
+        return None
+    taken: dict[str, int] = {}
+    metrics: list[tuple[int, str]] = []
+    for index, cell in enumerate(cells):
+        if index == step or (is_bookkeeping(cell) and cell not in keep):
+            continue
+        name = clean(cell)
+        count = taken[name] = taken.get(name, -1) + 1
+        if len(metrics) == COLUMNS_MAX:
+            break
+        metrics.append((index, f"{name}.{count}" if count else name))
+    return Header(
+        line, tuple(cells), BulkLayout(separator, len(cells), step, tuple(metrics))
+    )
+
+
+def bulk_layout(header: bytes, build: Build = build_header) -> BulkLayout | None:
+    """Return how the rows below a log's first line can be read in bulk."""
+    found = None if is_utf16(header) else build(first_text(header))
+    return found.layout if found else None
