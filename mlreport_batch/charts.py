@@ -9,8 +9,8 @@ import html
 import math
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from mlreport_batch.report import Chart, Series
@@ -28,6 +28,7 @@ _TEXT_PX = 13
 _EMPTY = "\N{EM DASH}"
 _LARGEST = 1e15  # with a unit letter
 _VISIBLE_PX = 0.5
+_LEAST_POWER = -307  # below, powers of ten are no longer exact
 _CHAR_PX = 7.4
 
 
@@ -44,10 +45,12 @@ def svg(
     top = 10 + (legend_height(chart) if legend else 0)
     xs = [x for s in shown for x, low, _ in s if low is not None]
     ys = [y for s in shown for _, low, high in s for y in (low, high) if y is not None]
-    y_axis = _axis(ys, log=is_log(chart))
-    x_axis = _axis(xs, log=False, pad=0.0, count=5)
+    y_axis = _scale(ys, log=is_log(chart))
+    x_axis = _scale(xs, log=False, pad=0.0, count=5)
     left = 16 + max((len(text) for _, text in y_axis.ticks), default=0) * _CHAR_PX
     box = _Box(left, top, width - 16, height - 28)
+    x_axis = replace(x_axis, start=box.left, length=box.right - box.left)
+    y_axis = replace(y_axis, start=box.bottom, length=box.top - box.bottom)
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}" role="img" '
@@ -57,7 +60,7 @@ def svg(
     )
     parts = [head, *_grid(box, x_axis, y_axis)]
     for index, points in enumerate(shown):
-        parts.extend(_draw(points, box, x_axis, y_axis, index))
+        parts.extend(_draw(points, x_axis, y_axis, index))
     if legend:
         parts.extend(_legend(chart, width))
     if not ys:
@@ -130,10 +133,21 @@ class _Box:
 
 @dataclass(frozen=True, slots=True)
 class _Axis:
-    """Where a value lies between 0 and 1, and the marks along the way."""
+    """From values to pixels: *start* shows *low*, *start* + *length* the far end."""
 
-    place: Callable[[float], float]
+    low: float
+    span: float
     ticks: tuple[tuple[float, str], ...]
+    start: float
+    length: float
+    log: bool = False
+
+    def place(self, values: Sequence[float]) -> list[float]:
+        """Return the pixel of each of *values*."""
+        per_unit = self.length / self.span
+        if self.log:
+            values = [math.log10(value) for value in values]
+        return [self.start + (value - self.low) * per_unit for value in values]
 
 
 def _thin(series: Series) -> list[_Point]:
@@ -165,36 +179,33 @@ def _merge(pair: Sequence[_Point]) -> _Point:
     )
 
 
-def _axis(
+def _scale(
     values: Sequence[float], *, log: bool, pad: float = 0.05, count: int = 4
 ) -> _Axis:
+    """Return an axis for *values* that has no place on the picture yet."""
     if not values:
-        return _Axis(lambda _: 0.5, ())
+        return _Axis(0.0, 1.0, (), 0.0, 0.0)
     low, high = min(values), max(values)
     if log:
-        return _log_axis(math.log10(low), math.log10(high))
+        return _log_scale(math.log10(low), math.log10(high))
     if low == high:
         margin = abs(low) * 0.1 or 1.0
         low, high = (low, high + margin) if pad == 0 else (low - margin, high + margin)
     margin = (high - low) * pad
     low, high = low - margin, high + margin
-    span = high - low
     ticks = _nice(low, high, count)
-    return _Axis(
-        lambda value: (value - low) / span,
-        tuple(zip(ticks, labels(ticks), strict=True)),
-    )
+    marks = tuple(zip(ticks, labels(ticks), strict=True))
+    return _Axis(low, high - low, marks, 0.0, 0.0)
 
 
-def _log_axis(low: float, high: float) -> _Axis:
+def _log_scale(low: float, high: float) -> _Axis:
     margin = (high - low) * 0.04
     low, high = low - margin, high + margin
-    first, last = math.ceil(low), math.floor(high)
+    first, last = max(math.ceil(low), _LEAST_POWER), math.floor(high)
     stride = max(1, math.ceil((last - first + 1) / 6))
-    ticks = tuple(
-        (10.0**e, labels([10.0**e])[0]) for e in range(first, last + 1, stride)
-    )
-    return _Axis(lambda value: (math.log10(value) - low) / (high - low), ticks)
+    powers = [10.0**e for e in range(first, last + 1, stride)]
+    ticks = tuple((power, labels([power])[0]) for power in powers)
+    return _Axis(low, high - low, ticks, 0.0, 0.0, log=True)
 
 
 def _nice(low: float, high: float, count: int) -> list[float]:
@@ -258,12 +269,13 @@ def _fixed(value: float, step: float) -> str:
 def _scientific(value: float, step: float) -> str:
     if value == 0:
         return "0"
-    exponent = math.floor(math.log10(abs(value)) + 1e-9)
-    digits = max(0, min(9, exponent - math.floor(math.log10(step) + 1e-9)))
-    mantissa, _, power = f"{value:.{digits}e}".partition("e")
-    if "." in mantissa:
-        mantissa = mantissa.rstrip("0").rstrip(".")
-    return f"{mantissa}e{int(power)}"
+    text = repr(value)
+    for digits in range(10):
+        text = f"{value:.{digits}e}"
+        if abs(float(text) - value) <= step * 1e-3:
+            break
+    mantissa, _, power = text.partition("e")
+    return f"{mantissa}e{int(power)}".replace("-", "\u2212", value < 0)
 
 
 def _label(chart: Chart) -> str:
@@ -274,14 +286,14 @@ def _label(chart: Chart) -> str:
 
 def _grid(box: _Box, x_axis: _Axis, y_axis: _Axis) -> Iterator[str]:
     for value, text in y_axis.ticks:
-        y = box.bottom - y_axis.place(value) * (box.bottom - box.top)
+        (y,) = y_axis.place([value])
         yield (
             f'<path class="grid" d="M{box.left:.1f} {y:.1f}H{box.right:.1f}" '
             f'stroke="#e4e7eb"/><text x="{box.left - 7:.1f}" y="{y + 4.5:.1f}" '
             f'text-anchor="end" fill="#5c6570">{text}</text>'
         )
     for value, text in x_axis.ticks:
-        x = box.left + x_axis.place(value) * (box.right - box.left)
+        (x,) = x_axis.place([value])
         half = len(text) * _CHAR_PX / 2
         x_text = min(max(x, half), box.right + 14 - half)
         yield (
@@ -296,35 +308,27 @@ def _grid(box: _Box, x_axis: _Axis, y_axis: _Axis) -> Iterator[str]:
 
 
 def _draw(
-    points: Sequence[_Point], box: _Box, x_axis: _Axis, y_axis: _Axis, index: int
+    points: Sequence[_Point], x_axis: _Axis, y_axis: _Axis, index: int
 ) -> Iterator[str]:
     colour, dash = COLOURS[index], DASHES[index]
     dash = f' stroke-dasharray="{dash}"' if dash else ""
-
-    def place(x: float, y: float) -> tuple[float, float]:
-        return (
-            box.left + x_axis.place(x) * (box.right - box.left),
-            box.bottom - y_axis.place(y) * (box.bottom - box.top),
-        )
-
     last: tuple[float, float] | None = None
     for segment in _segments(points):
-        lows = [place(x, low) for x, low, _ in segment]
-        highs = [place(x, high) for x, _, high in segment]
-        middle = [(x, (a + b) / 2) for (x, a), (_, b) in zip(lows, highs, strict=True)]
-        last = middle[-1]
-        if any(
-            abs(a[1] - b[1]) > _VISIBLE_PX for a, b in zip(lows, highs, strict=True)
-        ):
-            ring = _path([*lows, *reversed(highs)])
+        xs = x_axis.place([x for x, _, _ in segment])
+        lows = y_axis.place([low for _, low, _ in segment])
+        highs = y_axis.place([high for _, _, high in segment])
+        last = xs[-1], (lows[-1] + highs[-1]) / 2
+        if any(a - b > _VISIBLE_PX for a, b in zip(lows, highs, strict=True)):
+            ring = _path([*xs, *reversed(xs)], [*lows, *reversed(highs)])
             yield f'<path d="{ring}Z" fill="{colour}" fill-opacity="0.16"/>'
         if len(segment) == 1:
             yield _dot(last, 3, colour)
-        else:
-            yield (
-                f'<path d="{_path(middle)}" fill="none" stroke="{colour}" '
-                f'stroke-width="2" stroke-linejoin="round"{dash}/>'
-            )
+            continue
+        middle = [(a + b) / 2 for a, b in zip(lows, highs, strict=True)]
+        yield (
+            f'<path d="{_path(xs, middle)}" fill="none" stroke="{colour}" '
+            f'stroke-width="2" stroke-linejoin="round"{dash}/>'
+        )
     if last is not None:
         yield _dot(last, 3.5, colour)
 
@@ -346,8 +350,8 @@ def _segments(points: Sequence[_Point]) -> Iterator[list[tuple[float, float, flo
         yield segment
 
 
-def _path(points: Sequence[tuple[float, float]]) -> str:
-    return "M" + " ".join(f"{x:.1f} {y:.1f}" for x, y in points)
+def _path(xs: Sequence[float], ys: Sequence[float]) -> str:
+    return "M" + " ".join([f"{x:.1f} {y:.1f}" for x, y in zip(xs, ys, strict=True)])
 
 
 def _legend(chart: Chart, width: int) -> Iterator[str]:

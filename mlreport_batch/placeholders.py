@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from mlreport_batch.report import Report
-from mlreport_batch.words import word
+from mlreport_batch.words import label, word
 
 MISSING: Final = "—"
 """What a placeholder shows that has no value."""
@@ -97,10 +97,10 @@ def rows(report: Report) -> Mapping[str, Sequence[Mapping[str, str]]]:
             for h in report.hparams
         ],
         "checkpoint": [
-            (c.path, c.size, c.age, c.step, _mark(say, c.mark))
+            (c.path, c.size, c.age, c.step, label(say, "mark", c.mark))
             for c in report.checkpoints
         ],
-        "alert": [(a.kind, a.text) for a in report.alerts],
+        "alert": [(label(say, "alert", a.kind), a.text) for a in report.alerts],
     }
     return {
         kind: [
@@ -109,10 +109,6 @@ def rows(report: Report) -> Mapping[str, Sequence[Mapping[str, str]]]:
         ]
         for kind, table in cells.items()
     }
-
-
-def _mark(language: str, mark: str) -> str:
-    return word(language, f"mark.{mark}") if mark in ("best", "last") else mark
 
 
 def fill(text: str, found: Mapping[str, str]) -> str:
@@ -125,7 +121,7 @@ _NOT_TEXT = re.compile(
     r"<!--.*?(?:-->|\Z)"
     r"|<(script|style|template|iframe|noscript|xmp|noembed|noframes)"
     r"\b.*?(?:</\1\s*>|\Z)"
-    r"|<[a-z/!?](?:\"[^\"]*\"|'[^']*'|[^'\">])*(?:>|\Z)",
+    r"|<[a-z/!?](?:\"[^\"]*\"|'[^']*'|[^'\">])*(?:>|[\"'].*\Z|\Z)",
     re.IGNORECASE | re.DOTALL,
 )
 _ROW_TAG = re.compile(r"<(/?)(tr|table|tbody|thead|tfoot)\b[^>]*>", re.IGNORECASE)

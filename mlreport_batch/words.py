@@ -26,6 +26,14 @@ ENGLISH: Final[Mapping[str, str]] = {
     "mark.best": "best",
     "mark.last": "last",
     "mark.new": "new",
+    "alert.failed": "Failed",
+    "alert.intent": "Not as intended",
+    "alert.changed": "Changed while running",
+    "alert.nan": "Not a number",
+    "alert.divergence": "Diverging",
+    "alert.plateau": "No progress",
+    "alert.stall": "Stalled",
+    "alert.restart": "Restarted",
     "head.report": "Training report",
     "head.digest": "Training digest",
     "head.project": "Project",
@@ -115,6 +123,14 @@ KOREAN: Final[Mapping[str, str]] = {
     "mark.best": "최적",
     "mark.last": "마지막",
     "mark.new": "새로 생김",
+    "alert.failed": "실패",
+    "alert.intent": "의도와 다름",
+    "alert.changed": "실행 중 변경",
+    "alert.nan": "숫자가 아님",
+    "alert.divergence": "발산",
+    "alert.plateau": "진전 없음",
+    "alert.stall": "멈춤",
+    "alert.restart": "재시작",
     "head.report": "학습 보고서",
     "head.digest": "학습 요약",
     "head.project": "프로젝트",
@@ -202,6 +218,7 @@ def word(language: str, key: str, **fields: object) -> str:
     return text.format_map(fields) if fields else text
 
 
-def known(key: str, fallback: str) -> str:
-    """Return *key* if the catalogues have it, else *fallback*."""
-    return key if key in ENGLISH else fallback
+def label(language: str, group: str, kind: str) -> str:
+    """Return the word for *kind* of *group*, or *kind* itself where there is none."""
+    key = f"{group}.{kind}"
+    return word(language, key) if key in ENGLISH else kind

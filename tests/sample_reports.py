@@ -197,8 +197,8 @@ def alarming() -> Report:
         notification="train_loss is NaN since step 11,200; optimizer.lr is 0.01, "
         "you meant 0.001.",
         alerts=(
-            AlertRow("NaN", "train_loss is NaN since step 11,200 (800 rows)."),
-            AlertRow("stalled", "No new rows for 6 h, usually every 2 min."),
+            AlertRow("nan", "train_loss is NaN since step 11,200 (800 rows)."),
+            AlertRow("stall", "No new rows for 6 h, usually every 2 min."),
             AlertRow(
                 "changed",
                 "optimizer.lr changed from 0.001 to 0.01 while running, at step 9,000.",

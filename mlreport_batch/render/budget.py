@@ -54,8 +54,8 @@ MAIL: Final[Sequence[Limits]] = (
 )
 """Sizes to try for a mail, the fullest first; the last always fits."""
 
-PAGE: Final = Limits(2000, 1000, 300, 500, 60_000, 300, 200, 40, 300, 2000)
-PDF: Final = Limits(600, 400, 150, 200, 24_000, 150, 100, 24, 150, 1000)
+PAGE: Final = Limits(2000, 1000, 300, 500, 60_000, 300, 200, 40, 300, 600)
+PDF: Final = Limits(600, 400, 150, 200, 24_000, 150, 100, 24, 150, 300)
 
 
 def fullest(draw: Callable[[Limits], tuple[str, _Row]]) -> tuple[str, _Row]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mlreport_batch.report import Digest, Report
-from mlreport_batch.words import known, word
+from mlreport_batch.words import ENGLISH, label, word
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _STYLES: Final[Mapping[str, Sequence[tuple[str, bool]]]] = {
@@ -50,6 +50,7 @@ def fill(name: str, report: Report | Digest, form: str, **parts: object) -> str:
             form=form,
             language=report.language,
             w=functools.partial(word, report.language),
+            label=functools.partial(label, report.language),
             styles=_styles(form),
             **parts,
         )
@@ -135,7 +136,7 @@ def _cell(value: str) -> str:
 
 
 def _kind(status: str) -> str:
-    return known(f"status.{status}", "status.quiet").removeprefix("status.")
+    return status if f"status.{status}" in ENGLISH else "quiet"
 
 
 def _evidence(report: Report) -> str:

@@ -6,7 +6,7 @@ version. A user's own template speaks the placeholder vocabulary alone.
 
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from mlreport_batch import charts
@@ -148,7 +148,7 @@ class _Drawing:
         try:
             svg = layout.safe(charts.svg(chart))
             paper = layout.safe(charts.svg(chart, width=_PAPER[0], height=_PAPER[1]))
-        except (ValueError, ArithmeticError):
+        except (ArithmeticError, LookupError, TypeError, ValueError):
             self.notes.append(word(self.report.language, "note.charts"))
             return None
         shown = chart.series[: charts.MAX_SERIES]
@@ -171,14 +171,17 @@ class _Drawing:
             log=charts.is_log(chart),
         )
 
-    def _images(self, pictures: Sequence[_Picture]) -> list[Image]:
-        images = []
+    def _images(self, pictures: Sequence[_Picture]) -> Iterator[Image]:
         for picture in pictures:
-            data = pdf.write_png(picture.svg, width=charts.WIDTH, height=charts.HEIGHT)
-            images.append(
-                Image(picture.cid, "image/png", data, layout.safe(picture.alt))
-            )
-        return images
+            alt = layout.safe(picture.alt)
+            try:
+                data = pdf.write_png(
+                    picture.svg, width=charts.WIDTH, height=charts.HEIGHT
+                )
+            except pdf.FAILURES:
+                self.notes.append(word(self.report.language, "note.charts"))
+                continue
+            yield Image(picture.cid, "image/png", data, alt)
 
     def _pdf(self, document: str) -> bytes | None:
         try:
@@ -187,7 +190,7 @@ class _Drawing:
                 title=layout.safe(_title(self.report)),
                 made_at=pdf.iso_date(self.report.date),
             )
-        except (ValueError, RuntimeError, MemoryError) as exc:
+        except pdf.FAILURES as exc:
             self.notes.append(f"{word(self.report.language, 'note.pdf')}: {exc}")
             return None
 

@@ -44,7 +44,7 @@ def render_own(report: Report, template: str) -> Rendered:
             title=layout.safe(report.run),
             made_at=pdf.iso_date(report.date),
         )
-    except (ValueError, RuntimeError, MemoryError) as exc:
+    except pdf.FAILURES as exc:
         document = None
         notes.append(f"{say('note.pdf')}: {exc}")
     return Rendered(

@@ -8,12 +8,16 @@ import functools
 import io
 import re
 from collections.abc import Sequence
+from datetime import date as calendar_date
 from pathlib import Path
 from typing import Any, Final
 
 from mlreport_batch import charts
 
 FONTS = Path(__file__).with_name("fonts")
+FAILURES: Final = (ValueError, RuntimeError, MemoryError, OSError)
+"""What `write_pdf` and `write_png` raise when the engine gives up."""
+
 SCALE = 2  # pixels per CSS pixel, for phones and other dense screens
 
 _MONTHS: Final[Sequence[str]] = (
@@ -51,14 +55,32 @@ def write_pdf(html: str, *, title: str, made_at: str) -> bytes:
         plutoprint.MEDIA_TYPE_PRINT,
     )
     book.custom_resource_fetcher = nothing
+    book.load_html(_few_emoji(html))
+    # Only now: loading a document takes back what was set before.
     book.set_metadata(plutoprint.PDF_METADATA_TITLE, title)
     book.set_metadata(plutoprint.PDF_METADATA_CREATOR, "mlreport-batch")
     book.set_metadata(plutoprint.PDF_METADATA_CREATION_DATE, made_at)
     book.set_metadata(plutoprint.PDF_METADATA_MODIFICATION_DATE, made_at)
-    book.load_html(html)
     out = io.BytesIO()
-    book.write_to_pdf_stream(out)
+    try:
+        book.write_to_pdf_stream(out)
+    except plutoprint.Error as exc:
+        raise RuntimeError(str(exc)) from exc
     return out.getvalue()
+
+
+# plutoprint takes 0.14 ms for each emoji in a table, so a log full of them would
+# hold up the tick; the first thousand are drawn.
+_EMOJI = re.compile("[\u2300-\u23ff\u2600-\u27bf\u2934-\u2b55\U0001f000-\U0001faff]")
+_EMOJI_MOST = 1000
+
+
+def _few_emoji(html: str) -> str:
+    for count, match in enumerate(_EMOJI.finditer(html)):
+        if count == _EMOJI_MOST:
+            rest = match.start()
+            return html[:rest] + _EMOJI.sub("\ufffd", html[rest:])
+    return html
 
 
 def write_png(svg: str, *, width: int, height: int) -> bytes:
@@ -71,7 +93,7 @@ def write_png(svg: str, *, width: int, height: int) -> bytes:
         size, plutoprint.PAGE_MARGINS_NONE, plutoprint.MEDIA_TYPE_SCREEN
     )
     book.custom_resource_fetcher = nothing
-    book.load_html(f'<body style="margin:0">{svg}</body>')
+    book.load_html(f'<body style="margin:0">{_few_emoji(svg)}</body>')
     canvas = plutoprint.ImageCanvas(
         width * SCALE, height * SCALE, plutoprint.IMAGE_FORMAT_RGB24
     )
@@ -92,6 +114,6 @@ def iso_date(date: str) -> str:
     numbers = [_MONTHS.index(p[:3]) + 1 if p[:3] in _MONTHS else p for p in parts]
     try:
         year, month, day = (int(number) for number in numbers[:3])
+        return f"{calendar_date(year, month, day).isoformat()}T00:00:00Z"
     except ValueError:
         return "2000-01-01T00:00:00Z"
-    return f"{year:04d}-{month:02d}-{day:02d}T00:00:00Z"
