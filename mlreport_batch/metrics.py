@@ -76,7 +76,7 @@ class MetricSummary:
     curve: Curve
 
 
-_FLOAT32_MAX = 3.4028234663852886e38
+FLOAT32_MAX = 3.4028234663852886e38
 
 
 class _Fold:
@@ -123,7 +123,7 @@ class _Fold:
                 self.low, self.low_step = value, step
             if self.high is None or value > self.high:
                 self.high, self.high_step = value, step
-            shown = max(-_FLOAT32_MAX, min(_FLOAT32_MAX, value))
+            shown = max(-FLOAT32_MAX, min(FLOAT32_MAX, value))
         else:
             if value != value:  # noqa: PLR0124
                 self.nans += 1
@@ -171,6 +171,59 @@ def _higher(first: float, second: float) -> float:
     return second if first != first or second > first else first  # noqa: PLR0124
 
 
+def width_for(count: int, width: int = 1) -> int:
+    """Return how many points a bucket holds once a curve has *count* of them."""
+    while count > width * CURVE_BUCKETS:
+        width *= 2
+    return width
+
+
+def join_summaries(before: MetricSummary, after: MetricSummary) -> MetricSummary:
+    """Return the summary of what was written first and what was written next.
+
+    The buckets of *after* go on where those of *before* stop: their width is that of
+    the whole, and the first one holds what is left of the last one of *before*.
+    """
+    low, low_step = before.low, before.low_step
+    if low is None or (after.low is not None and after.low < low):
+        low, low_step = after.low, after.low_step
+    high, high_step = before.high, before.high_step
+    if high is None or (after.high is not None and after.high > high):
+        high, high_step = after.high, after.high_step
+    return MetricSummary(
+        before.count + after.count, before.nans + after.nans,
+        before.infinities + after.infinities, before.first_step,
+        after.last, after.last_step, low, low_step, high, high_step,
+        _join_curves(before.curve, after.curve, before.count),
+    )  # fmt: skip
+
+
+def _join_curves(before: Curve, after: Curve, count: int) -> Curve:
+    steps, lows, highs = array("d"), array("f"), array("f")
+    more_lows, more_highs = array("f"), array("f")
+    steps.frombytes(before.steps)
+    lows.frombytes(before.lows)
+    highs.frombytes(before.highs)
+    more_lows.frombytes(after.lows)
+    more_highs.frombytes(after.highs)
+    width = before.width
+    while width < after.width:
+        steps = steps[::2]
+        lows = array("f", map(_lower, lows[::2], [*lows[1::2], lows[-1]]))
+        highs = array("f", map(_higher, highs[::2], [*highs[1::2], highs[-1]]))
+        width *= 2
+    left = 1 if count % width else 0
+    if left:
+        lows[-1] = _lower(lows[-1], more_lows[0])
+        highs[-1] = _higher(highs[-1], more_highs[0])
+    return Curve(
+        width,
+        steps.tobytes() + after.steps[8 * left :],
+        lows.tobytes() + after.lows[4 * left :],
+        highs.tobytes() + after.highs[4 * left :],
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class RestartPlan:
     """Which points of a log are orphans, found by reading it once.
@@ -212,6 +265,7 @@ class LogFold:
     ) -> None:
         self._known = dict(metrics or {})
         self._folds: dict[str, _Fold] = {}
+        self._total = len(self._known)
         self._plan = plan
         self._limits: dict[str, tuple[list[int], list[float]]] = {}
         self._written: dict[str, int] = {}
@@ -225,9 +279,11 @@ class LogFold:
         fold = self._folds.get(metric)
         if fold is None:
             known = self._known.get(metric)
-            if known is None and len(self._known) + len(self._folds) >= METRICS_MAX:
-                self.left_out.add(metric)
-                return
+            if known is None:
+                if self._total >= METRICS_MAX:
+                    self.left_out.add(metric)
+                    return
+                self._total += 1
             fold = self._folds[metric] = _Fold(known)
             self._written[metric] = fold.count
             self._last_written[metric] = fold.last_step
@@ -262,9 +318,33 @@ class LogFold:
                 )
                 self._last_written[metric] = -math.inf
 
-    def fold_summary(self, metric: str, summary: MetricSummary) -> None:
-        """Take over a summary that was folded elsewhere, whole."""
-        self._known[metric] = summary
+    def folded(self) -> dict[str, MetricSummary] | None:
+        """Return what was folded so far, None where orphans are being left out."""
+        if self._plan is not None or self.left_out:
+            return None
+        return self.metrics()
+
+    def join(self, parts: Mapping[str, MetricSummary], first_step: float) -> bool:
+        """Take over values that were folded elsewhere, unless a step goes back.
+
+        Args:
+            parts: What comes next, as `join_summaries` wants it.
+            first_step: The least step in it.
+        """
+        known = self.folded()
+        if known is None or len(known.keys() | parts.keys()) > METRICS_MAX:
+            return False
+        for metric, summary in known.items():
+            if first_step < self._last_written.get(metric, summary.last_step):
+                return False
+        for metric, part in parts.items():
+            before = known.get(metric)
+            known[metric] = part if before is None else join_summaries(before, part)
+        self._known = known
+        self._total = len(known)
+        self._folds.clear()
+        self._last_written.clear()
+        return True
 
     def plan(self) -> RestartPlan:
         """Return the plan for reading this log again, after a complete reading."""

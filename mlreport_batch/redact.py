@@ -4,6 +4,7 @@ import base64
 import re
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
+from itertools import pairwise
 
 from mlreport_batch.text import Scalar
 
@@ -114,7 +115,7 @@ def is_secret_key(key: str, extra: Iterable[str] = ()) -> bool:
     if _SECRET_WORDS.intersection(map(str.lower, _WORDS.findall(key))):
         return True
     words = [word.lower() for word in _WORDS.findall(key.rpartition(".")[2])]
-    if any(pair in _SECRET_PAIRS for pair in zip(words, words[1:], strict=False)):
+    if any(pair in _SECRET_PAIRS for pair in pairwise(words)):
         return True
     return bool(_TOKEN_WORDS.intersection(words)) and not _VOCABULARY.intersection(
         words

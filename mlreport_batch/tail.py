@@ -155,6 +155,27 @@ def _first_line(descriptor: int) -> bytes:
     return os.pread(descriptor, HEADER_MAX, 0).partition(b"\n")[0]
 
 
+def _apart(lines: bytes) -> Iterator[tuple[bytes, bool]]:
+    """Yield *lines* in order, each line over 1 MiB for itself and marked."""
+    half = LINE_MAX // 2
+    if len(lines) <= LINE_MAX or all(
+        lines.find(b"\n", at, at + half) >= 0 for at in range(0, len(lines), half)
+    ):
+        yield lines, False
+        return
+    start = at = 0
+    while at < len(lines):
+        end = lines.index(b"\n", at) + 1
+        if end - 1 - at > LINE_MAX:
+            if start < at:
+                yield lines[start:at], False
+            yield lines[at:end], True
+            start = end
+        at = end
+    if start < len(lines):
+        yield lines[start:], False
+
+
 class LogReader:
     """The new lines of one log, in chunks.
 
@@ -200,12 +221,31 @@ class LogReader:
         self._start = start
         self.skipped_lines: list[int] = []
         self.notes: list[str] = []
+        self._ahead: list[Chunk] | None = None
+        self._cursor: Cursor | None = None
 
     def __enter__(self) -> "LogReader":
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.close(self._descriptor)
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    @property
+    def unread_bytes(self) -> int:
+        """How many bytes stand after the cursor."""
+        return self.signature.size - self._offset
+
+    def read_ahead(self) -> list[Chunk]:
+        """Read all new lines into memory now and close the log; return the chunks.
+
+        ``chunks()`` then yields these, and ``cursor`` stands after the last one.
+        """
+        with self:
+            self._ahead = list(self.chunks())
+            self._cursor = self.cursor
+        return self._ahead
 
     @property
     def is_from_zero(self) -> bool:
@@ -259,12 +299,15 @@ class LogReader:
         Lines over 1 MiB are passed over and noted in ``skipped_lines``; holes of
         sparse files are jumped.
         """
+        if self._ahead is not None:
+            yield from self._ahead
+            return
         limit = self.signature.size
         stop_at = self._offset + TICK_MAX
         if self._open_line and self._offset < limit:
             end = os.pread(self._descriptor, 2, self._offset)
             self._consume(b"\r\n" if end == b"\r\n" else b"\n", 0)
-        self._open_line = False
+            self._open_line = False
         pending = b""
         position = self._offset
         while position < limit:
@@ -282,9 +325,11 @@ class LogReader:
                 cut = pending.rfind(b"\n") + 1
             if cut:
                 whole, pending = pending[:cut], pending[cut:]
-                first = self._lines + 1
-                start = self._offset
-                self._consume(whole, cut if self._split else whole.count(b"\n"))
+                if self._split is None:
+                    yield from self._take_lines(whole)
+                    continue
+                first, start = self._lines + 1, self._offset
+                self._consume(whole, cut)
                 yield Chunk(self.path, self.header, whole, start, first)
             elif self._split is not None:
                 if len(pending) > RECORD_MAX:
@@ -301,6 +346,16 @@ class LogReader:
             self._open_line = True
             yield Chunk(self.path, self.header, pending + b"\n", start, first)
 
+    def _take_lines(self, whole: bytes) -> Iterator[Chunk]:
+        """Yield *whole* without the lines that are too long, however it was cut."""
+        for lines, is_too_long in _apart(whole):
+            first, start = self._lines + 1, self._offset
+            self._consume(lines, 1 if is_too_long else lines.count(b"\n"))
+            if is_too_long:
+                self.skipped_lines.append(first)
+            else:
+                yield Chunk(self.path, self.header, lines, start, first)
+
     def _skip_line(self, pending: bytes, position: int, limit: int) -> int:
         """Pass over a line that is too long; return where reading goes on, or -1.
 
@@ -315,12 +370,14 @@ class LogReader:
                 return -1
             if part == zeros:
                 # A hole: its zeros need no reading, and no line end can be in it.
-                # The CRC then no longer covers them; the guard still does.
                 try:
                     data = os.lseek(self._descriptor, position, os.SEEK_DATA)
                 except OSError:
                     return -1
                 if data > position + len(part):
+                    if self._offset + crossed < CHECK_UNGROWN_BELOW:
+                        crc = zlib.crc32(bytes(data - position), crc)
+                    # Further down, the CRC is never compared; the guard is.
                     crossed += data - position
                     position = data
                     continue
@@ -340,6 +397,8 @@ class LogReader:
     @property
     def cursor(self) -> Cursor:
         """How far the log was read by the chunks taken so far."""
+        if self._cursor is not None:
+            return self._cursor
         header, window = self._before(self._offset)
         return Cursor(
             self._offset,

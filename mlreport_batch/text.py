@@ -54,7 +54,7 @@ def shorten(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + ELLIPSIS
 
 
-def number(value: float, digits: int = 5) -> str:
+def number(value: float, digits: int = 5) -> str:  # noqa: PLR0911
     """Return *value* for a table cell: *digits* significant digits, no separators.
 
     A value that is not whole never reads as a whole number: 0.999999 is not 1.
