@@ -12,7 +12,9 @@ from collections.abc import Callable
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import Generic, TypeVar
+from typing import Generic, NoReturn, TypeVar
+
+from mlreport_batch.errors import reason_of
 
 CPU_S = 20
 WALL_S = 60.0
@@ -62,19 +64,25 @@ class BoundedChild(Generic[_Task, _Result]):
         Raises:
             ChildFailedError: The child died or took too long.
         """
-        pipe = self._pipe or self._start()
         try:
+            pipe = self._pipe or self._start()
             pipe.send(task)
             if not pipe.poll(self._wall_s):
-                raise ChildFailedError(f"took longer than {self._wall_s:.0f} s")
+                self._too_slow()
             return pipe.recv()
         except (EOFError, BrokenPipeError, ConnectionResetError) as exc:
             reason = self._how_it_died()
             self.close()
             raise ChildFailedError(reason) from exc
+        except OSError as exc:
+            self.close()
+            raise ChildFailedError(f"could not work: {reason_of(exc)}") from exc
         except BaseException:
             self.close()  # an answer that comes later must not be taken for the next
             raise
+
+    def _too_slow(self) -> NoReturn:
+        raise ChildFailedError(f"took longer than {self._wall_s:.0f} s")
 
     def _start(self) -> "Connection[_Task, _Result]":
         context = get_context("fork")

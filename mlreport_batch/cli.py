@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 DEFAULT_OUT = "./mlreport-out"
 FAIL_ON = 4
+MAX_RUN_S = 900.0  # a tick ends at the next safe point after so long
+HOLDER_IS_OLD_S = 2700.0  # three times the 15 minutes between two ticks as shipped
 
 
 class _Parser(argparse.ArgumentParser):
@@ -126,7 +128,18 @@ def _parser() -> argparse.ArgumentParser:
 
 def entry() -> NoReturn:
     """Run the command line and leave with its exit code."""
+    _open_standard_streams()
     sys.exit(main(sys.argv[1:]))
+
+
+def _open_standard_streams() -> None:
+    """Make sure that no file of ours becomes standard output by its number."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:  # noqa: PLR2004
+        pass
+    os.close(descriptor)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
 
 
 def main(argv: Sequence[str]) -> int:
@@ -137,11 +150,10 @@ def main(argv: Sequence[str]) -> int:
         return exc.code if isinstance(exc.code, int) else 2
     try:
         code = int(args.does(args))
-        sys.stdout.flush()
+        _say("", end="", is_last=True)
     except BrokenPipeError:
         # The reader of our output went away; what we did is done.
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _print_no_more()
         return 0
     except KeyboardInterrupt:
         _complain("interrupted; what was not sent stays owed")
@@ -149,6 +161,32 @@ def main(argv: Sequence[str]) -> int:
     except Exception as exc:  # noqa: BLE001 - the last net: our bug, exit 70
         return _failed(exc)
     return code
+
+
+def _say(text: str, end: str = "\n", *, is_last: bool = False) -> None:
+    """Print to standard output.
+
+    Raises:
+        BrokenPipeError: Nobody reads it.
+        StateError: It cannot be written, as on a full disk.
+    """
+    try:
+        print(text, end=end, flush=is_last)
+    except BrokenPipeError:
+        raise
+    except OSError as exc:
+        from mlreport_batch.errors import StateError, reason_of
+
+        _print_no_more()
+        raise StateError(
+            f"standard output cannot be written: {reason_of(exc)}",
+            kept="The work itself is done",
+        ) from exc
+
+
+def _print_no_more() -> None:
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _failed(exc: Exception) -> int:
@@ -186,6 +224,7 @@ def _run(args: argparse.Namespace) -> int:
 
         if is_quiet(folder, key, now):
             return 0
+    from mlreport_batch.state import LockedError
     from mlreport_batch.tick import Options, run_tick
 
     config = _config(args)
@@ -203,7 +242,15 @@ def _run(args: argparse.Namespace) -> int:
                 progress=progress,
                 should_stop=should_stop,
             )
-    except BlockingIOError:
+    except LockedError as exc:
+        if exc.held_for_s > HOLDER_IS_OLD_S:
+            minutes = exc.held_for_s / 60
+            _complain(
+                f"another tick (process {exc.pid}) has been running for {minutes:.0f} "
+                "minutes and holds the lock. What is owed stays owed. Look what it "
+                "waits for, and end it if it hangs: the next tick goes on from there"
+            )
+            return 75
         if not args.quiet:
             _complain("another tick is running; this one has nothing to do")
         return 0
@@ -277,16 +324,29 @@ def _check_paths_only(config: "Config") -> None:
 
 
 def _tell(args: argparse.Namespace, summary: "TickSummary", *, is_config: bool) -> int:
+    try:
+        _show(args, summary, is_config=is_config)
+    except BrokenPipeError:
+        _print_no_more()
+    finally:
+        code = _tell_failures(summary)
+    if code == 0 and args.fail_on and _is_met(args.fail_on, summary):
+        _complain(f"--fail-on {args.fail_on} is met; all reports were made")
+        return FAIL_ON
+    return code
+
+
+def _show(args: argparse.Namespace, summary: "TickSummary", *, is_config: bool) -> None:
     from mlreport_batch import summaries
 
     if args.json:
         import json
 
-        print(json.dumps(summaries.as_json(summary), ensure_ascii=False))
+        _say(json.dumps(summaries.as_json(summary), ensure_ascii=False))
     if args.summary:
         text = summaries.as_markdown(summary)
         if args.summary == "-":
-            print(text)
+            _say(text)
         else:
             _write_text(args.summary, text)
     is_terminal = sys.stdout.isatty()
@@ -295,18 +355,25 @@ def _tell(args: argparse.Namespace, summary: "TickSummary", *, is_config: bool) 
     if wants_lines and not args.quiet and not args.json and args.summary != "-":
         colours = _COLOURS if is_terminal and "NO_COLOR" not in os.environ else _PLAIN
         for line in summaries.as_lines(summary, colours=colours, verbose=args.verbose):
-            print(line)
+            _say(line)
+    _say("", end="", is_last=True)
+
+
+def _tell_failures(summary: "TickSummary") -> int:
+    for notice in summary.notices:
+        _complain(notice)
     for error in summary.errors:
         _complain(str(error))
     code = summary.exit_code
-    if code and not summary.errors:
+    if summary.is_cut:
+        _complain(
+            "ended early, at a safe point; nothing is lost, the next tick does the rest"
+        )
+    elif code and not summary.errors:
         _complain(
             f"{summary.owed} mail{'s' if summary.owed != 1 else ''} owed: kept, and sent "
             "by a later tick; `mlreport-batch status` shows them"
         )
-    if code == 0 and args.fail_on and _is_met(args.fail_on, summary):
-        _complain(f"--fail-on {args.fail_on} is met; all reports were made")
-        return FAIL_ON
     return code
 
 
@@ -336,19 +403,34 @@ def _write_text(path: str, text: str) -> None:
 
 @contextlib.contextmanager
 def _stop_on_signals() -> Iterator[Callable[[], bool]]:
-    """Turn SIGTERM into a question that the tick asks at safe points."""
+    """Turn SIGTERM, the first Ctrl-C and a too long run into a question.
+
+    The tick asks it at safe points: between batches, reports and mails.
+    """
     import signal
     import threading
 
-    asked = threading.Event()
+    ends = time.monotonic() + MAX_RUN_S
+    is_asked = False
+
+    def should_stop() -> bool:
+        return is_asked or time.monotonic() > ends
+
+    def ask(number: int, _frame: object) -> None:
+        nonlocal is_asked
+        if is_asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        is_asked = True
+
     if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
+        yield should_stop
         return
-    before = signal.signal(signal.SIGTERM, lambda *_: asked.set())
+    before = {n: signal.signal(n, ask) for n in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield asked.is_set
+        yield should_stop
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager
@@ -389,11 +471,11 @@ def _inspect(args: argparse.Namespace) -> int:
     if args.json:
         import json
 
-        print(json.dumps(look.as_json(looked, now), ensure_ascii=False))
+        _say(json.dumps(look.as_json(looked, now), ensure_ascii=False))
     elif looked:
-        print(look.as_text(looked, now))
+        _say(look.as_text(looked, now))
     else:
-        print("no runs found")
+        _say("no runs found")
     return 0
 
 
@@ -405,7 +487,7 @@ def _preview(args: argparse.Namespace) -> int:
     if file is not None:
         config = _config(args)
     for path in preview(args.path, args.out or DEFAULT_OUT, config, time.time()):
-        print(path)
+        _say(path)
     return 0
 
 
@@ -416,9 +498,9 @@ def _status(args: argparse.Namespace) -> int:
     if args.json:
         import json
 
-        print(json.dumps(found, ensure_ascii=False))
+        _say(json.dumps(found, ensure_ascii=False))
     else:
-        print("\n".join(tending.status_lines(found)))
+        _say("\n".join(tending.status_lines(found)))
     return 0
 
 
@@ -437,7 +519,7 @@ def _retry(args: argparse.Namespace) -> int:
     from mlreport_batch import tending
 
     for line in tending.retry(_state_folder(args), args.rids):
-        print(line)
+        _say(line)
     return 0
 
 
@@ -445,7 +527,7 @@ def _drop(args: argparse.Namespace) -> int:
     from mlreport_batch import tending
 
     for line in tending.drop(_state_folder(args), args.rid):
-        print(line)
+        _say(line)
     return 0
 
 
@@ -467,7 +549,7 @@ def _baseline(args: argparse.Namespace) -> int:
         return 75
     for error in summary.errors:
         _complain(str(error))
-    print("everything that is there now counts as reported")
+    _say("everything that is there now counts as reported")
     return summary.exit_code
 
 
@@ -488,7 +570,7 @@ def _init(args: argparse.Namespace) -> int:
         raise UsageError(f"{args.file} cannot be written: {exc.strerror}") from exc
     with open(descriptor, "w", encoding="utf-8") as file:
         file.write(init_text())
-    print(f"{args.file} is written; set `runs` in it, then: mlreport-batch check")
+    _say(f"{args.file} is written; set `runs` in it, then: mlreport-batch check")
     return 0
 
 
@@ -509,7 +591,7 @@ def _schedule(args: argparse.Namespace) -> int:
             if config.mail.via == "smtp"
             else None,
         )
-        print(text, end="")
+        _say(text, end="")
         return 0
     folders = [config.state]
     if config.mail.via == "outbox":
@@ -518,7 +600,7 @@ def _schedule(args: argparse.Namespace) -> int:
         command, source, writable=folders, every_min=args.every
     )
     for name, text in units.items():
-        print(f"# ~/.config/systemd/user/{name}\n{text}")
+        _say(f"# ~/.config/systemd/user/{name}\n{text}")
     return 0
 
 
@@ -528,7 +610,7 @@ def _check(args: argparse.Namespace) -> int:
     config = _config(args)
     code = 0
     for line, error in check(config, send_test=args.send_test, live=args.live):
-        print(f"{'ok  ' if error is None else 'FAIL'}  {line}")
+        _say(f"{'ok  ' if error is None else 'FAIL'}  {line}")
         if error is not None:
             code = code or error.exit_code
     return code
@@ -537,7 +619,7 @@ def _check(args: argparse.Namespace) -> int:
 def _template(args: argparse.Namespace) -> int:
     from mlreport_batch.google_commands import create_template
 
-    print(create_template(_config(args).google))
+    _say(create_template(_config(args).google))
     return 0
 
 
@@ -546,5 +628,5 @@ def _login(args: argparse.Namespace) -> int:
 
     config = _config(args)
     for line in login(args.client, config.google.credentials):
-        print(line)
+        _say(line)
     return 0

@@ -17,6 +17,7 @@
 Wrong *data* is not here: it becomes a `Problem` and is shown in the report.
 """
 
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -76,6 +77,16 @@ def _rebuild(
     error = cls.__new__(cls, message)
     error.__dict__.update(fields)
     return error
+
+
+def reason_of(exc: Exception) -> str:
+    """Return what the system said and its name for it, such as ``ENOSPC``."""
+    name = getattr(exc, "sqlite_errorname", "")
+    text = str(exc)
+    if isinstance(exc, OSError) and exc.errno is not None:
+        name = errno.errorcode.get(exc.errno, str(exc.errno))
+        text = exc.strerror or text
+    return f"{text} ({name})" if name else text
 
 
 class UsageError(MlreportError):

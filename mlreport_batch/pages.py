@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote
 
-from mlreport_batch.errors import StateError
+from mlreport_batch.errors import StateError, reason_of
 from mlreport_batch.spool import write_durably
 from mlreport_batch.state import RunRow
 from mlreport_batch.words import word
@@ -132,7 +132,7 @@ border-bottom:1px solid var(--line)}td{display:block;border:0;padding:1px 0}}
 
 def _unusable(path: str, exc: OSError) -> StateError:
     return StateError(
-        f"{path}: {exc.strerror or exc}",
+        f"{path}: {reason_of(exc)}",
         kept="The report stays owed",
         advice="Free space or mend the permissions, then run again",
     )

@@ -16,7 +16,7 @@ import os
 import time
 from collections.abc import Iterator
 
-from mlreport_batch.errors import StateError
+from mlreport_batch.errors import StateError, reason_of
 
 TOMBSTONE_S = 14 * 86400.0
 FOLDERS = ("new", "cur", "sent", "dead")
@@ -158,9 +158,12 @@ class Spool:
         committed mails are ever moved there.
         """
         now = time.time() if now is None else now
-        for path in self._stray(owed, now):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
+        try:
+            for path in self._stray(owed, now):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(path)
+        except OSError as exc:
+            raise _unusable(exc, os.fspath(exc.filename or self.folder)) from exc
 
     def _stray(self, owed: set[str], now: float) -> Iterator[str]:
         for place in FOLDERS:
@@ -184,7 +187,7 @@ class Spool:
 
 def _unusable(exc: OSError, path: str) -> StateError:
     return StateError(
-        f"{path}: {exc.strerror or exc}",
+        f"{path}: {reason_of(exc)}",
         kept="What was not sent stays owed",
         advice="Free space or mend the folder's permissions, then run again",
     )

@@ -24,7 +24,7 @@ import msgspec
 
 from mlreport_batch.changes import Snapshot
 from mlreport_batch.discover import Folder, FoundFile
-from mlreport_batch.errors import NewerStateError, Problem, StateError
+from mlreport_batch.errors import NewerStateError, Problem, StateError, reason_of
 from mlreport_batch.glance import changed, open_read_only
 from mlreport_batch.reader import RunState
 
@@ -187,11 +187,29 @@ def _decode(data: bytes, kind: type[_T], what: str) -> _T:
         ) from exc
 
 
+class LockedError(BlockingIOError):
+    """Another live tick holds the lock.
+
+    Attributes:
+        held_for_s: How long it has run, as far as its note in the file can be
+            trusted; 0.0 where it cannot.
+        pid: Its process id, 0 if unknown.
+    """
+
+    def __init__(self, pid: int, held_for_s: float) -> None:
+        super().__init__("another tick holds the lock")
+        self.pid = pid
+        self.held_for_s = held_for_s
+
+
 class Lock:
     """The state's lock: held by the kernel, so a killed tick never leaves it.
 
+    The file holds when its holder began, by the wall clock and by the time since
+    boot: the age of a tick is the lesser of both, so that no clock jump ages it.
+
     Raises:
-        BlockingIOError: Another live tick holds it.
+        LockedError: Another live tick holds it.
         StateError: The folder cannot be used.
     """
 
@@ -205,13 +223,34 @@ class Lock:
             raise _unusable(path, exc) from exc
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
+            pid, held_for_s = self._holder()
             os.close(self._descriptor)
-            raise
+            raise LockedError(pid, held_for_s) from None
+        except OSError as exc:
+            os.close(self._descriptor)
+            raise _unusable(path, exc) from exc
+        with contextlib.suppress(OSError):  # a note for others, nothing we need
+            note = f"{os.getpid()} {time.time():.0f} {_since_boot_s():.0f}\n".encode()
+            os.pwrite(self._descriptor, note, 0)
+            os.ftruncate(self._descriptor, len(note))
+
+    def _holder(self) -> tuple[int, float]:
+        try:
+            pid, began, booted = map(int, os.pread(self._descriptor, 200, 0).split())
+        except (OSError, ValueError):
+            return 0, 0.0
+        age_s = min(time.time() - began, _since_boot_s() - booted)
+        return pid, max(0.0, age_s)
 
     def release(self) -> None:
         """Give the lock free."""
         os.close(self._descriptor)
+
+
+def _since_boot_s() -> float:
+    clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    return time.clock_gettime(clock)
 
 
 def secure_folder(folder: str) -> None:
@@ -241,10 +280,28 @@ def secure_folder(folder: str) -> None:
             os.chmod(folder, 0o700)
 
 
+@contextlib.contextmanager
+def state_errors(folder: str) -> Iterator[None]:
+    """Turn what the disk or SQLite raises below *folder* into errors with advice.
+
+    Raises:
+        StateError: Instead of an `OSError` or `sqlite3.Error`.
+    """
+    try:
+        yield
+    except LockedError:
+        raise
+    except OSError as exc:
+        raise _unusable(os.fspath(exc.filename or folder), exc) from exc
+    except sqlite3.OperationalError as exc:
+        raise _unusable(os.path.join(folder, DATABASE), exc) from exc
+    except sqlite3.DatabaseError as exc:
+        raise _damaged(os.path.join(folder, DATABASE), str(exc)) from exc
+
+
 def _unusable(path: str, exc: Exception) -> StateError:
-    reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else exc
     return StateError(
-        f"{path}: {reason}",
+        f"{path}: {reason_of(exc)}",
         kept="The state is as it was; what is owed stays owed",
         advice="Free space or mend the permissions, then run again",
     )

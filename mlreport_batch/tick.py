@@ -27,7 +27,7 @@ from mlreport_batch.insights import AlertRules
 from mlreport_batch.pages import Pages, slug_of
 from mlreport_batch.report import Digest, Report
 from mlreport_batch.spool import Spool
-from mlreport_batch.state import Lock, Owed, RunRow, State
+from mlreport_batch.state import Lock, Owed, RunRow, State, state_errors
 from mlreport_batch.work import (
     Drawn,
     DrawSettings,
@@ -142,10 +142,23 @@ def run_tick(
         should_stop: True once the process was asked to end.
 
     Raises:
-        BlockingIOError: Another live tick holds the lock.
+        LockedError: Another live tick holds the lock.
         StateError: State or spool are unusable; nothing was lost.
     """
     folder = os.fspath(config.state)
+    with state_errors(folder):
+        return _run_in(folder, config, options, config_key, now, progress, should_stop)
+
+
+def _run_in(
+    folder: str,
+    config: Config,
+    options: Options,
+    config_key: str,
+    now: float,
+    progress: Callable[[str, int, int], None],
+    should_stop: Callable[[], bool],
+) -> TickSummary:
     if options.dry_run:
         state = State.copy_in_memory(folder)
         try:
