@@ -132,7 +132,7 @@ class Account:
 
 
 def _reason(exc: Exception) -> str:
-    """Return ``invalid_grant: Token has been expired or revoked.``"""
+    """Return Google's words, such as ``invalid_grant: Token has been revoked``."""
     for part in reversed(exc.args):
         if isinstance(part, Mapping) and "error" in part:
             text = f"{part['error']}: {part.get('error_description', '')}"

@@ -157,10 +157,10 @@ class Carrier:
         ), answer.content
 
     def _session(self) -> "requests.Session":
+        import requests
+
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
-            import requests
-
             session = requests.Session()
             # Without this, requests takes a password from ~/.netrc instead of ours.
             session.auth = _unchanged
@@ -180,7 +180,7 @@ class Carrier:
         data: bytes | None,
         headers: Mapping[str, str],
     ) -> Answer:
-        import requests
+        from requests import RequestException
 
         status = 0
         try:
@@ -196,7 +196,7 @@ class Carrier:
                 status = response.status_code
                 content = response.content
                 return Answer(status, response.headers, content)
-        except requests.RequestException as exc:
+        except RequestException as exc:
             self._drop(session)
             raise GoogleError(
                 status, BROKEN, _in_words(exc), was_sent=not _is_unsent(exc)

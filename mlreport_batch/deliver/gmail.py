@@ -45,12 +45,12 @@ class GmailChannel:
     """
 
     settings: GoogleSettings
-    pace: Pace = _PACE
+    pace: Pace
 
     @classmethod
     def from_settings(cls, settings: GoogleSettings) -> "GmailChannel":
         """Return the channel of the config table *settings*."""
-        return cls(settings)
+        return cls(settings, _PACE)
 
     @contextmanager
     def open(self) -> Iterator["GmailSession"]:

@@ -253,9 +253,7 @@ class _Engine:
                 drawn.append(draw(LocalRenderer(), flight.task))
                 continue
             try:
-                if flight.made is None:
-                    raise self._blocker or AssertionError
-                made = flight.made.result()
+                made = self._result(flight)
             except MlreportError as exc:
                 drawn.append(self._failed(flight.task, exc))
                 continue
@@ -263,7 +261,9 @@ class _Engine:
                 drawn.append(draw(_Raising(exc), flight.task))
                 continue
             rows.append(_row(flight, made))
-            drawn.append(self._compose(flight.task, made))
+            report = replace(flight.task.report, link=made.link)
+            task = DrawTask(report, flight.task.header)
+            drawn.append(draw(_Composer(made), task))
         if rows and self.client is not None:
             with self.state.transaction():
                 self.state.put_documents(rows)
@@ -271,11 +271,10 @@ class _Engine:
                     self.state.set_meta("google.wide", scope_key(self.settings))
         return drawn
 
-    def _compose(self, task: DrawTask, made: Made) -> Drawn:
-        if not isinstance(task.report, Report):
-            raise AssertionError
-        report = replace(task.report, link=made.link)
-        return draw(_Composer(made), DrawTask(report, task.header))
+    def _result(self, flight: _Flight) -> Made:
+        if flight.made is None:
+            raise self._blocker or AssertionError
+        return flight.made.result()
 
     def _failed(self, task: DrawTask, error: MlreportError) -> Drawn:
         """Draw locally instead, or say why the report waits."""
@@ -324,8 +323,7 @@ class _Composer:
 
     def render(self, report: Report | Digest) -> Rendered:
         """Draw the mail of *report*; what Google would not export is drawn here."""
-        if not isinstance(report, Report):
-            raise AssertionError
+        assert isinstance(report, Report)  # noqa: S101 - digests have no document
         made, notes = self.made, list(self.made.notes)
         local = None
         if made.export is None or made.pdf is None:

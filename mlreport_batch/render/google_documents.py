@@ -283,9 +283,26 @@ def translated(
         return account.refused(said)
     if error.reason in ("insufficientPermissions", "ACCESS_TOKEN_SCOPE_INSUFFICIENT"):
         return account.refused(f"its grant does not cover this ({said})")
+    found = _setup_error(error, account.name, template, folder)
+    if found is not None:
+        return found
+    kind = f"answers {error.status}" if error.status else "does not answer"
+    advice = "It is tried again by the next tick"
+    if 300 <= error.status < 500 and not error.is_busy:  # noqa: PLR2004
+        advice += "; `mlreport-batch check` looks at template and folder"
+    return RenderError(
+        f"Google {kind}: {error.reason} {said}".rstrip(), kept=_KEPT, advice=advice
+    )
+
+
+def _setup_error(
+    error: GoogleError, name: str, template: str | None, folder: str | None
+) -> ConfigError | None:
+    """Return what somebody must change in the config or in Drive, if it is that."""
+    said = error.message or error.reason
     if error.reason in ("accessNotConfigured", "SERVICE_DISABLED"):
         return ConfigError(
-            f"The Google project of {account.name} may not use this API: {said}",
+            f"The Google project of {name} may not use this API: {said}",
             kept=_KEPT,
             advice="Enable the Google Docs, Drive and Gmail APIs in the Cloud console",
         )
@@ -293,7 +310,7 @@ def translated(
         is_folder = bool(folder) and str(folder) in said
         what = f"folder {folder}" if is_folder else f"template {template}"
         return ConfigError(
-            f"{account.name[:1].upper()}{account.name[1:]} sees no {what}",
+            f"{name[:1].upper()}{name[1:]} sees no {what}",
             kept=_KEPT,
             advice="Share it with that account, or make it by this program:"
             " `mlreport-batch template create`. With the scope drive.file only what"
@@ -301,25 +318,19 @@ def translated(
         )
     if error.reason == "storageQuotaExceeded":
         return ConfigError(
-            f"There is no storage for {account.name}: {said}",
+            f"There is no storage for {name}: {said}",
             kept=_KEPT,
             advice="A service account owns no storage: set google.folder to a folder"
             " in a shared drive, or google.subject; a user must free space",
         )
     if error.reason in _SETUP_REASONS:
         return ConfigError(
-            f"Google does not let {account.name} do this: {said}",
+            f"Google does not let {name} do this: {said}",
             kept=_KEPT,
             advice=f"Let it read template {template} and write into the folder"
             f" {folder or 'of the template'}",
         )
-    kind = "does not answer" if not error.status else f"answers {error.status}"
-    advice = "It is tried again by the next tick"
-    if 300 <= error.status < 500 and not error.is_busy:  # noqa: PLR2004
-        advice += "; `mlreport-batch check` looks at template and folder"
-    return RenderError(
-        f"Google {kind}: {error.reason} {said}".rstrip(), kept=_KEPT, advice=advice
-    )
+    return None
 
 
 def is_for_all(error: MlreportError) -> bool:

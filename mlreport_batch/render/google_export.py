@@ -14,6 +14,14 @@ from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from mlreport_batch.render import Image
+from mlreport_batch.render.google_style import (
+    INHERITED,
+    PX,
+    SIZE,
+    is_bare,
+    own,
+    shown,
+)
 from mlreport_batch.render.google_tree import Node, parse
 
 _DROPPED: Final = frozenset(
@@ -30,22 +38,11 @@ _KEPT: Final = frozenset(
     }
 )
 _BLOCKS: Final = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "div", "li"})
-_INHERITED: Final[Mapping[str, str]] = {
-    # property: what the mail around the document says
-    "color": "#000000",
-    "font-family": "arial",
-    "font-size": "11pt",
-    "font-style": "normal",
-    "font-weight": "400",
-    "text-align": "left",
-}
-_VALUE = re.compile(r"[-#%.,\w\s()'\"]{1,80}\Z")
 _IMAGE = re.compile(r"data:(image/(?:png|jpeg|gif));base64,([A-Za-z0-9+/=\s]+)\Z")
 _IMPORT = re.compile(r"@import\b[^;]{0,2000};")
-_SIZE = re.compile(r"([0-9.]+)(pt|px)\Z")
 _WIDEST = 592
-_LARGEST_PX = 27.0
-_PX = 4 / 3
+_SHORT = 9  # a cell's text so short is never broken, in tables of few columns
+_FEW_COLUMNS = 6
 _SCHEMES = ("http", "https", "mailto")
 
 
@@ -77,172 +74,91 @@ class Cleaned:
 
 def clean(root: Node, rid: str) -> Cleaned:
     """Return what a mail shows of *root*, the tree of an export."""
-    body = root.first("body") or root
     cleaned = Cleaned(Node(""))
-    children = list(_children(body, dict(_INHERITED), cleaned, rid))
+    body = root.first("body") or root
+    children = list(_Cleaner(cleaned, rid).children(body, dict(INHERITED)))
     cleaned.root.children = _spaced(children)
     return cleaned
 
 
-def _children(
-    node: Node, around: Mapping[str, str], out: Cleaned, rid: str
-) -> Iterator[Node | str]:
-    for child in node.children:
-        if isinstance(child, str):
-            if child.strip() or node.tag not in _LAYOUT:
-                yield child
-        elif child.tag not in _DROPPED:
-            yield from _element(child, around, out, rid)
+class _Cleaner:
+    def __init__(self, out: Cleaned, rid: str) -> None:
+        self.out = out
+        self.rid = rid
 
+    def children(self, node: Node, around: Mapping[str, str]) -> Iterator[Node | str]:
+        """Yield what is kept of the children of *node*."""
+        for child in node.children:
+            if isinstance(child, str):
+                # Between rows, white space is nothing.
+                if child.strip() or not (is_bare(node.tag) or node.tag in ("", "body")):
+                    yield child
+            elif child.tag == "img":
+                yield from _image(child, self.out, self.rid)
+            elif child.tag not in _DROPPED:
+                yield from self._element(child, around)
 
-_BARE: Final = frozenset({"table", "tbody", "thead", "tr", "ul", "ol"})
-_LAYOUT: Final = frozenset({"", "body", "table", "tbody", "thead", "tr", "ul", "ol"})
-
-
-def _element(
-    node: Node, around: Mapping[str, str], out: Cleaned, rid: str
-) -> Iterator[Node | str]:
-    style = node.style()
-    if style.get("display") == "none":
-        return
-    if node.tag == "img":
-        yield from _image(node, style, out, rid)
-        return
-    own = {
-        name: value
-        for name in _INHERITED
-        if name in style and (value := _plain(name, style[name]))
-    }
-    if node.tag in _BARE or node.tag not in _KEPT:
-        own = {}
-    children = list(_children(node, {**around, **own}, out, rid))
-    if node.tag not in _KEPT:
-        yield from children
-        return
-    made = Node(node.tag, {}, children)
-    shown = _shown(node.tag, style, own, around)
-    if node.tag == "a":
-        href = unwrapped(node.attributes.get("href", ""))
-        if not href:
+    def _element(self, node: Node, around: Mapping[str, str]) -> Iterator[Node | str]:
+        style = node.style()
+        if style.get("display") == "none":
+            return
+        given = own(node.tag, style) if node.tag in _KEPT else {}
+        children = list(self.children(node, {**around, **given}))
+        wanted = shown(node.tag, style, given, around)
+        made = Node(node.tag, _attributes(node), children)
+        if node.tag == "a":
+            wanted.setdefault("color", "#0b4f91")
+        if node.tag in ("td", "th"):
+            _unwrap_cell(made, wanted)
+        if node.tag == "table":
+            _keep_short(made)
+        is_idle = node.tag == "a" and "href" not in made.attributes
+        if node.tag not in _KEPT or is_idle or (node.tag == "span" and not wanted):
             yield from children
             return
-        made.attributes["href"] = href
-        shown.setdefault("color", "#0b4f91")
-    for name in ("colspan", "rowspan"):
-        value = node.attributes.get(name, "1")
-        if node.tag in ("td", "th") and value.isdigit() and value != "1":
-            made.attributes[name] = value
-    if node.tag in ("td", "th"):
-        _unwrap_cell(made, shown)
-    if node.tag == "table":
-        made.attributes |= {"width": "100%", "cellspacing": "0", "cellpadding": "6"}
-    if node.tag == "tr":
-        made.attributes["valign"] = "top"
-    if shown:
-        made.attributes["style"] = ";".join(f"{k}:{v}" for k, v in shown.items())
-    if node.tag == "span" and not shown:
-        yield from children
-    else:
+        if wanted:
+            text = ";".join(f"{name}:{value}" for name, value in wanted.items())
+            made.attributes["style"] = text
         yield made
 
 
-def _shown(
-    tag: str,
-    style: Mapping[str, str],
-    own: Mapping[str, str],
-    around: Mapping[str, str],
-) -> dict[str, str]:
-    """Return the declarations that the element really needs."""
-    shown = {
-        name: _sized(value) if name == "font-size" else _font(name, value)
-        for name, value in own.items()
-        if value != around.get(name)
-    }
-    line = style.get("text-decoration", style.get("text-decoration-line", "none"))
-    if tag != "a" and line.split(" ")[0] in ("underline", "line-through"):
-        shown["text-decoration"] = line.split(" ")[0]
-    if style.get("vertical-align") in ("sub", "super", "middle", "bottom"):
-        shown["vertical-align"] = style["vertical-align"]
-    paper = _plain("color", style.get("background-color", ""))
-    if paper and paper not in ("#ffffff", "transparent") and tag != "body":
-        shown["background-color"] = paper
-        # A light ground needs its dark ink beside it, whatever the screen does.
-        shown.setdefault("color", own.get("color", around["color"]))
-    if tag in ("td", "th"):
-        shown |= _border(style)
-    elif tag == "table":
-        shown = {"border-collapse": "collapse", "margin": "6px 0 14px"}
-    elif tag in ("p", "div"):
-        shown["margin"] = "0 0 6px"
-    elif tag in ("ul", "ol"):
-        shown = {"margin": "0 0 8px", "padding-left": "22px"}
-    elif tag.startswith("h") and tag != "hr":
-        shown["margin"] = "18px 0 6px"
-        # Programs make headings bold by themselves.
-        shown.setdefault("font-weight", own.get("font-weight", around["font-weight"]))
-        shown.setdefault("font-size", _sized(own.get("font-size", around["font-size"])))
-    return shown
+def _attributes(node: Node) -> dict[str, str]:
+    """Return the attributes that stay."""
+    if node.tag == "table":
+        return {"width": "100%", "cellspacing": "0", "cellpadding": "6"}
+    if node.tag == "tr":
+        return {"valign": "top"}
+    if node.tag == "a":
+        href = unwrapped(node.attributes.get("href", ""))
+        return {"href": href} if href else {}
+    if node.tag in ("td", "th"):
+        return {
+            name: value
+            for name in ("colspan", "rowspan")
+            if (value := node.attributes.get(name, "1")).isdigit() and value != "1"
+        }
+    return {}
 
 
-def _border(style: Mapping[str, str]) -> dict[str, str]:
-    """Return one border for a cell, the one that its sides agree on most."""
-    text = style.get("border", "")
-    width = _SIZE.match(style.get("border-bottom-width", text.split(" ")[0]))
-    if width is None or not float(width[1]):
-        return {}
-    color = style.get("border-bottom-color") or text.rpartition(" ")[2]
-    return {"border": f"1px solid {_plain('color', color) or '#000000'}"}
+def _keep_short(table: Node) -> None:
+    """Let short values stay on one line: a number broken in two reads as two."""
+    rows = [node for node in table.elements() if node.tag == "tr"]
+    for row in rows:
+        cells = [c for c in row.children if isinstance(c, Node)]
+        if len(cells) <= _FEW_COLUMNS:
+            for cell in cells:
+                if 0 < len(cell.text().strip()) <= _SHORT:
+                    cell.attributes["nowrap"] = ""
 
 
-def _plain(name: str, value: str) -> str:
-    """Return *value* in one spelling, or nothing where it is not understood."""
-    value = value.strip().lower()
-    if (
-        not _VALUE.match(value)
-        or "url" in value
-        or ("(" in value and "rgb" not in value)
-    ):
-        return ""
-    if name == "color":
-        numbers = re.findall(r"[0-9.]+", value) if value.startswith("rgb") else []
-        if len(numbers) >= 3:  # noqa: PLR2004
-            value = "#" + "".join(f"{min(255, int(float(n))):02x}" for n in numbers[:3])
-        if re.fullmatch(r"#[0-9a-f]{3}", value):
-            value = "#" + "".join(2 * c for c in value[1:])
-        return "#000000" if value == "black" else value
-    if name == "font-family":
-        return value.split(",")[0].strip("'\" ")
-    if name == "font-weight":
-        return {"normal": "400", "bold": "700"}.get(value, value)
-    if name == "text-align":
-        return {"start": "left", "end": "right", "justify": "left"}.get(value, value)
-    return value
-
-
-def _sized(value: str) -> str:
-    """Return a font size in pixels that a phone can show."""
-    match = _SIZE.match(value)
-    if match is None:
-        return value
-    pixels = float(match[1]) * (_PX if match[2] == "pt" else 1)
-    return f"{min(_LARGEST_PX, max(12.0, pixels)):.0f}px"
-
-
-def _font(name: str, value: str) -> str:
-    if name != "font-family":
-        return value
-    is_mono = any(part in value for part in ("mono", "courier", "consolas", "code"))
-    return f"'{value}',{'monospace' if is_mono else 'sans-serif'}"
-
-
-def _unwrap_cell(cell: Node, shown: dict[str, str]) -> None:
+def _unwrap_cell(cell: Node, wanted: dict[str, str]) -> None:
     """Put the only paragraph of a cell into the cell itself."""
     blocks = [child for child in cell.children if isinstance(child, Node)]
     if len(cell.children) == 1 and len(blocks) == 1 and blocks[0].tag == "p":
         inner = blocks[0].style()
         inner.pop("margin", None)
         cell.children = blocks[0].children
-        shown |= inner
+        wanted |= inner
     else:
         cell.children = _spaced(cell.children)
 
@@ -276,9 +192,7 @@ def unwrapped(address: str) -> str:
     return address if parts.scheme in _SCHEMES else ""
 
 
-def _image(
-    node: Node, style: Mapping[str, str], out: Cleaned, rid: str
-) -> Iterator[Node]:
+def _image(node: Node, out: Cleaned, rid: str) -> Iterator[Node]:
     match = _IMAGE.match(node.attributes.get("src", ""))
     data = b""
     if match is not None:
@@ -293,10 +207,10 @@ def _image(
     cid = f"doc{len(out.images) + 1}.{stem or 'report'}@mlreport-batch"
     alt = node.attributes.get("alt") or node.attributes.get("title") or ""
     out.images.append(Image(cid, match[1], data, alt))
-    size = _SIZE.match(style.get("width", ""))
+    size = SIZE.match(node.style().get("width", ""))
     width = _WIDEST
     if size is not None:
-        width = round(float(size[1]) * (_PX if size[2] == "pt" else 1))
+        width = round(float(size[1]) * (PX if size[2] == "pt" else 1))
     width = max(1, min(width, _WIDEST))
     yield Node(
         "img",

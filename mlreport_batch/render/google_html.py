@@ -43,7 +43,7 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "long": "문서가 길어 메일에는 짧게 표시합니다.",
         "images": "문서의 그림 {count}개는 PDF에만 있습니다.",
         "pdf": "10 MB를 넘는 문서는 Google이 내보내지 않아 PDF를 여기서 만들었습니다.",
-        "html": "10 MB를 넘는 문서는 Google이 내보내지 않아 메일을 여기서 만들었습니다.",
+        "html": "10 MB를 넘는 문서는 Google이 내보내지 않아 여기서 만들었습니다.",
         "local": "Google을 쓸 수 없어 여기서 만들었습니다: {why}",
         "rowcount": "문서의 표가 예상과 다른 행을 가지고 있습니다.",
     },
@@ -156,6 +156,7 @@ def _mail(
         f"{escape(note)}</p>"
         for note in notes
     )
+    preheader = escape(shorten(report.notification, 300))
     made = escape(f"{word(language, 'foot.made', host=report.host)} · {report.rid}")
     # The preheader is what a list of mails shows beside the subject.
     return (
@@ -169,7 +170,7 @@ def _mail(
         f"<title>{escape(report.run)}</title><style>{_STYLE}</style></head>"
         f'<body style="margin:0;padding:0;background-color:#f1f3f5;{_INK}">'
         '<div style="display:none;max-height:0;overflow:hidden;mso-hide:all;font-size:'
-        f'1px;line-height:1px;color:#f1f3f5">{escape(shorten(report.notification, 300))}'
+        f'1px;line-height:1px;color:#f1f3f5">{preheader}'
         '</div><table role="presentation" width="100%" cellpadding="0" cellspacing="0" '
         'style="background-color:#f1f3f5"><tr><td class="desk" align="center" style='
         '"padding:20px 10px"><!--[if mso]><table role="presentation" width="640"><tr>'
@@ -188,7 +189,7 @@ _STYLE = (
     ":root{color-scheme:light only}"
     "@media (max-width:560px){.desk{padding:0!important}"
     ".sheet{padding:18px 14px!important;border-radius:0!important}"
-    ".doc td{padding:4px!important;font-size:13px!important;line-height:17px}}"
+    ".doc td{padding:4px!important;font-size:12px!important;line-height:16px}}"
 )
 
 
@@ -230,9 +231,10 @@ def _figure(picture: _Picture, language: str) -> str:
     return (
         f'<p style="margin:0 0 6px;font-size:14px;font-weight:600;{_INK}">{title}</p>'
         f'<img src="cid:{picture.image.cid}" alt="{html.escape(picture.image.alt)}" '
-        f'width="{charts.WIDTH}" style="display:block;width:100%;max-width:592px;height:'
-        'auto;border:1px solid #dfe3e7;background-color:#ffffff">'
-        f'<p style="margin:6px 0 20px;font-size:13px;line-height:20px;{_INK}">{legend}</p>'
+        f'width="{charts.WIDTH}" style="display:block;width:100%;max-width:592px;'
+        'height:auto;border:1px solid #dfe3e7;background-color:#ffffff">'
+        f'<p style="margin:6px 0 20px;font-size:13px;line-height:20px;{_INK}">'
+        f"{legend}</p>"
     )
 
 

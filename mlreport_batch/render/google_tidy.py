@@ -7,7 +7,7 @@ trash, where they stay for 30 days.
 import os
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from mlreport_batch.config import Config
@@ -63,43 +63,78 @@ def tidy(
         client: Calls Drive; only where something must go.
         now: Seconds since the epoch.
     """
-    now = time.time() if now is None else now
     rows = state.documents()
-    if not rows:
-        return
-    spool = Spool(os.path.join(os.fspath(config.state), "spool"))
-    settled: list[str] = []
-    sent: list[DocumentRow] = []
-    marked: list[DocumentRow] = []
-    work = 0
-    for row in rows:
-        place = "sent" if row.is_sent else spool.place(row.rid)
-        if place == "sent":
-            sent.append(row)
-            if not row.is_sent:
-                marked.append(replace(row, is_sent=True))
-        elif place is None and row.document and work < _MOST:
-            # Superseded, dropped, or never owed because of a crash. Where the
-            # tombstone may be gone already, nobody knows: leave the document.
-            is_old = now - row.made_at > TOMBSTONE_S - STRAY_AFTER_S
-            if is_old or _trash_all(client, row):
-                settled.append(row.rid)
-            work += not is_old
-        elif place is None and now - row.made_at > STRAY_AFTER_S and work < _MOST:
-            work += 1
-            if _trash_all(client, row):
-                settled.append(row.rid)
-    for row in _unwanted(sent, config.google.keep):
-        if work >= _MOST:
-            break
-        work += 1
-        if _trash_all(client, row):
-            settled.append(row.rid)
-    settled += _kept(client, sent, settled, config.google.keep, now)
-    if settled or marked:
+    if rows:
+        spool = Spool(os.path.join(os.fspath(config.state), "spool"))
+        now = time.time() if now is None else now
+        tidying = _Tidying(client, spool, config.google.keep, now)
+        tidying.go(rows)
         with state.transaction():
-            state.put_documents(marked)
-            state.drop_documents(settled)
+            state.put_documents(tidying.marked)
+            state.drop_documents(tidying.settled)
+
+
+class _Tidying:
+    def __init__(
+        self, client: GoogleClient, spool: Spool, keep: bool | int, now: float
+    ) -> None:
+        self.client = client
+        self.spool = spool
+        self.keep = keep
+        self.now = now
+        self.left = _MOST
+        self.settled: list[str] = []
+        self.marked: list[DocumentRow] = []
+
+    def go(self, rows: Sequence[DocumentRow]) -> None:
+        """Find out what became of each document, oldest first."""
+        sent: list[DocumentRow] = []
+        for row in rows:
+            place = "sent" if row.is_sent else self.spool.place(row.rid)
+            if place == "sent":
+                sent.append(row)
+                if not row.is_sent:
+                    self.marked.append(replace(row, is_sent=True))
+            elif place is None:
+                self._lost(row)
+        unwanted = {row.rid for row in _unwanted(sent, self.keep)}
+        for row in sent:
+            if row.rid in unwanted:
+                self._trash(row)
+            else:
+                self._kept(row)
+
+    def _lost(self, row: DocumentRow) -> None:
+        """Settle a document whose mail is not there, or was never made."""
+        age = self.now - row.made_at
+        if row.document and age > TOMBSTONE_S - STRAY_AFTER_S:
+            # The mail may have been sent and its tombstone be gone: leave it.
+            self.settled.append(row.rid)
+        elif row.document or age > STRAY_AFTER_S:
+            # Superseded, dropped, or never owed because of a crash.
+            self._trash(row)
+
+    def _kept(self, row: DocumentRow) -> None:
+        """Settle a document that stays; late copies of it go."""
+        if row.has_doubt:
+            if self.now - row.made_at <= STRAY_AFTER_S or not self.left:
+                return
+            self.left -= 1
+            try:
+                for file in self.client.find(row.rid):
+                    if file["id"] != row.document:
+                        _trash(self.client, file["id"])
+            except GoogleError:
+                return
+            self.marked.append(replace(row, has_doubt=False, is_sent=True))
+        if self.keep is True:
+            self.settled.append(row.rid)
+
+    def _trash(self, row: DocumentRow) -> None:
+        if self.left:
+            self.left -= 1
+            if _trash_all(self.client, row):
+                self.settled.append(row.rid)
 
 
 def _trash_all(client: GoogleClient, row: DocumentRow) -> bool:
@@ -133,30 +168,3 @@ def _unwanted(sent: list[DocumentRow], keep: bool | int) -> Iterator[DocumentRow
         by_run[row.run].append(row)
     for rows in by_run.values():
         yield from rows[: len(rows) - int(keep)] if len(rows) > int(keep) else ()
-
-
-def _kept(
-    client: GoogleClient,
-    sent: list[DocumentRow],
-    settled: list[str],
-    keep: bool | int,
-    now: float,
-) -> Iterator[str]:
-    """Yield the reports whose documents stay; late copies of them are trashed."""
-    for row in sent:
-        if row.rid in settled:
-            continue
-        if not row.has_doubt:
-            if keep is True:
-                yield row.rid
-            continue
-        if now - row.made_at <= STRAY_AFTER_S:
-            continue
-        try:
-            for file in client.find(row.rid):
-                if file["id"] != row.document:
-                    _trash(client, file["id"])
-        except GoogleError:
-            continue
-        if keep is True:
-            yield row.rid
