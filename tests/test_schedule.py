@@ -2,6 +2,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,20 +28,27 @@ def fake_program(folder: Path) -> Path:
     return program
 
 
-def run_as_cron(line: str, home: Path) -> list[str]:
-    """Run a crontab line as cron does and return the program's own arguments."""
+def as_cron(line: str, home: Path) -> subprocess.CompletedProcess[str]:
+    """Run a crontab line as cron does."""
     fields = line.split(maxsplit=5)
     assert len(fields) == 6
     # cron: an unescaped % ends the command, \% is a %.
     command = re.split(r"(?<!\\)%", fields[5])[0].replace("\\%", "%")
-    subprocess.run(
+    return subprocess.run(
         [
             *("/usr/bin/env", "-i", "PATH=/usr/bin:/bin", f"HOME={home}"),
             *("SHELL=/bin/sh", "LOGNAME=me", "/bin/sh", "-c", command),
         ],
         cwd=home,
-        check=True,
+        check=False,
+        capture_output=True,
+        text=True,
     )
+
+
+def run_as_cron(line: str, home: Path) -> list[str]:
+    """Run a crontab line as cron does and return the fake program's arguments."""
+    as_cron(line, home).check_returncode()
     return (home / "called").read_text().splitlines()
 
 
@@ -60,13 +68,39 @@ def test_every_line_of_the_crontab_but_one_is_a_comment():
     assert "PASS_VAR" not in crontab_text(["/usr/bin/x"], Path("/c.yaml"))
 
 
-def test_the_crontab_example_runs(tmp_path: Path):
-    program = fake_program(tmp_path / ".local/bin")
-    text = (ROOT / "crontab.example").read_text()
+def the_only_line(path: Path) -> str:
+    text = path.read_text(encoding="utf-8")
     (line,) = [x for x in text.splitlines() if x and not x.startswith("#")]
-    called = run_as_cron(line, tmp_path)
+    return line
+
+
+def test_the_crontab_example_calls_the_program_with_its_config(tmp_path: Path):
+    program = fake_program(tmp_path / ".local/bin")
+    called = run_as_cron(the_only_line(ROOT / "crontab.example"), tmp_path)
     config = tmp_path / ".config/mlreport-batch/config.yaml"
     assert called == [str(program), "run", "-q", "-c", str(config)]
+
+
+def test_the_crontab_example_runs(tmp_path: Path):
+    """The line as cron runs it, with the program itself and almost no environment."""
+    program = tmp_path / ".local/bin/mlreport-batch"
+    program.parent.mkdir(parents=True)
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m mlreport_batch "$@"\n')
+    program.chmod(0o755)
+    shutil.copytree(ROOT / "sample_runs/gan", tmp_path / "실험/gan")
+    config = tmp_path / ".config/mlreport-batch/config.yaml"
+    config.parent.mkdir(parents=True)
+    config.write_text("runs: [{path: ~/실험}]\n", encoding="utf-8")
+    line = the_only_line(ROOT / "crontab.example")
+    for number_of_mails in (1, 1):  # the second tick has no news
+        done = as_cron(line, tmp_path)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        mails = list((tmp_path / "mlreport-outbox").glob("*.eml"))
+        assert len(mails) == number_of_mails
+    (config.parent / "config.yaml").write_text("run: []\n")
+    done = as_cron(line, tmp_path)
+    assert done.returncode == 78
+    assert "did you mean 'runs'?" in done.stderr  # cron mails this
 
 
 def test_the_crontab_example_is_up_to_date():

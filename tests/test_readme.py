@@ -1,0 +1,177 @@
+"""What the README and CONTRIBUTING tell people to type works as written.
+
+The two commands that install something are run for real by ``.ci/run``, in fresh
+clones; here their last part is.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mlreport_batch.config import load
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"(?ms)^```{language}\n(.*?)^```$", text)
+
+
+COMMANDS = [line for block in blocks(README, "sh") for line in block.splitlines()]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A folder that looks like a clone in which all is installed."""
+    shutil.copytree(ROOT / "sample_runs", tmp_path / "sample_runs")
+    program = tmp_path / ".venv/bin/mlreport-batch"
+    program.parent.mkdir(parents=True)
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m mlreport_batch "$@"\n')
+    program.chmod(0o755)
+    return tmp_path
+
+
+def type_in(place: Path, command: str) -> subprocess.CompletedProcess[str]:
+    own = {
+        "HOME": str(place),
+        "PATH": f"{place}/.venv/bin:{os.environ['PATH']}",
+        "GITHUB_STEP_SUMMARY": str(place / "summary.md"),
+    }
+    dropped = ("MLREPORT_CONFIG", "XDG_CONFIG_HOME", "XDG_STATE_HOME")
+    return subprocess.run(
+        ["/bin/sh", "-c", command],
+        cwd=place,
+        env={k: v for k, v in os.environ.items() if k not in dropped} | own,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_two_commands_set_up_everything():
+    main, test = [line for line in COMMANDS if "pip install" in line]
+    for line in (main, test):
+        assert line.startswith("python3 -m venv .venv && .venv/bin/pip install -r ")
+    assert main.endswith(" && .venv/bin/mlreport-batch run sample_runs")
+    assert test.endswith(" && .venv/bin/python -m pytest")
+
+
+def test_the_main_command_makes_what_the_readme_says(place: Path):
+    command = COMMANDS[0].rpartition(" && ")[2]
+    done = type_in(place, command)
+    assert done.returncode == 0, done.stderr
+    out = place / "mlreport-out"
+    assert len(list(out.glob("outbox/*.eml"))) == 6
+    assert len(list(out.glob("reports/*/report.html"))) == 6
+    assert len(list(out.glob("reports/*/report.pdf"))) == 6
+    assert (out / "index.html").is_file()
+    before = contents(place)
+    again = type_in(place, command)
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
+    assert contents(place) == before
+
+
+def contents(folder: Path) -> dict[Path, tuple[int, bytes]]:
+    return {
+        path: (path.stat().st_mtime_ns, path.read_bytes())
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_the_cron_section_works_from_top_to_bottom(place: Path):
+    init, *others = [line for line in COMMANDS if "pip install" not in line]
+    assert " init " in init
+    done = type_in(place, init)
+    assert done.returncode == 0, done.stderr
+    config = place / ".config/mlreport-batch/config.yaml"
+    written = config.read_text(encoding="utf-8")
+    config.write_text(written.replace("~/experiments", "~/sample_runs"), "utf-8")
+    assert len(others) >= 3
+    for command in others:
+        done = type_in(place, command)
+        assert done.returncode == 0, (command, done.stdout, done.stderr)
+        assert done.stdout
+    assert not (place / "mlreport-outbox").exists()  # nothing was sent
+
+
+def test_the_config_in_the_readme_is_right(tmp_path: Path):
+    (text,) = [block for block in blocks(README, "yaml") if "runs:" in block]
+    file = tmp_path / "config.yaml"
+    file.write_text(text, encoding="utf-8")
+    config = load(file)
+    assert config.mail.via == "smtp"
+    assert config.report.metrics == ("val_*", "*loss*")
+
+
+def test_the_intent_in_the_readme_is_understood(place: Path):
+    (text,) = [block for block in blocks(README, "yaml") if "purpose:" in block]
+    (place / "sample_runs/gan/intent.yaml").write_text(text, encoding="utf-8")
+    done = type_in(place, "mlreport-batch inspect sample_runs/gan")
+    assert "intended    grad_clip = 1.0" in done.stdout
+    assert "problem" not in done.stdout
+
+
+def test_the_ci_step_in_the_readme_works(place: Path):
+    (text,) = [block for block in blocks(README, "yaml") if "steps:" in block]
+    report, *_ = yaml.safe_load(text)["steps"]
+    (place / "sample_runs").rename(place / "runs")
+    done = type_in(place, report["run"])
+    assert done.returncode == 4  # one of the samples diverges
+    summary = (place / "summary.md").read_text(encoding="utf-8")
+    assert "vit-lr-sweep" in summary
+    assert (place / "report/index.html").is_file()
+
+
+def test_the_readme_names_every_command(place: Path):
+    done = type_in(place, "mlreport-batch --help")
+    commands = re.findall(r"(?m)^    (\w+)  ", done.stdout)
+    assert {"run", "login"} <= set(commands)
+    table = README[README.index("## Commands") : README.index("| exit code")]
+    assert {name for name in commands if f"`{name}" not in table} == set()
+
+
+@pytest.mark.parametrize("file", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_links_and_pictures_are_there(file: str):
+    text = (ROOT / file).read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)\s]+)\)", text)
+    local = [link.partition("#")[0] for link in links if "://" not in link]
+    assert [link for link in local if not (ROOT / link).exists()] == []
+
+
+def test_the_picture_is_small():
+    assert (ROOT / "docs/img/mails.png").stat().st_size < 200_000
+
+
+def test_the_example_of_a_format_reads_its_log(tmp_path: Path):
+    (text,) = blocks(CONTRIBUTING, "python")
+    (tmp_path / "runs/a").mkdir(parents=True)
+    (tmp_path / "runs/a/foo.log").write_text("120;loss;0.53\n130;loss;0.5\nbad\n")
+    (tmp_path / "foo.py").write_text(text, encoding="utf-8")
+    code = (
+        "import sys, types, foo\n"
+        "sys.modules['mlreport_batch.formats.foo'] = foo\n"
+        "from mlreport_batch.formats import registry\n"
+        "registry._MEMBERS = (('foo', 'FooLog'), *registry._MEMBERS)\n"
+        "from mlreport_batch.cli import main\n"
+        "sys.exit(main(['inspect', 'runs']))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "loss = 0.5 at step 130 (2 values)" in done.stdout, done.stderr
+    assert "foo.log: foo (Foo log)" in done.stdout
+    assert "no step;name;value" in done.stdout
