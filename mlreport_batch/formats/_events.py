@@ -153,6 +153,17 @@ def float32(value: int | bytes) -> float:
     return float(_FLOAT.unpack(value)[0])
 
 
+def float64(value: int | bytes) -> float:
+    """Return a fixed 64-bit field as a float.
+
+    Raises:
+        BadRecordError: The field is not 8 bytes long.
+    """
+    if isinstance(value, int) or len(value) != _DOUBLE.size:
+        raise BadRecordError
+    return float(_DOUBLE.unpack(value)[0])
+
+
 # TensorProto's dtype -> struct format of tensor_content, field of single values.
 _TYPES = {
     1: ("f", 5), 2: ("d", 6), 3: ("i", 7), 4: ("B", 7), 5: ("h", 7), 6: ("b", 7),
@@ -228,9 +239,7 @@ def _plain(data: bytes) -> Scalar:
     """Return a ``google.protobuf.Value`` that is a number, a text or a boolean."""
     for number, _, value in fields(data):
         if number == 2 and isinstance(value, bytes):  # noqa: PLR2004
-            if len(value) != _DOUBLE.size:
-                raise BadRecordError
-            plain = float(_DOUBLE.unpack(value)[0])
+            plain = float64(value)
             # The format knows only doubles; 3.0 was most likely written as 3.
             return int(plain) if plain.is_integer() and abs(plain) < 2**53 else plain
         if number == 3:  # noqa: PLR2004

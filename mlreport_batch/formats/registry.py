@@ -17,6 +17,7 @@ _MEMBERS = (
     ("mlflow", "MlflowMetric"),
     ("mlflow", "MlflowParam"),
     ("mlflow_database", "MlflowDatabase"),
+    ("wandb_binary", "WandbLog"),
     ("wandb", "WandbHistory"),
     ("wandb", "WandbSummary"),
     ("wandb", "WandbConfig"),

@@ -1,7 +1,7 @@
 """Weights & Biases' local folder: ``wandb/run-<time>-<id>/files/``.
 
-The history is in a binary file whose format is not published; what is read is the
-summary, the configuration and, from old versions, the history as JSON lines.
+What lies there beside the log itself (`wandb_binary`): the summary, the configuration
+and, from old versions, the history as JSON lines.
 """
 
 import re
@@ -29,14 +29,16 @@ from mlreport_batch.formats.hparams import unwrapped
 from mlreport_batch.tail import Chunk
 from mlreport_batch.text import clean, clean_block
 
-_RUN = re.compile(r"(?:offline-)?run-\d{8}_\d{6}-\w+")
+RUN_FOLDER = re.compile(r"(?:offline-)?run-\d{8}_\d{6}-\w+")
 _OWN = ("_wandb",)
 
 
 def _is_in_run(candidate: Candidate) -> bool:
     parents = candidate.parents
     return (
-        len(parents) > 1 and parents[0] == "files" and bool(_RUN.fullmatch(parents[1]))
+        len(parents) > 1
+        and parents[0] == "files"
+        and bool(RUN_FOLDER.fullmatch(parents[1]))
     )
 
 

@@ -1,0 +1,226 @@
+"""Weights & Biases' own log, ``run-<id>.wandb``: what was logged, online or offline.
+
+The file is a LevelDB log: blocks of 32 KiB with pieces of records, each with its
+CRC-32, length (2 bytes) and kind (whole, first, middle, last). A record is a
+``Record`` of protocol buffers; field numbers are those of wandb_internal.proto.
+"""
+
+import json
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mlreport_batch.errors import Problem
+from mlreport_batch.formats import (
+    Candidate,
+    Hparams,
+    Intent,
+    Item,
+    Match,
+    Memory,
+    Outcome,
+    Point,
+    Result,
+    Role,
+)
+from mlreport_batch.formats import _events as events
+from mlreport_batch.formats._documents import flatten
+from mlreport_batch.formats._json import DEPTH_MAX, decode, leaves
+from mlreport_batch.formats._numbers import value_of
+from mlreport_batch.formats.bookkeeping import is_bookkeeping
+from mlreport_batch.formats.wandb import RUN_FOLDER
+from mlreport_batch.tail import DOCUMENT_MAX, Chunk
+from mlreport_batch.text import clean
+
+_MAGIC = b":W&B"
+_BLOCK = 32 * 1024
+_HEAD = struct.Struct("<IHB")
+_WHOLE, _FIRST, _LAST = 1, 2, 4
+_HISTORY, _SUMMARY, _CONFIG, _RUN, _EXIT = 2, 3, 5, 17, 18
+_ITEM, _STEP = 1, 2
+_KEY, _NESTED_KEY, _INTEGER, _NUMBER, _VALUE_JSON = 1, 2, 5, 6, 16
+_RUN_CONFIG, _RUN_NAME, _RUN_NOTES = 4, 8, 9
+
+
+@dataclass(frozen=True, slots=True)
+class WandbLog:
+    """The history with the configuration, and how the run ended."""
+
+    name: ClassVar[str] = "wandb"
+    whole_file: ClassVar[bool] = True
+
+    def matches(self, candidate: Candidate) -> Match | None:
+        """Claim the log of a run's folder, before its summary."""
+        folder = candidate.parents[0] if candidate.parents else ""
+        if not candidate.name.endswith(".wandb") or not RUN_FOLDER.fullmatch(folder):
+            return None
+        if not candidate.head.startswith(_MAGIC) or candidate.size > DOCUMENT_MAX:
+            return None
+        return Match(Role.metrics, closed=True, twin="wandb", rank=-1, note="W&B log")
+
+    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG002
+        """Yield what each record says; damaged records are passed over."""
+        damaged: list[int] = []
+        metrics: set[str] = set()
+        summary: dict[str, Result] = {}
+        for record in _records(chunk.data, damaged):
+            try:
+                items = list(_items(record))
+            except events.BadRecordError:
+                damaged.append(0)
+                continue
+            for item in items:
+                if isinstance(item, Result):
+                    summary[item.name] = item
+                    continue
+                if isinstance(item, Point):
+                    metrics.add(item.metric)
+                yield item
+        yield from (item for name, item in summary.items() if name not in metrics)
+        if damaged:
+            text = f"{len(damaged):,} damaged records; they are left out"
+            yield Problem(chunk.path, None, text)
+
+
+def _records(data: bytes, damaged: list[int]) -> Iterator[bytes]:
+    """Yield the whole records in *data*; offsets of damage go to *damaged*.
+
+    The last one is left out while it is being written.
+    """
+    at = _HEAD.size  # the file's own header is as long as a piece's
+    parts: list[bytes] = []
+    while at + _HEAD.size <= len(data):
+        left = _BLOCK - at % _BLOCK
+        if left < _HEAD.size:
+            at += left
+            continue
+        crc, length, kind = _HEAD.unpack_from(data, at)
+        start = at + _HEAD.size
+        piece = data[start : start + length]
+        if start + length > len(data):
+            return
+        if zlib.crc32(piece, zlib.crc32(bytes([kind]))) != crc:
+            if any(data[at:]):
+                damaged.append(at)
+            parts = []
+            at += left
+            continue
+        at = start + length
+        if kind in (_WHOLE, _FIRST):
+            parts = []
+        elif not parts:
+            continue  # its beginning was damaged
+        parts.append(piece)
+        if kind in (_WHOLE, _LAST):
+            yield b"".join(parts)
+            parts = []
+
+
+def _items(record: bytes) -> Iterator[Item]:
+    for number, _, value in events.fields(record):
+        if number == _HISTORY:
+            yield from _history(events.message(value))
+        elif number == _SUMMARY:
+            yield from _summary(events.message(value))
+        elif number == _CONFIG:
+            yield from _config(events.message(value))
+        elif number == _RUN:
+            yield from _run(events.message(value))
+        elif number == _EXIT:
+            codes = [
+                events.signed(code)
+                for field, _, code in events.fields(events.message(value))
+                if field == 1
+            ]
+            code = codes[-1] if codes else 0
+            status = "failed" if code else "finished"
+            yield Outcome(status, f"W&B noted exit code {code}")
+
+
+def _history(data: bytes) -> Iterator[Item]:
+    values: dict[str, float] = {}
+    step: float | None = None
+    for number, _, value in events.fields(data):
+        if number == _ITEM:
+            values.update(_numbers(events.message(value)))
+        elif number == _STEP:
+            step = 0.0
+            for field, _, stated in events.fields(events.message(value)):
+                if field == 1:
+                    step = float(events.signed(stated))
+    own = values.get("_step", 0.0)
+    at = step if step is not None else own if own - own == 0 else 0.0
+    for name, found in values.items():
+        if not is_bookkeeping(name):
+            yield Point(clean(name), at, found)
+
+
+def _summary(data: bytes) -> Iterator[Item]:
+    """Yield the values of the summary, which is noted again at every step."""
+    for number, _, value in events.fields(data):
+        if number == _ITEM:
+            for name, found in _numbers(events.message(value)):
+                if not is_bookkeeping(name) and not name.startswith("_wandb"):
+                    yield Result(clean(name), found)
+
+
+def _numbers(data: bytes) -> Iterator[tuple[str, float]]:
+    """Yield the numbers in one item of a history; media and text have none."""
+    keys, found = _key_and_value(data)
+    name = "/".join(keys)
+    if isinstance(found, dict):
+        if "_type" not in found:
+            for key, item in leaves(found):
+                number = None if isinstance(item, str) else value_of(item)
+                if number is not None:
+                    yield f"{name}/{key}", number
+    elif not isinstance(found, str) and (number := value_of(found)) is not None:
+        yield name, number
+
+
+def _key_and_value(data: bytes) -> tuple[list[str], object]:
+    keys: list[str] = []
+    found: object = None
+    for number, _, value in events.fields(data):
+        if number in (_KEY, _NESTED_KEY):
+            key = events.message(value).decode("utf-8", "replace")
+            keys += [key] if key else []
+        elif number == _INTEGER:
+            coded = events.signed(value) & 0xFFFFFFFFFFFFFFFF
+            found = coded >> 1 ^ -(coded & 1)  # zigzag
+        elif number == _NUMBER:
+            found = events.float64(value)
+        elif number == _VALUE_JSON:
+            found = _decoded(events.message(value).decode("utf-8", "replace"))
+    return keys, found
+
+
+def _decoded(text: str) -> object:
+    if text.count("{") + text.count("[") > DEPTH_MAX:
+        return None
+    try:
+        return decode(text)
+    except json.JSONDecodeError:
+        return None
+
+
+def _config(data: bytes) -> Iterator[Item]:
+    for number, _, value in events.fields(data):
+        if number == _ITEM:
+            keys, found = _key_and_value(events.message(value))
+            if keys and keys[0] != "_wandb":
+                yield Hparams(flatten({".".join(keys): found}))
+
+
+def _run(data: bytes) -> Iterator[Item]:
+    texts = {_RUN_NAME: "", _RUN_NOTES: ""}
+    for number, _, value in events.fields(data):
+        if number == _RUN_CONFIG:
+            yield from _config(events.message(value))
+        elif number in texts:
+            texts[number] = events.message(value).decode("utf-8", "replace")
+    purpose = texts[_RUN_NOTES] or texts[_RUN_NAME]
+    if purpose:
+        yield Intent(purpose=clean(purpose, 2000))
