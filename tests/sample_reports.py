@@ -349,3 +349,44 @@ def digest(language: str = "en", count: int = 4) -> Digest:
         reports=tuple(reports[:count]),
         cuts=(),
     )
+
+
+def long_names() -> Report:
+    """Names of any length, with and without places to break, and long numbers."""
+    names = (
+        "validation/mean_average_precision_at_50_to_95/over_all_classes",
+        "aVeryLongCamelCaseMetricNameWithoutAnyJointsWhatsoeverInItAtAll",
+        "가나다라마바사아자차카타파하" * 4,
+        "env.rollout.episode.reward.mean.over.last.100.episodes",
+    )
+    rows = tuple(
+        metric(
+            name,
+            "-1.2345e-308",
+            delta="+1.2345e-308",
+            best="-0.99999999999",
+            step="123,456,789",
+            best_step="123,456,789",
+        )
+        for name in names
+    )
+    base = alarming()
+    return replace(
+        base,
+        run="/".join(names[:2]),
+        project=names[1],
+        purpose=names[1],
+        notification=f"{names[0]} {names[1]} is -1.2345e-308",
+        metrics=rows,
+        charts=(chart(names[0], *names),),
+        hparams=tuple(
+            HparamRow(name, name, name, verdict)
+            for name, verdict in zip(names, (*Verdict,), strict=True)
+        ),
+        checkpoints=tuple(
+            replace(c, path=f"{names[0]}/{names[1]}.ckpt") for c in base.checkpoints
+        ),
+        results=tuple(Fact(name, "0.99999999999999") for name in names),
+        facts=tuple(Fact(name, name) for name in names),
+        problems=names,
+    )

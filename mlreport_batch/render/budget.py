@@ -194,10 +194,19 @@ def fit_digest(digest: Digest, limits: Limits, *, where: str) -> FittedDigest:
     )
     return FittedDigest(
         replace(digest, notification=shorten(digest.notification, 2 * limits.cell)),
-        tuple(fit(report, each, where=where).report for report in rows),
+        tuple(_glance(report, limits.cell) for report in rows),
         tuple(len(report.alerts) for report in rows),
         tuple(fit(report, each, where=where) for report in details),
         notes,
+    )
+
+
+def _glance(report: Report, room: int) -> Report:
+    """Return what a digest's table shows of *report*, cut to *room*."""
+    return replace(
+        report,
+        run=shorten(report.run, room),
+        metrics=tuple(_figures(row, room) for row in report.metrics[:1]),
     )
 
 

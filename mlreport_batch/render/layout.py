@@ -32,7 +32,8 @@ _UNSAFE = re.compile(
 _BREAK = re.compile(r"(?<=[/_=:])(?=[^\s/_=:])|(?<=[a-z]\.)(?=[a-z])", re.IGNORECASE)
 _LONG_WORD = re.compile(r"\S{20}(?=\S{4})")
 _SHORT = 16
-UNBROKEN = 26  # a value up to this long, such as any number, stays on one line
+_SHORT_VALUE = 12
+_NUMBER = re.compile(r"[-+\d.,e]{1,26}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +132,9 @@ def _wrap(text: str) -> str:
 
 
 def _cell(value: str) -> str:
-    """Return the classes of a value's cell; a number never breaks."""
-    return "v nw" if len(value) <= UNBROKEN and " " not in value else "v"
+    """Return the classes of a value's cell; a number or short word never breaks."""
+    whole = len(value) <= _SHORT_VALUE or _NUMBER.fullmatch(value)
+    return "v nw" if whole else "v"
 
 
 def _kind(status: str) -> str:

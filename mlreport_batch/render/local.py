@@ -16,6 +16,7 @@ from mlreport_batch.report import Chart, Digest, Report, Series
 from mlreport_batch.text import shorten
 from mlreport_batch.words import word
 
+_LATEST = 24  # a number is shorter
 _PAPER = (662, 205)  # a chart in the PDF, in CSS pixels: as wide as the page
 
 
@@ -89,6 +90,8 @@ class _Drawing:
         self, where: str, limits: budget.Limits
     ) -> tuple[str, Sequence[_Picture]]:
         document, pictures = self._document("mail", limits, where)
+        if len(document) > budget.MAIL_BYTES:  # and styles will only add to it
+            return document, pictures
         return layout.inline(document), pictures
 
     def _document(
@@ -165,9 +168,7 @@ class _Drawing:
             )[:300],
             svg=layout.markup(svg),
             paper=layout.markup(paper),
-            legend=[
-                replace(s, latest=shorten(s.latest, layout.UNBROKEN)) for s in shown
-            ],
+            legend=[replace(s, latest=shorten(s.latest, _LATEST)) for s in shown],
             log=charts.is_log(chart),
         )
 
