@@ -113,6 +113,12 @@ def test_a_quote_that_is_never_closed_costs_one_row():
     assert [line for line, _ in problems(items)] == [3]
 
 
+def test_a_quote_inside_a_cell_opens_nothing():
+    items = read("csv", 'step,name,loss\n1,5" screen,0.5\n2,x,0.4\n')
+    assert points(items) == {"loss": [(1, 0.5), (2, 0.4)]}
+    assert not problems(items)
+
+
 def test_bulk_readers_leave_utf_16_alone():
     assert by_name()["csv"].bulk_layout("epoch,loss".encode("utf-16")) is None
 

@@ -152,7 +152,9 @@ def test_a_first_row_longer_than_the_head_is_recognised():
 
 
 def test_documents_yield_results_and_histories():
-    items = read("json", '{"acc": 0.5, "per": {"a": "0.1", "n": [1, "x"]}, "epoch": 3}')
+    items = read(
+        "json", '{"acc": 0.5, "per": {"a": "0.1", "n": [1, "x"]}, "config": {"n": 1}}'
+    )
     assert items == [Result("acc", 0.5), Result("per/a", 0.1)]
     items = read("json", '{"train": {"rmse": [3, 2, NaN]}}')
     assert [(i.step, i.metric) for i in items if isinstance(i, Point)] == [

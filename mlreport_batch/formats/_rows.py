@@ -153,7 +153,7 @@ class _Rows:
         """Return step and values of an unusual row; notes what is wrong with it."""
         layout = header.layout
         line = line.strip("\r")
-        if self.pending is not None or line.count('"') % 2:
+        if self.pending is not None or _is_open(line, layout.separator):
             line = self._joined(line, number, header)
         if not line or line.isspace() or line.lstrip().startswith("#"):
             return _NAN, []
@@ -192,13 +192,13 @@ class _Rows:
             return ""
         if is_open:
             return f"{before}\n{line}"
-        width = header.layout.width
-        cells = split_cells(line, header.layout.separator)
-        if len(cells) != width and len(before) + len(line) < _QUOTED_MAX:
+        width, separator = header.layout.width, header.layout.separator
+        alone = len(split_cells(line, separator))
+        if alone != width and len(before) + len(line) < _QUOTED_MAX:
             self.pending = f"{before}\n{line}"
             return ""
         self.row += 1
-        self._bad_row(number - 1, len(split_cells(before, ",")), width)
+        self._bad_row(number - 1, len(split_cells(before, separator)), width)
         return line
 
     def _fitted(self, cells: list[str], header: Header) -> list[str]:
@@ -263,6 +263,14 @@ class _Rows:
         for key, indexes in (("open", self.open), ("text", self.text)):
             if indexes or key in memory:
                 memory[key] = " ".join(map(str, sorted(indexes)))
+
+
+def _is_open(line: str, separator: str) -> bool:
+    """Return whether a quoted cell goes on in the next line."""
+    if line.count('"') % 2 == 0:
+        return False
+    # `5" screen` opens nothing: only a quote at the start of a cell does.
+    return any(cell.lstrip().startswith('"') for cell in line.split(separator))
 
 
 def _indexes(memory: Memory, key: str) -> set[int]:

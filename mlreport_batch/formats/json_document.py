@@ -16,6 +16,7 @@ from mlreport_batch.text import clean
 
 _NAMES = re.compile(r"metrics?|results?|evals?|evaluations?|scores?|summary|history")
 _LOG_SUFFIXES = (".csv", ".tsv", ".jsonl", ".log", ".yaml", ".yml")
+_SETTINGS = frozenset(["config", "configs", "args", "params", "hparams", "versions"])
 _SPLIT = re.compile(r"[^a-z]+")
 _HISTORY = re.compile(rb'\{\s*"[^"]*"\s*:\s*(?:\{\s*"[^"]*"\s*:\s*)?\[\s*[-\dNI]')
 
@@ -52,7 +53,8 @@ class JsonDocument:
 
 
 def _items(document: Mapping[str, Any]) -> Iterator[Item]:
-    for key, item in leaves(document):
+    told = {key: item for key, item in document.items() if key not in _SETTINGS}
+    for key, item in leaves(told):
         if is_bookkeeping(key):
             continue
         if isinstance(item, list):
