@@ -6,6 +6,7 @@
     ├── UsageError (2)           the command line
     ├── ConfigError (78)         the config file, or a template it names
     ├── StateError (74)          state folder, spool or lock unusable
+    │   ├── DamagedStateError    state.db is not what was written
     │   └── NewerStateError (78) written by a later version; left untouched
     ├── RenderError (75)         a report could not be drawn; it stays owed
     ├── CredentialError (77)     a person must renew something
@@ -120,6 +121,10 @@ class StateError(MlreportError):
     """The state folder, the spool or the lock cannot be used."""
 
     exit_code = 74
+
+
+class DamagedStateError(StateError):
+    """The state file is not what was last written to it."""
 
 
 class NewerStateError(StateError):

@@ -7,6 +7,8 @@ The table ``folders`` is laid out for the tick without news, which reads nothing
 else: see `glance`.
 """
 
+# ruff: noqa: SLF001 - copy_in_memory fills an object of its own class
+
 import contextlib
 import fcntl
 import json
@@ -16,7 +18,7 @@ import sqlite3
 import stat
 import struct
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -24,12 +26,21 @@ import msgspec
 
 from mlreport_batch.changes import Snapshot
 from mlreport_batch.discover import Folder, FoundFile
-from mlreport_batch.errors import NewerStateError, Problem, StateError, reason_of
+from mlreport_batch.errors import (
+    DamagedStateError,
+    NewerStateError,
+    Problem,
+    StateError,
+    reason_of,
+)
 from mlreport_batch.glance import changed, open_read_only
 from mlreport_batch.reader import RunState
+from mlreport_batch.safekeep import Seal, Since, Statement
+from mlreport_batch.spool import sync_folder
 
 SCHEMA = 1
 DATABASE = "state.db"
+ADOPT = "adopt"
 TRACKED_BELOW = 8192
 _T = TypeVar("_T")
 
@@ -319,7 +330,9 @@ class State:
     """
 
     def __init__(self, folder: str) -> None:
-        self.path = os.path.join(folder, DATABASE)
+        path = os.path.join(folder, DATABASE)
+        self._begin(path, Since(f"{path}.since"))
+        self._seal = Seal(self.path)
         is_new = not os.path.lexists(self.path)
         if not is_new and os.path.islink(self.path):
             raise NewerStateError(
@@ -331,6 +344,7 @@ class State:
             is_new = not _has_traces(folder)
             if not is_new:
                 raise _damaged(self.path, "it is empty although reports were made")
+        is_checked = is_new or self._is_as_sealed()
         previous = os.umask(0o077)
         try:
             self._db = sqlite3.connect(self.path, isolation_level=None, timeout=5.0)
@@ -339,7 +353,7 @@ class State:
         finally:
             os.umask(previous)
         try:
-            self._prepare(is_new=is_new)
+            self._prepare(is_new=is_new, is_checked=is_checked)
         except sqlite3.DatabaseError as exc:
             self._db.close()
             if isinstance(exc, sqlite3.OperationalError):
@@ -349,11 +363,37 @@ class State:
             self._db.close()
             raise
 
-    def _prepare(self, *, is_new: bool) -> None:
-        self._db.execute("PRAGMA journal_mode=TRUNCATE")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.execute("PRAGMA cache_size=-8000")
-        version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
+    def _begin(self, path: str, since: Since | None) -> None:
+        self.path = path
+        self._since = since
+        self._statements: list[Statement] = []
+        self._must_seal = False
+        self._has_failed = False
+
+    def _is_as_sealed(self) -> bool:
+        """Return whether the file is known to be whole; False if it has no seal.
+
+        Raises:
+            NewerStateError: A later version wrote it, and seals in a way of its own.
+            DamagedStateError: It is not what was sealed.
+        """
+        try:
+            with open(self.path, "rb") as file:
+                version = int.from_bytes(file.read(64)[60:64], "big")
+            self._refuse_newer(version)
+            if not self._seal.is_there:
+                self._must_seal = True
+                return False
+            journal = f"{self.path}-journal"
+            if os.path.exists(journal) and os.path.getsize(journal):
+                raise _damaged(self.path, f"{journal} is not its own")
+            if self._seal.fits():
+                return True
+        except OSError as exc:
+            raise _unusable(self.path, exc) from exc
+        raise _damaged(self.path, "it is not as the last tick left it")
+
+    def _refuse_newer(self, version: int) -> None:
         if version > SCHEMA:
             raise NewerStateError(
                 f"{self.path} was written by a later version of mlreport-batch "
@@ -361,6 +401,17 @@ class State:
                 kept="It was left untouched",
                 advice="Update mlreport-batch",
             )
+
+    def _prepare(self, *, is_new: bool, is_checked: bool) -> None:
+        self._db.execute("PRAGMA journal_mode=TRUNCATE")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.execute("PRAGMA cache_size=-8000")
+        version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
+        self._refuse_newer(version)
+        if not is_checked:
+            found = self._db.execute("PRAGMA integrity_check(1)").fetchone()[0]
+            if found != "ok":
+                raise sqlite3.DatabaseError(found)
         if version == 0:
             if (
                 not is_new
@@ -373,24 +424,31 @@ class State:
                         self._db.execute(statement)
                 self.set_meta("instance", secrets.token_hex(16))
                 self.set_meta("created_at", repr(time.time()))
+                self.set_meta(ADOPT, "1")
                 self._db.execute(f"PRAGMA user_version={SCHEMA}")
 
     @classmethod
     def copy_in_memory(cls, folder: str) -> "State":
         """Return a copy of the state in *folder* that nothing is written back from."""
         state = cls.__new__(cls)
-        state.path = ":memory:"
+        state._begin(":memory:", None)
         state._db = sqlite3.connect(":memory:", isolation_level=None)
-        source = open_read_only(folder)
-        if source is not None:
-            with contextlib.closing(source):
-                source.backup(state._db)
-        state._prepare(is_new=source is None)
+        with state_errors(folder):
+            source = open_read_only(folder)
+            if source is not None:
+                with contextlib.closing(source):
+                    source.backup(state._db)
+            state._prepare(is_new=source is None, is_checked=source is None)
         return state
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, and seal it."""
         self._db.close()
+        if self._must_seal and not self._has_failed:
+            # Without a seal the next tick checks the file in another way.
+            with contextlib.suppress(OSError):
+                self._seal.put()
+            self._must_seal = False
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -399,17 +457,49 @@ class State:
         Raises:
             StateError: It could not be committed; nothing of it is in the state.
         """
+        self._break_seal()
         try:
+            self._statements.clear()
             self._db.execute("BEGIN IMMEDIATE")
             yield
+            if self._statements and self._since is not None:
+                self._note_since()
             self._db.execute("COMMIT")
         except BaseException as exc:
-            with contextlib.suppress(sqlite3.Error):
+            try:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
+            except sqlite3.Error:
+                self._has_failed = True
             if isinstance(exc, sqlite3.Error):
                 raise _unusable(self.path, exc) from exc
             raise
+
+    def _break_seal(self) -> None:
+        if self._since is None:
+            return
+        try:
+            self._seal.take_away()
+        except OSError as exc:
+            raise _unusable(self.path, exc) from exc
+        self._must_seal = True
+
+    def _note_since(self) -> None:
+        assert self._since is not None  # noqa: S101 - asked before
+        try:
+            self._since.add(self._statements)
+        except OSError as exc:
+            raise _unusable(f"{self.path}.since", exc) from exc
+
+    def _write(
+        self, sql: str, values: Sequence[str | bytes | int | float | None]
+    ) -> int:
+        """Change what cannot be found out again by looking at the runs.
+
+        Such statements are noted beside the daily copy; see `safekeep`.
+        """
+        self._statements.append((sql, values))
+        return self._db.execute(sql, values).rowcount
 
     # -- meta ------------------------------------------------------------------
 
@@ -420,7 +510,7 @@ class State:
 
     def set_meta(self, key: str, value: str) -> None:
         """Keep a small value."""
-        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+        self._write("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
     # -- folders ---------------------------------------------------------------
 
@@ -576,7 +666,7 @@ class State:
 
     def put_run(self, row: RunRow) -> None:
         """Keep what is known of a run; it is there again if it was gone."""
-        self._db.execute(
+        self._write(
             "INSERT OR REPLACE INTO runs (path, root, name, seq, grown, wake_at, rid, "
             "status, headline, slug, reported_at, gone_at) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
@@ -589,7 +679,7 @@ class State:
 
     def mark_gone(self, path: str, now: float) -> None:
         """Note that a run vanished; it is kept for 30 days."""
-        self._db.execute(
+        self._write(
             "UPDATE runs SET gone_at=?, wake_at=NULL WHERE path=?",
             (now, os.fsencode(path)),
         )
@@ -597,14 +687,12 @@ class State:
     def forget_gone(self, before: float) -> int:
         """Forget runs that vanished before a time; return how many."""
         gone = "SELECT path FROM runs WHERE gone_at < ?"
-        self._db.execute(f"DELETE FROM marks WHERE path IN ({gone})", (before,))
-        return self._db.execute(
-            "DELETE FROM runs WHERE gone_at < ?", (before,)
-        ).rowcount
+        self._write(f"DELETE FROM marks WHERE path IN ({gone})", (before,))
+        return self._write("DELETE FROM runs WHERE gone_at < ?", (before,))
 
     def wake(self, path: str) -> None:
         """Have a run looked at by the next tick, unless it is gone."""
-        self._db.execute(
+        self._write(
             "UPDATE runs SET wake_at=0 WHERE path=? AND gone_at IS NULL",
             (os.fsencode(path),),
         )
@@ -641,11 +729,15 @@ class State:
         self._put_mark(path, "reported", data)
 
     def _put_mark(self, path: str, column: str, data: bytes | None) -> None:
-        self._db.execute(
+        sql = (
             f"INSERT INTO marks (path, {column}) VALUES (?, ?) "  # noqa: S608
-            f"ON CONFLICT (path) DO UPDATE SET {column}=excluded.{column}",
-            (os.fsencode(path), data),
+            f"ON CONFLICT (path) DO UPDATE SET {column}=excluded.{column}"
         )
+        values = (os.fsencode(path), data)
+        if column == "seen":
+            self._db.execute(sql, values)  # large, and in the logs anyway
+        else:
+            self._write(sql, values)
 
     # -- owed ------------------------------------------------------------------
 
@@ -692,14 +784,14 @@ class State:
         self.update_owed(owed)
         for path, base in bases.items():
             data = None if base is None else msgspec.msgpack.encode(base)
-            self._db.execute(
+            self._write(
                 "INSERT OR REPLACE INTO owed_runs VALUES (?, ?, ?)",
                 (owed.rid, os.fsencode(path), data),
             )
 
     def update_owed(self, owed: Owed) -> None:
         """Keep how the sending of a mail stands."""
-        self._db.execute(
+        self._write(
             "INSERT OR REPLACE INTO owed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 owed.rid, owed.created_at, owed.sender, json.dumps(owed.recipients),
@@ -711,8 +803,8 @@ class State:
     def settle(self, rids: Iterable[str]) -> None:
         """Forget mails that are owed no longer."""
         for rid in rids:
-            self._db.execute("DELETE FROM owed WHERE rid=?", (rid,))
-            self._db.execute("DELETE FROM owed_runs WHERE rid=?", (rid,))
+            self._write("DELETE FROM owed WHERE rid=?", (rid,))
+            self._write("DELETE FROM owed_runs WHERE rid=?", (rid,))
 
     # -- documents -------------------------------------------------------------
 
@@ -726,30 +818,34 @@ class State:
 
     def put_documents(self, rows: Iterable[DocumentRow]) -> None:
         """Keep how documents stand."""
-        self._db.executemany(
-            "INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?, ?)",
-            [
-                (r.rid, r.run, r.document, r.made_at, int(r.has_doubt), int(r.is_sent))
-                for r in rows
-            ],
-        )
+        for r in rows:
+            self._write(
+                "INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?, ?)",
+                (r.rid, r.run, r.document, r.made_at, int(r.has_doubt), int(r.is_sent)),
+            )
 
     def drop_documents(self, rids: Iterable[str]) -> None:
         """Forget documents: they are settled."""
-        self._db.executemany(
-            "DELETE FROM documents WHERE rid=?", [(rid,) for rid in rids]
-        )
+        for rid in rids:
+            self._write("DELETE FROM documents WHERE rid=?", (rid,))
 
-    def backup(self, path: str) -> None:
-        """Copy the state to *path*, atomically.
+    @property
+    def since_bytes(self) -> int:
+        """How much was committed since the last copy."""
+        return 0 if self._since is None else self._since.size_bytes()
+
+    def backup(self) -> None:
+        """Copy the state to ``state.db.bak``, atomically.
 
         Raises:
-            StateError: The copy could not be made.
+            StateError: The copy could not be made; the old one may be left.
         """
-        temporary = path + ".tmp"
+        path = f"{self.path}.bak"
+        temporary, seal = f"{path}.tmp", Seal(path)
         try:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
+            for stray in (temporary, f"{temporary}-journal"):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(stray)
             previous = os.umask(0o077)
             try:
                 target = sqlite3.connect(temporary)
@@ -757,7 +853,12 @@ class State:
                 os.umask(previous)
             with contextlib.closing(target):
                 self._db.backup(target)
+            seal.take_away()
             os.rename(temporary, path)
+            sync_folder(os.path.dirname(path))
+            seal.put()
+            if self._since is not None:
+                self._since.clear()
         except (OSError, sqlite3.Error) as exc:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
@@ -801,10 +902,10 @@ def _has_traces(folder: str) -> bool:
     return os.path.exists(os.path.join(folder, f"{DATABASE}.bak"))
 
 
-def _damaged(path: str, why: str) -> StateError:
-    return StateError(
+def _damaged(path: str, why: str) -> DamagedStateError:
+    return DamagedStateError(
         f"{path} is damaged: {why}",
         kept="It was left as it is",
-        advice=f"Put yesterday's {path}.bak in its place, or move it away and run "
-        "`mlreport-batch baseline` to begin anew without a flood of mails",
+        advice=f"Run `mv {path} {path}.damaged && mlreport-batch baseline` to begin anew "
+        "without a flood of mails; mails that wait in spool/ are still sent",
     )

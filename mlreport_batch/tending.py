@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from mlreport_batch.errors import StateError, UsageError
+from mlreport_batch.mending import adopt, open_state
 from mlreport_batch.spool import Spool
 from mlreport_batch.state import Lock, Owed, State
 from mlreport_batch.text import duration_text
@@ -82,9 +83,11 @@ def _held(folder: str) -> Iterator[tuple[State, Spool]]:
             "another tick is running", kept="Nothing was changed", advice="Try again"
         ) from exc
     try:
-        state = State(folder)
+        state, _ = open_state(folder)
         try:
-            yield state, Spool(os.path.join(folder, "spool"))
+            spool = Spool(os.path.join(folder, "spool"))
+            adopt(state, spool)
+            yield state, spool
         finally:
             state.close()
     finally:

@@ -24,6 +24,7 @@ from mlreport_batch.errors import MlreportError, StateError
 from mlreport_batch.executors import Executor, executor_of
 from mlreport_batch.formats.registry import recognise
 from mlreport_batch.insights import AlertRules
+from mlreport_batch.mending import SALT, adopt, open_state
 from mlreport_batch.pages import Pages, slug_of
 from mlreport_batch.report import Digest, Report
 from mlreport_batch.spool import Spool
@@ -41,6 +42,7 @@ from mlreport_batch.work import (
 
 BATCH = 64
 BACKUP_EVERY_S = 86400.0
+SINCE_MAX_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +171,12 @@ def _run_in(
             state.close()
     lock = Lock(folder)
     try:
-        state = State(folder)
+        state, notice = open_state(folder)
         try:
             spool = Spool(os.path.join(folder, "spool"))
             tick = _Tick(config, options, state, spool, now, progress, should_stop)
+            if notice:
+                tick.summary.notices.append(notice)
             return tick.run(config_key)
         finally:
             state.close()
@@ -201,6 +205,7 @@ class _Tick:
         self.summary = TickSummary()
         self._replaced: frozenset[str] = frozenset()
         self.instance = state.meta("instance")
+        self._rid_key = self.instance + state.meta(SALT)
         self.roots = {os.path.realpath(root.path): root for root in config.runs}
         self.language = config.report.language
         alerts = config.alerts
@@ -244,6 +249,7 @@ class _Tick:
     def run(self, config_key: str) -> TickSummary:
         """Read, report, keep and send."""
         summary = self.summary
+        adopt(self.state, self.spool)
         owed = self.state.owed()
         self.spool.sweep({mail.rid for mail in owed}, now=self.now)
         with self._executor() as executor:
@@ -337,7 +343,7 @@ class _Tick:
                     seen=self.state.seen(path),
                     reported=reported,
                     base=base,
-                    rid=_rid(self.instance, os.fsencode(path), row.seq + 1),
+                    rid=_rid(self._rid_key, os.fsencode(path), row.seq + 1),
                     project=os.path.basename(row.root),
                     has_grown=row.grown,
                     is_wanted=wanted or self.options.report_all,
@@ -612,7 +618,7 @@ class _Tick:
             os.fsencode(finding.path) + _report_of(finding).rid.encode()
             for finding in findings
         )
-        rid = _rid(self.instance, b"digest" + seqs, 0)
+        rid = _rid(self._rid_key, b"digest" + seqs, 0)
         digest = describe_digest(
             [_report_of(finding) for finding in findings],
             rid=rid,
@@ -710,10 +716,11 @@ class _Tick:
         """Copy the state once a day; a copy that fails does not undo the tick."""
         state = self.state
         backup_at = float(state.meta("backup_at", "0"))
-        if 0 <= self.now - backup_at < BACKUP_EVERY_S:
+        is_fresh = 0 <= self.now - backup_at < BACKUP_EVERY_S
+        if is_fresh and state.since_bytes < SINCE_MAX_BYTES:
             return
         try:
-            state.backup(state.path + ".bak")
+            state.backup()
             with state.transaction():
                 state.forget_gone(self.now - GONE_S)
                 state.set_meta("backup_at", repr(self.now))
