@@ -96,7 +96,7 @@ def compare(view: RunView, reported: Snapshot | None) -> Changes:
     changed = {
         key: (old.hparams[key], value)
         for key, value in view.hparams.items()
-        if reported is not None and key in old.hparams and old.hparams[key] != value
+        if key in old.hparams and not _equal(old.hparams[key], value)
     }
     added = set(view.hparams) - set(old.hparams)
     new_weights = frozenset(
@@ -108,7 +108,7 @@ def compare(view: RunView, reported: Snapshot | None) -> Changes:
     problems = {str(problem) for problem in view.problems}
     tests = {
         "metrics": bool(new_points),
-        "hparams": bool(changed or added or dict(view.expect) != old.expect),
+        "hparams": bool(changed or added or not _all_equal(view.expect, old.expect)),
         "results": any(
             key not in old.results or not _equal(old.results[key], value)
             for key, value in view.results.items()
@@ -122,6 +122,12 @@ def compare(view: RunView, reported: Snapshot | None) -> Changes:
         tuple(kind for kind, holds in tests.items() if holds),
         new_weights,
         changed,
+    )
+
+
+def _all_equal(first: Mapping[str, Scalar], second: Mapping[str, Scalar]) -> bool:
+    return first.keys() == second.keys() and all(
+        _equal(value, second[key]) for key, value in first.items()
     )
 
 
