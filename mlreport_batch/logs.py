@@ -8,6 +8,7 @@ leave the overtaken points out.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from mlreport_batch.bulk import Bulk, Unread
 from mlreport_batch.discover import RunFile
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import (
@@ -205,10 +206,12 @@ class Reading:
     Attributes:
         now_ns: Nanoseconds since the epoch.
         redact: The user's globs on names of secrets.
+        bulk: What reads logs ahead, where there is much to read.
     """
 
     now_ns: int
     redact: tuple[str, ...] = ()
+    bulk: Bulk | None = None
 
     def is_quiet(self, signature: Signature, seconds: float = QUIET_S) -> bool:
         """Return whether a file was not written to for *seconds*."""
@@ -265,6 +268,29 @@ def read_series(
         else replace(log, is_continued=index < len(files) - 1)
         for index, (path, log) in enumerate(states.items())
     }
+
+
+def unread_log(
+    file: RunFile, known: Mapping[str, LogState], reading: Reading
+) -> Unread | None:
+    """Return what `read_series` would read of a log that is a series by itself."""
+    member = by_name()[file.format]
+    before = _usable(file, known)
+    if not hasattr(member, "bulk_layout"):
+        return None
+    if before is not None and _is_settled(before, file):
+        return None
+    since = before.cursor if before is not None else None
+    return Unread(
+        path=file.full_path,
+        member=member,
+        size=max(0, file.signature.size - (since.offset if since else 0)),
+        since=since,
+        use_open_line=reading.is_quiet(file.signature, FINAL_S),
+        memory=before.memory if before else {},
+        metrics=before.metrics if before else {},
+        prefix=file.match.prefix if file.match else "",
+    )
 
 
 def _usable(file: RunFile, known: Mapping[str, LogState]) -> LogState | None:
@@ -363,7 +389,9 @@ def _read_log(
     since = before.cursor if before is not None else None
     split = getattr(member, "split", None)
     use_open_line = split is None and reading.is_quiet(file.signature, FINAL_S)
-    with LogReader(
+    bulk = reading.bulk
+    ahead = bulk and bulk.reader(file.full_path, since, use_open_line=use_open_line)
+    with ahead or LogReader(
         file.full_path, since, use_open_line=use_open_line, split=split
     ) as reader:
         base = None if reader.is_from_zero else before
@@ -371,6 +399,8 @@ def _read_log(
         collected = _collect(file, reading.redact, base, fold)
         memory = dict(base.memory) if base else {}
         for chunk in reader.chunks():
+            if bulk and bulk.fold(member, chunk, memory, fold, collected.prefix):
+                continue
             collected.take(member.parse(chunk, memory))
         for line in reader.skipped_lines:
             collected.complain(Problem(file.path, line, "line over 1 MiB, passed over"))

@@ -8,10 +8,11 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from mlreport_batch.bulk import Bulk, Unread
 from mlreport_batch.discover import RunDir, RunFile, is_racy
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import Role
-from mlreport_batch.logs import LogState, Reading, read_series
+from mlreport_batch.logs import LogState, Reading, read_series, unread_log
 from mlreport_batch.weights import Weights
 
 
@@ -40,6 +41,7 @@ def read_run(
     *,
     now_ns: int | None = None,
     redact: Sequence[str] = (),
+    bulk: Bulk | None = None,
 ) -> RunState:
     """Return the state of *run*, reading only what is new since *before*.
 
@@ -47,7 +49,7 @@ def read_run(
     knows what was last shown.
     """
     now_ns = time.time_ns() if now_ns is None else now_ns
-    reading = Reading(now_ns, tuple(redact))
+    reading = Reading(now_ns, tuple(redact), bulk)
     known: Mapping[str, LogState] = before.logs if before else {}
     logs: dict[str, LogState] = {}
     for files in series(chosen(run.files)):
@@ -62,6 +64,18 @@ def read_run(
     updated = max(times, default=0)
     started = min([*times, *([before.started_ns] if before else [])], default=0)
     return RunState(logs, run.weights, started, updated, run.problems)
+
+
+def unread_logs(run: RunDir, before: RunState | None, now_ns: int) -> list[Unread]:
+    """Return the logs that `read_run` will read, but for those in several files."""
+    known: Mapping[str, LogState] = before.logs if before else {}
+    reading = Reading(now_ns)
+    found = [
+        unread_log(files[0], known, reading)
+        for files in series(chosen(run.files))
+        if len(files) == 1
+    ]
+    return [log for log in found if log is not None]
 
 
 def series(files: Iterable[RunFile]) -> list[list[RunFile]]:

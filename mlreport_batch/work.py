@@ -13,6 +13,7 @@ from datetime import datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
+from mlreport_batch.bulk import Bulk, Unread, is_worth
 from mlreport_batch.changes import Snapshot, compare, snapshot_of
 from mlreport_batch.describe import Occasion, Wishes, describe, local_now
 from mlreport_batch.discover import RunDir
@@ -29,7 +30,7 @@ from mlreport_batch.insights import (
 )
 from mlreport_batch.logs import FINAL_S, QUIET_S
 from mlreport_batch.phrases import phrase
-from mlreport_batch.reader import RunState, read_run
+from mlreport_batch.reader import RunState, read_run, unread_logs
 from mlreport_batch.redact import redact_text
 from mlreport_batch.render import Rendered, Renderer
 from mlreport_batch.report import Digest, Report
@@ -135,13 +136,27 @@ class Finding:
 
 def read_batch(tasks: Sequence[RunTask], settings: ReadSettings) -> list[Finding]:
     """Return a finding for each task; a run that fails does not fail the others."""
-    findings = []
-    for task in tasks:
-        try:
-            findings.append(_read(task, settings))
-        except Exception as exc:  # noqa: BLE001 - one bad run never holds up the others
-            findings.append(_failed(task.run, exc))
-    return findings
+    now_ns = int(settings.now * 1e9)
+    unread = [_unread(task, now_ns) for task in tasks]
+    if not is_worth(sum(log.size for logs in unread for log in logs)):
+        return [_safely_read(task, settings, None) for task in tasks]
+    with Bulk() as bulk:
+        ahead = bulk.ahead(zip(tasks, unread, strict=True))
+        return [_safely_read(task, settings, bulk) for task in ahead]
+
+
+def _unread(task: RunTask, now_ns: int) -> list[Unread]:
+    try:
+        return unread_logs(task.run, task.seen, now_ns)
+    except Exception:  # noqa: BLE001 - reading the run says it
+        return []
+
+
+def _safely_read(task: RunTask, settings: ReadSettings, bulk: Bulk | None) -> Finding:
+    try:
+        return _read(task, settings, bulk)
+    except Exception as exc:  # noqa: BLE001 - one bad run never holds up the others
+        return _failed(task.run, exc)
 
 
 def _failed(run: RunDir, exc: Exception) -> Finding:
@@ -151,9 +166,11 @@ def _failed(run: RunDir, exc: Exception) -> Finding:
     return Finding(run.path, run.name, error=redact_text(text))
 
 
-def _read(task: RunTask, settings: ReadSettings) -> Finding:
+def _read(task: RunTask, settings: ReadSettings, bulk: Bulk | None) -> Finding:
     run, wishes, now = task.run, settings.wishes, settings.now
-    state = read_run(run, task.seen, now_ns=int(now * 1e9), redact=settings.redact)
+    state = read_run(
+        run, task.seen, now_ns=int(now * 1e9), redact=settings.redact, bulk=bulk
+    )
     view = view_of(state)
     changes = compare(view, task.reported)
     has_grown = task.has_grown or (

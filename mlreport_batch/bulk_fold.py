@@ -1,0 +1,215 @@
+"""Fold columns of numbers into summaries with NumPy: many logs, one column at a time.
+
+What comes out is what `metrics.LogFold` makes of the same values one by one, to the
+last bit; where that is not sure, nothing comes out and the log is read line by line.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mlreport_batch.metrics import FLOAT32_MAX, Curve, MetricSummary, width_for
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
+
+_TINY = 1.5e-45  # what is smaller may be zero as float32
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Rows of one log that stand together in the columns.
+
+    Attributes:
+        rows: How many.
+        first_row: Number of the first one in its log.
+        metrics: What was folded from the rows before them.
+        prefix: Put before every metric name, with ``/`` between.
+    """
+
+    rows: int
+    first_row: int
+    metrics: Mapping[str, MetricSummary]
+    prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FoldedPiece:
+    """The rows of a `Piece`, folded: ``parts`` is what `LogFold.join` takes."""
+
+    parts: Mapping[str, MetricSummary]
+    first_step: float
+    last_step: float
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """Parts of one piece with the row in which each begins."""
+
+    found: list[tuple[int, str, MetricSummary]] = field(default_factory=list)
+    is_plain: bool = True
+
+
+def fold_pieces(
+    pieces: Sequence[Piece],
+    columns: Sequence[tuple[str, "Floats"]],
+    steps: "Floats | None",
+) -> list[FoldedPiece | None]:
+    """Return each of *pieces* folded, None for those that are not plain.
+
+    Args:
+        pieces: In the order in which their rows stand in the columns.
+        columns: Metric and values of each column; NaN where a cell is blank.
+        steps: Step of each row; None where the number of the row is its step.
+    """
+    import numpy as np
+
+    sizes = np.array([piece.rows for piece in pieces])
+    bounds = np.concatenate(([0], np.cumsum(sizes)))
+    if steps is None:
+        firsts = np.array([piece.first_row for piece in pieces])
+        steps = np.arange(bounds[-1]) - np.repeat(bounds[:-1] - firsts, sizes)
+        steps = steps.astype(np.float64)
+    gathered = [_Gathered() for _ in pieces]
+    for index in _unordered(steps, bounds):
+        gathered[index].is_plain = False
+    for name, values in columns:
+        _fold_column(name, values, steps, bounds, pieces, gathered)
+    return [
+        FoldedPiece(
+            # In order of first appearance, as points would come.
+            {name: part for _, name, part in sorted(one.found, key=lambda f: f[0])},
+            float(steps[start]),
+            float(steps[end - 1]),
+        )
+        if one.is_plain
+        else None
+        for one, start, end in zip(
+            gathered, bounds[:-1].tolist(), bounds[1:].tolist(), strict=True
+        )
+    ]
+
+
+def _unordered(steps: "Floats", bounds: "npt.NDArray[np.int64]") -> list[int]:
+    """Return the pieces with a step that is missing, infinite or goes back."""
+    import numpy as np
+
+    wrong = ~np.isfinite(steps)
+    # NaN compares as False, and was found above.
+    back = np.flatnonzero(steps[1:] < steps[:-1]) + 1
+    back = back[~np.isin(back, bounds)]
+    places = np.concatenate((np.flatnonzero(wrong), back))
+    found = np.searchsorted(bounds, places, side="right") - 1
+    return np.unique(found).tolist()  # type: ignore[no-any-return]
+
+
+def _fold_column(
+    name: str,
+    values: "Floats",
+    steps: "Floats",
+    bounds: "npt.NDArray[np.int64]",
+    pieces: Sequence[Piece],
+    gathered: Sequence[_Gathered],
+) -> None:
+    import numpy as np
+
+    filled = np.flatnonzero(values == values)  # noqa: PLR0124 - NaN is a blank cell
+    cuts = np.searchsorted(filled, bounds)
+    counts = np.diff(cuts)
+    chosen = np.flatnonzero(counts)
+    if not len(chosen):
+        return
+    names = [
+        f"{pieces[at].prefix}/{name}" if pieces[at].prefix else name
+        for at in chosen.tolist()
+    ]
+    before = [
+        pieces[at].metrics.get(full) if pieces[at].metrics else None
+        for at, full in zip(chosen.tolist(), names, strict=True)
+    ]
+    starts, counts = cuts[:-1][chosen], counts[chosen]
+    have = [0 if one is None else one.count for one in before]
+    widths = np.array(
+        [
+            width_for(more + count, 1 if one is None else one.curve.width)
+            for more, count, one in zip(have, counts.tolist(), before, strict=True)
+        ]
+    )
+    values = values[filled]
+    heads = np.array(have) % widths
+    buckets = (heads + counts + widths - 1) // widths
+    ends = np.cumsum(buckets)
+    firsts = ends - buckets
+    inside = np.arange(ends[-1]) - np.repeat(firsts, buckets)
+    places = inside * np.repeat(widths, buckets) - np.repeat(heads, buckets)
+    places = np.maximum(places, 0) + np.repeat(starts, buckets)
+    lows = np.minimum.reduceat(values, places)
+    highs = np.maximum.reduceat(values, places)
+    lowest, highest = (
+        np.minimum.reduceat(lows, firsts),
+        np.maximum.reduceat(highs, firsts),
+    )
+    lows32 = np.clip(lows, -FLOAT32_MAX, FLOAT32_MAX).astype(np.float32)
+    highs32 = np.clip(highs, -FLOAT32_MAX, FLOAT32_MAX).astype(np.float32)
+    rows = filled[places]
+    packed = steps[rows].tobytes(), lows32.tobytes(), highs32.tobytes()
+    zeros = np.logical_or.reduceat((lows32 == 0) | (highs32 == 0), firsts)
+    infinite = np.isinf(lowest) | np.isinf(highest)
+    tail = starts + counts - 1
+    table = zip(
+        chosen.tolist(), names, counts.tolist(), widths.tolist(),
+        starts.tolist(), firsts.tolist(), ends.tolist(),
+        filled[starts].tolist(), values[tail].tolist(), steps[filled[tail]].tolist(),
+        _first_places(values, lowest, starts, counts).tolist(),
+        _first_places(values, highest, starts, counts).tolist(),
+        zeros.tolist(), infinite.tolist(),
+        strict=True,
+    )  # fmt: skip
+    for (
+        at, full, count, width, start, first, end, row, last, last_step, low, high,
+        has_zero, is_infinite,
+    ) in table:  # fmt: skip
+        one = gathered[at]
+        if is_infinite or (has_zero and _has_minus_zero(values[start : start + count])):
+            one.is_plain = False
+            continue
+        curve = Curve(
+            width,
+            packed[0][8 * first : 8 * end],
+            packed[1][4 * first : 4 * end],
+            packed[2][4 * first : 4 * end],
+        )
+        one.found.append(
+            (
+                row,
+                full,
+                MetricSummary(
+                    count, 0, 0, float(steps[row]), last, last_step,
+                    float(values[low]), float(steps[filled[low]]),
+                    float(values[high]), float(steps[filled[high]]), curve,
+                ),
+            )
+        )  # fmt: skip
+
+
+def _first_places(
+    values: "Floats",
+    wanted: "Floats",
+    starts: "npt.NDArray[np.int64]",
+    counts: "npt.NDArray[np.int64]",
+) -> "npt.NDArray[np.int64]":
+    """Return where each piece first holds the value that is wanted of it."""
+    import numpy as np
+
+    equal = np.flatnonzero(values == np.repeat(wanted, counts))
+    return equal[np.searchsorted(equal, starts)]
+
+
+def _has_minus_zero(values: "Floats") -> bool:
+    """Return whether a curve could show -0.0, which NumPy does not order."""
+    import numpy as np
+
+    return bool(np.any(np.signbit(values) & (values > -_TINY)))

@@ -1,0 +1,357 @@
+"""Reading in bulk must give what reading line by line gives, to the last bit."""
+
+import math
+import os
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from mlreport_batch import bulk as bulk_module
+from mlreport_batch.bulk import Bulk
+from mlreport_batch.discover import RunDir, group_runs, walk
+from mlreport_batch.formats import Item, Memory
+from mlreport_batch.formats.lightning import LightningCsv
+from mlreport_batch.formats.registry import recognise
+from mlreport_batch.metrics import (
+    Curve,
+    LogFold,
+    MetricSummary,
+    join_summaries,
+    width_for,
+)
+from mlreport_batch.reader import RunState, read_run, unread_logs
+from mlreport_batch.tail import Chunk
+
+NOW_NS = 4_000_000_000_000_000_000
+LATE_NS = NOW_NS + 10**13
+
+
+@pytest.fixture(autouse=True)
+def _everything_in_bulk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk_module, "ALONE_BYTES", 0)
+
+
+def runs_in(root: Path) -> list[RunDir]:
+    folders = list(walk(str(root), root=str(root), recognise=recognise))
+    return group_runs(folders, str(root))
+
+
+def read_all(
+    root: Path, before: dict[str, RunState], *, in_bulk: bool, now_ns: int = NOW_NS
+) -> dict[str, RunState]:
+    runs = runs_in(root)
+    if not in_bulk:
+        return {
+            run.name: read_run(run, before.get(run.name), now_ns=now_ns) for run in runs
+        }
+    unread = [unread_logs(run, before.get(run.name), now_ns) for run in runs]
+    with Bulk() as bulk:
+        return {
+            run.name: read_run(run, before.get(run.name), now_ns=now_ns, bulk=bulk)
+            for run in bulk.ahead(zip(runs, unread, strict=True))
+        }
+
+
+def orders(states: dict[str, RunState]) -> list[list[str]]:
+    return [
+        list(log.metrics) for state in states.values() for log in state.logs.values()
+    ]
+
+
+def assert_same(root: Path, *parts: dict[str, bytes]) -> None:
+    """Append *parts* one after the other and compare both ways after each."""
+    slow: dict[str, RunState] = {}
+    fast: dict[str, RunState] = {}
+    for number, part in enumerate(parts):
+        for name, data in part.items():
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("ab") as file:
+                file.write(data)
+        now_ns = NOW_NS + number
+        slow = read_all(root, slow, in_bulk=False, now_ns=now_ns)
+        fast = read_all(root, fast, in_bulk=True, now_ns=now_ns)
+        assert repr(fast) == repr(slow)
+        assert fast == slow or "nan" in repr(slow)
+        assert orders(fast) == orders(slow)
+
+
+numbers = st.one_of(
+    st.floats(allow_nan=False, allow_infinity=False).map(repr),
+    st.integers(-(10**25), 10**25).map(str),
+    st.decimals(-1000, 1000, places=3).map(str),
+    st.sampled_from(
+        ["0", "-0.0", "0.0", "1e-50", "-1e-50", "3.5e38", "-1e39", "1e308"]
+    ),
+)
+odd_cells = st.sampled_from(
+    [
+        "nan", "NaN", "inf", "-Infinity", "1e400", " ", " 1", "1 ", "1\t", "1_0", "0x1",
+        "NA", "None", '"1"', '"1', "x", "1.2.3", "#", "-", "٣", "1\r", "\r", "\0",
+        "1\0", "1,2", "", "True", "loss", "\xa01", "1e", "+.5", "5.", "1E+3", "1d5",
+        "\u2028",
+    ]
+)  # fmt: skip
+HEADERS = [
+    "epoch,step,loss,acc,val_loss",
+    "step,loss,acc,val_loss,time",
+    "loss,acc,val_loss,val_acc,lr",
+    "time,step,loss,acc,val_loss",
+]
+
+
+@dataclass(frozen=True)
+class Table:
+    header: str
+    rows: tuple[tuple[str, ...], ...]
+
+    def text(self, end: str) -> bytes:
+        return "".join(",".join(row) + end for row in self.rows).encode(
+            "utf-8", "surrogatepass"
+        )
+
+
+@st.composite
+def tables(draw: st.DrawFn, *, odd: bool) -> Table:
+    header = draw(st.sampled_from(HEADERS))
+    names = header.split(",")
+    step, rows = 0, []
+    cells = (
+        st.one_of(numbers, st.just("")) if not odd else st.one_of(numbers, odd_cells)
+    )
+    for _ in range(draw(st.integers(0, 30))):
+        step += draw(st.integers(0, 3))
+        if odd and draw(st.integers(0, 20)) == 0:
+            step = draw(st.integers(0, 10))
+        row = []
+        for name in names:
+            if name == "step":
+                row.append(str(step))
+            elif name == "time" and draw(st.booleans()):
+                row.append("2026-01-01 10:00")
+            else:
+                row.append(draw(cells))
+        if odd and draw(st.integers(0, 15)) == 0:
+            row = draw(
+                st.sampled_from(
+                    [row[:-1], [*row, "1"], [""], ["# note"], names, [*row, ""]]
+                )
+            )
+        rows.append(tuple(row))
+    return Table(header, tuple(rows))
+
+
+common = settings(
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[
+        HealthCheck.function_scoped_fixture, HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+    ],
+)  # fmt: skip
+
+
+def parts_of(found: list[Table], cut: int, end: str) -> list[dict[str, bytes]]:
+    first, second = {}, {}
+    for number, table in enumerate(found):
+        name = f"run_{number}/metrics.csv"
+        whole = (table.header + end).encode() + table.text(end)
+        place = min(len(whole), cut * 7)
+        first[name], second[name] = whole[:place], whole[place:]
+    return [first, second]
+
+
+@common
+@given(
+    st.lists(tables(odd=False), min_size=1, max_size=5),
+    st.integers(0, 40),
+    st.sampled_from(["\n", "\n", "\r\n"]),
+)
+def test_plain_logs_read_alike(
+    tmp_path_factory: pytest.TempPathFactory, found: list[Table], cut: int, end: str
+):
+    root = tmp_path_factory.mktemp("plain")
+    assert_same(root, *parts_of(found, cut, end))
+
+
+@common
+@given(
+    st.lists(tables(odd=True), min_size=1, max_size=4),
+    st.integers(0, 40),
+    st.sampled_from(["\n", "\r\n"]),
+)
+@example([Table(HEADERS[0], (("0", "1", "-0.0", "0.0", ""),) * 2)], 0, "\n")
+@example([Table(HEADERS[1], (("1", "0.5", "1", "", "a,b"),))], 0, "\n")
+def test_odd_logs_read_alike(
+    tmp_path_factory: pytest.TempPathFactory, found: list[Table], cut: int, end: str
+):
+    root = tmp_path_factory.mktemp("odd")
+    assert_same(root, *parts_of(found, cut, end))
+
+
+@common
+@given(st.integers(0, 2000), st.integers(1, 2000), st.integers(0, 5), st.integers(2, 9))
+def test_joined_summaries_are_those_of_the_whole(
+    before: int, after: int, seed: int, modulus: int
+):
+    values = [math.sin(n * (seed + 1)) * (n % modulus) for n in range(before + after)]
+
+    def folded(first: int, last: int) -> LogFold:
+        fold = LogFold()
+        for n in range(first, last):
+            fold.add("loss", float(n), values[n])
+        return fold
+
+    whole = folded(0, before + after).metrics()["loss"]
+    fold = folded(0, before)
+    known = fold.metrics().get("loss")
+    width = width_for(before + after, known.curve.width if known else 1)
+    part = aligned(before, values, width)
+    joined = part if known is None else join_summaries(known, part)
+    assert joined == whole
+
+
+def aligned(before: int, values: list[float], width: int) -> MetricSummary:
+    """Fold the values after *before* the slow way, in buckets of the whole."""
+    numbers = list(enumerate(values))[before:]
+    steps, lows, highs = array("d"), array("f"), array("f")
+    bucket = None
+    for n, value in numbers:
+        if n // width != bucket:
+            bucket = n // width
+            steps.append(n)
+            lows.append(value)
+            highs.append(value)
+        lows[-1], highs[-1] = min(lows[-1], value), max(highs[-1], value)
+    low = min(numbers, key=lambda pair: (pair[1], pair[0]))
+    high = max(numbers, key=lambda pair: (pair[1], -pair[0]))
+    return MetricSummary(
+        len(numbers), 0, 0, float(before), values[-1], float(len(values) - 1),
+        low[1], float(low[0]), high[1], float(high[0]),
+        Curve(width, steps.tobytes(), lows.tobytes(), highs.tobytes()),
+    )  # fmt: skip
+
+
+def long_log(rows: int, header: str = "epoch,step,loss,acc,val_loss") -> bytes:
+    lines = [
+        f"{n // 10},{n},{math.sin(n)!r},{(n * 7) % 13},{'' if n % 5 else n / 3}\n"
+        for n in range(rows)
+    ]
+    return (header + "\n" + "".join(lines)).encode()
+
+
+def test_long_logs_read_alike_in_many_parts(tmp_path: Path):
+    whole = long_log(5000)
+    cuts = [0, 10, 400, 9000, 9001, 60_000, len(whole)]
+    parts = [
+        {"a/metrics.csv": whole[start:end], "b/metrics.csv": whole[start : end - 3]}
+        for start, end in pairwise(cuts)
+    ]
+    # The second log loses three bytes of each part: numbers change, rows may break.
+    assert_same(tmp_path, *parts)
+
+
+def test_plain_rows_take_the_fast_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(*_: object) -> None:
+        raise AssertionError("line by line")
+
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "metrics.csv").write_bytes(long_log(200))
+    runs = runs_in(tmp_path)
+    monkeypatch.setattr(LightningCsv, "parse", refuse)
+    unread = [unread_logs(run, None, NOW_NS) for run in runs]
+    with Bulk() as bulk:
+        for run in bulk.ahead(zip(runs, unread, strict=True)):
+            state = read_run(run, None, now_ns=NOW_NS, bulk=bulk)
+    assert state.logs["metrics.csv"].metrics["loss"].count == 200
+
+
+def test_one_bad_log_leaves_the_others_of_its_group_fast(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    slow = []
+    parse = LightningCsv.parse
+
+    def noted(self: LightningCsv, chunk: Chunk, memory: Memory) -> Iterable[Item]:
+        slow.append(Path(chunk.path).parent.name)
+        return parse(self, chunk, memory)
+
+    for number in range(5):
+        (tmp_path / f"run_{number}").mkdir()
+        data = long_log(100) + (b"10,100,nan,4,5\n" if number == 2 else b"")
+        (tmp_path / f"run_{number}" / "metrics.csv").write_bytes(data)
+    monkeypatch.setattr(LightningCsv, "parse", noted)
+    read_all(tmp_path, {}, in_bulk=True)
+    assert slow == ["run_2"]
+
+
+def test_step_that_goes_back_reads_alike(tmp_path: Path):
+    first = long_log(50)
+    again = long_log(30).split(b"\n", 1)[1]
+    assert_same(
+        tmp_path,
+        {"a/metrics.csv": first, "b/metrics.csv": first + again},
+        {"a/metrics.csv": again},
+        {"a/metrics.csv": again},
+    )
+
+
+@pytest.mark.parametrize("mark", [",", "\t", ";", "|", " "])
+def test_every_separator_reads_alike(tmp_path: Path, mark: str):
+    data = long_log(80).replace(b",", mark.encode())
+    assert_same(tmp_path, {"a/log.csv": data[:1500]}, {"a/log.csv": data[1500:]})
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xef\xbb\xbf" + long_log(20),
+        long_log(20).replace(b"\n", b"\r\n"),
+        b"\n" + long_log(20),
+        b"# written by hand\n" + long_log(20),
+        long_log(20).replace(b"acc", b"loss"),
+        long_log(20).replace(b"acc", "정확도".encode()),
+        long_log(20).replace(b"acc", b"a\0cc"),
+        long_log(20) + b"\0" * 50,
+        long_log(20) + b"\n\n",
+        long_log(20) + b"1,2",
+        long_log(20)[:-1],
+        b"step,loss\n\n1,2\n",
+        b"loss\n1\n\n2\n",
+        b"epoch,step,loss\n" + b"9" * 2_000_000 + b"\n1,2,3\n",
+        "step,loss,note\n1,2,a_b\n2,3,한\n".encode(),
+        b"time,step,loss\n#1,1,2\n#_2,2,3\n",
+        b"time,step,loss\nx,1,2\nx,y,2,3\nz,4\n",
+        b'time,step,loss\nx,1,2\n"x,2\n3",4,3\n',
+    ],
+)
+def test_special_logs_read_alike(tmp_path: Path, data: bytes):
+    assert_same(tmp_path, {"a/metrics.csv": data}, {"a/metrics.csv": b"9,90,0.5\n"})
+
+
+def test_unfinished_last_line_is_used_alike(tmp_path: Path):
+    path = tmp_path / "a" / "metrics.csv"
+    path.parent.mkdir()
+    path.write_bytes(long_log(30)[:-2])
+    os.utime(path, ns=(NOW_NS - 10**15, NOW_NS - 10**15))
+    slow = read_all(tmp_path, {}, in_bulk=False)
+    fast = read_all(tmp_path, {}, in_bulk=True)
+    assert repr(slow) == repr(fast)
+    with path.open("ab") as file:
+        file.write(b"99\n31,31,1,2,3\n")
+    assert repr(read_all(tmp_path, slow, in_bulk=False, now_ns=LATE_NS)) == repr(
+        read_all(tmp_path, fast, in_bulk=True, now_ns=LATE_NS)
+    )
+
+
+def test_fixture_runs_read_alike():
+    root = Path(__file__).parent / "runs"
+    assert repr(read_all(root, {}, in_bulk=True)) == repr(
+        read_all(root, {}, in_bulk=False)
+    )
