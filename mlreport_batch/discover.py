@@ -26,7 +26,7 @@ HEAD = 8192
 
 _SUFFIXES = (
     ".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".yaml", ".yml", ".txt", ".log",
-    ".out", ".err", ".db", ".sqlite", ".sqlite3",
+    ".out", ".err", ".db", ".sqlite", ".sqlite3", ".wandb",
 )  # fmt: skip
 _MODEL_DIRS = ("model-best", "model-last")
 _SKIPPED = frozenset(
@@ -198,9 +198,8 @@ def _is_candidate(name: str, parents: tuple[str, ...]) -> bool:
     if lowered.endswith(_SUFFIXES) or "tfevents" in lowered:
         return True
     # MLflow's file store: one file per metric and parameter, named after it.
-    return "metrics" in parents[:8] or (
-        bool(parents) and parents[0] in ("params", "tags")
-    )
+    above = parents[:8]
+    return "metrics" in above or "params" in above or parents[:1] == ("tags",)
 
 
 def list_folder(
@@ -257,10 +256,16 @@ def list_folder(
             )
         )
         del candidates[CANDIDATES_MAX:]
-    siblings = frozenset(names)
+    look_into = _Looking(
+        parents,
+        frozenset(names),
+        frozenset(above.files) if above is not None else frozenset(),
+        recognise,
+        before,
+    )
     files = {}
     for entry in candidates:
-        found = _look_into(entry, parents, siblings, recognise, before, problems)
+        found = look_into(entry, problems)
         if found is not None:
             files[entry.name] = found
     folder = Folder(
@@ -309,48 +314,60 @@ def _sort_in(
         return  # vanished between listing and looking
 
 
-def _look_into(
-    entry: os.DirEntry[str],
-    parents: tuple[str, ...],
-    siblings: frozenset[str],
-    recognise: Recognise,
-    before: Folder | None,
-    problems: list[Problem],
-) -> FoundFile | None:
-    known = before.files.get(entry.name) if before else None
-    try:
-        signature = Signature.of(entry.stat(follow_symlinks=False))
-        if is_racy(signature.ctime_ns, time.time_ns()):
-            signature = replace(signature, ctime_ns=0)
-        if known is not None and known.signature == signature:
-            return known
-        head = read_head(entry.path, HEAD)
-    except OSError as exc:
-        if isinstance(exc, FileNotFoundError):
+@dataclass(frozen=True, slots=True)
+class _Looking:
+    """What is the same for all files of a folder that is being listed."""
+
+    parents: tuple[str, ...]
+    siblings: frozenset[str]
+    above: frozenset[str]
+    recognise: Recognise
+    before: Folder | None
+
+    def __call__(
+        self, entry: os.DirEntry[str], problems: list[Problem]
+    ) -> FoundFile | None:
+        """Return what *entry* was recognised as, None if it cannot be read."""
+        known = self.before.files.get(entry.name) if self.before else None
+        try:
+            signature = Signature.of(entry.stat(follow_symlinks=False))
+            if is_racy(signature.ctime_ns, time.time_ns()):
+                signature = replace(signature, ctime_ns=0)
+            if known is not None and known.signature == signature:
+                return known
+            head = read_head(entry.path, HEAD)
+        except OSError as exc:
+            if isinstance(exc, FileNotFoundError):
+                return None
+            if known is not None:
+                return known  # what it said stays true; reading it will say the rest
+            problems.append(
+                Problem(clean(entry.name), None, f"cannot be read: {exc.strerror}")
+            )
             return None
-        if known is not None:
-            return known  # what it said stays true; reading it will say the rest
-        problems.append(
-            Problem(clean(entry.name), None, f"cannot be read: {exc.strerror}")
+        head = _text_of(entry.name, head)
+        candidate = Candidate(
+            entry.path,
+            self.parents,
+            entry.name,
+            head,
+            signature.size,
+            self.siblings,
+            self.above,
         )
-        return None
-    head = _text_of(entry.name, head)
-    candidate = Candidate(
-        entry.path, parents, entry.name, head, signature.size, siblings
-    )
-    claims = [(member.name, match) for member, match in recognise(candidate)]
-    if known is not None and known.format:
-        # A claimed file keeps its format while it can be: half a rewrite, cut in
-        # the middle of its header, must not turn it into something else.
-        claims.sort(key=lambda claim: claim[0] != known.format)
-        if not claims:
-            return replace(known, signature=signature)
-    for name, match in claims:
-        return FoundFile(signature, name, match, match.note)
-    why = _why_not(head)
-    if head and _EXPECTED.fullmatch(entry.name):
-        problems.append(Problem(clean(entry.name), None, f"not read: {why}"))
-    return FoundFile(signature, "", None, why)
+        claims = [(member.name, match) for member, match in self.recognise(candidate)]
+        if known is not None and known.format:
+            # A claimed file keeps its format while it can be: half a rewrite, cut in
+            # the middle of its header, must not turn it into something else.
+            claims.sort(key=lambda claim: claim[0] != known.format)
+            if not claims:
+                return replace(known, signature=signature)
+        for name, match in claims:
+            return FoundFile(signature, name, match, match.note)
+        why = _why_not(head)
+        if head and _EXPECTED.fullmatch(entry.name):
+            problems.append(Problem(clean(entry.name), None, f"not read: {why}"))
+        return FoundFile(signature, "", None, why)
 
 
 def _text_of(name: str, head: bytes) -> bytes:

@@ -13,7 +13,11 @@ from mlreport_batch.discover import RunDir, RunFile, is_racy
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import Role
 from mlreport_batch.logs import LogState, Reading, read_series, unread_log
+from mlreport_batch.text import natural_key
 from mlreport_batch.weights import Weights
+
+# Single values: beside them, event files still hold the only history there is.
+WITHOUT_HISTORY = frozenset(["dvclive_summary", "hf_results", "json"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +87,13 @@ def series(files: Iterable[RunFile]) -> list[list[RunFile]]:
     groups: dict[str, list[RunFile]] = {}
     for file in files:
         key = file.match.series if file.match is not None else ""
-        groups.setdefault(f"series {key}" if key else f"file {file.path}", []).append(
-            file
-        )
-    return list(groups.values())
+        group = f"series {key}" if key else f"file {file.path}"
+        groups.setdefault(group, []).append(file)
+    # A resume may have moved the earlier files into a folder of their own.
+    return [
+        sorted(group, key=lambda file: natural_key(file.path.rpartition("/")[2]))
+        for group in groups.values()
+    ]
 
 
 def chosen(files: Iterable[RunFile]) -> list[RunFile]:
@@ -103,7 +110,7 @@ def chosen(files: Iterable[RunFile]) -> list[RunFile]:
         if match is None:
             continue
         if match.role is Role.metrics and not match.fallback and file.signature.size:
-            has_log = True
+            has_log = has_log or file.format not in WITHOUT_HISTORY
         if match.twin and file.signature.size:
             rival = best.get(match.twin)
             if rival is None or _rank(file) < _rank(rival):
