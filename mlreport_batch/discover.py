@@ -345,7 +345,18 @@ class _Looking:
                 Problem(clean(entry.name), None, f"cannot be read: {exc.strerror}")
             )
             return None
-        head = _text_of(entry.name, head)
+        return self._recognised(
+            entry, signature, _text_of(entry.name, head), known, problems
+        )
+
+    def _recognised(
+        self,
+        entry: os.DirEntry[str],
+        signature: Signature,
+        head: bytes,
+        known: FoundFile | None,
+        problems: list[Problem],
+    ) -> FoundFile:
         candidate = Candidate(
             entry.path,
             self.parents,
