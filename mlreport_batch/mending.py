@@ -31,6 +31,7 @@ def open_state(folder: str) -> tuple[State, str]:
         StateError: It cannot be opened.
     """
     path = os.path.join(folder, DATABASE)
+    _remove_strays(folder)
     is_lost = not os.path.lexists(path) and os.path.lexists(f"{path}.bak")
     try:
         state = State(folder)
@@ -42,6 +43,15 @@ def open_state(folder: str) -> tuple[State, str]:
         )
     told = f"{path} is gone: every run counts as seen for the first time"
     return state, told if is_lost else ""
+
+
+def _remove_strays(folder: str) -> None:
+    """Remove what a killed tick left half written."""
+    ends = (".tmp", ".tmp-journal", ".mending", ".mending-journal")
+    for name in os.listdir(folder):
+        if name.startswith(DATABASE) and name.endswith(ends):
+            with contextlib.suppress(OSError):
+                os.unlink(os.path.join(folder, name))
 
 
 def _age(path: str) -> str:

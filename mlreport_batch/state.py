@@ -466,11 +466,11 @@ class State:
                 self._note_since()
             self._db.execute("COMMIT")
         except BaseException as exc:
-            try:
+            # SQLite may have to finish the way back when the file is next opened.
+            self._has_failed = self._has_failed or isinstance(exc, sqlite3.Error)
+            with contextlib.suppress(sqlite3.Error):
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
-            except sqlite3.Error:
-                self._has_failed = True
             if isinstance(exc, sqlite3.Error):
                 raise _unusable(self.path, exc) from exc
             raise

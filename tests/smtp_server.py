@@ -171,6 +171,13 @@ class ScriptedServer:
         finally:
             dialogue.sock.close()
 
+    def settle(self) -> None:
+        """Wait until every connection so far has ended."""
+        for thread in self._threads[1:]:
+            thread.join(PATIENCE_S)
+            assert not thread.is_alive()
+        del self._threads[1:]
+
     def step(self, stage: str, default: str) -> Step:
         steps = self._left.get(stage)
         if steps:

@@ -1,0 +1,276 @@
+"""A laboratory in which ticks are killed, starved and doubled.
+
+Real files, real state, real spool; a loopback SMTP server counts what arrives. What
+must hold afterwards is told by mails alone: each says how many values are new in it,
+so the sum over all Message-IDs equals the values written, or something was lost or
+told twice.
+"""
+
+import contextlib
+import email
+import email.policy
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from smtp_server import ScriptedServer
+
+HERE = Path(__file__).parent
+HAS_STRACE = shutil.which("strace") is not None
+NO_STRACE = (
+    "strace is not installed: the crash sweep was NOT run (apt-get install strace)"
+)
+
+# Every system call by which a tick changes a disk or speaks to a server.
+CALLS = (
+    "chmod", "connect", "fchmod", "fchown", "fdatasync", "flock", "fsync",
+    "ftruncate", "link", "mkdir", "openat", "pwrite64", "rename", "sendto", "truncate",
+    "unlink", "write",
+)  # fmt: skip
+ERRORS = ("ENOSPC", "EIO", "EDQUOT", "EROFS")
+
+
+@dataclass
+class Ended:
+    """How a tick ended."""
+
+    code: int | None
+    killed: bool
+    output: str
+
+
+class Zygote:
+    """Forks ticks; see `crash_zygote`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._output = folder / f"output-{id(self)}"
+        self._process = subprocess.Popen(
+            [sys.executable, HERE / "crash_zygote.py"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "TZ": "UTC"},
+        )
+        assert self._read() == "ready"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.close()
+        self._process.wait(60)
+        self._process.stdout.close()
+
+    def _read(self) -> str:
+        assert self._process.stdout
+        return self._process.stdout.readline().strip()
+
+    def start(
+        self, argv: Sequence[str], *, stop: bool = False, shift_s: float = 0.0
+    ) -> int:
+        """Start a tick and return its pid; `wait` must follow."""
+        assert self._process.stdin
+        order = {
+            "argv": list(argv),
+            "output": str(self._output),
+            "stop": stop,
+            "shift_s": shift_s,
+        }
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        return int(self._read())
+
+    def wait(self) -> Ended:
+        """Return how the started tick ended."""
+        status = int(self._read())
+        killed = os.WIFSIGNALED(status)
+        code = None if killed else os.waitstatus_to_exitcode(status)
+        return Ended(code, killed, self._output.read_text("utf-8", "replace"))
+
+    def run(self, argv: Sequence[str], *, shift_s: float = 0.0) -> Ended:
+        """Run a tick in peace."""
+        self.start(argv, shift_s=shift_s)
+        return self.wait()
+
+    def run_traced(self, argv: Sequence[str], options: Sequence[str]) -> Ended:
+        """Run a tick under strace with *options*."""
+        pid = self.start(argv, stop=True)
+        _await(lambda: _state_of(pid) == "T")
+        command = ["strace", "-f", "-qq", "-e", "signal=none", *options, "-p", str(pid)]
+        tracer = subprocess.Popen(command, stderr=subprocess.PIPE)
+        _await(lambda: _tracer_of(pid) != 0)
+        os.kill(pid, signal.SIGCONT)
+        ended = self.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            tracer.wait(10)
+        if tracer.poll() is None:
+            tracer.terminate()
+            tracer.wait(10)
+        assert tracer.stderr
+        tracer.stderr.close()
+        return ended
+
+
+def _await(condition: Callable[[], bool], limit_s: float = 20.0) -> None:
+    ends = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < ends
+        time.sleep(0.002)
+
+
+def _state_of(pid: int) -> str:
+    text = Path(f"/proc/{pid}/stat").read_text()
+    return text.rpartition(")")[2].split()[0]
+
+
+def _tracer_of(pid: int) -> int:
+    text = Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"TracerPid:\s+(\d+)", text)[1])  # type: ignore[index]
+
+
+@dataclass
+class Lab:
+    """Runs that grow, and a state and a config that report them.
+
+    Args:
+        folder: Where all of it lies.
+        port: Of the SMTP server.
+        more: Lines added to the config's ``mail`` table.
+    """
+
+    folder: Path
+    port: int
+    more: str = ""
+    steps: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.runs = self.folder / "runs"
+        self.state = self.folder / "state"
+        self.config = self.folder / "mlreport.yaml"
+        self.runs.mkdir(parents=True, exist_ok=True)
+        self.config.write_text(
+            f"""
+runs: [{{path: {self.runs}}}]
+state: {self.state}
+mail:
+  via: smtp
+  from: ml@lab.example
+  to: [me@lab.example]
+  backoff_s: 1
+{self.more}
+alerts: {{stall: null}}
+smtp: {{host: 127.0.0.1, port: {self.port}, security: none, timeout_s: 5,
+  final_timeout_s: 5}}
+"""
+        )
+        self.argv = [
+            "run", "-q", "-c", str(self.config), "--out", str(self.folder / "out"),
+        ]  # fmt: skip
+
+    def grow(self, run: str, rows: int = 1) -> None:
+        """Let a run write *rows* more values of one metric."""
+        log = self.runs / run / "metrics.csv"
+        log.parent.mkdir(exist_ok=True)
+        lines = "" if log.exists() else "step,loss\n"
+        for _ in range(rows):
+            lines += f"{self.steps[run]},{1 / (1 + self.steps[run]):.6f}\n"
+            self.steps[run] += 1
+        with log.open("a") as file:
+            file.write(lines)
+
+    def saved(self, to: Path) -> None:
+        """Keep all as it is now under *to*."""
+        shutil.copytree(self.folder, to, symlinks=True)
+
+    def restored(self, start: Path) -> None:
+        """Make all as it was under *start*, in the same place."""
+        shutil.rmtree(self.folder)
+        shutil.copytree(start, self.folder, symlinks=True)
+
+    def places(self) -> dict[str, list[str]]:
+        """Return the ids of the mails at each place of the spool."""
+        spool = self.state / "spool"
+        return {
+            place: [n.removesuffix(".eml") for n in sorted(os.listdir(spool / place))]
+            if (spool / place).is_dir()
+            else []
+            for place in ("new", "cur", "sent", "dead")
+        }
+
+    def stray(self) -> list[str]:
+        """Return the files of the state that should not be there once all is done.
+
+        A half-written page in the output folder is overwritten by the next report.
+        """
+        known = re.compile(
+            r"lock|state\.db(-journal|\.seal|\.bak|\.bak\.seal|\.since)?|"
+            r"spool/sent/[0-9a-f]{26}"
+        )
+        found = (p for p in self.state.rglob("*") if p.is_file())
+        names = (str(p.relative_to(self.state)) for p in found)
+        return [n for n in names if not known.fullmatch(n)]
+
+
+@dataclass(frozen=True)
+class Mail:
+    """What the server was given."""
+
+    rid: str
+    run: str
+    new_values: int
+    raw: bytes
+
+
+def mails_of(raws: Sequence[bytes]) -> list[Mail]:
+    """Return what the received messages say."""
+    found = []
+    for raw in raws:
+        message = email.message_from_bytes(raw, policy=email.policy.default)
+        body = message.get_body(("plain",))
+        assert body is not None
+        text = body.get_content().replace("\r\n", "\n")
+        rid = str(message["Message-ID"]).strip("<>").partition("@")[0]
+        runs = re.search(r"^runs / (\S+)$", text, re.MULTILINE)
+        values = re.search(r"^New values\s+([\d,]+)", text, re.MULTILINE)
+        assert runs, text
+        count = int(values[1].replace(",", "")) if values else 0
+        found.append(Mail(rid, runs[1], count, raw))
+    return found
+
+
+def check_told(raws: Sequence[bytes], written: Counter[str]) -> Counter[str]:
+    """Return the copies by Message-ID, after checking that all was told, once."""
+    mails = mails_of(raws)
+    by_rid: dict[str, Mail] = {}
+    for mail in mails:
+        first = by_rid.setdefault(mail.rid, mail)
+        assert first.raw == mail.raw, f"two contents under {mail.rid}"
+    told: Counter[str] = Counter()
+    for mail in by_rid.values():
+        told[mail.run] += mail.new_values
+    assert told == written, f"told {dict(told)}, written {dict(written)}"
+    return Counter(mail.rid for mail in mails)
+
+
+@contextlib.contextmanager
+def laboratory(
+    folder: Path, more: str = "", **script: object
+) -> Iterator[tuple[Lab, ScriptedServer, Zygote]]:
+    """Give a lab, its server and its source of ticks."""
+    with (
+        ScriptedServer(script) as server,  # type: ignore[arg-type]
+        Zygote(folder) as zygote,
+    ):
+        yield Lab(folder / "lab", server.port, more), server, zygote
