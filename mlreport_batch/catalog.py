@@ -213,31 +213,18 @@ class Catalog:
         now: float,
     ) -> None:
         state = self._state
-        contested: dict[str, tuple[bool, bool]] = {}
-        changed: set[str] = set()
-
-        def contest(claimed: str | None) -> None:
-            if claimed is not None and claimed not in contested:
-                contested[claimed] = state.claims_on(claimed)
-
-        for path in update.dropped:
-            run, claimed = state.owner_of(path)
-            contest(claimed)
-            if run is not None:
-                changed.add(run)
-        for path, (folder, root) in listed.items():
-            run, claimed = state.owner_of(path)
-            contest(claimed)
-            claim = claimed_run(folder, root)
-            contest(claim[0] if claim else None)
-            if run is not None:
-                changed.add(run)
+        claims = {path: claimed_run(*found) for path, found in listed.items()}
+        owners = [state.owner_of(path) for path in (*update.dropped, *listed)]
+        changed = {run for run, _ in owners if run is not None}
+        disputed = {claimed for _, claimed in owners}
+        disputed |= {claim[0] for claim in claims.values() if claim is not None}
+        contested = {
+            path: state.claims_on(path) for path in disputed if path is not None
+        }
         for path in update.dropped:
             state.drop_folder(path)
-        for folder, root in listed.values():
-            state.put_folder(
-                folder, root=root, run=None, claim=claimed_run(folder, root)
-            )
+        for path, (folder, root) in listed.items():
+            state.put_folder(folder, root=root, run=None, claim=claims[path])
         to_assign = set(listed)
         for path, before in contested.items():
             if state.claims_on(path) != before:

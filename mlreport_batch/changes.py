@@ -81,7 +81,7 @@ class Changes:
 
 
 def compare(view: RunView, reported: Snapshot | None) -> Changes:
-    """Return what *view* has that *reported* did not show; alerts are not its business."""
+    """Return what *view* has that *reported* did not show, alerts left aside."""
     old = reported or Snapshot()
     new_points = {}
     for name, summary in view.metrics.items():

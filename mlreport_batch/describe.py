@@ -286,17 +286,17 @@ def _hparam_rows(
         for item in compared
     ]
     stated = {item.key for item in compared}
-    for name in chosen_names(list(view.hparams), wishes.hparams):
-        if name not in stated:
-            rows.append(
-                HparamRow(
-                    key=clean(name),
-                    value=scalar_text(view.hparams[name]),
-                    intended="",
-                    verdict=Verdict.extra if compared else None,
-                    changed_from=_changed_from(name, changes),
-                )
-            )
+    rows += [
+        HparamRow(
+            key=clean(name),
+            value=scalar_text(view.hparams[name]),
+            intended="",
+            verdict=Verdict.extra if compared else None,
+            changed_from=_changed_from(name, changes),
+        )
+        for name in chosen_names(list(view.hparams), wishes.hparams)
+        if name not in stated
+    ]
     if not compared:
         return rows, "", None
     bad = sum(1 for item in compared if item.verdict is not Verdict.right)
@@ -451,7 +451,7 @@ def _chart_groups(shown: Sequence[str], view: RunView) -> list[tuple[str, list[s
     """Return (title, metrics) of the charts: train and val of a kind share one."""
     groups: dict[str, list[str]] = {}
     for name in shown:
-        if len(view.metrics[name].curve.steps) > 8:  # more than one bucket of float64
+        if view.metrics[name].count > 1:
             groups.setdefault(_family(name), []).append(name)
     charts = []
     for family, members in groups.items():

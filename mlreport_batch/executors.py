@@ -103,7 +103,7 @@ def executor_of(name: str, jobs: int | None = None) -> Executor:
     """
     if name.startswith("dask://"):
         return Pool(lambda: _dask(name), 8)
-    if jobs is not None and jobs < 2 or (jobs is None and name != "processes"):  # noqa: PLR2004
+    if (jobs is not None and jobs < 2) or (jobs is None and name != "processes"):  # noqa: PLR2004
         return Inline()
     import os
 

@@ -112,7 +112,7 @@ class _Fold:
         if not self.steps:
             self.open_points = 0
 
-    def add(self, step: float, value: float) -> None:
+    def add(self, step: float, value: float) -> None:  # noqa: C901 - the hot loop
         if not self.count:
             self.first_step = step
         self.count += 1

@@ -116,7 +116,7 @@ _CSS = """
 @media (prefers-color-scheme:dark){:root{--ink:#e6edf3;--soft:#9aa4af;--line:#3d444d;
 --bad:#ff8b80;--good:#56d364;--link:#79b8ff}body{background:#0d1117}}
 body{margin:0 auto;max-width:1100px;padding:24px 16px;color:var(--ink);
-font:15px/1.5 system-ui,-apple-system,"Segoe UI","Noto Sans KR","NanumGothic",sans-serif}
+font:15px/1.5 system-ui,-apple-system,"Segoe UI","Noto Sans KR",NanumGothic,sans-serif}
 h1{font-size:22px;margin:0 0 16px}h1 small{color:var(--soft);font-weight:400}
 table{border-collapse:collapse;width:100%}
 th{text-align:left;font-size:13px;color:var(--soft);font-weight:600}

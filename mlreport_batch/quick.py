@@ -5,7 +5,7 @@ one key and stats files, and importing more would cost more than that. Paths are
 plain text here.
 """
 
-# ruff: noqa: PTH100, PTH111, PTH113, PTH117, PTH118, PTH120 - pathlib is too heavy
+
 
 import os
 from collections.abc import Mapping

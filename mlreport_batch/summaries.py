@@ -35,13 +35,11 @@ def as_markdown(summary: TickSummary) -> str:
     """Return the summary for a CI job's page."""
     runs = summary.runs
     alerts = sum(1 for run in runs if run.alerts)
-    lines = [
-        "## Training report",
-        "",
+    total = (
         f"{_count(len(runs), 'run')} with news, {alerts} with alerts; "
-        f"{_count(summary.sent, 'mail')} sent, {summary.owed} owed.",
-        "",
-    ]
+        f"{_count(summary.sent, 'mail')} sent, {summary.owed} owed."
+    )
+    lines = ["## Training report", "", total, ""]
     if runs:
         lines += ["| Run | Status | Report | Alerts |", "| --- | --- | --- | --- |"]
         lines += [_row(run) for run in runs[:_ROWS_MAX]]

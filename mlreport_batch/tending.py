@@ -64,7 +64,8 @@ def status_lines(found: dict[str, object]) -> list[str]:
         lines.append(f"{kind:<10} {len(mails)}")
         for mail in mails:
             lines.append(
-                f"  {mail['rid']}  {mail['subject']}  to {', '.join(mail['recipients'])}"
+                f"  {mail['rid']}  {mail['subject']}"
+                f"  to {', '.join(mail['recipients'])}"
                 f"  {mail['age']} old, {mail['attempts']} attempts"
             )
             if mail["why"]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import Intent, Outcome, Progress, Text
-from mlreport_batch.metrics import MetricSummary
 from mlreport_batch.logs import LogState
+from mlreport_batch.metrics import MetricSummary
 from mlreport_batch.reader import RunState
 from mlreport_batch.text import Scalar, natural_key
 from mlreport_batch.weights import Weights

@@ -122,7 +122,7 @@ def _write(path: Path, data: bytes) -> None:
     # Left by a tick that was killed; a link there must not be followed.
     path.unlink(missing_ok=True)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with open(os.open(path, flags, 0o600), "wb", buffering=0) as file:  # noqa: PTH123
+    with open(os.open(path, flags, 0o600), "wb", buffering=0) as file:
         view = memoryview(data)
         while view:
             view = view[file.write(view) :]

@@ -80,7 +80,7 @@ class SendmailChannel:
         """Return one line when the program can be started."""
         import shutil
 
-        program = os.path.expanduser(self.command[0])  # noqa: PTH111 - may have no /
+        program = os.path.expanduser(self.command[0])
         found = shutil.which(program)
         if found is None:
             raise ConfigError(
@@ -216,7 +216,7 @@ def arguments(
     sendmail`` may not take more arguments.
     """
     program, *rest = command
-    argv = [os.path.expanduser(program)]  # noqa: PTH111 - may have no /
+    argv = [os.path.expanduser(program)]
     reads_headers = any(part in _READS_HEADERS for part in rest)
     if reads_headers and _addressed(message) == set(envelope.recipients):
         return argv + rest
