@@ -28,6 +28,8 @@ BROKEN: Final = "connection"
 """The reason when the line broke, before or within the answer."""
 
 _UNAUTHORIZED = 401
+_FORBIDDEN = 403
+_TOO_MANY = 429
 _OK_BELOW = 300
 _SERVER_ERROR = 500
 _RATE_REASONS = frozenset(
@@ -80,7 +82,9 @@ class GoogleError(Exception):
         """Whether Google refused only because we were too fast."""
         if self.reason in _NOT_FOR_NOW:
             return False
-        return self.status == 429 or self.reason in _RATE_REASONS  # noqa: PLR2004
+        # Docs gives no reason, only words.
+        is_said = self.status == _FORBIDDEN and "rate limit" in self.message.lower()
+        return self.status == _TOO_MANY or self.reason in _RATE_REASONS or is_said
 
     @property
     def may_pass(self) -> bool:

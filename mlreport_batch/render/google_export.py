@@ -110,6 +110,8 @@ class _Cleaner:
             wanted.setdefault("color", "#0b4f91")
         if node.tag in ("td", "th"):
             _unwrap_cell(made, wanted)
+        if node.tag in _BLOCKS or node.tag in ("td", "th"):
+            _lift(made, wanted)
         if node.tag == "table":
             _keep_short(made)
         is_idle = node.tag == "a" and "href" not in made.attributes
@@ -149,6 +151,17 @@ def _keep_short(table: Node) -> None:
             for cell in cells:
                 if 0 < len(cell.text().strip()) <= _SHORT:
                     cell.attributes["nowrap"] = ""
+
+
+def _lift(block: Node, wanted: dict[str, str]) -> None:
+    """Give the style of the only text of a block to the block itself."""
+    if len(block.children) != 1 or not isinstance(block.children[0], Node):
+        return
+    only = block.children[0]
+    style = only.style()
+    if only.tag == "span" and not {"background-color", "vertical-align"} & {*style}:
+        block.children = only.children
+        wanted |= style
 
 
 def _unwrap_cell(cell: Node, wanted: dict[str, str]) -> None:

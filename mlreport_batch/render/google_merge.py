@@ -21,6 +21,7 @@ from mlreport_batch.render.google_template import (
     Part,
     Row,
     Template,
+    braces_in,
     length,
     text_of,
     units,
@@ -45,12 +46,15 @@ class Plan:
     Attributes:
         requests: The batch, in order.
         leftovers: What looks like a placeholder in the merged text and is none.
+        braces: How many braces the merged text holds. A request that hit the wrong
+            place leaves some of a placeholder's.
         tables: How many rows each table has then; tables without rows are gone.
         cuts: What the document leaves out, one line each.
     """
 
     requests: tuple[Json, ...]
     leftovers: int
+    braces: int
     tables: Counter[int]
     cuts: tuple[str, ...]
 
@@ -76,6 +80,7 @@ def plan(template: Template, report: Report) -> Plan:
     return Plan(
         tuple(requests),
         template.fixed + sum(len(PLACEHOLDER.findall(text)) for text in merged),
+        template.braces + sum(map(braces_in, merged)),
         tables,
         tuple(note for part, note in fitted.notes.items() if part in shown),
     )

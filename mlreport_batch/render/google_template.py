@@ -79,6 +79,7 @@ class Template:
         tables: Per table its rows that are not repeated, and the kinds of the others.
         names: All placeholders, each once.
         fixed: Placeholders where nothing can be filled; they stay as they are.
+        braces: How many braces stand outside what is filled.
         problems: What makes the template unusable.
     """
 
@@ -86,6 +87,7 @@ class Template:
     tables: tuple[tuple[int, tuple[str, ...]], ...]
     names: tuple[str, ...]
     fixed: int = 0
+    braces: int = 0
     problems: tuple[str, ...] = ()
 
 
@@ -112,6 +114,11 @@ def length(text: str) -> int:
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
+def braces_in(text: str) -> int:
+    """Return how many braces *text* holds."""
+    return text.count("{") + text.count("}")
+
+
 def analyse(document: Json) -> Template:
     """Return what *document*, an answer of documents.get with tabs, asks for."""
     tabs = list(_tabs(document.get("tabs", ())))
@@ -129,6 +136,7 @@ def analyse(document: Json) -> Template:
         tuple(reader.tables),
         tuple(dict.fromkeys(reader.names)),
         reader.fixed,
+        reader.braces,
         tuple(reader.problems),
     )
 
@@ -146,6 +154,7 @@ class _Reader:
     names: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     fixed: int = 0
+    braces: int = 0
     lines: list[Line] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
 
@@ -166,12 +175,15 @@ class _Reader:
                 inner = element["tableOfContents"].get("content", ())
                 for line in _all_lines(inner):
                     self.fixed += len(PLACEHOLDER.findall(units(line.text)))
+                    self.braces += braces_in(line.text)
 
     def _line(self, line: Line) -> None:
         found = placeholders.parse(line.text)
         if found:
             self.names += found
             self.lines.append(line)
+        else:
+            self.braces += braces_in(line.text)
 
     def _table(self, element: Json, *, depth: int) -> None:
         table = element["table"]
