@@ -12,7 +12,7 @@ from mlreport_batch.errors import UsageError
 from mlreport_batch.formats.registry import recognise
 from mlreport_batch.insights import AlertRules, status_of
 from mlreport_batch.reader import RunState, chosen, read_run
-from mlreport_batch.text import Scalar
+from mlreport_batch.text import Scalar, clean, scalar_text
 from mlreport_batch.view import RunView, view_of
 
 
@@ -117,10 +117,16 @@ def _hparam(value: Scalar) -> object:
     """Return a hyperparameter; a list, kept as its JSON text, is a list again."""
     if isinstance(value, str) and value.startswith("[") and value.endswith("]"):
         try:
-            return json.loads(value)
-        except ValueError:
+            return _plain_list(json.loads(value))
+        except (ValueError, RecursionError):  # a text that only looks like a list
             return value
     return plain(value)
+
+
+def _plain_list(value: object) -> object:
+    if isinstance(value, list):
+        return [_plain_list(item) for item in value]
+    return plain(value) if isinstance(value, float) else value
 
 
 def _step(step: float) -> Scalar:
@@ -133,7 +139,8 @@ def as_text(looked: Sequence[Looked], now: float) -> str:
     lines: list[str] = []
     for item in looked:
         data = _run(item, now)
-        lines.append(f"{item.run.name}  [{data['status']}]  {item.run.path}")
+        place = clean(item.run.path, 4096)
+        lines.append(f"{item.run.name}  [{data['status']}]  {place}")
         for name, summary in item.view.metrics.items():
             lines.append(
                 f"  metric      {name} = {summary.last:.6g} at step "
@@ -158,4 +165,7 @@ def as_text(looked: Sequence[Looked], now: float) -> str:
 
 
 def _listed(label: str, values: Mapping[str, Scalar]) -> list[str]:
-    return [f"  {label:<11} {key} = {value}" for key, value in values.items()]
+    return [
+        f"  {label:<11} {clean(key)} = {scalar_text(value, 1000)}"
+        for key, value in values.items()
+    ]

@@ -152,6 +152,9 @@ def _guard(header: bytes, window: bytes) -> bytes:
 
 
 def _first_line(descriptor: int) -> bytes:
+    line, newline, _ = os.pread(descriptor, WINDOW, 0).partition(b"\n")
+    if newline:
+        return line
     return os.pread(descriptor, HEADER_MAX, 0).partition(b"\n")[0]
 
 
@@ -364,9 +367,11 @@ class LogReader:
         """
         crc, crossed = zlib.crc32(pending, self._crc), len(pending)
         zeros: bytes = bytes(1 << 20)
+        left = TICK_MAX
         while position < limit:
             part = os.pread(self._descriptor, min(1 << 20, limit - position), position)
-            if not part:
+            left -= len(part)
+            if not part or left < 0:
                 return -1
             if part == zeros:
                 # A hole: its zeros need no reading, and no line end can be in it.
@@ -375,7 +380,7 @@ class LogReader:
                 except OSError:
                     return -1
                 if data > position + len(part):
-                    if self._offset + crossed < CHECK_UNGROWN_BELOW:
+                    if self._offset + crossed + data - position <= CHECK_UNGROWN_BELOW:
                         crc = zlib.crc32(bytes(data - position), crc)
                     # Further down, the CRC is never compared; the guard is.
                     crossed += data - position
