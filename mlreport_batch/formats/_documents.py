@@ -7,9 +7,10 @@ from mlreport_batch.errors import Problem
 from mlreport_batch.formats import NotYetError
 from mlreport_batch.formats._json import BadJsonError, load_document
 from mlreport_batch.tail import Chunk
-from mlreport_batch.text import Scalar, clean
+from mlreport_batch.text import Scalar, clean, shorten
 
 YAML_SUFFIXES = (".yaml", ".yml")
+_TEXT_MAX = 20_000
 
 
 def stem_of(name: str) -> tuple[str, str]:
@@ -64,7 +65,11 @@ def flatten(value: object) -> dict[str, Scalar]:
     """Return nested values as one level, names joined with ``.`` and cleaned."""
     from mlreport_batch import yamlguard
 
-    return {clean(key): item for key, item in yamlguard.flatten(value).items()}
+    return {clean(key): _cut(item) for key, item in yamlguard.flatten(value).items()}
+
+
+def _cut(item: Scalar) -> Scalar:
+    return shorten(item, _TEXT_MAX) if isinstance(item, str) else item
 
 
 def texts(value: object) -> Iterator[str]:

@@ -9,6 +9,8 @@ from mlreport_batch.formats import NotYetError
 from mlreport_batch.formats._text import is_utf16
 
 DEPTH_MAX = 64
+CONTAINERS_MAX = 500_000
+VALUES_MAX = 2_000_000
 # To the end where it is not closed: else every quote in it would be tried.
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)', re.DOTALL)
 _INT_DIGITS = 4000
@@ -40,6 +42,7 @@ def load_document(data: bytes) -> object:
     text = data.decode(encoding, "replace").rstrip("\0 \r\n\t")
     if not text:
         raise NotYetError("empty so far")
+    _check_size(text)
     check_depth(text)
     try:
         return decode(text)
@@ -67,6 +70,18 @@ def _guarded_int(digits: str) -> float:
     if len(digits) < _INT_DIGITS:
         return int(digits)
     return -math.inf if digits.startswith("-") else math.inf
+
+
+def _check_size(text: str) -> None:
+    """Refuse what would take twenty times its size in memory: ``[{},{},{},...``.
+
+    Raises:
+        BadJsonError: Too many values; those within strings count as well.
+    """
+    if text.count("[") + text.count("{") > CONTAINERS_MAX:
+        raise BadJsonError(f"more than {CONTAINERS_MAX:,} lists and objects", 1)
+    if text.count(",") > VALUES_MAX:
+        raise BadJsonError(f"more than {VALUES_MAX:,} values", 1)
 
 
 def check_depth(text: str) -> None:

@@ -35,6 +35,9 @@ _LARGEST = 1.7976931348623157e308  # how MLflow stores an infinity
 _STEPS_BETWEEN_CHECKS = 1_000_000
 _CHECKS_MAX = 200  # some seconds
 _WAL_VERSION = slice(18, 20)
+_TABLES = ("runs", "metrics", "params")
+_VALUE_MAX = 1_000_000  # bytes of a row or value; functions may not make longer ones
+_RUNS_MAX, _PARAMS_MAX, _ROWS_MAX = 10_000, 100_000, 1_500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,44 +95,64 @@ def read_runs(data: bytes) -> list[DatabaseRun]:
         except OverflowError as error:
             raise sqlite3.DatabaseError(str(error)) from error
         checks = iter(range(_CHECKS_MAX))
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _VALUE_MAX)
         connection.set_progress_handler(
             lambda: next(checks, None) is None, _STEPS_BETWEEN_CHECKS
         )
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
-        # A view of that name could be anything.
-        (tables,) = connection.execute(
-            "SELECT count(*) FROM sqlite_schema "
-            "WHERE type = 'table' AND name IN ('runs', 'metrics', 'params')"
-        ).fetchone()
-        if tables != 3:  # noqa: PLR2004
-            raise sqlite3.DatabaseError("no tables of MLflow in it")
+        _check_tables(connection)
         return _runs(connection)
+
+
+def _check_tables(connection: sqlite3.Connection) -> None:
+    """Refuse what is no plain table: a view or a computed column can be anything.
+
+    Raises:
+        sqlite3.DatabaseError: A table is missing, virtual, a view, or computes.
+    """
+    for table in _TABLES:
+        found = connection.execute(
+            "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?", (table,)
+        ).fetchone()
+        if found is None or not str(found[0]).upper().startswith("CREATE TABLE"):
+            raise sqlite3.DatabaseError("no tables of MLflow in it")
+        (computed,) = connection.execute(
+            "SELECT count(*) FROM pragma_table_xinfo(?) WHERE hidden", (table,)
+        ).fetchone()
+        if computed:
+            raise sqlite3.DatabaseError("tables with generated columns")
 
 
 def _runs(connection: sqlite3.Connection) -> list[DatabaseRun]:
     items: dict[object, list[Item]] = {}
     labels: dict[object, str] = {}
+    taken: set[str] = set()
     for run_id, name, status in connection.execute(
         "SELECT run_uuid, name, status FROM runs "
-        "WHERE lifecycle_stage = 'active' ORDER BY start_time, run_uuid"
+        "WHERE lifecycle_stage = 'active' ORDER BY start_time, run_uuid "
+        f"LIMIT {_RUNS_MAX}"
     ):
         label = clean(str(name or run_id))
-        if label in labels.values():
+        if label in taken:
             label = clean(f"{label} {str(run_id)[:8]}")
+        taken.add(label)
         labels[run_id], items[run_id] = label, []
         if str(status) in STATUS_BY_NAME:
             outcome = STATUS_BY_NAME[str(status)]
             items[run_id].append(Outcome(outcome, f"mlflow.db says {status}"))
     for run_id, key, text in connection.execute(
-        "SELECT run_uuid, key, value FROM params ORDER BY key"
+        f"SELECT run_uuid, key, value FROM params ORDER BY key LIMIT {_PARAMS_MAX}"
     ):
         if run_id in items:
             values: dict[str, Scalar] = {clean(str(key)): clean(str(text), 6000)}
             items[run_id].append(Hparams(values))
+    rows = 0
     for run_id, key, stored, step, is_nan in connection.execute(
-        "SELECT run_uuid, key, value, step, is_nan FROM metrics ORDER BY rowid"
+        "SELECT run_uuid, key, value, step, is_nan FROM metrics ORDER BY rowid "
+        f"LIMIT {_ROWS_MAX}"
     ):
+        rows += 1
         value = math.nan if is_nan else value_of(stored)
         at = value_of(step)
         if run_id not in items or value is None or at is None or at - at != 0:
@@ -137,6 +160,9 @@ def _runs(connection: sqlite3.Connection) -> list[DatabaseRun]:
         if abs(value) >= _LARGEST:
             value = math.copysign(math.inf, value)
         items[run_id].append(Point(clean(str(key)), at, value))
+    if items and (rows == _ROWS_MAX or len(items) == _RUNS_MAX):
+        text = f"only the first {_RUNS_MAX:,} runs and {_ROWS_MAX:,} values are read"
+        next(iter(items.values())).append(Problem("", None, text))
     return [
         DatabaseRun(str(run_id), label, tuple(items[run_id]))
         for run_id, label in labels.items()
@@ -150,3 +176,5 @@ def _labelled(run: DatabaseRun) -> Iterator[Item]:
             yield Point(f"{run.label}/{item.metric}", item.step, item.value)
         elif isinstance(item, Hparams):
             yield Hparams({f"{run.label}.{key}": v for key, v in item.values.items()})
+        elif isinstance(item, Problem):
+            yield item
