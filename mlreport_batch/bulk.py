@@ -78,8 +78,9 @@ class Unread:
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """The rows of one chunk and how to read them."""
+    """The rows of one chunk, which begins at ``start``, and how to read them."""
 
+    start: int
     layout: BulkLayout
     texts: bool
     piece: Piece
@@ -90,12 +91,26 @@ class _Rows:
 class _Folded:
     """What a chunk holds: ``counts`` says how many values were thought before it."""
 
+    start: int
     counts: Mapping[str, int]
     parts: Mapping[str, MetricSummary]
     layout: BulkLayout
     rows: int
     first_step: float
     last_step: float
+
+
+_Read = list[tuple[LogReader | None, _Folded | None]]
+"""The logs of one group: read ahead, and folded where they are plain numbers."""
+
+
+@dataclass(slots=True)
+class _Group:
+    """Logs that are read together: a future of `_Read` once that has begun."""
+
+    logs: list[Unread]
+    size: int = 0
+    future: "Future[_Read] | None" = None
 
 
 class Bulk:
@@ -106,11 +121,9 @@ class Bulk:
     """
 
     def __init__(self) -> None:
-        self._readers: dict[str, tuple[LogReader, Cursor | None, bool, int]] = {}
-        self._futures: dict[tuple[str, int], tuple[Future[list[_Folded | None]], int]]
-        self._futures = {}
-        self._groups: dict[tuple[BulkLayout, bool], list[_Rows]] = {}
-        self._keys: dict[tuple[BulkLayout, bool], list[tuple[str, int]]] = {}
+        self._open = _Group([])
+        self._places: dict[str, tuple[_Group, int]] = {}
+        self._folded: dict[tuple[str, int], _Folded] = {}
         self._held = 0
         self._pool: ThreadPoolExecutor | None = None
 
@@ -126,63 +139,55 @@ class Bulk:
         waiting: deque[_T] = deque()
         for run, logs in runs:
             for log in logs:
-                self._read(log)
+                if 0 < log.size <= SMALL_BYTES:
+                    self._add(log)
             waiting.append(run)
             while waiting and self._held > AHEAD_BYTES:
                 yield waiting.popleft()
+        if self._open.logs:
+            self._begin()
         yield from waiting
 
-    def _read(self, log: Unread) -> None:
-        """Read one log into memory and put its rows into the group of its layout."""
-        if not 0 < log.size <= SMALL_BYTES:
-            return
-        try:
-            reader = LogReader(log.path, log.since, use_open_line=log.use_open_line)
-            if reader.unread_bytes > SMALL_BYTES:
-                with reader:
-                    return
-            chunks = reader.read_ahead()
-        except OSError:
-            return  # the ordinary path meets it too, and says it
-        size = sum(len(chunk.data) for chunk in chunks)
-        self._readers[log.path] = (reader, log.since, log.use_open_line, size)
-        self._held += size
-        if not chunks or reader.skipped_lines:
-            return
-        chunk, zero = chunks[0], reader.is_from_zero
-        end = chunks[1].first_line if len(chunks) > 1 else reader.cursor.lines + 1
-        lines = end - chunk.first_line
-        rows = _rows_of(
-            log.member, chunk, lines, {} if zero else log.memory,
-            {} if zero else log.metrics, log.prefix,
-        )  # fmt: skip
-        if rows is None:
-            return
-        key = (rows.layout, rows.texts)
-        self._groups.setdefault(key, []).append(rows)
-        self._keys.setdefault(key, []).append((chunk.path, chunk.start))
-        if sum(len(found.data) for found in self._groups[key]) >= GROUP_BYTES:
-            self._submit(key)
+    def _add(self, log: Unread) -> None:
+        group = self._open
+        self._places[log.path] = (group, len(group.logs))
+        group.logs.append(log)
+        group.size += log.size
+        self._held += log.size
+        if group.size >= GROUP_BYTES:
+            self._begin()
 
-    def _submit(self, key: tuple[BulkLayout, bool]) -> None:
+    def _begin(self) -> None:
+        """Have the open group read in the background, and open another one."""
         if self._pool is None:
             from concurrent.futures import ThreadPoolExecutor
 
             self._pool = ThreadPoolExecutor(THREADS)
-        future = self._pool.submit(_folded, self._groups.pop(key))
-        for index, place in enumerate(self._keys.pop(key)):
-            self._futures[place] = (future, index)
+        group, self._open = self._open, _Group([])
+        group.future = self._pool.submit(_read_group, group.logs)
 
     def reader(
         self, path: str, since: Cursor | None, *, use_open_line: bool
     ) -> LogReader | None:
         """Return the reader of a log that was read ahead from *since* on, once."""
-        found = self._readers.pop(path, None)
+        found = self._places.pop(path, None)
         if found is None:
             return None
-        reader, known_since, known_use, size = found
-        self._held -= size
-        return reader if (since, use_open_line) == (known_since, known_use) else None
+        group, index = found
+        if group.future is None:
+            self._begin()
+        log = group.logs[index]
+        self._held -= log.size
+        if group.future is None or (since, use_open_line) != (
+            log.since,
+            log.use_open_line,
+        ):
+            return None
+        reader, folded = group.future.result()[index]
+        group.future.result()[index] = (None, None)
+        if reader is not None and folded is not None:
+            self._folded[path, folded.start] = folded
+        return reader
 
     def fold(
         self,
@@ -193,38 +198,64 @@ class Bulk:
         prefix: str,
     ) -> bool:
         """Fold the rows of *chunk* in, or return False if its format must read it."""
-        folded = self._taken((chunk.path, chunk.start))
+        known = fold.folded()
+        if known is None:
+            return False
+        folded = self._folded.pop((chunk.path, chunk.start), None)
         if folded is None:
             if len(chunk.data) < ALONE_BYTES:
                 return False
-            known = fold.folded()
             lines = chunk.data.count(b"\n")
-            rows = (
-                None
-                if known is None
-                else _rows_of(member, chunk, lines, memory, known, prefix)
-            )
-            if rows is None:
-                return False
-            [folded] = _folded([rows])
-        if folded is None:
-            return False
-        known = fold.folded()
-        if known is None or folded.counts != _counts(known):
+            rows = _rows_of(member, chunk, lines, memory, known, prefix)
+            folded = None if rows is None else _fold_rows([rows])[0]
+        if folded is None or folded.counts != _counts(known):
             return False
         if not fold.join(folded.parts, folded.first_step):
             return False
         _remember(memory, chunk, folded, prefix)
         return True
 
-    def _taken(self, place: tuple[str, int]) -> _Folded | None:
-        if place not in self._futures:
-            key = next((k for k, found in self._keys.items() if place in found), None)
-            if key is None:
-                return None
-            self._submit(key)
-        future, index = self._futures.pop(place)
-        return future.result()[index]
+
+def _read_group(logs: Sequence[Unread]) -> _Read:
+    """Read *logs* into memory and fold the rows of those with the same layout."""
+    try:
+        return _read_together(logs)
+    except Exception:  # noqa: BLE001 - then they are read one by one, and that says it
+        return [(None, None) for _ in logs]
+
+
+def _read_together(logs: Sequence[Unread]) -> _Read:
+    read: _Read = []
+    same: dict[tuple[BulkLayout, bool], list[tuple[int, _Rows]]] = {}
+    for index, log in enumerate(logs):
+        reader, rows = _read_log(log)
+        read.append((reader, None))
+        if rows is not None:
+            same.setdefault((rows.layout, rows.texts), []).append((index, rows))
+    for found in same.values():
+        folded = _fold_rows([rows for _, rows in found])
+        for (index, _), one in zip(found, folded, strict=True):
+            read[index] = (read[index][0], one)
+    return read
+
+
+def _read_log(log: Unread) -> tuple[LogReader | None, _Rows | None]:
+    try:
+        reader = LogReader(log.path, log.since, use_open_line=log.use_open_line)
+        if reader.unread_bytes > SMALL_BYTES:
+            with reader:
+                return None, None
+        chunks = reader.read_ahead()
+    except OSError:
+        return None, None  # the ordinary path meets it too, and says it
+    if not chunks or reader.skipped_lines:
+        return reader, None
+    chunk, zero = chunks[0], reader.is_from_zero
+    end = chunks[1].first_line if len(chunks) > 1 else reader.cursor.lines + 1
+    memory = {} if zero else log.memory
+    known = {} if zero else log.metrics
+    lines = end - chunk.first_line
+    return reader, _rows_of(log.member, chunk, lines, memory, known, log.prefix)
 
 
 def _counts(metrics: Mapping[str, MetricSummary]) -> dict[str, int]:
@@ -256,7 +287,8 @@ def _rows_of(
     if chunk.header.endswith(b"\r"):
         rows = data[start:].replace(b"\r\n", b"\n")
     row = memory.get("row")
-    return _Rows(layout, texts, Piece(lines, int(row or 0), metrics, prefix), rows)
+    piece = Piece(lines, int(row or 0), metrics, prefix)
+    return _Rows(chunk.start, layout, texts, piece, rows)
 
 
 def _layout_of(member: LogFormat, header: bytes) -> BulkLayout | None:
@@ -291,14 +323,14 @@ def _is_number(cell: bytes) -> bool:
         return False
 
 
-def _folded(group: Sequence[_Rows]) -> list[_Folded | None]:
+def _fold_rows(group: Sequence[_Rows]) -> list[_Folded | None]:
     """Return what each of *group* holds; None where its format must read it."""
     layout = group[0].layout
     frame = _parsed(group)
     if frame is None:
         if len(group) == 1:
             return [None]
-        return [found for rows in group for found in _folded([rows])]
+        return [found for rows in group for found in _fold_rows([rows])]
     columns = [(name, frame[at].to_numpy()) for at, name in layout.metrics]
     steps = None if layout.step is None else frame[layout.step].to_numpy()
     found = fold_pieces([rows.piece for rows in group], columns, steps)
@@ -306,7 +338,7 @@ def _folded(group: Sequence[_Rows]) -> list[_Folded | None]:
         None
         if one is None
         else _Folded(
-            _counts(rows.piece.metrics), one.parts, layout, rows.piece.rows,
+            rows.start, _counts(rows.piece.metrics), one.parts, layout, rows.piece.rows,
             one.first_step, one.last_step,
         )
         for rows, one in zip(group, found, strict=True)

@@ -4,6 +4,7 @@ Only folders that are not as they were are listed again; whom a folder belongs t
 is worked out anew only where a claim came or went.
 """
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,8 @@ from mlreport_batch.state import RunRow, State
 
 GONE_S = 30 * 86400.0
 SETTLED_S = 60.0
+LEFT_OUT = math.inf
+"""When to look again at a run that the config leaves out: once it takes it in."""
 
 
 @dataclass(slots=True)
@@ -230,8 +233,9 @@ class Catalog:
             if state.claims_on(path) != before:
                 to_assign.update([path, *state.folders_below(path)])
         changed |= self._assign(to_assign)
+        roots = state.roots()
         for path in sorted(changed):
-            self._note_run(path, dirty, result, now)
+            self._note_run(path, roots, dirty, result, now)
 
     def _assign(self, paths: set[str]) -> set[str]:
         """Work out whom *paths* belong to; return the runs that gained or lost some."""
@@ -261,7 +265,14 @@ class Catalog:
             touched.update(run for run in (before, after) if run is not None)
         return touched
 
-    def _note_run(self, path: str, dirty: set[str], result: Survey, now: float) -> None:
+    def _note_run(
+        self,
+        path: str,
+        roots: Sequence[str],
+        dirty: set[str],
+        result: Survey,
+        now: float,
+    ) -> None:
         state = self._state
         folders = state.folder_paths_of_run(path)
         row = state.run(path)
@@ -271,13 +282,42 @@ class Catalog:
                 result.gone.append(path)
             dirty.discard(path)
             return
-        root = _root_of(path, state.roots())
-        if root is None or not self._accept(root, run_name(path, root)):
+        root = _root_of(path, roots)
+        if root is None:
+            return
+        is_wanted = self._accept(root, run_name(path, root))
+        if row is None and not is_wanted:
             return
         if row is None:
             row = RunRow(path, root, run_name(path, root))
-        state.put_run(replace(row, wake_at=0.0))
+        state.put_run(replace(row, wake_at=0.0 if is_wanted else LEFT_OUT))
+        if not is_wanted:
+            dirty.discard(path)
+            return
         dirty.add(path)
+
+    def choose_anew(self) -> None:
+        """Take in and leave out runs, now that the config asks for others."""
+        state = self._state
+        roots = state.roots()
+        rows = []
+        for path in state.run_paths():
+            root = _root_of(path, roots)
+            if root is None:
+                continue
+            row = state.run(path)
+            if not self._accept(root, run_name(path, root)):
+                if row is not None and row.wake_at != LEFT_OUT:
+                    rows.append(replace(row, wake_at=LEFT_OUT))
+            elif row is None:
+                new = RunRow(path, root, run_name(path, root))
+                rows.append(replace(new, wake_at=0.0))
+            elif row.wake_at == LEFT_OUT:
+                rows.append(replace(row, wake_at=0.0))
+        if rows:
+            with state.transaction():
+                for row in rows:
+                    state.put_run(row)
 
     def run_dir(self, row: RunRow) -> RunDir:
         """Return the run directory of *row*, from what is known of its folders."""

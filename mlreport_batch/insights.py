@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 from mlreport_batch.changes import Changes
 from mlreport_batch.metrics import MetricSummary
@@ -94,6 +95,11 @@ def goal_of(name: str, goals: Mapping[str, str]) -> str | None:
     for pattern, goal in goals.items():
         if fnmatchcase(name, pattern):
             return goal
+    return _usual_goal(name)
+
+
+@lru_cache(maxsize=4096)
+def _usual_goal(name: str) -> str | None:
     words = _words(name)
     for group, goal in ((_MIN_WORDS, "min"), (_MAX_WORDS, "max")):
         if words.intersection(group):
@@ -328,8 +334,12 @@ def _divergence_alerts(
 ) -> list[Alert]:
     alerts = []
     for name, summary in view.metrics.items():
-        best = best_of(summary, goal_of(name, goals))
-        if best is None or goal_of(name, goals) != "min" or best[0] <= 0:
+        goal = goal_of(name, goals)
+        best = best_of(summary, goal)
+        if best is None or goal != "min" or best[0] <= 0:
+            continue
+        factor = summary.last / best[0]
+        if not factor >= DIVERGED_FACTOR:
             continue
         points = [p for p in summary.curve.points() if p[2] is not None]
         if len(points) < BUCKETS_FOR_COURSE or not math.isfinite(summary.last):
@@ -338,8 +348,7 @@ def _divergence_alerts(
             high for _, _, high in points[: len(points) // 2] if high is not None
         )
         late = [low for _, low, _ in points[-2:] if low is not None]
-        factor = summary.last / best[0]
-        if min(late) > early and factor >= DIVERGED_FACTOR:
+        if min(late) > early:
             alerts.append(
                 Alert(
                     "divergence",

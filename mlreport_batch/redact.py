@@ -4,6 +4,7 @@ import base64
 import re
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from itertools import pairwise
 
 from mlreport_batch.text import Scalar
@@ -109,6 +110,12 @@ def is_secret_key(key: str, extra: Iterable[str] = ()) -> bool:
         key: A flattened name, such as ``env.HF_TOKEN``.
         extra: Globs of the user's own, matched without regard to case.
     """
+    return _is_secret_key(key, tuple(extra))
+
+
+# The runs of one project mostly have the same hyperparameters.
+@lru_cache(maxsize=4096)
+def _is_secret_key(key: str, extra: tuple[str, ...]) -> bool:
     lowered = key.lower()
     if any(fnmatchcase(lowered, pattern.lower()) for pattern in extra):
         return True

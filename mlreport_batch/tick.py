@@ -40,7 +40,8 @@ from mlreport_batch.work import (
     read_batch,
 )
 
-BATCH = 64
+BATCH = 256
+REPORTS = 16
 BACKUP_EVERY_S = 86400.0
 SINCE_MAX_BYTES = 4 << 20
 
@@ -164,9 +165,9 @@ def _run_in(
     if options.dry_run:
         state = State.copy_in_memory(folder)
         try:
-            return _Tick(
-                config, options, state, None, now, progress, should_stop
-            ).look()
+            return _Tick(config, options, state, None, now, progress, should_stop).look(
+                config_key
+            )
         finally:
             state.close()
     lock = Lock(folder)
@@ -253,7 +254,7 @@ class _Tick:
         owed = self.state.owed()
         self.spool.sweep({mail.rid for mail in owed}, now=self.now)
         with self._executor() as executor:
-            paths = self._survey()
+            paths = self._survey(config_key)
             findings = self._read(paths, executor)
             with summary.stage("report"):
                 self._report(findings, executor)
@@ -264,10 +265,10 @@ class _Tick:
         self._count()
         return summary
 
-    def look(self) -> TickSummary:
+    def look(self, config_key: str) -> TickSummary:
         """Find out what would be reported, on a copy of the state."""
         with self._executor() as executor:
-            for finding in self._read(self._survey(), executor):
+            for finding in self._read(self._survey(config_key), executor):
                 self._note(finding, rid=None)
         self._count()
         return self.summary
@@ -279,7 +280,7 @@ class _Tick:
         found = self.roots.get(root)
         return found is not None and _is_wanted(found, name)
 
-    def _survey(self) -> list[str]:
+    def _survey(self, config_key: str) -> list[str]:
         """Return the runs to look at: dirty, due, or all of them."""
         with self.summary.stage("discover"):
             never = {os.path.realpath(path) for path in self.config.never_enter}
@@ -287,6 +288,8 @@ class _Tick:
                 self.state, recognise, self._accept, frozenset(never)
             )
             survey = catalog.survey(list(self.roots), self.now)
+            if self.state.meta("config_key") != config_key:
+                catalog.choose_anew()
             self.summary.problems += [str(problem) for problem in survey.problems]
             self.summary.errors += [
                 StateError(
@@ -330,8 +333,8 @@ class _Tick:
             if not fnmatchcase(row.name, self.options.only):
                 continue
             run = self.catalog.run_dir(row)
-            if run.is_deleted:
-                continue
+            if run.is_deleted or not run.files:
+                continue  # gone since it was last told about
             reported = self.state.reported(path)
             superseded = self._superseded(path)
             base = reported
@@ -408,7 +411,7 @@ class _Tick:
             alone = due  # a digest of one is a report
         together = due[len(alone) :]
         done = 0
-        batches = [alone[i : i + BATCH // 4] for i in range(0, len(alone), BATCH // 4)]
+        batches = [alone[i : i + REPORTS] for i in range(0, len(alone), REPORTS)]
         tasks = ([self._draw_task(finding) for finding in batch] for batch in batches)
         for batch, drawn in zip(batches, self._draw(tasks, executor), strict=False):
             for finding, result in zip(batch, drawn, strict=True):

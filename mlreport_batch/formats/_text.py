@@ -1,6 +1,7 @@
 """Bytes of a chunk as lines of text: encodings, NUL bytes, line ends."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import Item, Memory
@@ -69,7 +70,9 @@ def first_text(line: bytes) -> str:
     return raw.decode("utf-8", "replace").strip("\r")
 
 
-def head_lines(head: bytes, size: int) -> list[str]:
+# Every format asks for the lines of the same file.
+@lru_cache(maxsize=2)
+def head_lines(head: bytes, size: int) -> Sequence[str]:
     """Return the complete lines of a file's *head*, up to a NUL byte.
 
     A first line longer than the head counts as complete.
@@ -86,11 +89,12 @@ def head_lines(head: bytes, size: int) -> list[str]:
     end = head.rfind(b"\n")
     if end < 0:
         if size <= len(head) + len(_UTF8_MARK):
-            return []
+            return ()
         end = len(head)
-    return head[:end].decode("utf-8", "replace").replace("\r\n", "\n").split("\n")
+    text = head[:end].decode("utf-8", "replace").replace("\r\n", "\n")
+    return tuple(text.split("\n"))
 
 
-def filled(lines: list[str]) -> Iterator[str]:
+def filled(lines: Iterable[str]) -> Iterator[str]:
     """Yield the *lines* that are neither empty nor blank."""
     return (line.strip() for line in lines if line and not line.isspace())
