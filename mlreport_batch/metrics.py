@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 CURVE_BUCKETS = 96
 METRICS_MAX = 2000
+RESTARTS_MAX = 500
+LEFT_OUT_MAX = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +283,8 @@ class LogFold:
             known = self._known.get(metric)
             if known is None:
                 if self._total >= METRICS_MAX:
-                    self.left_out.add(metric)
+                    if len(self.left_out) < LEFT_OUT_MAX:
+                        self.left_out.add(metric)
                     return
                 self._total += 1
             fold = self._folds[metric] = _Fold(known)
@@ -292,7 +295,7 @@ class LogFold:
         written = self._written[metric]
         self._written[metric] = written + 1
         if step < self._last_written[metric]:
-            self.restarts.setdefault(metric, []).append((written, step))
+            self._note_restart(metric, written, step)
         self._last_written[metric] = step
         if self._plan is not None:
             ordinals, least = self._limits[metric]
@@ -313,10 +316,17 @@ class LogFold:
                 if self._plan is not None:
                     self._limits[metric] = self._plan.limits(metric)
             if self._last_written[metric] >= step:
-                self.restarts.setdefault(metric, []).append(
-                    (self._written[metric], step)
-                )
+                self._note_restart(metric, self._written[metric], step)
                 self._last_written[metric] = -math.inf
+
+    def _note_restart(self, metric: str, written: int, step: float) -> None:
+        """Note a restart; an earlier one at the same or a later step is void by it."""
+        noted = self.restarts.setdefault(metric, [])
+        while noted and noted[-1][1] >= step:
+            noted.pop()
+        if len(noted) >= RESTARTS_MAX:
+            del noted[0]
+        noted.append((written, step))
 
     def folded(self) -> dict[str, MetricSummary] | None:
         """Return what was folded so far, None where orphans are being left out."""

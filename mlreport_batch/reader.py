@@ -20,6 +20,10 @@ from mlreport_batch.weights import Weights
 WITHOUT_HISTORY = frozenset(["dvclive_summary", "hf_results", "json"])
 
 
+NAMES_MAX = 20_000
+"""Metrics, hyperparameters and results of one run, from which on no file is read."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunState:
     """All that is known of a run: the *seen* mark.
@@ -56,7 +60,16 @@ def read_run(
     reading = Reading(now_ns, tuple(redact), bulk)
     known: Mapping[str, LogState] = before.logs if before else {}
     logs: dict[str, LogState] = {}
-    for files in series(chosen(run.files)):
+    problems = list(run.problems)
+    names = 0
+    wanted = series(chosen(run.files))
+    for done, files in enumerate(wanted):
+        if names >= NAMES_MAX:
+            left = sum(map(len, wanted[done:]))
+            note = f"more than {NAMES_MAX:,} metrics and hyperparameters in the files "
+            note += f"before; {left:,} more files are left out"
+            problems.append(Problem(files[0].path, None, note))
+            break
         for path, log in read_series(files, known, reading).items():
             if is_racy(log.signature.ctime_ns, now_ns):
                 # A later write may carry the same time: look again next tick.
@@ -64,10 +77,11 @@ def read_run(
                 logs[path] = replace(log, signature=unsure)
             else:
                 logs[path] = log
+            names += len(log.metrics) + len(log.hparams) + len(log.results)
     times = [f.signature.mtime_ns for f in run.files if f.format]
     updated = max(times, default=0)
     started = min([*times, *([before.started_ns] if before else [])], default=0)
-    return RunState(logs, run.weights, started, updated, run.problems)
+    return RunState(logs, run.weights, started, updated, tuple(problems))
 
 
 def unread_logs(run: RunDir, before: RunState | None, now_ns: int) -> list[Unread]:

@@ -1,5 +1,6 @@
 """One run as its owner thinks of it: what its files say, put together."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -148,18 +149,20 @@ def _merge_metrics(logs: list[tuple[str, LogState]]) -> _Merged:
     The same name in two logs is one metric when both hold the same values (a
     framework that writes CSV and JSON), else it is told apart by the log's name.
     """
-    by_name: dict[str, list[tuple[str, MetricSummary]]] = {}
+    by_name: dict[str, dict[object, tuple[str, MetricSummary]]] = {}
     for path, log in logs:
         if log.is_continued:
             continue
         for name, summary in log.metrics.items():
-            rivals = by_name.setdefault(name, [])
-            if not any(_same(summary, rival) for _, rival in rivals):
-                rivals.append((path, summary))
+            by_name.setdefault(name, {}).setdefault(_kin(summary), (path, summary))
     merged = _Merged()
     for name, rivals in by_name.items():
-        for path, summary in rivals:
-            full = name if len(rivals) == 1 else _apart(name, path, rivals)
+        paths = [path for path, _ in rivals.values()]
+        depth = 1 if len({_stem(path, 1) for path in paths}) == len(paths) else 9
+        for path, summary in rivals.values():
+            full = name if len(rivals) == 1 else f"{_stem(path, depth)}/{name}"
+            if full in merged.metrics:
+                full = f"{path}/{name}"
             while full in merged.metrics:
                 full += "'"
             merged.metrics[full] = summary
@@ -167,18 +170,10 @@ def _merge_metrics(logs: list[tuple[str, LogState]]) -> _Merged:
     return merged
 
 
-def _same(first: MetricSummary, second: MetricSummary) -> bool:
-    return (first.count, first.last_step, first.first_step) == (
-        second.count,
-        second.last_step,
-        second.first_step,
-    ) and (first.last == second.last or (first.nans > 0 and second.nans > 0))
-
-
-def _apart(name: str, path: str, rivals: list[tuple[str, MetricSummary]]) -> str:
-    stems = {_stem(other, 1) for other, _ in rivals}
-    depth = 1 if len(stems) == len(rivals) else 9
-    return f"{_stem(path, depth)}/{name}"
+def _kin(summary: MetricSummary) -> object:
+    """Return what two summaries share that hold the same values."""
+    last = None if math.isnan(summary.last) else summary.last
+    return summary.count, summary.nans, summary.first_step, summary.last_step, last
 
 
 def _stem(path: str, depth: int) -> str:
