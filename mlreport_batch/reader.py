@@ -23,6 +23,9 @@ WITHOUT_HISTORY = frozenset(["dvclive_summary", "hf_results", "json"])
 NAMES_MAX = 20_000
 """Metrics, hyperparameters and results of one run, from which on no file is read."""
 
+AHEAD_MAX = 64
+"""Logs of one run that are read ahead; of the others it is not known who needs them."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunState:
@@ -90,7 +93,7 @@ def unread_logs(run: RunDir, before: RunState | None, now_ns: int) -> list[Unrea
     reading = Reading(now_ns)
     found = [
         unread_log(files[0], known, reading)
-        for files in series(chosen(run.files))
+        for files in series(chosen(run.files))[:AHEAD_MAX]
         if len(files) == 1
     ]
     return [log for log in found if log is not None]
