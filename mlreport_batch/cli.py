@@ -6,6 +6,7 @@ before it is known that there is something to do.
 
 import argparse
 import contextlib
+import io
 import os
 import sys
 import time
@@ -29,10 +30,12 @@ class _Parser(argparse.ArgumentParser):
     """Says which option or command was meant."""
 
     def error(self, message: str) -> NoReturn:
-        known = [s for action in self._actions for s in action.option_strings]
+        known: list[str] = []
         for action in self._actions:
+            known += action.option_strings
             if isinstance(action.choices, Mapping):
-                known += list(action.choices)
+                for name, command in action.choices.items():
+                    known += [name, *command._option_string_actions]  # noqa: SLF001
         hint = ""
         for word in message.replace("'", " ").split():
             import difflib
@@ -144,6 +147,10 @@ def _open_standard_streams() -> None:
 
 def main(argv: Sequence[str]) -> int:
     """Run the command line *argv* and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # Under cron the locale may be any; a name must not end in a traceback.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         args = _parser().parse_args(argv)
     except SystemExit as exc:
@@ -161,6 +168,14 @@ def main(argv: Sequence[str]) -> int:
     except Exception as exc:  # noqa: BLE001 - the last net: our bug, exit 70
         return _failed(exc)
     return code
+
+
+def _say_json(value: object) -> None:
+    """Print *value*; bytes of a path that are no UTF-8 become escapes."""
+    import json
+
+    is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    _say(json.dumps(value, ensure_ascii=not is_utf8))
 
 
 def _say(text: str, end: str = "\n", *, is_last: bool = False) -> None:
@@ -340,9 +355,7 @@ def _show(args: argparse.Namespace, summary: "TickSummary", *, is_config: bool) 
     from mlreport_batch import summaries
 
     if args.json:
-        import json
-
-        _say(json.dumps(summaries.as_json(summary), ensure_ascii=False))
+        _say_json(summaries.as_json(summary))
     if args.summary:
         text = summaries.as_markdown(summary)
         if args.summary == "-":
@@ -469,9 +482,7 @@ def _inspect(args: argparse.Namespace) -> int:
     now = time.time()
     looked = look.look_at(args.paths)
     if args.json:
-        import json
-
-        _say(json.dumps(look.as_json(looked, now), ensure_ascii=False))
+        _say_json(look.as_json(looked, now))
     elif looked:
         _say(look.as_text(looked, now))
     else:
@@ -496,9 +507,7 @@ def _status(args: argparse.Namespace) -> int:
 
     found = tending.status(_state_folder(args), time.time())
     if args.json:
-        import json
-
-        _say(json.dumps(found, ensure_ascii=False))
+        _say_json(found)
     else:
         _say("\n".join(tending.status_lines(found)))
     return 0

@@ -28,7 +28,7 @@ _SUFFIXES = (
     ".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".yaml", ".yml", ".txt", ".log",
     ".out", ".err", ".db", ".sqlite", ".sqlite3", ".wandb",
 )  # fmt: skip
-_MODEL_DIRS = ("model-best", "model-last")
+MODEL_DIRS = ("model-best", "model-last")
 _SKIPPED = frozenset(
     ["__pycache__", "node_modules", "site-packages", "dist-packages", "_sources"]
 )
@@ -297,7 +297,7 @@ def _sort_in(
             hidden = name.startswith(".") and name not in _ENTERED_HIDDEN
             if not hidden and name not in _SKIPPED:
                 folders.append(name)
-                if name in _MODEL_DIRS:
+                if name in MODEL_DIRS:
                     status = entry.stat(follow_symlinks=False)
                     weights[name] = (0, status.st_mtime_ns)
         elif is_weights(name):
@@ -366,17 +366,18 @@ class _Looking:
             self.siblings,
             self.above,
         )
-        claims = [(member.name, match) for member, match in self.recognise(candidate)]
+        found = ((member.name, match) for member, match in self.recognise(candidate))
+        claims: Iterable[tuple[str, Match]] = found
         if known is not None and known.format:
             # A claimed file keeps its format while it can be: half a rewrite, cut in
             # the middle of its header, must not turn it into something else.
-            claims.sort(key=lambda claim: claim[0] != known.format)
+            claims = sorted(found, key=lambda claim: claim[0] != known.format)
             if not claims:
                 return replace(known, signature=signature)
         for name, match in claims:
             return FoundFile(signature, name, match, match.note)
         why = _why_not(head)
-        if head and _EXPECTED.fullmatch(entry.name):
+        if b"\n" in head and _EXPECTED.fullmatch(entry.name):
             problems.append(Problem(clean(entry.name), None, f"not read: {why}"))
         return FoundFile(signature, "", None, why)
 
@@ -422,8 +423,13 @@ def parents_of(path: str, root: str) -> tuple[str, ...]:
     """Return the names of *path* and the folders above it up to *root*."""
     parts = [os.path.basename(root)]
     if path != root:
-        parts += os.path.relpath(path, root).split(os.sep)
+        parts += _below(path, root).split("/")
     return tuple(reversed(parts))
+
+
+def _below(path: str, top: str) -> str:
+    """Return *path* as seen from the folder *top* above it; empty for *top* itself."""
+    return path.removeprefix(top).lstrip("/")
 
 
 def walk(
@@ -514,7 +520,7 @@ def run_name(path: str, root: str) -> str:
     """Return a run's name: its path below *root*, or the root's own name."""
     if path == root:
         return clean(os.path.basename(root) or root)
-    return clean(os.path.relpath(path, root).replace(os.sep, "/"), 1000)
+    return clean(_below(path, root), 1000)
 
 
 def build_run(path: str, root: str, folders: Iterable[Folder]) -> RunDir:
@@ -523,8 +529,8 @@ def build_run(path: str, root: str, folders: Iterable[Folder]) -> RunDir:
     weights: list[Weights] = []
     problems: list[Problem] = []
     for folder in folders:
-        below = os.path.relpath(folder.path, path).replace(os.sep, "/")
-        prefix = "" if below == "." else f"{below}/"
+        below = _below(folder.path, path)
+        prefix = f"{below}/" if below else ""
         for name, found in folder.files.items():
             files.append(
                 RunFile(
@@ -542,11 +548,26 @@ def build_run(path: str, root: str, folders: Iterable[Folder]) -> RunDir:
             )
             for problem in folder.problems
         ]
-    files.sort(key=lambda file: natural_key(file.path))
+    files = _told_apart(files)
     weights.sort(key=lambda file: natural_key(file.path))
     return RunDir(
         run_name(path, root), path, root, tuple(files), tuple(weights), tuple(problems)
     )
+
+
+def _told_apart(files: Iterable[RunFile]) -> list[RunFile]:
+    """Return *files* in natural order, those apart whose clean paths are the same."""
+    ordered = sorted(files, key=lambda file: (natural_key(file.path), file.full_path))
+    known: set[str] = set()
+    result = []
+    for file in ordered:
+        path, number = file.path, 1
+        while path in known:
+            number += 1
+            path = f"{file.path} ({number})"
+        known.add(path)
+        result.append(file if path == file.path else replace(file, path=path))
+    return result
 
 
 def group_runs(folders: Iterable[Folder], root: str) -> list[RunDir]:

@@ -5,7 +5,8 @@ reads the table ``folders``, one row a folder::
 
     path BLOB, names BLOB (tracked files, separated by NUL),
     stats BLOB (little-endian int64: mtime_ns, inode, CRC-32 of the listing, then
-                size, mtime_ns, ctime_ns, inode of each tracked file)
+                size, mtime_ns, ctime_ns, inode of each tracked file; of a
+                checkpoint, the last two are -1 and count for nothing)
 
 An append changes a file's size, not its folder's mtime; a new, removed or renamed
 file changes the folder's mtime. One folder in seventeen is listed all the same,
@@ -20,6 +21,7 @@ from collections.abc import Iterator
 
 SLICES = 17
 _DAY_S = 86400.0
+ANY = -1
 _SIGN = 1 << 63
 
 
@@ -85,8 +87,8 @@ def changed(database: sqlite3.Connection, now: float) -> Iterator[bytes]:
                     if (
                         status.st_size != known[place]
                         or status.st_mtime_ns != known[place + 1]
-                        or status.st_ctime_ns != known[place + 2]
-                        or _signed(status.st_ino) != known[place + 3]
+                        or known[place + 2] not in (status.st_ctime_ns, ANY)
+                        or known[place + 3] not in (_signed(status.st_ino), ANY)
                     ):
                         yield path
                         break

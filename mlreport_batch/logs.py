@@ -34,7 +34,7 @@ from mlreport_batch.tail import (
     Signature,
     read_document,
 )
-from mlreport_batch.text import Scalar, clean
+from mlreport_batch.text import Scalar, clean, scalar_text
 
 QUIET_S = 2.0
 """A log that lost rows is believed once nothing was written to it for so long:
@@ -138,12 +138,12 @@ class _Collected:
             case Restart():
                 self.fold.restart_all(item.step)
             case Hparams():
-                self.hparams.update(redact_all(item.values, self.redact))
+                self.hparams.update(_kept(redact_all(item.values, self.redact)))
             case Intent():
-                expect = redact_all(item.expect, self.redact)
+                expect = _kept(redact_all(item.expect, self.redact))
                 self.intents.append(replace(item, expect=expect))
             case Result():
-                self.results[item.name] = item.value
+                self.results.update(_kept({item.name: item.value}))
             case Progress():
                 old = self.progress or Progress()
                 self.progress = Progress(
@@ -153,7 +153,8 @@ class _Collected:
             case Outcome():
                 self.outcome = item
             case Text():
-                self.texts[item.kind] = replace(item, text=redact_text(item.text))
+                text = _encodable(redact_text(item.text))
+                self.texts[item.kind] = replace(item, text=text)
 
     def complain(self, problem: Problem) -> None:
         problem = replace(
@@ -180,6 +181,24 @@ class _Collected:
         }
         state = replace(base, **fields, **changes)  # type: ignore[arg-type]
         return replace(state, points=sum(m.count for m in state.metrics.values()))
+
+
+def _kept(values: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """Return *values* as the state file can hold them."""
+    return {_encodable(key): _storable(value) for key, value in values.items()}
+
+
+def _storable(value: Scalar) -> Scalar:
+    if isinstance(value, str):
+        return _encodable(value)
+    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 64:
+        return scalar_text(value)
+    return value
+
+
+def _encodable(text: str) -> str:
+    r"""Return *text* without the lone surrogates that JSON's ``\ud800`` makes."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _collect(
@@ -256,7 +275,10 @@ def read_series(
         must_reread = True  # what follows continues from other values now
         carry = done.log.metrics
     if went_back:
-        states = _from_zero(files, reading)
+        states = {
+            path: replace(log, restarts=known[path].restarts if path in known else 0)
+            for path, log in _from_zero(files, reading).items()
+        }
     for file in files:
         before = _usable(file, known)
         if before is not None and whys.get(file.path):
@@ -398,6 +420,7 @@ def _read_log(
         fold = shared or LogFold(carry if base is None else base.metrics)
         collected = _collect(file, reading.redact, base, fold)
         memory = dict(base.memory) if base else {}
+        orphans_before = fold.orphans  # of the earlier files of its series
         for chunk in reader.chunks():
             if bulk and bulk.fold(member, chunk, memory, fold, collected.prefix):
                 continue
@@ -415,7 +438,7 @@ def _read_log(
             LogState(member.name, reader.signature),
             cursor=reader.cursor,
             memory=memory,
-            orphans=fold.orphans + (base.orphans if base else 0),
+            orphans=fold.orphans - orphans_before + (base.orphans if base else 0),
             restarts=before.restarts if before else 0,
             waits=reader.has_open_line,
         )
@@ -436,7 +459,7 @@ def _believe(
         return replace(new, restarts=before.restarts)
     if not reading.is_quiet(new.signature):
         held = before.held
-        if held is None or not _only_grew(held, file):
+        if held is None or not held.cursor.offset or not _only_grew(held, file):
             return replace(before, held=Held(cursor, reading.now_ns), waits=True)
         if reading.now_ns - held.since_ns < QUIET_S * 1e9:
             return replace(before, waits=True)

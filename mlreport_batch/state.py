@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from mlreport_batch.changes import Snapshot
-from mlreport_batch.discover import Folder, FoundFile
+from mlreport_batch.discover import MODEL_DIRS, Folder, FoundFile
 from mlreport_batch.errors import (
     DamagedStateError,
     NewerStateError,
@@ -33,10 +33,11 @@ from mlreport_batch.errors import (
     StateError,
     reason_of,
 )
-from mlreport_batch.glance import changed, open_read_only
+from mlreport_batch.glance import ANY, changed, open_read_only
 from mlreport_batch.reader import RunState
 from mlreport_batch.safekeep import Seal, Since, Statement
 from mlreport_batch.spool import sync_folder
+from mlreport_batch.tail import Signature
 
 SCHEMA = 1
 DATABASE = "state.db"
@@ -93,7 +94,8 @@ class RunRow:
         seq: How many reports were made of it.
         grown: Whether a tick saw it grow.
         wake_at: When it must be looked at again even if no file changed, seconds
-            since the epoch; None for never, 0 for news not reported yet.
+            since the epoch; None for never, 0 for news not reported yet, infinite
+            while the config leaves it out.
         rid: Its last report.
         status: As last told.
         headline: As last told.
@@ -385,7 +387,7 @@ class State:
                 self._must_seal = True
                 return False
             journal = f"{self.path}-journal"
-            if os.path.exists(journal) and os.path.getsize(journal):
+            if _is_hot(journal):
                 raise _damaged(self.path, f"{journal} is not its own")
             if self._seal.fits():
                 return True
@@ -567,6 +569,12 @@ class State:
             for name, found in folder.files.items()
             if found.format or found.signature.size < TRACKED_BELOW
         ]
+        # A checkpoint that is written over in place moves no folder's time.
+        tracked += [
+            (name, Signature(size, mtime_ns, ANY, ANY))
+            for name, (size, mtime_ns) in folder.weights.items()
+            if name not in MODEL_DIRS
+        ]
         stats = struct.pack(
             f"<{3 + 4 * len(tracked)}q",
             folder.mtime_ns,
@@ -651,6 +659,11 @@ class State:
             f"SELECT {_RUN_COLUMNS} FROM runs WHERE gone_at IS NULL ORDER BY path"
         ):
             yield _run_row(row)
+
+    def run_paths(self) -> list[str]:
+        """Return the paths of all runs that folders belong to, wanted or not."""
+        query = "SELECT DISTINCT run FROM listings WHERE run IS NOT NULL"
+        return [os.fsdecode(row[0]) for row in self._db.execute(query)]
 
     def run_count(self) -> int:
         """Return how many runs are known."""
@@ -888,6 +901,18 @@ def _folder(path: str, stats: bytes, listing: bytes) -> Folder:
         weights={_from_text(name): value for name, value in found.weights.items()},
         problems=found.problems,
     )
+
+
+def _is_hot(journal: str) -> bool:
+    """Return whether SQLite would play *journal* into the state.
+
+    One whose writer was killed before it was synced begins with zeros and is ignored.
+    """
+    try:
+        with open(journal, "rb") as file:
+            return file.read(1) not in (b"", b"\0")
+    except FileNotFoundError:
+        return False
 
 
 def _signed(inode: int) -> int:

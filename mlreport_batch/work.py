@@ -176,16 +176,17 @@ def _read(task: RunTask, settings: ReadSettings, bulk: Bulk | None) -> Finding:
     has_grown = task.has_grown or (
         task.seen is not None and _points(task.seen) < _points(state)
     )
-    alerts = find_alerts(
+    find = partial(
+        find_alerts,
         view,
-        changes,
-        settings.rules,
+        rules=settings.rules,
         goals=wishes.goals,
         expect={**wishes.expect, **view.expect},
         now=now,
         has_grown=has_grown,
         language=wishes.language,
     )
+    alerts = find(changes)
     told = task.reported.alerts if task.reported else {}
     due = due_alerts(alerts, told, settings.rules, now)
     kinds = changes.kinds + (("alerts",) if due else ())
@@ -217,10 +218,14 @@ def _read(task: RunTask, settings: ReadSettings, bulk: Bulk | None) -> Finding:
     # A clock that was set back must not hold up reports until it has caught up.
     if last <= now < waits_until and not task.is_wanted:
         return replace(finding, wake_at=waits_until)
+    if task.base is not task.reported:
+        # The mail that this one supersedes told of changes that nobody has read.
+        changes = compare(view, task.base)
+        alerts = find(changes)
     report = describe(
         view,
         task.base,
-        changes if task.base is task.reported else compare(view, task.base),
+        changes,
         alerts,
         status=status,
         wishes=wishes,
@@ -228,7 +233,16 @@ def _read(task: RunTask, settings: ReadSettings, bulk: Bulk | None) -> Finding:
             task.rid, run.name, task.project, _local(settings.timezone, now)
         ),
     )
-    return replace(finding, report=report, snapshot=snapshot)
+    wake_at = _wake_at(
+        view, state, alerts, snapshot.alerts, settings, has_grown=has_grown
+    )
+    return replace(
+        finding,
+        alerts=tuple(alert.text for alert in alerts),
+        report=report,
+        snapshot=snapshot,
+        wake_at=wake_at,
+    )
 
 
 def _points(state: RunState) -> int:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -98,7 +99,7 @@ def test_chunks_do_not_matter(points: Points, cuts: list[int]):
         whole.add(*point)
     known: dict[str, MetricSummary] = {}
     edges = [0, *sorted(min(cut, len(points)) for cut in cuts), len(points)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         fold = LogFold(known)
         for point in points[start:end]:
             fold.add(*point)

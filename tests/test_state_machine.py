@@ -286,8 +286,8 @@ def bare(state: RunState) -> list[str]:
     for log in state.logs.values():
         signature = replace(log.signature, ctime_ns=0, inode=0)
         memory = {key: value for key, value in sorted(log.memory.items()) if value}
-        log = replace(log, signature=signature, restarts=0, memory=memory)
-        parts += [f"{f.name}={getattr(log, f.name)!r}" for f in fields(log)]
+        plain = replace(log, signature=signature, restarts=0, memory=memory)
+        parts += [f"{f.name}={getattr(plain, f.name)!r}" for f in fields(plain)]
     return parts
 
 

@@ -344,7 +344,7 @@ steps = st.one_of(
 
 @settings(max_examples=400)
 @given(st.lists(steps, max_size=14))
-def test_whatever_happens_to_a_log_its_lines_are_read_once(
+def test_whatever_happens_to_a_log_its_lines_are_read_once(  # noqa: C901
     tmp_path_factory: pytest.TempPathFactory, operations: list[tuple[str, object]]
 ):
     path = tmp_path_factory.getbasetemp() / "model.log"

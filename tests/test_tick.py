@@ -1,0 +1,819 @@
+"""Ticks of the whole program, on run directories as frameworks leave them."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from ticking import MAIL, RUNS, Desk
+
+CSV = "step,loss\n1,0.5\n2,0.25\n"
+LIGHTNING = RUNS / "lightning_basic"
+
+
+# -- first, second, and what is new -----------------------------------------------
+
+
+def test_a_first_tick_reports_and_a_second_does_nothing_at_all(desk: Desk):
+    desk.copy(LIGHTNING / "tree")
+    time.sleep(0.1)  # what was written just now is looked at again
+    first = desk.report()
+    assert first.code == 0
+    assert "val_loss" in first.out
+    [mail] = desk.mails()
+    kinds = [part.get_content_type() for part in mail.walk()]
+    assert {"text/plain", "text/html", "application/pdf"} <= set(kinds)
+    before = desk.everything()
+    second = desk.report()
+    assert (second.code, second.out, second.err) == (0, "", "")
+    assert desk.everything() == before
+    assert (desk.out / "index.html").exists()
+    assert len(list((desk.out / "reports").iterdir())) == 1
+
+
+def test_only_the_run_that_grew_is_reported_again(desk: Desk):
+    for name in "abc":
+        desk.put(f"{name}/metrics.csv", CSV)
+    assert desk.report("--json").json["sent"] == 3
+    desk.mails()
+    desk.append("b/metrics.csv", "3,0.125\n")
+    said = desk.report("--json").json
+    [run] = said["runs"]
+    assert (run["name"], run["news"], run["new_points"]) == ("b", ["metrics"], 1)
+    [text] = desk.texts()
+    assert "loss 0.125, down 50.0 % since the last report" in text
+
+
+def test_a_new_checkpoint_is_news(desk: Desk):
+    desk.put("a/metrics.csv", CSV)
+    desk.report()
+    desk.put("a/checkpoints/epoch=1.ckpt", "x" * 100)
+    [run] = desk.report("--json").json["runs"]
+    assert run["news"] == ["checkpoints"]
+    assert not desk.report("--json").json["runs"]
+
+
+def test_a_checkpoint_written_over_in_place_is_news(desk: Desk):
+    desk.put("a/metrics.csv", CSV)
+    file = desk.put("a/checkpoints/best.pt", "x" * 100)
+    desk.report()
+    with file.open("r+") as stream:
+        stream.write("y" * 120)
+    [run] = desk.report("--json").json["runs"]
+    assert run["news"] == ["checkpoints"]
+
+
+def test_a_changed_hyperparameter_is_news_and_an_alert(desk: Desk):
+    desk.put("a/metrics.csv", CSV)
+    desk.put("a/hparams.yaml", "lr: 0.1\n")
+    desk.report()
+    desk.put("a/hparams.yaml", "lr: 0.2\n", age_s=400)
+    [run] = desk.report("--json").json["runs"]
+    assert run["news"] == ["hparams", "alerts"]
+    assert run["alerts"] == ["lr changed from 0.1 to 0.2"]
+    assert not desk.report("--json").json["runs"]
+
+
+def test_what_the_owner_intended_is_compared(desk: Desk):
+    desk.put("a/metrics.csv", CSV)
+    desk.put("a/hparams.yaml", "lr: 1.0e-3\nbs: 32\n")
+    desk.put("a/intent.yaml", "purpose: to see\nexpect: {lr: 0.001, bs: 64, wd: 0}\n")
+    [run] = desk.report("--json").json["runs"]
+    assert run["alerts"] == [
+        "bs is 32, intended 64",
+        "wd was intended to be 0, but the run states no such parameter",
+    ]
+    [text] = desk.texts()
+    assert "to see" in text
+    assert "2 of 3 intended hyperparameters are not as intended." in text
+
+
+@pytest.mark.parametrize("case", ["lightning_basic", "lightning_sparse"])
+def test_a_training_is_reported_as_it_goes(desk: Desk, case: str):
+    source = RUNS / case
+    truths = json.loads((source / "snapshots" / "truth.json").read_text())
+    known: dict[str, int] = {}
+    for number, truth in enumerate(truths):
+        for folder in desk.runs.iterdir():
+            shutil.rmtree(folder)
+        desk.copy(source / "snapshots" / truth["snapshot"])
+        said = desk.report("--json").json
+        [wanted] = truth["runs"]
+        counts = {name: m["count"] for name, m in wanted["metrics"].items()}
+        gained = sum(counts.values()) - sum(known.values())
+        if gained:
+            [run] = said["runs"]
+            assert run["new_points"] == gained, number
+            assert "metrics" in run["news"]
+        known = counts
+        assert not desk.report("--json").json["runs"]
+    assert_equal_to_truth(desk, truths[-1]["runs"][0])
+
+
+def assert_equal_to_truth(desk: Desk, wanted: dict):
+    [run] = desk.run("inspect", desk.runs, "--json").json["runs"]
+    for name, truth in wanted["metrics"].items():
+        found = run["metrics"][name]
+        for key, value in truth.items():
+            assert found[key] == pytest.approx(value), (name, key)
+
+
+def test_half_a_rewrite_is_never_reported(desk: Desk):
+    """Lightning truncates metrics.csv and writes it anew when a column appears."""
+    name = "lightning_logs/version_0/metrics.csv"
+    snapshots = LIGHTNING / "snapshots"
+    desk.copy(snapshots / "0001")
+    before = (snapshots / "0001" / name).read_bytes()
+    after = (snapshots / "0002" / name).read_bytes()
+    assert not after.startswith(before)
+    now = time.time()
+    desk.tick(None, now)
+    counts = seen_counts(desk)
+    for cut in range(0, len(after), 37):
+        now += 0.01
+        file = desk.runs / name
+        file.write_bytes(after[:cut])
+        os.utime(file, ns=(int(now * 1e9), int(now * 1e9)))
+        summary = desk.tick(None, now + 0.001)
+        found = seen_counts(desk)
+        assert all(found.get(key, 0) >= count for key, count in counts.items()), cut
+        for run in summary.runs:
+            assert run.new_points > 0
+            assert not run.problems
+        counts = found
+    (desk.runs / name).write_bytes(after)
+    summary = desk.tick(None, now + 10)
+    assert seen_counts(desk) == {"lr-Adam": 1, "train_loss": 8, "val_acc": 1,
+                                 "val_loss": 1, **extra(seen_counts(desk))}  # fmt: skip
+    assert not desk.tick(None, now + 20).runs
+
+
+def extra(counts: dict[str, int]) -> dict[str, int]:
+    known = {"lr-Adam", "train_loss", "val_acc", "val_loss"}
+    return {key: count for key, count in counts.items() if key not in known}
+
+
+def seen_counts(desk: Desk) -> dict[str, int]:
+    from mlreport_batch.state import State
+    from mlreport_batch.view import view_of
+
+    state = State(str(desk.out))
+    try:
+        [row] = state.runs()
+        seen = state.seen(row.path)
+        assert seen is not None
+        return {name: m.count for name, m in view_of(seen).metrics.items()}
+    finally:
+        state.close()
+
+
+def test_a_log_begun_anew_is_believed_once_it_is_quiet(desk: Desk):
+    desk.put("a/metrics.csv", "step,loss\n" + "".join(f"{i},1\n" for i in range(9)))
+    now = time.time()
+    desk.tick(None, now)
+    file = desk.put("a/metrics.csv", "step,loss\n0,7\n", age_s=0)
+    assert not desk.tick(None, file.stat().st_mtime + 0.5).runs
+    desk.mails()
+    [run] = desk.tick(None, file.stat().st_mtime + 5).runs
+    assert run.new_points == 1
+    assert "Log restarted" in desk.texts()[0]
+    desk.append("a/metrics.csv", "1,6\n2,5\n1,4\n", age_s=-60)
+    desk.tick(None, now + 200)
+    [text] = desk.texts()
+    assert "Log restarted" in text
+    assert "written before a resume" in text
+
+
+# -- what cannot be read ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "problem"),
+    [
+        ("metrics_garbage.csv", bytes(range(256)) * 20, "not read"),
+        ("hparams.yaml", b"lr: [1,\nx: {", "hparams.yaml"),
+        ("trainer_state.json", b'{"log_history": [{"loss": 1', "trainer_state.json"),
+    ],
+)
+def test_what_cannot_be_read_is_named_beside_what_can(
+    desk: Desk, name: str, data: bytes, problem: str
+):
+    desk.put("a/metrics.csv", CSV)
+    desk.put(f"a/{name}", data)
+    said = desk.report("--json")
+    [run] = said.json["runs"]
+    assert said.code == 0
+    assert any(problem in text for text in run["problems"]), run
+    [text] = desk.texts()
+    assert "0.25" in text
+    assert name in text
+    assert desk.report("--json").json["runs"] == []
+
+
+@pytest.mark.parametrize("data", [b"", b"step,loss\n", b"step,loss"])
+def test_a_file_without_rows_is_no_problem(desk: Desk, data: bytes):
+    desk.put("a/metrics.csv", data)
+    desk.put("a/hparams.yaml", "lr: 0.1\n")
+    [run] = desk.report("--json").json["runs"]
+    assert run["problems"] == []
+    assert run["new_points"] == 0
+    assert desk.report("--json").json["runs"] == []
+    desk.put("a/metrics.csv", CSV, age_s=300)
+    [run] = desk.report("--json").json["runs"]
+    assert run["new_points"] == 2
+
+
+def test_a_log_that_became_a_link_is_named(desk: Desk):
+    desk.put("a/metrics.csv", CSV)
+    desk.put("a/hparams.yaml", "lr: 0.1\n")
+    desk.report()
+    file = desk.runs / "a/metrics.csv"
+    file.unlink()
+    file.symlink_to(desk.folder / "elsewhere")
+    said = desk.report("--json")
+    assert said.code == 0
+    [run] = said.json["runs"]
+    assert run["problems"] == ["metrics.csv: is a symlink; not opened"]
+    assert not desk.report("--json").json["runs"]
+
+
+def test_strange_values_break_nothing(desk: Desk):
+    desk.put("a/metrics.csv", "step,loss\n1,nan\n2,inf\n9" + "9" * 400 + ",1\n")
+    desk.put(
+        "a/hparams.json",
+        '{"n": NaN, "i": Infinity, "s": "a\\ud800b", "big": 1' + "0" * 500 + "}",
+    )
+    desk.put("b/log.jsonl", '{"step": 1, "lo\\ud800ss": 1, "x\\n<b>": 2}\n')
+    said = desk.report("--json")
+    assert said.code == 0
+    assert len(said.json["runs"]) == 2
+    assert desk.report("--json").json["runs"] == []
+
+
+def test_names_of_any_script_and_no_script_are_reported(desk: Desk):
+    desk.put("실험 1/학습/metrics.csv", "step,손실\n1,0.5\n")
+    odd = os.fsencode(desk.runs) + b"/bad\xff\xfe"
+    os.mkdir(odd)
+    for name in (b"m\xff.csv", b"m\xfe.csv"):
+        with open(odd + b"/" + name, "wb") as file:
+            file.write(CSV.encode() + b"3,1\n" * (name == b"m\xfe.csv"))
+        os.utime(odd + b"/" + name, (time.time() - 600,) * 2)
+    said = desk.report("--json")
+    assert said.code == 0
+    assert [run["name"] for run in said.json["runs"]] == ["bad��", "실험 1/학습"]
+    subjects = [str(mail["Subject"]) for mail in desk.mails()]
+    assert any("실험 1/학습" in subject for subject in subjects)
+    assert desk.report("--json").json["runs"] == []
+    assert desk.run("inspect", desk.runs).code == 0
+    assert desk.run("inspect", desk.runs, "--json").code == 0
+
+
+# -- what is asked for ----------------------------------------------------------------
+
+
+def test_only_keeps_the_news_of_others(desk: Desk):
+    desk.put("a/metrics.csv", CSV)
+    desk.put("b/metrics.csv", CSV)
+    for name, args in (("a", ("--only", "a")), ("b", ())):
+        [run] = desk.report("--json", *args).json["runs"]
+        assert run["name"] == name
+
+
+def test_all_reports_every_run_again(desk: Desk):
+    desk.put("a/metrics.csv", CSV)
+    desk.put("b/metrics.csv", CSV)
+    desk.report()
+    assert len(desk.mails()) == 2
+    said = desk.report("--all", "--json").json
+    assert [run["news"] for run in said["runs"]] == [[], []]
+    assert len(desk.mails()) == 2
+
+
+def test_a_dry_run_says_what_it_would_do_and_changes_nothing(desk: Desk):
+    desk.put("a/metrics.csv", CSV)
+    said = desk.report("--dry-run", "--json")
+    assert [run["news"] for run in said.json["runs"]] == [["metrics"]]
+    assert [run["rid"] for run in said.json["runs"]] == [None]
+    assert not desk.out.exists()
+    desk.report()
+    desk.append("a/metrics.csv", "3,1\n")
+    before = desk.everything()
+    said = desk.report("--dry-run")
+    assert "a" in said.out
+    assert desk.everything() == before
+    assert desk.report("--json").json["sent"] == 1
+
+
+def test_json_has_the_promised_shape(desk: Desk):
+    desk.put("a/metrics.csv", CSV)
+    said = desk.report("--json").json
+    assert list(said) == ["runs", "sent", "owed", "dead", "problems", "seconds"]
+    [run] = said["runs"]
+    assert list(run) == [
+        "name", "status", "news", "new_points", "rid", "problems", "alerts",
+    ]  # fmt: skip
+    assert len(run["rid"]) == 26
+    assert all(isinstance(value, float) for value in said["seconds"].values())
+    said = desk.report("--json").json
+    del said["seconds"]
+    assert said == {"runs": [], "sent": 0, "owed": 0, "dead": 0, "problems": []}
+
+
+def test_a_summary_is_written_as_markdown(desk: Desk):
+    desk.put("a|b<x>/metrics.csv", "step,loss\n1,nan\n")
+    file = desk.folder / "summary.md"
+    assert desk.report("--summary", file).code == 0
+    text = file.read_text()
+    assert text.startswith("## Training report")
+    assert r"a\|b\<x\>" in text
+    said = desk.report("--summary", "-", "--all")
+    assert said.out.startswith("## Training report")
+    said = desk.report("--summary", desk.folder / "no" / "such", "--all")
+    assert said.code == 2
+    assert "cannot be written" in said.err
+
+
+def test_fail_on_is_met_by_alerts_and_problems(desk: Desk):
+    desk.put("a/metrics.csv", "step,loss\n1,0.5\n2,nan\n")
+    assert desk.report("--fail-on", "problem").code == 0
+    desk.put("b/metrics.csv", CSV)
+    assert desk.report("--fail-on", "alert").code == 0
+    said = desk.report("--fail-on", "alert", "--all")
+    assert said.code == 4
+    assert "--fail-on alert" in said.err
+    desk.put("b/hparams.yaml", "a: [\n")
+    assert desk.report("--fail-on", "problem").code == 4
+
+
+def test_another_live_tick_is_left_alone(desk: Desk):
+    from mlreport_batch.state import Lock
+
+    desk.put("a/metrics.csv", CSV)
+    desk.out.mkdir()
+    lock = Lock(str(desk.out))
+    try:
+        said = desk.report()
+        assert said.code == 0
+        assert len(said.err.splitlines()) == 1
+        assert desk.report("-q").err == ""
+    finally:
+        lock.release()
+    assert desk.report("--json").json["sent"] == 1
+
+
+def test_a_run_can_be_the_path_itself(desk: Desk):
+    desk.put("mine/metrics.csv", CSV)
+    said = desk.run("run", desk.runs / "mine", "--out", desk.out, "--json").json
+    assert [run["name"] for run in said["runs"]] == ["mine"]
+
+
+def test_our_own_folder_below_the_root_is_not_entered(desk: Desk):
+    desk.put("a/metrics.csv", CSV)
+    out = desk.runs / "mlreport-out"
+    said = desk.run("run", desk.runs, "--out", out, "--json").json
+    assert [run["name"] for run in said["runs"]] == ["a"]
+    (out / "metrics.csv").write_text(CSV)
+    assert desk.run("run", desk.runs, "--out", out, "--json").json["runs"] == []
+
+
+def test_wrong_calls_say_what_was_meant(desk: Desk):
+    assert desk.run("run", desk.folder / "none").code == 2
+    said = desk.run("run", desk.runs, "--jsn")
+    assert said.code == 2
+    assert "--json" in said.err
+    said = desk.run("rum")
+    assert said.code == 2
+    assert "run" in said.err
+    config = desk.folder / "bad.yaml"
+    config.write_text("run: []\nmail: {vai: smtp}\n")
+    said = desk.run("run", "-c", config)
+    assert said.code == 78
+    assert "runs" in said.err
+    assert "via" in said.err
+
+
+# -- which mails ----------------------------------------------------------------------
+
+
+def test_many_runs_share_a_digest_beyond_the_limit(desk: Desk):
+    for number in range(5):
+        desk.put(f"r{number}/metrics.csv", CSV)
+    config = desk.config(f"mail: {{{MAIL}, max_per_tick: 2}}\n")
+    assert desk.run("run", "-c", config).code == 0
+    mails = desk.mails()
+    assert len(mails) == 3
+    [digest] = [mail for mail in mails if "3 runs" in str(mail["Subject"])]
+    body = digest.get_body(("plain",))
+    assert body is not None
+    for name in ("r2", "r3", "r4"):
+        assert name in body.get_content()
+    said = desk.run("run", "-c", config)
+    assert (said.code, said.out, said.err) == (0, "", "")
+    assert desk.mails() == []
+
+
+def test_a_digest_holds_all_runs_of_a_tick(desk: Desk):
+    for name in "ab":
+        desk.put(f"{name}/metrics.csv", CSV)
+    config = desk.config(f"mail: {{{MAIL}, digest: true}}\n")
+    desk.run("run", "-c", config)
+    assert len(desk.mails()) == 1
+    desk.append("a/metrics.csv", "3,1\n")
+    desk.run("run", "-c", config)
+    [mail] = desk.mails()
+    assert "a" in str(mail["Subject"])
+
+
+def test_runs_of_another_root_go_to_their_own_people(desk: Desk):
+    desk.put("a/metrics.csv", CSV)
+    config = desk.config(runs=", to: [team@lab.example]")
+    desk.put("a/intent.yaml", "to: [boss@lab.example, thief@evil.example]\n")
+    desk.run("run", "-c", config)
+    [mail] = desk.mails()
+    assert "team@lab.example" in mail["To"]
+    assert "boss@lab.example" in mail["To"]
+    assert "thief" not in mail["To"]
+    assert "me@lab" not in mail["To"]
+
+
+def test_reports_keep_the_distance_asked_for(desk: Desk):
+    desk.put("a/metrics.csv", CSV)
+    config = desk.config("report: {every: 6h}\n")
+    now = time.time()
+    assert desk.tick(config, now).sent == 1
+    desk.append("a/metrics.csv", "3,0.2\n")
+    assert desk.tick(config, now + 60).sent == 0
+    desk.append("a/metrics.csv", "4,0.1\n", age_s=400)
+    assert desk.tick(config, now + 3600).sent == 0
+    summary = desk.tick(config, now + 6 * 3600 + 1)
+    assert summary.sent == 1
+    assert summary.runs[0].new_points == 2
+
+
+def test_old_runs_are_recorded_when_first_seen(desk: Desk):
+    desk.put("old/metrics.csv", CSV, age_s=8 * 86400)
+    desk.put("new/metrics.csv", CSV)
+    config = desk.config()
+    assert desk.run("run", "-c", config).code == 0
+    assert len(desk.mails()) == 1
+    desk.append("old/metrics.csv", "3,0.125\n")
+    desk.run("run", "-c", config)
+    [text] = desk.texts()
+    assert "old" in text
+    assert "down 50.0 %" in text
+
+
+def test_a_baseline_sends_nothing_and_counts_as_reported(desk: Desk):
+    desk.put("a/metrics.csv", CSV)
+    config = desk.config()
+    assert desk.run("baseline", "-c", config).code == 0
+    assert desk.mails() == []
+    said = desk.run("run", "-c", config)
+    assert (said.code, said.out, said.err) == (0, "", "")
+    desk.append("a/metrics.csv", "3,0.125\n")
+    desk.run("run", "-c", config)
+    assert "down 50.0 %" in desk.texts()[0]
+
+
+def test_excluded_runs_appear_when_the_config_takes_them_in(desk: Desk):
+    desk.put("a/metrics.csv", CSV)
+    desk.put("debug/metrics.csv", CSV)
+    config = desk.config(runs=", exclude: [debug]")
+    desk.run("run", "-c", config)
+    assert len(desk.mails()) == 1
+    desk.config()
+    desk.run("run", "-c", config)
+    [text] = desk.texts()
+    assert "debug" in text
+
+
+def test_what_happened_to_an_excluded_run_is_told_when_it_is_back(desk: Desk):
+    desk.put("a/metrics.csv", CSV)
+    desk.put("b/metrics.csv", CSV)
+    config = desk.config()
+    desk.run("run", "-c", config)
+    desk.config(runs=", exclude: [b]")
+    desk.append("b/metrics.csv", "3,0.125\n")
+    desk.mails()
+    desk.run("run", "-c", config)
+    assert desk.mails() == []
+    desk.config()
+    desk.run("run", "-c", config)
+    [text] = desk.texts()
+    assert "down 50.0 %" in text
+
+
+# -- outages ----------------------------------------------------------------------
+
+
+def test_after_an_outage_there_is_one_mail_a_run_about_all_of_it(desk: Desk):
+    for name in "ab":
+        desk.put(f"{name}/metrics.csv", "step,loss\n1,8.0\n")
+        desk.put(f"{name}/hparams.yaml", "lr: 0.1\n")
+    config = desk.config()
+    now = time.time()
+    assert desk.tick(config, now).sent == 2
+    desk.mails()
+    desk.answer(75)
+    for number in range(2, 8):
+        now += 3600
+        desk.append(
+            "a/metrics.csv", f"{number},{8.0 / number}\n", age_s=-now + time.time()
+        )
+        if number == 3:
+            desk.put("a/hparams.yaml", "lr: 0.2\n", age_s=300)
+            desk.append("b/metrics.csv", "2,4.0\n")
+        summary = desk.tick(config, now)
+        assert summary.exit_code == 75
+        assert summary.owed == (1 if number < 3 else 2)
+    desk.answer(0)
+    summary = desk.tick(config, now + 7200)
+    assert summary.exit_code == 0
+    assert (summary.sent, summary.owed) == (2, 0)
+    a, b = desk.texts()
+    assert "loss 1.1429, down 85.7 % since the last report" in a
+    assert "lr changed from 0.1 to 0.2" in a
+    assert "loss 4, down 50.0 % since the last report" in b
+    assert not desk.tick(config, now + 9000).runs
+
+
+def test_a_digest_of_an_outage_is_superseded_as_a_whole(desk: Desk):
+    for name in "ab":
+        desk.put(f"{name}/metrics.csv", "step,loss\n1,8.0\n")
+    config = desk.config(f"mail: {{{MAIL}, digest: true}}\n")
+    now = time.time()
+    desk.tick(config, now)
+    desk.mails()
+    desk.answer(75)
+    desk.append("a/metrics.csv", "2,4.0\n")
+    desk.append("b/metrics.csv", "2,2.0\n")
+    assert desk.tick(config, now + 3600).owed == 1
+    desk.append("a/metrics.csv", "3,1.0\n", age_s=300)
+    summary = desk.tick(config, now + 7200)
+    assert summary.owed == 1
+    desk.answer(0)
+    assert desk.tick(config, now + 14400).sent == 1
+    [text] = desk.texts()
+    assert "down 87.5 %" in text
+    assert "down 75.0 %" in text
+
+
+def test_a_superseded_digest_loses_nothing_of_a_run_left_out_by_only(desk: Desk):
+    for name in "ab":
+        desk.put(f"{name}/metrics.csv", "step,loss\n1,8.0\n")
+    config = desk.config(f"mail: {{{MAIL}, digest: true}}\n")
+    now = time.time()
+    desk.answer(75)
+    assert desk.tick(config, now).owed == 1
+    desk.append("a/metrics.csv", "2,4.0\n")
+    desk.answer(0)
+    desk.tick(config, now + 7200, only="a")
+    desk.tick(config, now + 14400)
+    text = "\n".join(desk.texts())
+    assert "loss 4" in text
+    assert "loss 8" in text
+
+
+def test_a_run_that_vanished_stays_in_the_owed_digest(desk: Desk):
+    for name in "ab":
+        desk.put(f"{name}/metrics.csv", "step,loss\n1,8.0\n")
+    config = desk.config(f"mail: {{{MAIL}, digest: true}}\n")
+    now = time.time()
+    desk.answer(75)
+    assert desk.tick(config, now).owed == 1
+    desk.append("a/metrics.csv", "2,4.0\n")
+    shutil.rmtree(desk.runs / "b")
+    desk.answer(0)
+    desk.tick(config, now + 7200)
+    desk.tick(config, now + 14400)
+    text = "\n".join(desk.texts())
+    assert "loss 4" in text
+    assert "loss 8" in text
+
+
+def test_a_refused_mail_is_kept_until_somebody_decides(desk: Desk):
+    desk.put("a/metrics.csv", CSV)
+    config = desk.config()
+    desk.answer(65)
+    said = desk.run("run", "-c", config)
+    assert said.code == 75
+    assert "retry" in said.err
+    assert desk.run("run", "-c", config).code == 0
+    status = desk.run("status", "-c", config, "--json").json
+    [dead] = status["dead"]
+    assert status["owed"] == []
+    assert "a" in desk.run("status", "-c", config).out
+    desk.answer(0)
+    assert desk.run("retry", "-c", config, "nothing").code == 2
+    assert desk.run("retry", "-c", config).code == 0
+    assert desk.run("run", "-c", config).code == 0
+    assert len(desk.mails()) == 1
+    assert desk.run("drop", "-c", config, dead["rid"]).code == 2
+
+
+def test_a_dropped_mail_counts_as_told(desk: Desk):
+    desk.put("a/metrics.csv", CSV)
+    config = desk.config()
+    desk.answer(75)
+    desk.run("run", "-c", config)
+    [owed] = desk.run("status", "-c", config, "--json").json["owed"]
+    assert desk.run("drop", "-c", config, owed["rid"]).code == 0
+    desk.answer(0)
+    said = desk.run("run", "-c", config)
+    assert (said.code, said.out, said.err) == (0, "", "")
+    assert desk.mails() == []
+    assert list((desk.out / "spool" / "new").iterdir()) == []
+
+
+def test_a_mail_that_vanished_from_the_spool_is_made_anew(desk: Desk):
+    desk.put("a/metrics.csv", CSV)
+    config = desk.config()
+    desk.answer(75)
+    desk.run("run", "-c", config)
+    for mail in (desk.out / "spool" / "new").iterdir():
+        mail.unlink()
+    desk.answer(0)
+    said = desk.run("run", "-c", config)
+    assert said.code == 74
+    assert desk.run("run", "-c", config).code == 0
+    [text] = desk.texts()
+    assert "loss 0.25" in text
+
+
+# -- what happens to folders -----------------------------------------------------------
+
+
+def test_an_unreadable_root_keeps_all_that_is_known(desk: Desk):
+    desk.put("a/metrics.csv", CSV)
+    config = desk.config()
+    desk.run("run", "-c", config)
+    desk.mails()
+    desk.runs.rename(desk.folder / "away")
+    said = desk.run("run", "-c", config)
+    assert said.code != 0
+    assert str(desk.runs) in said.err
+    assert desk.run("status", "-c", config, "--json").json["runs"] == 1
+    (desk.folder / "away").rename(desk.runs)
+    said = desk.run("run", "-c", config)
+    assert (said.code, said.out, said.err) == (0, "", "")
+    desk.append("a/metrics.csv", "3,0.125\n")
+    desk.run("run", "-c", config)
+    assert "down 50.0 %" in desk.texts()[0]
+
+
+def test_a_deleted_run_is_forgotten_and_a_renamed_one_is_a_new_run(desk: Desk):
+    desk.put("a/metrics.csv", CSV)
+    desk.put("b/metrics.csv", CSV)
+    desk.report()
+    shutil.rmtree(desk.runs / "a")
+    said = desk.report()
+    assert (said.code, said.out) == (0, "")
+    (desk.runs / "b").rename(desk.runs / "c")
+    assert [run["name"] for run in desk.report("--json").json["runs"]] == ["c"]
+    assert desk.run("status", "--out", desk.out, "--json").json["runs"] == 1
+
+
+def test_a_run_that_is_there_again_goes_on(desk: Desk):
+    desk.put("a/metrics.csv", CSV)
+    desk.put("b/metrics.csv", CSV)
+    desk.report()
+    (desk.runs / "a").rename(desk.folder / "a")
+    desk.report()
+    (desk.folder / "a").rename(desk.runs / "a")
+    assert desk.report("--json").json["runs"] == []
+
+
+def test_moved_logs_make_another_folder_the_run(desk: Desk):
+    desk.put("a/metrics.csv", CSV)
+    desk.report()
+    (desk.runs / "a" / "version_0").mkdir()
+    (desk.runs / "a" / "metrics.csv").rename(
+        desk.runs / "a" / "version_0" / "metrics.csv"
+    )
+    said = desk.report("--json").json
+    assert [run["name"] for run in said["runs"]] == ["a/version_0"]
+
+
+# -- time alone ----------------------------------------------------------------------
+
+
+def test_a_run_that_stops_writing_is_told_once(desk: Desk):
+    desk.put("a/metrics.csv", CSV)
+    config = desk.config("alerts: {stall: 1h}\n")
+    now = time.time()
+    desk.tick(config, now)
+    desk.append("a/metrics.csv", "3,0.1\n", age_s=0)
+    desk.tick(config, now + 10)
+    desk.mails()
+    assert not desk.tick(config, now + 1800).runs
+    [run] = desk.tick(config, now + 3700).runs
+    assert (run.status, run.news) == ("stalled", ("alerts",))
+    assert not desk.tick(config, now + 90_000).runs
+
+
+def test_nan_is_reminded_of_once_a_day(desk: Desk):
+    desk.put("a/metrics.csv", "step,loss\n1,nan\n", age_s=0)
+    config = desk.config("alerts: {stall: null}\n")
+    now = time.time()
+    assert desk.tick(config, now).sent == 1
+    assert desk.tick(config, now + 80_000).sent == 0
+    assert desk.tick(config, now + 86_500).sent == 1
+    assert not due_runs(desk, now + 86_600)
+    assert desk.tick(config, now + 86_600).sent == 0
+    assert desk.tick(config, now + 2 * 86_500).sent == 1
+
+
+def due_runs(desk: Desk, now: float) -> list[str]:
+    from mlreport_batch.state import State
+
+    state = State(str(desk.out))
+    try:
+        return state.due_runs(now)
+    finally:
+        state.close()
+
+
+def test_an_unfinished_last_line_is_used_after_an_hour(desk: Desk):
+    desk.put("a/metrics.csv", CSV + "3,0.125", age_s=60)
+    now = time.time()
+    assert desk.tick(None, now).runs[0].new_points == 2
+    assert not desk.tick(None, now + 1800).runs
+    assert desk.tick(None, now + 3700).runs[0].new_points == 1
+    assert not desk.tick(None, now + 9000).runs
+
+
+# -- as cron does it --------------------------------------------------------------------
+
+PROBE = """
+import sys
+from mlreport_batch.cli import main
+code = main(sys.argv[1:])
+heavy = {"pandas", "numpy", "jinja2", "plutoprint", "css_inline", "googleapiclient",
+         "google", "email", "requests", "yaml", "msgspec", "tenacity", "smtplib"}
+print(sorted(heavy & set(sys.modules)), code)
+"""
+
+
+def test_a_tick_without_news_imports_nothing_heavy(desk: Desk):
+    desk.put("a/metrics.csv", CSV)
+    config = desk.config()
+    args = [sys.executable, "-c", PROBE, "run", "-c", str(config)]
+    time.sleep(0.1)
+    first = subprocess.run(args, capture_output=True, text=True, check=True)
+    assert "'email'" in first.stdout
+    second = subprocess.run(args, capture_output=True, text=True, check=True)
+    assert (second.stdout, second.stderr) == ("[] 0\n", "")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_output_fits_any_locale(desk: Desk, encoding: str):
+    desk.put("학습/metrics.csv", "step,손실\n1,0.5\n")
+    os.mkdir(os.fsencode(desk.runs) + b"/\xff")
+    (Path(os.fsdecode(os.fsencode(desk.runs) + b"/\xff")) / "metrics.csv").write_text(
+        CSV
+    )
+    for command in (
+        ["run", "--out", str(desk.out)],
+        ["inspect"],
+        ["inspect", "--json"],
+    ):
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "mlreport_batch",
+                command[0],
+                str(desk.runs),
+                *command[1:],
+            ],
+            env={"PYTHONIOENCODING": encoding, "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert b"0.5" in done.stdout or command[0] == "inspect"
+
+
+def test_sigterm_ends_a_tick_at_a_safe_point(desk: Desk):
+    for number in range(19):
+        desk.put(f"r{number}/metrics.csv", CSV)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mlreport_batch", "run", str(desk.runs), "--out",
+         str(desk.out)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    new = desk.out / "spool" / "new"
+    while process.poll() is None and not (new.exists() and any(new.iterdir())):
+        time.sleep(0.005)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 75, errors
+    said = desk.report("--json")
+    assert said.code == 0
+    assert len(desk.mails()) == 19
+    assert desk.report("--json").json["runs"] == []
