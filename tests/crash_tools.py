@@ -90,11 +90,19 @@ class Zygote:
         }
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
-        return int(self._read())
+        pid = int(self._read())
+        self._handle = os.pidfd_open(pid)
+        return pid
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        """Send a signal to the started tick, unless it has ended."""
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._handle, number)
 
     def wait(self) -> Ended:
         """Return how the started tick ended."""
         status = int(self._read())
+        os.close(self._handle)
         killed = os.WIFSIGNALED(status)
         code = None if killed else os.waitstatus_to_exitcode(status)
         return Ended(code, killed, self._output.read_text("utf-8", "replace"))
@@ -148,12 +156,15 @@ class Lab:
         folder: Where all of it lies.
         port: Of the SMTP server.
         more: Lines added to the config's ``mail`` table.
+        final_s: How long a tick waits for the server's last word.
     """
 
     folder: Path
     port: int
     more: str = ""
+    final_s: int = 5
     steps: Counter[str] = field(default_factory=Counter)
+    shift_s: float = 0.0
 
     def __post_init__(self) -> None:
         self.runs = self.folder / "runs"
@@ -172,7 +183,7 @@ mail:
 {self.more}
 alerts: {{stall: null}}
 smtp: {{host: 127.0.0.1, port: {self.port}, security: none, timeout_s: 5,
-  final_timeout_s: 5}}
+  final_timeout_s: {self.final_s}}}
 """
         )
         self.argv = [
@@ -189,6 +200,12 @@ smtp: {{host: 127.0.0.1, port: {self.port}, security: none, timeout_s: 5,
             self.steps[run] += 1
         with log.open("a") as file:
             file.write(lines)
+        self.touch(log)
+
+    def touch(self, log: Path) -> None:
+        """Date a log by the clock that the ticks go by."""
+        now = time.time() + self.shift_s
+        os.utime(log, (now, now))
 
     def saved(self, to: Path) -> None:
         """Keep all as it is now under *to*."""
