@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from itertools import pairwise
 
-from mlreport_batch.text import Scalar
+from mlreport_batch.text import Scalar, clean
 
 MASK = "***"
 
@@ -33,54 +33,90 @@ _VOCABULARY = frozenset(
 )
 _HASH_WORDS = frozenset(
     "commit sha sha1 sha256 md5 hash digest revision checksum fingerprint uuid id "
-    "guid version etag".split()
+    "guid version etag blob snapshot tree rev head build".split()
 )
 
+_ALONE = r"(?<![A-Za-z0-9])"  # `_` may stand before: run_AKIA…
 _SHAPES = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
-    r"|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"
-    r"|\bgh[pousr]_[A-Za-z0-9]{20,}"
-    r"|\bgithub_pat_[A-Za-z0-9_]{20,}"
-    r"|\bglpat-[A-Za-z0-9_-]{16,}"
-    r"|\bhf_[A-Za-z0-9]{16,}"
-    r"|\bxox[abeoprs]-[A-Za-z0-9-]{8,}"
-    r"|\bsk-[A-Za-z0-9_-]{16,}"
-    r"|\bAIza[0-9A-Za-z_-]{30,}"
-    r"|\bya29\.[0-9A-Za-z_-]{16,}"
-    r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)?"
-    r"|https://hooks\.[^\s\"']+",
+    rf"|{_ALONE}(?:AKIA|ASIA)[0-9A-Z]{{16}}(?![0-9A-Za-z])"
+    rf"|{_ALONE}gh[pousr]_[A-Za-z0-9]{{20,}}"
+    rf"|{_ALONE}github_pat_[A-Za-z0-9_]{{20,}}"
+    rf"|{_ALONE}glpat-[A-Za-z0-9_-]{{16,}}"
+    rf"|{_ALONE}hf_[A-Za-z0-9]{{16,}}"
+    rf"|{_ALONE}(?:xox[abeoprs]|xapp)-[A-Za-z0-9-]{{8,}}"
+    rf"|{_ALONE}sk-[A-Za-z0-9_-]{{16,}}"
+    rf"|{_ALONE}[sr]k_(?:live|test)_[A-Za-z0-9]{{16,}}"
+    rf"|{_ALONE}(?:npm_[A-Za-z0-9]{{30,}}|pypi-[A-Za-z0-9_-]{{30,}}|dapi[0-9a-f]{{32}})"
+    rf"|{_ALONE}SG\.[A-Za-z0-9_-]{{16,}}\.[A-Za-z0-9_-]{{16,}}"
+    rf"|{_ALONE}AIza[0-9A-Za-z_-]{{30,}}"
+    rf"|{_ALONE}ya29\.[0-9A-Za-z_-]{{16,}}"
+    rf"|{_ALONE}eyJ[A-Za-z0-9_-]{{8,}}\.[A-Za-z0-9_-]{{4,}}(?:\.[A-Za-z0-9_-]*)?"
+    rf"|{_ALONE}bot[0-9]{{8,12}}:[A-Za-z0-9_-]{{30,}}"
+    r"|https://hooks\.[^\s\"']+"
+    r"|https://discord(?:app)?\.com/api/webhooks/[^\s\"']+"
+    r"|https://[a-z0-9-]{1,60}\.webhook\.office\.com/[^\s\"']+",
     re.DOTALL,
 )
-_URL_USER = re.compile(r"(?<=://)[^\s/:\"']*:[^\s/\"']+(?=@)")
+_URL_USER = re.compile(
+    r"(?<=://)(?:[^\s/:\"'@]*:[^\s/\"']+|[A-Za-z0-9._~%-]{16,})(?=@)"
+)
 # Bounded by what stands before the word, not by a prefix pattern: a repeated
 # prefix makes a long row of dashes cost the square of its length.
 _ASSIGNED = re.compile(
-    r"(?i)(?<![a-z0-9])"
-    r"(?:password|passwd|secret|token|api[-_]?key|access[-_]?key|sig|signature)"
-    r"(?P<sign>\s{0,9}[=:]\s{0,9}|\s{1,9}(?=[^\s=:-]))"
-    r"(?:\"[^\"]*\"|'[^']*'|[^\s&,;\"']+)"
+    r"(?i)(?<![a-z0-9])(?P<word>"
+    r"password|passwd|passphrase|pwd|secret|token|credentials?|webhook"
+    r"|(?:api|access|account|private|secret|signing|auth)[-_]?(?:key|token)"
+    r"|sig|signature)"
+    r"(?P<sign>[\"']?\s{0,9}[=:]\s{0,9}|[\"'],\s{0,9}(?=[\"'])|\s{1,9}(?=[^\s=:-]))"
+    r"(?P<value>\"[^\"]*\"|'[^']*'|[^\s&,;\"']+)"
 )
 _OPTION = re.compile(r"(?:^|[\s\"'])--?[A-Za-z0-9_-]*\Z")
-_OPTION_MAX = 80
+_NAME_BEFORE = re.compile(r"[A-Za-z0-9_.-]*\Z")
+_BEFORE_MAX = 80
+_PLAIN_NUMBER = re.compile(
+    r"[\"']?[-+]?[0-9.]{1,12}(?:e[-+]?[0-9]{1,3})?[)\]}\"']{0,3}"
+)
 _BEARER = re.compile(r"(?i)\b(bearer)\s{1,9}(?=\S{0,200}[0-9=+/])[a-z0-9._~+/=-]{8,}")
 _BASIC = re.compile(r"(?i)\b(basic\s{1,9})([a-z0-9+/]{4,}={0,2})")
+_OPAQUE = re.compile(
+    r"(?<![\w./+-])(?:[0-9a-fA-F]{32,}|[A-Za-z0-9+/_-]{40,}={0,2})(?![\w./+=-])"
+)
 _HEX = re.compile(r"[0-9a-fA-F]{32,}")
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{40,}={0,2}")
 _KIND_CHANGES = re.compile(r"(?<=[a-z])[^a-z]|(?<=[A-Z])[^A-Z]|(?<=[0-9])[^0-9]")
 _LEAST_CHANGES = 0.33
 _MIN_DISTINCT = 12
+_LEAST = 8
 
 
-def redact_text(text: str) -> str:
-    """Return *text* with everything masked that has the shape of a secret."""
-    if not text or len(text) < 8:  # noqa: PLR2004
+def redact_text(text: str, *, is_hash: bool = False) -> str:
+    """Return *text* with everything masked that has the shape of a secret.
+
+    Long random letters and digits are masked as well, unless a word such as
+    ``commit`` or ``sha256`` stands before them.
+
+    Args:
+        text: Any text.
+        is_hash: Whether long random letters and digits are no secret here.
+    """
+    if len(text) < _LEAST:
         return text
     text = _SHAPES.sub(MASK, text)
     if "://" in text:
         text = _URL_USER.sub(MASK, text)
     text = _BEARER.sub(rf"\1 {MASK}", text)
     text = _BASIC.sub(_mask_basic, text)
-    return _ASSIGNED.sub(_mask_assigned, text)
+    text = _ASSIGNED.sub(_mask_assigned, text)
+    return text if is_hash else _OPAQUE.sub(_mask_opaque, text)
+
+
+@lru_cache(maxsize=4096)
+def shown(text: str) -> str:
+    """Return a name from a run directory as one safe line, secrets masked."""
+    return clean(redact_text(text[:_NAME_MAX]))
+
+
+_NAME_MAX = 5000
 
 
 def _mask_basic(match: re.Match[str]) -> str:
@@ -93,12 +129,30 @@ def _mask_basic(match: re.Match[str]) -> str:
 
 
 def _mask_assigned(match: re.Match[str]) -> str:
-    if not match["sign"].strip():
-        # Prose such as "token classification" has no dash before the word.
-        before = match.string[max(0, match.start() - _OPTION_MAX) : match.start()]
-        if not _OPTION.search(before):
+    before = match.string[max(0, match.start() - _BEFORE_MAX) : match.start()]
+    # Prose such as "token classification" has no dash before the word.
+    if match["sign"].strip("\"', \t\r\n") == "" and not _OPTION.search(before):
+        return match[0]
+    word = match["word"].lower()
+    if word in ("token", "sig", "signature") and _PLAIN_NUMBER.fullmatch(
+        match["value"]
+    ):
+        return match[0]
+    if word == "token":
+        name = _NAME_BEFORE.search(before)
+        if name and _VOCABULARY.intersection(map(str.lower, _WORDS.findall(name[0]))):
             return match[0]
     return f"{match.string[match.start() : match.end('sign')]}{MASK}"
+
+
+def _mask_opaque(match: re.Match[str]) -> str:
+    if not _is_opaque(match[0]):
+        return match[0]
+    before = match.string[max(0, match.start() - _BEFORE_MAX) : match.start()]
+    line = before.rpartition("\n")[2]
+    if _HASH_WORDS.intersection(map(str.lower, _WORDS.findall(line))):
+        return match[0]
+    return MASK
 
 
 def is_secret_key(key: str, extra: Iterable[str] = ()) -> bool:
@@ -139,12 +193,11 @@ def redact_value(key: str, value: Scalar, extra: Iterable[str] = ()) -> Scalar:
         return MASK if secret and not _TOKEN_WORDS.intersection(words) else value
     if secret:
         return MASK
-    text = redact_text(value)
-    if text == value and _is_opaque(value):
-        words = {word.lower() for word in _WORDS.findall(key)}
-        if not _HASH_WORDS.intersection(words):
-            return MASK
-    return text
+    return redact_text(value, is_hash=not _HASH_WORDS.isdisjoint(_words(key)))
+
+
+def _words(name: str) -> list[str]:
+    return [word.lower() for word in _WORDS.findall(name)]
 
 
 def _is_opaque(value: str) -> bool:
@@ -153,8 +206,7 @@ def _is_opaque(value: str) -> bool:
         return False
     if _HEX.fullmatch(value):
         return True
-    changes = len(_KIND_CHANGES.findall(value))
-    return bool(_BASE64.fullmatch(value)) and changes >= _LEAST_CHANGES * len(value)
+    return len(_KIND_CHANGES.findall(value)) >= _LEAST_CHANGES * len(value)
 
 
 def redact_all(
