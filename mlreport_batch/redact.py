@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from itertools import pairwise
 
-from mlreport_batch.text import Scalar, clean
+from mlreport_batch.text import Scalar, clean, clean_block
 
 MASK = "***"
 
@@ -116,7 +116,20 @@ def shown(text: str) -> str:
     return clean(redact_text(text[:_NAME_MAX]))
 
 
+def shown_block(text: str) -> str:
+    """Return the beginning of *text* for fixed width, secrets masked."""
+    return clean_block(redact_text(text[:_BLOCK_MAX]))
+
+
+def shown_tail(text: str, lines: int = 40) -> str:
+    """Return the last *lines* of *text* for fixed width, secrets masked."""
+    # Masked before it is cut: the first lines of a key say what the others are.
+    masked = redact_text(text[-_BLOCK_MAX:]).rstrip()
+    return clean_block("\n".join(masked.split("\n")[-lines:]))
+
+
 _NAME_MAX = 5000
+_BLOCK_MAX = 100_000
 
 
 def _mask_basic(match: re.Match[str]) -> str:

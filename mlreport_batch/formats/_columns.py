@@ -9,7 +9,7 @@ from mlreport_batch.formats import BulkLayout
 from mlreport_batch.formats._numbers import to_number
 from mlreport_batch.formats._text import first_text, is_utf16
 from mlreport_batch.formats.bookkeeping import is_bookkeeping, step_column
-from mlreport_batch.text import clean
+from mlreport_batch.redact import shown
 
 _SEPARATORS = ",\t;|"
 _REMEMBERED_MAX = 4096
@@ -96,7 +96,7 @@ def header_of(
     for index, cell in enumerate(cells):
         if index == step or (is_bookkeeping(cell) and cell not in keep):
             continue
-        name = clean(cell)
+        name = shown(cell)
         count = taken[name] = taken.get(name, -1) + 1
         if len(metrics) == COLUMNS_MAX:
             break

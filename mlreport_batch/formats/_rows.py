@@ -15,8 +15,9 @@ from mlreport_batch.formats._columns import (
 )
 from mlreport_batch.formats._numbers import BLANK, to_number
 from mlreport_batch.formats._text import first_text, lines_of
+from mlreport_batch.redact import shown
 from mlreport_batch.tail import Chunk
-from mlreport_batch.text import clean, shorten
+from mlreport_batch.text import shorten
 
 _NAN: Final = math.nan
 _QUOTED_MAX = 4096
@@ -248,8 +249,8 @@ class _Rows:
     def _bad_cell(self, number: int, cell: str, name: str) -> None:
         count = self.memory["bad_cells"] = int(self.memory.get("bad_cells") or 0) + 1
         if count == 1:
-            shown = shorten(clean(cell), 40)
-            text = f"'{shown}' for {name} is no number; such cells are left out"
+            told = shorten(shown(cell), 40)
+            text = f"'{told}' for {name} is no number; such cells are left out"
             self.problems.append(Problem(self.chunk.path, number, text))
 
     def _remember(self) -> None:

@@ -24,8 +24,8 @@ from mlreport_batch.formats._json import leaves
 from mlreport_batch.formats._lines import read_json_lines
 from mlreport_batch.formats._numbers import value_of
 from mlreport_batch.formats.bookkeeping import is_bookkeeping
+from mlreport_batch.redact import shown, shown_block
 from mlreport_batch.tail import Chunk
-from mlreport_batch.text import clean, clean_block
 
 _CHECKPOINT = re.compile(r"checkpoint-(\d{1,15})")
 _GLOBAL_STEP = re.compile(rb'"global_step":\s*(\d{1,15})\b')
@@ -108,7 +108,7 @@ def _points(entries: Iterable[Mapping[str, Any]]) -> Iterator[Point]:
             step = stated
         for key, item in leaves(entry):
             if not is_bookkeeping(key) and (value := value_of(item)) is not None:
-                yield Point(clean(key), step, value)
+                yield Point(shown(key), step, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ class ResultsFile:
         for key, item in leaves(document):
             value = value_of(item)
             if value is not None and not is_bookkeeping(key):
-                yield Result(clean(key), value)
+                yield Result(shown(key), value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,7 @@ class ModelConfig:
             if isinstance(value, str | int | float | list) and value != []
         ]
         if lines:
-            yield Text("model", clean_block("\n".join(lines)))
+            yield Text("model", shown_block("\n".join(lines)))
 
 
 def _shown(value: object) -> str:

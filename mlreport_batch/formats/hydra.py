@@ -8,6 +8,7 @@ from typing import ClassVar
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import Candidate, Hparams, Intent, Item, Match, Memory, Role
 from mlreport_batch.formats._documents import flatten, load, load_mapping, texts
+from mlreport_batch.redact import redact_text
 from mlreport_batch.tail import Chunk
 from mlreport_batch.text import Scalar, clean
 
@@ -109,4 +110,5 @@ def _expected(
         except yamlguard.YamlError:
             value = match["value"]
         for name, item in flatten({key: value}).items():
-            yield name, clean(item, 1000) if isinstance(item, str) else item
+            is_text = isinstance(item, str)
+            yield name, clean(redact_text(str(item)), 1000) if is_text else item

@@ -7,11 +7,14 @@ from typing import ClassVar
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import Candidate, Intent, Item, Match, Memory, Role
 from mlreport_batch.formats._documents import flatten, load_mapping, stem_of, texts
+from mlreport_batch.redact import redact_text, shown
 from mlreport_batch.tail import Chunk
-from mlreport_batch.text import clean
+from mlreport_batch.text import clean, shorten
 
 _KEYS = frozenset(["purpose", "expect", "to"])
 _PURPOSE_MAX = 2000
+_LONG = 20_000
+_TO_MAX = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +37,24 @@ class IntentFile:
         document = load_mapping(chunk, problems)
         for key in document:
             if key not in _KEYS:
-                text = f"unknown key '{clean(key, 60)}'; known are expect, purpose, to"
+                told = shorten(shown(key), 60)
+                text = f"unknown key '{told}'; known are expect, purpose, to"
                 problems.append(Problem(chunk.path, None, text))
         expect = document.get("expect")
         if expect is not None and not isinstance(expect, dict):
             text = "expect must be names with values; it is passed over"
             problems.append(Problem(chunk.path, None, text))
         purpose = document.get("purpose")
+        addresses = list(texts(document.get("to")))
+        if len(addresses) > _TO_MAX:
+            text = f"to: only the first {_TO_MAX} of {len(addresses):,} addresses count"
+            problems.append(Problem(chunk.path, None, text))
         yield from problems
         if document:
             yield Intent(
                 flatten(expect if isinstance(expect, dict) else {}),
-                clean(" ".join(purpose.split()), _PURPOSE_MAX)
+                clean(redact_text(" ".join(purpose[:_LONG].split())), _PURPOSE_MAX)
                 if isinstance(purpose, str)
                 else "",
-                tuple(clean(address) for address in texts(document.get("to"))),
+                tuple(clean(address) for address in addresses[:_TO_MAX]),
             )

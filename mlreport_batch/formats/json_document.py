@@ -11,8 +11,8 @@ from mlreport_batch.formats._documents import load_mapping, stem_of
 from mlreport_batch.formats._json import leaves
 from mlreport_batch.formats._numbers import value_of
 from mlreport_batch.formats.bookkeeping import is_bookkeeping
+from mlreport_batch.redact import shown
 from mlreport_batch.tail import Chunk
-from mlreport_batch.text import clean
 
 _NAMES = re.compile(r"metrics?|results?|evals?|evaluations?|scores?|summary|history")
 _LOG_SUFFIXES = (".csv", ".tsv", ".jsonl", ".log", ".yaml", ".yml")
@@ -63,6 +63,6 @@ def _items(document: Mapping[str, Any]) -> Iterator[Item]:
             if values and all(value is not None for value in values):
                 for step, value in enumerate(values):
                     if value is not None:
-                        yield Point(clean(key), float(step), value)
+                        yield Point(shown(key), float(step), value)
         elif (number := value_of(item)) is not None:
-            yield Result(clean(key), number)
+            yield Result(shown(key), number)

@@ -20,8 +20,9 @@ from mlreport_batch.formats import (
 from mlreport_batch.formats._documents import load_mapping
 from mlreport_batch.formats._numbers import to_number
 from mlreport_batch.formats._text import filled, head_lines, lines_of
+from mlreport_batch.redact import shown
 from mlreport_batch.tail import Chunk
-from mlreport_batch.text import clean, clean_block
+from mlreport_batch.text import clean_block
 
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 _KEY = re.compile(r".*?/[0-9a-f]{32}/(?:metrics|params)/(?P<key>.+)", re.DOTALL)
@@ -44,7 +45,7 @@ def _depth_below(candidate: Candidate, part: str) -> int | None:
 
 def _key_of(path: str) -> str:
     found = _KEY.fullmatch(path)
-    return clean(found["key"] if found else path.rpartition("/")[2])
+    return shown(found["key"] if found else path.rpartition("/")[2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,4 +150,4 @@ class MlflowMeta:
             yield Outcome(outcome, f"meta.yaml says {name}")
         run_name = document.get("run_name")
         if isinstance(run_name, str) and run_name:
-            yield Intent(purpose=clean(run_name))
+            yield Intent(purpose=shown(run_name))

@@ -26,6 +26,7 @@ from mlreport_batch.formats import (
 )
 from mlreport_batch.formats._numbers import value_of
 from mlreport_batch.formats.mlflow import STATUS_BY_NAME
+from mlreport_batch.redact import shown
 from mlreport_batch.tail import Chunk
 from mlreport_batch.text import Scalar, clean
 
@@ -130,27 +131,27 @@ def _runs(connection: sqlite3.Connection) -> list[DatabaseRun]:
     taken: set[str] = set()
     for run_id, name, status in connection.execute(
         "SELECT run_uuid, name, status FROM runs "
-        "WHERE lifecycle_stage = 'active' ORDER BY start_time, run_uuid "
-        f"LIMIT {_RUNS_MAX}"
+        "WHERE lifecycle_stage = 'active' ORDER BY start_time, run_uuid LIMIT ?",
+        (_RUNS_MAX,),
     ):
-        label = clean(str(name or run_id))
+        label = shown(str(name or run_id))
         if label in taken:
-            label = clean(f"{label} {str(run_id)[:8]}")
+            label = shown(f"{label} {str(run_id)[:8]}")
         taken.add(label)
         labels[run_id], items[run_id] = label, []
         if str(status) in STATUS_BY_NAME:
             outcome = STATUS_BY_NAME[str(status)]
             items[run_id].append(Outcome(outcome, f"mlflow.db says {status}"))
     for run_id, key, text in connection.execute(
-        f"SELECT run_uuid, key, value FROM params ORDER BY key LIMIT {_PARAMS_MAX}"
+        "SELECT run_uuid, key, value FROM params ORDER BY key LIMIT ?", (_PARAMS_MAX,)
     ):
         if run_id in items:
-            values: dict[str, Scalar] = {clean(str(key)): clean(str(text), 6000)}
+            values: dict[str, Scalar] = {shown(str(key)): clean(str(text), 6000)}
             items[run_id].append(Hparams(values))
     rows = 0
     for run_id, key, stored, step, is_nan in connection.execute(
-        "SELECT run_uuid, key, value, step, is_nan FROM metrics ORDER BY rowid "
-        f"LIMIT {_ROWS_MAX}"
+        "SELECT run_uuid, key, value, step, is_nan FROM metrics ORDER BY rowid LIMIT ?",
+        (_ROWS_MAX,),
     ):
         rows += 1
         value = math.nan if is_nan else value_of(stored)
@@ -159,7 +160,7 @@ def _runs(connection: sqlite3.Connection) -> list[DatabaseRun]:
             continue
         if abs(value) >= _LARGEST:
             value = math.copysign(math.inf, value)
-        items[run_id].append(Point(clean(str(key)), at, value))
+        items[run_id].append(Point(shown(str(key)), at, value))
     if items and (rows == _ROWS_MAX or len(items) == _RUNS_MAX):
         text = f"only the first {_RUNS_MAX:,} runs and {_ROWS_MAX:,} values are read"
         next(iter(items.values())).append(Problem("", None, text))

@@ -6,14 +6,16 @@ from typing import Any, ClassVar
 
 from mlreport_batch.formats import Candidate, Item, Match, Memory, Role, Text
 from mlreport_batch.formats._documents import load_mapping, stem_of
+from mlreport_batch.redact import shown_block
 from mlreport_batch.tail import Chunk
-from mlreport_batch.text import clean, clean_block
+from mlreport_batch.text import clean
 
 _STEMS = frozenset([
     "model_summary", "summary", "model", "architecture", "network",
     "model_architecture", "arch", "net_summary", "modelsummary", "model_structure",
 ])  # fmt: skip
 _MARKS = (b"Layer (type", b"param", b"Param", b"Linear(", b"Conv", b"Sequential(")
+_HEAD_BYTES = 400_000
 _TREES = (
     b"tree\n",
     b"tree\r\n",
@@ -49,10 +51,10 @@ class ModelText:
             document = load_mapping(chunk, [])
             lines = list(_keras_lines(document))
         else:
-            lines = chunk.data.decode("utf-8", "replace").split("\n")
-        shown = clean_block("\n".join(lines).strip("\n"))
-        if shown:
-            yield Text("model", shown)
+            lines = [chunk.data[:_HEAD_BYTES].decode("utf-8", "replace")]
+        text = shown_block("\n".join(lines).strip("\n"))
+        if text:
+            yield Text("model", text)
 
 
 def _keras_lines(document: Mapping[str, Any]) -> Iterable[str]:

@@ -18,8 +18,8 @@ from mlreport_batch.formats._columns import Header, bulk_layout, header_of
 from mlreport_batch.formats._lines import read_json_lines
 from mlreport_batch.formats._rows import read_rows
 from mlreport_batch.formats._text import filled, head_lines
+from mlreport_batch.redact import shown_tail
 from mlreport_batch.tail import Chunk
-from mlreport_batch.text import clean_block
 
 _STEP = "training_iteration"
 _TWIN = "ray_tune"
@@ -27,6 +27,7 @@ _NO_METRICS = frozenset([
     "pid", "iterations_since_restore", "timesteps_since_restore", "done", "node_ip",
     "hostname", "trial_id", "experiment_id", "experiment_tag", "date", "warmup_time",
 ])  # fmt: skip
+_TAIL_BYTES = 400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,5 +102,5 @@ class RayError:
         """Yield the failure and the end of its traceback."""
         if chunk.data.strip():
             yield Outcome("failed", "error.txt is there")
-            lines = chunk.data.decode("utf-8", "replace").rstrip().split("\n")
-            yield Text("error", clean_block("\n".join(lines[-40:])))
+            text = chunk.data[-_TAIL_BYTES:].decode("utf-8", "replace")
+            yield Text("error", shown_tail(text))

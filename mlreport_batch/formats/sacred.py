@@ -18,8 +18,8 @@ from mlreport_batch.formats import (
 )
 from mlreport_batch.formats._documents import load_mapping
 from mlreport_batch.formats._numbers import value_of
+from mlreport_batch.redact import shown, shown_tail
 from mlreport_batch.tail import Chunk
-from mlreport_batch.text import clean, clean_block
 
 _STATUS = {
     "QUEUED": "running", "RUNNING": "running", "COMPLETED": "finished",
@@ -55,7 +55,7 @@ class SacredRun:
             yield Result("result", result)
         trace = document.get("fail_trace")
         if isinstance(trace, list) and trace:
-            yield Text("error", clean_block("".join(map(str, trace[-40:]))))
+            yield Text("error", shown_tail("".join(map(str, trace[-400:]))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class SacredMetrics:
         yield from problems
         for name, columns in document.items():
             if isinstance(columns, dict):
-                yield from _points(clean(name), columns)
+                yield from _points(shown(name), columns)
 
 
 def _points(name: str, columns: Mapping[str, Any]) -> Iterator[Point]:

@@ -18,8 +18,8 @@ from mlreport_batch.formats import (
 )
 from mlreport_batch.formats import _events as events
 from mlreport_batch.formats.bookkeeping import is_bookkeeping
+from mlreport_batch.redact import shown
 from mlreport_batch.tail import Chunk
-from mlreport_batch.text import clean
 
 _NAME = re.compile(r"(?:.*\.)?events\.out\.tfevents(?:\.(?P<rest>.*))?")
 _WRITER = re.compile(r"\d{10,}\.(?P<host>.+)\.(?P<pid>\d+)\.\d+(?:\.\w+)*")
@@ -161,7 +161,7 @@ def _value(data: bytes, step: float) -> Iterator[Item]:
     if plugin == b"hparams":
         found = events.session_hparams(content)
         if found:
-            yield Hparams({clean(key): item for key, item in found.items()})
+            yield Hparams({shown(key): item for key, item in found.items()})
     elif value is not None and plugin in (b"", b"scalars") and (name := _metric(tag)):
         yield Point(name, step, value)
 
@@ -175,4 +175,4 @@ def _plugin(metadata: bytes) -> tuple[bytes, bytes]:
 
 
 def _metric(tag: str) -> str:
-    return "" if is_bookkeeping(tag) else clean(tag)
+    return "" if is_bookkeeping(tag) else shown(tag)

@@ -23,8 +23,8 @@ from mlreport_batch.formats._lines import object_in, read_json_lines
 from mlreport_batch.formats._numbers import to_number, value_of
 from mlreport_batch.formats._text import head_lines, lines_of
 from mlreport_batch.formats.bookkeeping import has_sure_step, is_bookkeeping
+from mlreport_batch.redact import shown
 from mlreport_batch.tail import Chunk
-from mlreport_batch.text import clean
 
 _SUFFIXES = (".log", ".txt", ".out", ".err", "")
 _XGBOOST = re.compile(r"(?:.*\s)?\[(?P<step>\d{1,9})\]\t(?P<pairs>\S.*)")
@@ -84,7 +84,7 @@ class PrintedMetrics:
             text = line.rstrip()
             for name, step, value in _values(text):
                 if not is_bookkeeping(name):
-                    yield Point(clean(name), step, value)
+                    yield Point(shown(name), step, value)
             if text.startswith("[hyperparameter]"):
                 told = _COMPOSER_HPARAM.fullmatch(text)
                 if told is not None:

@@ -26,8 +26,8 @@ from mlreport_batch.formats._lines import read_json_lines
 from mlreport_batch.formats._numbers import value_of
 from mlreport_batch.formats.bookkeeping import is_bookkeeping
 from mlreport_batch.formats.hparams import unwrapped
+from mlreport_batch.redact import shown, shown_block
 from mlreport_batch.tail import Chunk
-from mlreport_batch.text import clean, clean_block
 
 RUN_FOLDER = re.compile(r"(?:offline-)?run-\d{8}_\d{6}-\w+")
 _OWN = ("_wandb",)
@@ -93,7 +93,7 @@ class WandbSummary:
             value = None if isinstance(item, str) else value_of(item)
             hidden = key.startswith("_wandb/") or is_bookkeeping(key)
             if value is not None and not hidden:
-                yield Point(clean(key), at, value)
+                yield Point(shown(key), at, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,4 +140,4 @@ class WandbMetadata:
             f"{key}: {value}" for key, value in values.items() if value is not None
         ]
         if lines:
-            yield Text("environment", clean_block("\n".join(lines)))
+            yield Text("environment", shown_block("\n".join(lines)))

@@ -31,6 +31,7 @@ from mlreport_batch.formats._json import DEPTH_MAX, decode, leaves
 from mlreport_batch.formats._numbers import value_of
 from mlreport_batch.formats.bookkeeping import is_bookkeeping
 from mlreport_batch.formats.wandb import RUN_FOLDER
+from mlreport_batch.redact import redact_text, shown
 from mlreport_batch.tail import DOCUMENT_MAX, Chunk
 from mlreport_batch.text import clean
 
@@ -90,6 +91,7 @@ def _records(data: bytes, damaged: list[int]) -> Iterator[bytes]:
     The last one is left out while it is being written.
     """
     at = _HEAD.size  # the file's own header is as long as a piece's
+    end = len(data.rstrip(b"\0"))
     parts: list[bytes] = []
     while at + _HEAD.size <= len(data):
         left = _BLOCK - at % _BLOCK
@@ -102,7 +104,7 @@ def _records(data: bytes, damaged: list[int]) -> Iterator[bytes]:
         if start + length > len(data):
             return
         if zlib.crc32(piece, zlib.crc32(bytes([kind]))) != crc:
-            if any(data[at:]):
+            if at < end:
                 damaged.append(at)
             parts = []
             at += left
@@ -154,7 +156,7 @@ def _history(data: bytes) -> Iterator[Item]:
     at = step if step is not None else own if own - own == 0 else 0.0
     for name, found in values.items():
         if not is_bookkeeping(name):
-            yield Point(clean(name), at, found)
+            yield Point(shown(name), at, found)
 
 
 def _summary(data: bytes) -> Iterator[Item]:
@@ -163,7 +165,7 @@ def _summary(data: bytes) -> Iterator[Item]:
         if number == _ITEM:
             for name, found in _numbers(events.message(value)):
                 if not is_bookkeeping(name) and not name.startswith("_wandb"):
-                    yield Result(clean(name), found)
+                    yield Result(shown(name), found)
 
 
 def _numbers(data: bytes) -> Iterator[tuple[str, float]]:
@@ -223,4 +225,4 @@ def _run(data: bytes) -> Iterator[Item]:
             texts[number] = events.message(value).decode("utf-8", "replace")
     purpose = texts[_RUN_NOTES] or texts[_RUN_NAME]
     if purpose:
-        yield Intent(purpose=clean(purpose, 2000))
+        yield Intent(purpose=clean(redact_text(purpose[:20_000]), 2000))
