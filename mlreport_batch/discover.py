@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import Candidate, LogFormat, Match, Role
+from mlreport_batch.redact import redact_text, shown
 from mlreport_batch.tail import Signature, read_head
 from mlreport_batch.text import clean, natural_key
 from mlreport_batch.weights import Weights, is_weights
@@ -23,6 +24,8 @@ DEPTH_MAX = 16
 ENTRIES_MAX = 200_000
 CANDIDATES_MAX = 2_000
 HEAD = 8192
+_SHORT = 300
+_PATH_MAX = 600
 
 _SUFFIXES = (
     ".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".yaml", ".yml", ".txt", ".log",
@@ -519,8 +522,19 @@ def owner(
 def run_name(path: str, root: str) -> str:
     """Return a run's name: its path below *root*, or the root's own name."""
     if path == root:
-        return clean(os.path.basename(root) or root)
-    return clean(_below(path, root), 1000)
+        return _told(os.path.basename(root) or root)
+    return _told(_below(path, root))
+
+
+def _told(path: str) -> str:
+    """Return *path* as it can be shown; one that had to be changed stays unique."""
+    if path.isascii() and path.isprintable() and len(path) <= _SHORT:
+        told = redact_text(path)
+    else:
+        told = clean(redact_text(path), _PATH_MAX)
+    if told == path:
+        return path
+    return f"{told}~{zlib.crc32(os.fsencode(path)):08x}"
 
 
 def build_run(path: str, root: str, folders: Iterable[Folder]) -> RunDir:
@@ -534,15 +548,15 @@ def build_run(path: str, root: str, folders: Iterable[Folder]) -> RunDir:
         for name, found in folder.files.items():
             files.append(
                 RunFile(
-                    clean(prefix + name, 500), f"{folder.path}/{name}", found.signature,
+                    _told(prefix + name), f"{folder.path}/{name}", found.signature,
                     found.format, found.match, found.why,
                 )
             )  # fmt: skip
         for name, (size, mtime_ns) in folder.weights.items():
-            weights.append(Weights(clean(prefix + name, 500), size, mtime_ns))
+            weights.append(Weights(_told(prefix + name), size, mtime_ns))
         problems += [
             Problem(
-                clean(prefix + problem.path if problem.path != "." else prefix or "."),
+                shown(prefix + problem.path if problem.path != "." else prefix or "."),
                 problem.line,
                 problem.message,
             )

@@ -7,6 +7,7 @@ leave the overtaken points out.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from mlreport_batch.bulk import Bulk, Unread
 from mlreport_batch.discover import RunFile
@@ -34,7 +35,7 @@ from mlreport_batch.tail import (
     Signature,
     read_document,
 )
-from mlreport_batch.text import Scalar, clean, scalar_text
+from mlreport_batch.text import Scalar, clean, scalar_text, shorten
 
 QUIET_S = 2.0
 """A log that lost rows is believed once nothing was written to it for so long:
@@ -44,6 +45,9 @@ FINAL_S = 3600.0
 """A last line without a newline is used once nothing was written for so long."""
 
 PROBLEMS_MAX = 20
+VALUES_MAX = 5_000  # hyperparameters of one file, and its results
+TEXT_MAX = 10_000  # characters of one of them
+ITEMS_MAX = 1_500_000  # of one document
 PASSES_MAX = 4
 
 
@@ -119,6 +123,7 @@ class _Collected:
     problems: list[Problem] = field(default_factory=list)
     more_problems: int = 0
     prefix: str = ""
+    is_full: bool = False
 
     def take(self, items: Iterable[Item]) -> None:
         prefix, add = self.prefix, self.fold.add
@@ -138,12 +143,12 @@ class _Collected:
             case Restart():
                 self.fold.restart_all(item.step)
             case Hparams():
-                self.hparams.update(_kept(redact_all(item.values, self.redact)))
+                self._add(self.hparams, redact_all(item.values, self.redact))
             case Intent():
                 expect = _kept(redact_all(item.expect, self.redact))
                 self.intents.append(replace(item, expect=expect))
             case Result():
-                self.results.update(_kept({item.name: item.value}))
+                self._add(self.results, {item.name: item.value})
             case Progress():
                 old = self.progress or Progress()
                 self.progress = Progress(
@@ -155,6 +160,15 @@ class _Collected:
             case Text():
                 text = _encodable(redact_text(item.text))
                 self.texts[item.kind] = replace(item, text=text)
+
+    def _add(self, known: dict[str, Scalar], more: Mapping[str, Scalar]) -> None:
+        for key, value in _kept(more).items():
+            if key in known or len(known) < VALUES_MAX:
+                known[key] = value
+            elif not self.is_full:
+                self.is_full = True
+                note = f"more than {VALUES_MAX:,} values; the rest is left out"
+                self.complain(Problem(self.path, None, note))
 
     def complain(self, problem: Problem) -> None:
         problem = replace(
@@ -190,7 +204,7 @@ def _kept(values: Mapping[str, Scalar]) -> dict[str, Scalar]:
 
 def _storable(value: Scalar) -> Scalar:
     if isinstance(value, str):
-        return _encodable(value)
+        return shorten(_encodable(value), TEXT_MAX)
     if isinstance(value, int) and not -(1 << 63) <= value < 1 << 64:
         return scalar_text(value)
     return value
@@ -386,7 +400,7 @@ def _read_document(
     memory: dict[str, Scalar] = {}
     try:
         # All of it first: half a document must leave no trace in the fold.
-        items = list(member.parse(chunk, memory))
+        items = list(islice(member.parse(chunk, memory), ITEMS_MAX))
     except NotYetError as exc:
         if not reading.is_quiet(signature) or not data:
             # Still being written: what it said before stays true until it is whole.
@@ -396,6 +410,9 @@ def _read_document(
         return _Pass(replace(kept, waits=False), from_zero=True, why="")
     collected = _collect(file, reading.redact, None, fold)
     collected.take(items)
+    if len(items) == ITEMS_MAX:
+        note = f"more than {ITEMS_MAX:,} values; the rest is left out"
+        collected.complain(Problem(file.path, None, note))
     log = collected.state(empty, memory=memory, orphans=fold.orphans)
     return _Pass(log, from_zero=True, why="")
 
