@@ -40,6 +40,7 @@ from mlreport_batch.spool import sync_folder
 from mlreport_batch.tail import Signature
 
 SCHEMA = 1
+VERSIONS_MAX = 1000  # beyond: not a version, but damage
 DATABASE = "state.db"
 ADOPT = "adopt"
 TRACKED_BELOW = 8192
@@ -381,8 +382,10 @@ class State:
         """
         try:
             with open(self.path, "rb") as file:
-                version = int.from_bytes(file.read(64)[60:64], "big")
-            self._refuse_newer(version)
+                header = file.read(64)
+            version = int.from_bytes(header[60:64], "big")
+            if header.startswith(b"SQLite format 3\0") and version <= VERSIONS_MAX:
+                self._refuse_newer(version)
             if not self._seal.is_there:
                 self._must_seal = True
                 return False

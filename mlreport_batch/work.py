@@ -11,7 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache, partial
+from hashlib import sha256
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from mlreport_batch.bulk import Bulk, Unread, is_worth
 from mlreport_batch.changes import Snapshot, compare, snapshot_of
@@ -75,7 +78,7 @@ class RunTask:
         reported: What its last report showed, delivered or still owed.
         base: What its last report showed that may have been delivered; changes are
             told against it. The same as ``reported`` unless a mail is superseded.
-        rid: The id its next report will bear.
+        rid: What the id of its next report is made from.
         project: Name of the root folder.
         has_grown: Whether an earlier tick saw it grow.
         is_wanted: Whether it is reported even without news.
@@ -230,7 +233,10 @@ def _read(task: RunTask, settings: ReadSettings, bulk: Bulk | None) -> Finding:
         status=status,
         wishes=wishes,
         occasion=Occasion(
-            task.rid, run.name, task.project, _local(settings.timezone, now)
+            _rid(task.rid, snapshot),
+            run.name,
+            task.project,
+            _local(settings.timezone, now),
         ),
     )
     wake_at = _wake_at(
@@ -243,6 +249,17 @@ def _read(task: RunTask, settings: ReadSettings, bulk: Bulk | None) -> Finding:
         snapshot=snapshot,
         wake_at=wake_at,
     )
+
+
+def _rid(seed: str, snapshot: Snapshot) -> str:
+    """Return a report's id: another one whenever it tells something else.
+
+    Also when an old state comes back, as from a backup of the disk, that would count
+    the same reports anew: one id never has two contents.
+    """
+    told = replace(snapshot, at=0.0, alerts=dict.fromkeys(snapshot.alerts, 0.0))
+    data = seed.encode() + b"\0" + msgspec.msgpack.encode(told, order="deterministic")
+    return sha256(data).hexdigest()[:26]
 
 
 def _points(state: RunState) -> int:

@@ -1,0 +1,328 @@
+"""A damaged, old, lost or strange state: never a silent restart, loss or double."""
+
+import os
+import random
+import re
+import shutil
+import sqlite3
+import stat
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from crash_tools import Lab, check_told, mails_of
+from mlreport_batch.cli import main
+from mlreport_batch.errors import DamagedStateError, NewerStateError
+from mlreport_batch.mending import open_state
+from mlreport_batch.state import SCHEMA, State
+
+
+class OutboxLab(Lab):
+    """A lab that mails into a folder, in this process."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        text = self.config.read_text()
+        text = text.replace("via: smtp", "via: outbox")
+        text = re.sub(
+            r"smtp: \{.*?\}", f"outbox: {{dir: {self.outbox}}}", text, flags=re.S
+        )
+        self.config.write_text(text)
+
+    @property
+    def outbox(self) -> Path:
+        return self.folder.parent / "outbox"
+
+    @property
+    def database(self) -> Path:
+        return self.state / "state.db"
+
+    def tick(self) -> int:
+        return main(self.argv)
+
+    def mails(self) -> list[bytes]:
+        return [path.read_bytes() for path in sorted(self.outbox.glob("*.eml"))]
+
+    def copies(self) -> Counter[str]:
+        return check_told(self.mails(), self.steps)
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> OutboxLab:
+    """Two runs with a report before the daily copy and one after it, all sent."""
+    made = OutboxLab(tmp_path / "lab", port=1)
+    for _ in range(2):
+        for run in ("a", "b"):
+            made.grow(run, 2)
+        assert made.tick() == 0
+    made.grow("b", 3)
+    return made
+
+
+def _flip(place: int, bit: int = 1) -> Callable[[Path], None]:
+    def damage(path: Path) -> None:
+        data = bytearray(path.read_bytes())
+        data[place % len(data)] ^= bit
+        path.write_bytes(data)
+
+    return damage
+
+
+def _cut(share: float) -> Callable[[Path], None]:
+    def damage(path: Path) -> None:
+        os.truncate(path, int(path.stat().st_size * share))
+
+    return damage
+
+
+def _zero(path: Path) -> None:
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+def _other_file(path: Path) -> None:
+    path.write_bytes(b"This is no database.\n" * 1000)
+
+
+DAMAGES = {
+    "flipped early": _flip(30),
+    "flipped in the middle": _flip(20_000, 64),
+    "flipped late": _flip(-5),
+    "cut in half": _cut(0.5),
+    "cut to one page": _cut(0.05),
+    "empty": _cut(0),
+    "zeros": _zero,
+    "another file": _other_file,
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_f21_a_damaged_state_is_mended_without_loss_or_double(
+    lab: OutboxLab, capsys: pytest.CaptureFixture[str], kind: str
+):
+    DAMAGES[kind](lab.database)
+    damaged = lab.database.read_bytes()
+    capsys.readouterr()
+    assert lab.tick() == 0
+    said = capsys.readouterr().err
+    assert "is damaged" in said
+    assert "took its place" in said
+    [aside] = lab.state.glob("state.db.damaged-*")
+    assert aside.read_bytes() == damaged
+    assert max(lab.copies().values()) == 1
+    lab.grow("a", 1)
+    assert lab.tick() == 0
+    assert capsys.readouterr().err == ""
+    assert max(lab.copies().values()) == 1
+
+
+def test_n14_every_flipped_byte_and_every_prefix_is_noticed(lab: OutboxLab):
+    data = lab.database.read_bytes()
+    every = int(os.environ.get("N14_EVERY", "97"))
+    for place in range(0, len(data), every):
+        changed = bytearray(data)
+        changed[place] ^= 1 << place % 8
+        lab.database.write_bytes(changed)
+        # Bytes 60 to 63 say which version wrote it: a later one is left alone.
+        with pytest.raises((DamagedStateError, NewerStateError)):
+            State(str(lab.state))
+    for length in range(0, len(data), every):
+        lab.database.write_bytes(data[:length])
+        with pytest.raises(DamagedStateError):
+            State(str(lab.state))
+    lab.database.write_bytes(data)
+    State(str(lab.state)).close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_n14_every_single_byte(lab: OutboxLab, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("N14_EVERY", "1")
+    test_n14_every_flipped_byte_and_every_prefix_is_noticed(lab)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_n14_ticks_after_random_damage(lab: OutboxLab, tmp_path: Path):
+    rng = random.Random(14)
+    lab.saved(tmp_path / "start")
+    shutil.copytree(lab.outbox, tmp_path / "sent")
+    steps = lab.steps.copy()
+    for _ in range(300):
+        lab.restored(tmp_path / "start")
+        shutil.rmtree(lab.outbox)
+        shutil.copytree(tmp_path / "sent", lab.outbox)
+        lab.steps = steps.copy()
+        kind = rng.choice([_flip(rng.randrange(1 << 16)), _cut(rng.random()), _zero])
+        kind(lab.database)
+        if lab.tick() == 78:  # it claims to be of a later version
+            continue
+        lab.grow("a", 1)
+        assert lab.tick() == 0
+        assert max(lab.copies().values()) == 1
+
+
+def test_f21_without_a_sound_copy_it_says_how_to_begin_anew(
+    lab: OutboxLab, capsys: pytest.CaptureFixture[str]
+):
+    _flip(20_000)(lab.database)
+    _flip(20_000)(lab.state / "state.db.bak")
+    before = lab.database.read_bytes()
+    mails = lab.mails()
+    assert lab.tick() == 74
+    said = capsys.readouterr().err
+    assert "mlreport-batch baseline" in said
+    assert lab.database.read_bytes() == before
+    assert lab.mails() == mails
+
+
+def test_f21_mails_that_were_owed_are_still_sent_after_mending(lab: OutboxLab):
+    lab.outbox.rename(lab.outbox.with_name("away"))
+    lab.outbox.write_text("no folder")
+    assert lab.tick() == 78
+    [owed] = lab.places()["new"]
+    lab.outbox.unlink()
+    lab.outbox.with_name("away").rename(lab.outbox)
+    _zero(lab.database)
+    time.sleep(1.1)  # backoff_s
+    assert lab.tick() == 0
+    assert owed in lab.copies()
+
+
+def test_f21_the_notes_since_the_copy_may_be_damaged_too(lab: OutboxLab):
+    """What the copy does not know is told again, under an id never used before."""
+    ids = {mail.rid for mail in mails_of(lab.mails())}
+    _zero(lab.database)
+    (lab.state / "state.db.since").write_bytes(b"\n00000000 half a li")
+    assert lab.tick() == 0
+    mails = mails_of(lab.mails())
+    assert len({mail.rid for mail in mails}) == len(mails) > len(ids)
+    assert [m.new_values for m in mails if m.run == "b" and m.rid not in ids] == [5]
+
+
+def test_f21_a_killed_tick_leaves_no_seal_and_is_checked_otherwise(lab: OutboxLab):
+    (lab.state / "state.db.seal").unlink()
+    assert lab.tick() == 0
+    assert (lab.state / "state.db.seal").exists()
+    (lab.state / "state.db.seal").unlink()
+    _cut(0.5)(lab.database)
+    lab.grow("a", 1)
+    assert lab.tick() == 0
+    assert max(lab.copies().values()) == 1
+
+
+def test_the_whole_folder_from_last_week_loses_nothing(lab: OutboxLab, tmp_path: Path):
+    """A restored disk: state, spool and seal fit together, but are old."""
+    shutil.copytree(lab.state, tmp_path / "old")
+    assert lab.tick() == 0
+    lab.grow("b", 4)
+    shutil.rmtree(lab.state)
+    shutil.copytree(tmp_path / "old", lab.state)
+    before = {mail.rid for mail in mails_of(lab.mails())}
+    assert lab.tick() == 0
+    mails = mails_of(lab.mails())
+    assert len({mail.rid for mail in mails}) == len(mails)
+    [new] = [mail for mail in mails if mail.rid not in before]
+    assert new.new_values == 7
+
+
+def test_f22_a_later_version_is_left_untouched(
+    lab: OutboxLab, capsys: pytest.CaptureFixture[str]
+):
+    with sqlite3.connect(lab.database) as database:
+        database.execute(f"PRAGMA user_version={SCHEMA + 1}")
+    database.close()
+    before = {p.name: p.read_bytes() for p in lab.state.glob("state.db*")}
+    assert lab.tick() == 78
+    assert "later version" in capsys.readouterr().err
+    assert {p.name: p.read_bytes() for p in lab.state.glob("state.db*")} == before
+
+
+def test_f23_a_deleted_state_starts_anew_and_says_so(
+    lab: OutboxLab, capsys: pytest.CaptureFixture[str]
+):
+    ids = {mail.rid for mail in mails_of(lab.mails())}
+    lab.database.unlink()
+    assert lab.tick() == 0
+    assert "is gone" in capsys.readouterr().err
+    mails = mails_of(lab.mails())
+    assert len({mail.rid for mail in mails}) == len(mails) == len(ids) + 2
+
+
+def test_f23_mails_owed_by_a_deleted_state_are_still_sent(lab: OutboxLab):
+    lab.outbox.rename(lab.outbox.with_name("away"))
+    lab.outbox.write_text("no folder")
+    assert lab.tick() == 78
+    [owed] = lab.places()["new"]
+    lab.outbox.unlink()
+    shutil.rmtree(lab.runs / "b")
+    for path in lab.state.glob("state.db*"):
+        path.unlink()
+    assert lab.tick() == 0
+    assert owed in {mail.rid for mail in mails_of(lab.mails())}
+    assert lab.places()["new"] == []
+
+
+def test_f26_all_of_the_state_is_for_its_owner_alone(lab: OutboxLab):
+    assert stat.S_IMODE(lab.state.stat().st_mode) == 0o700
+    for path in lab.state.rglob("*"):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        assert mode == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_f26_an_open_folder_is_closed(lab: OutboxLab):
+    lab.state.chmod(0o755)
+    assert lab.tick() == 0
+    assert stat.S_IMODE(lab.state.stat().st_mode) == 0o700
+
+
+def test_f26_a_symlink_as_state_is_refused(lab: OutboxLab, tmp_path: Path):
+    lab.state.rename(tmp_path / "elsewhere")
+    lab.state.symlink_to(tmp_path / "elsewhere")
+    mails = lab.mails()
+    assert lab.tick() == 78
+    assert lab.mails() == mails
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_f26_anothers_folder_is_refused(lab: OutboxLab):
+    os.chown(lab.state, 12345, 12345)
+    assert lab.tick() == 78
+    os.chown(lab.state, 0, 0)
+    assert lab.tick() == 0
+
+
+def test_f27_strays_of_a_killed_tick_are_removed(lab: OutboxLab):
+    spool = lab.state / "spool"
+    strays = [
+        spool / "new" / "0123.eml.tmp",
+        spool / "new" / "0123456789abcdef0123456789.eml",
+        lab.state / "state.db.bak.tmp",
+        lab.state / "state.db.seal.tmp",
+        lab.state / "state.db.mending",
+    ]
+    for path in strays:
+        path.write_bytes(b"half")
+    assert lab.tick() == 0
+    assert not [path for path in strays if path.exists()]
+
+
+def test_f28_tombstones_go_after_two_weeks(
+    lab: OutboxLab, monkeypatch: pytest.MonkeyPatch
+):
+    assert len(lab.places()["sent"]) == 4
+    now = time.time()
+    monkeypatch.setattr("mlreport_batch.cli.time.time", lambda: now + 15 * 86400.0)
+    assert lab.tick() == 0
+    assert len(lab.places()["sent"]) == 1
+
+
+def test_a_mended_state_is_opened_once_only(lab: OutboxLab):
+    _zero(lab.database)
+    state, told = open_state(str(lab.state))
+    state.close()
+    assert told
+    state, told = open_state(str(lab.state))
+    state.close()
+    assert told == ""
