@@ -562,26 +562,11 @@ def build_run(path: str, root: str, folders: Iterable[Folder]) -> RunDir:
             )
             for problem in folder.problems
         ]
-    files = _told_apart(files)
+    files.sort(key=lambda file: natural_key(file.path))
     weights.sort(key=lambda file: natural_key(file.path))
     return RunDir(
         run_name(path, root), path, root, tuple(files), tuple(weights), tuple(problems)
     )
-
-
-def _told_apart(files: Iterable[RunFile]) -> list[RunFile]:
-    """Return *files* in natural order, those apart whose clean paths are the same."""
-    ordered = sorted(files, key=lambda file: (natural_key(file.path), file.full_path))
-    known: set[str] = set()
-    result = []
-    for file in ordered:
-        path, number = file.path, 1
-        while path in known:
-            number += 1
-            path = f"{file.path} ({number})"
-        known.add(path)
-        result.append(file if path == file.path else replace(file, path=path))
-    return result
 
 
 def group_runs(folders: Iterable[Folder], root: str) -> list[RunDir]:
