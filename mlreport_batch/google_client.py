@@ -189,7 +189,9 @@ class GoogleClient:
             raw = base64.urlsafe_b64encode(message).decode("ascii")
             options: Json = {"body": {"raw": raw}}
         else:
-            upload = MediaInMemoryUpload(message, "message/rfc822", resumable=False)
+            upload = MediaInMemoryUpload(
+                message, mimetype="message/rfc822", resumable=False
+            )
             options = {"media_body": upload}
         answer = self._json(
             lambda: messages.send(userId="me", fields="id", **options),

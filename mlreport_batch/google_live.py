@@ -19,6 +19,7 @@ from mlreport_batch.settings import GoogleSettings
 Line = tuple[str, MlreportError | None]
 _DOCUMENT = "application/vnd.google-apps.document"
 _LAG_MAX_S = 60.0
+_HEADER = "{{metric:live}}"  # stands nowhere else in the template
 
 
 def proofs(client: GoogleClient, settings: GoogleSettings) -> Iterator[Line]:
@@ -148,7 +149,7 @@ class _Live:
         where = {"segmentId": next(iter(headers)), "index": 0}
         self.client.batch_update(
             self.template,
-            [{"insertText": {"location": where, "text": "{{host}}"}}],
+            [{"insertText": {"location": where, "text": _HEADER}}],
         )
         copy = self.copied()
         found = analyse(self.client.document(copy, is_new=True))
@@ -157,9 +158,9 @@ class _Live:
         span = {
             "segmentId": part.segment,
             "startIndex": line.start,
-            "endIndex": line.start + len("{{host}}"),
+            "endIndex": line.start + len(_HEADER),
         }
-        at = {"segmentId": part.segment, "index": line.start + len("{{host}}")}
+        at = {"segmentId": part.segment, "index": line.start + len(_HEADER)}
         self.client.batch_update(
             copy,
             [
@@ -168,7 +169,7 @@ class _Live:
             ],
         )
         text = self.client.export(copy, "text/html").decode()
-        check("gpu-07" in text and "{{host}}" not in text, "the header was not filled")
+        check("gpu-07" in text and _HEADER not in text, "the header was not filled")
         return ""
 
     def stale_revisions_are_refused(self) -> str:

@@ -1,5 +1,7 @@
 """A lab with a loopback Google: accounts, a template, a config, and drawing."""
 
+# ruff: noqa: ANN401, TID253
+
 import email
 import email.message
 import email.policy
@@ -25,7 +27,7 @@ from mlreport_batch.settings import Config, GoogleSettings, RenderSettings
 from mlreport_batch.state import State
 from mlreport_batch.work import Drawn, DrawTask
 
-USER = "me@lab.example"
+USER, YOU = "me@lab.example", "you@lab.example"
 HERE = Path(__file__).parent
 FAST = Pace(
     first_wait_s=0.02,
@@ -127,9 +129,7 @@ class Lab:
         )
         return replace(made, **changes)
 
-    def draw(
-        self, *reports: Report, pace: Pace = FAST, batch: int = 16
-    ) -> list[Drawn]:
+    def draw(self, *reports: Report, pace: Pace = FAST, batch: int = 16) -> list[Drawn]:
         """Draw *reports* as a tick does, with a state of its own folder."""
         self.state_folder.mkdir(exist_ok=True)
         tasks = [DrawTask(report, header(report)) for report in reports]
@@ -168,16 +168,24 @@ class Lab:
         """Write a config file for *runs*."""
         google = self.google
         lines = [f"  api_endpoint: {google.api_endpoint}"]
-        for name in ("credentials", "subject", "template", "folder", "fallback", "keep"):
+        for name in (
+            "credentials",
+            "subject",
+            "template",
+            "folder",
+            "fallback",
+            "keep",
+        ):
             value = getattr(google, name)
             if value is not None:
-                lines.append(f"  {name}: {str(value).lower() if value in (True, False) else value}")
+                shown = str(value).lower() if isinstance(value, bool) else value
+                lines.append(f"  {name}: {shown}")
         text = textwrap.dedent(f"""\
             runs: [{{path: {runs}}}]
             state: {self.folder / "tick"}
             report: {{first_seen_max_age: null, timezone: UTC}}
             render: {{engine: google}}
-            mail: {{via: {via}, from: {USER}, to: [you@lab.example], max_per_tick: 1000}}
+            mail: {{via: {via}, from: {USER}, to: [{YOU}], max_per_tick: 1000}}
             outbox: {{dir: {self.folder / "outbox"}}}
             """)
         path = self.folder / "mlreport.yaml"

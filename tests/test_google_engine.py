@@ -38,9 +38,7 @@ def server() -> Iterator[GoogleServer]:
 
 
 @pytest.fixture
-def lab(
-    server: GoogleServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Lab:
+def lab(server: GoogleServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     """Only the waits are shorter than in life."""
     monkeypatch.setattr(google, "Pace", lambda: FAST)
     monkeypatch.setattr(gmail, "_PACE", FAST)
@@ -104,7 +102,9 @@ def test_each_run_gets_one_document_and_one_mail_for_five_calls(lab: Lab, kind: 
             assert f">{key}<" in page
             assert f">{value}<" in page or value in page
     assert {mail_of(data)["X-Mlreport-Id"] for data in sent} == {
-        own["mlreport_rid"] for f in lab.documents() for own in f.app_properties.values()
+        own["mlreport_rid"]
+        for f in lab.documents()
+        for own in f.app_properties.values()
     }
 
 
@@ -168,11 +168,22 @@ def test_every_sample_run_comes_out_right(lab: Lab):
 def test_every_framework_comes_out_right(
     lab: Lab, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    check_frameworks(lab, capsys, sorted(p.name for p in (lab_setup.HERE / "runs").iterdir() if p.is_dir()))
+    check_frameworks(
+        lab,
+        capsys,
+        sorted(p.name for p in (lab_setup.HERE / "runs").iterdir() if p.is_dir()),
+    )
 
 
 def test_main_frameworks_come_out_right(lab: Lab, capsys: pytest.CaptureFixture[str]):
-    names = ["tb_basic", "wandb_offline", "mlflow_file", "sb3_nan", "ray_tune", "hydra_single"]
+    names = [
+        "tb_basic",
+        "wandb_offline",
+        "mlflow_file",
+        "sb3_nan",
+        "ray_tune",
+        "hydra_single",
+    ]
     check_frameworks(lab, capsys, names)
 
 
@@ -195,7 +206,9 @@ def check_frameworks(
     assert len(lab.server.gmail.sent) == len(lab.documents()) == len(documents)
     for file in lab.documents():
         name = file.name.partition(" — ")[0]
-        history = next(t for t in tables(lab.server.document(file.id)) if t[0][0] == "Key")
+        history = next(
+            t for t in tables(lab.server.document(file.id)) if t[0][0] == "Key"
+        )
         keys = {row[0] for row in history[1:]}
         assert len(history) - 1 == min(200, len(metrics[name]))
         assert {key[:40] for key in keys} <= {key[:40] for key in metrics[name]} or any(
@@ -215,7 +228,11 @@ def check_mail(data: bytes) -> None:
     assert "@import" not in page
     assert "url(" not in page
     cids = set(re.findall(r'src="cid:([^"]+)"', page))
-    parts = {part["Content-ID"].strip("<>") for part in mail_of(data).walk() if part["Content-ID"]}
+    parts = {
+        part["Content-ID"].strip("<>")
+        for part in mail_of(data).walk()
+        if part["Content-ID"]
+    }
     assert cids == parts
 
 
@@ -310,7 +327,9 @@ def test_app_made_template_is_used_with_the_narrow_scope_alone(lab: Lab):
     lab.with_default_template()
     (drawn,) = lab.draw(samples.fine())
     assert drawn.error is None
-    assert {frozenset(g.scopes) for g in lab.server.auth.grants} == {frozenset({DRIVE_FILE})}
+    assert {frozenset(g.scopes) for g in lab.server.auth.grants} == {
+        frozenset({DRIVE_FILE})
+    }
 
 
 def test_digests_are_drawn_here(lab: Lab):
@@ -323,7 +342,7 @@ def test_digests_are_drawn_here(lab: Lab):
 
 
 @pytest.mark.parametrize("keep", [False, 1, True])
-def test_documents_are_trimmed_to_what_is_to_be_kept(lab: Lab, keep: bool):  # noqa: FBT001
+def test_documents_are_trimmed_to_what_is_to_be_kept(lab: Lab, keep: bool):
     lab.as_user()
     lab.with_default_template()
     lab.change(keep=keep)

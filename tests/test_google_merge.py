@@ -1,6 +1,6 @@
 """Any template and any values: what stands in the document is what was meant."""
 
-# ruff: noqa: RUF001 - alphabets that look alike are the point
+# ruff: noqa: ANN401, RUF001 - alphabets that look alike are the point
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -60,9 +60,15 @@ def test_pattern_is_that_of_every_other_template():
 @pytest.mark.parametrize("count", [0, 1, 2, 50])
 def test_row_is_repeated_for_each_metric(server: GoogleServer, count: int):
     table = Table(
-        [["Key", "Value", ""], ["{{key}}", "= {{value}} ({{best}})", "한글"], ["end", "", ""]]
+        [
+            ["Key", "Value", ""],
+            ["{{key}}", "= {{value}} ({{best}})", "한글"],
+            ["end", "", ""],
+        ]
     )
-    document = merged(server, build.document("{{run}} 🎉", table, "{{steps}}"), metrics(count))
+    document = merged(
+        server, build.document("{{run}} 🎉", table, "{{steps}}"), metrics(count)
+    )
     assert document.table() == [
         ["Key", "Value", ""],
         *([f"m{i}🚀", f"= {i}.5 (0.3021)", "한글"] for i in range(count)),
@@ -133,14 +139,18 @@ def test_headers_footers_and_tabs_are_filled(server: GoogleServer):
     document = merged(server, template, metrics(2))
     tab = document.tabs[0]
     (header,), (footer,) = tab.headers, tab.footers
-    assert document.text(header) == f"{REPORT.host} 머리말 {REPORT.date}\nm0🚀\nm1🚀\n\n"
+    assert (
+        document.text(header) == f"{REPORT.host} 머리말 {REPORT.date}\nm0🚀\nm1🚀\n\n"
+    )
     assert document.text(footer) == f"{REPORT.time}\n"
     second = "".join(u.char for u in document.tabs[1].segments[""].units)
     assert second.startswith(f"{REPORT.status_text}\n")
     assert "0.5" in second
 
 
-def test_placeholder_over_several_runs_takes_the_style_of_its_name(server: GoogleServer):
+def test_placeholder_over_several_runs_takes_the_style_of_its_name(
+    server: GoogleServer,
+):
     runs = ["a {{", Run("ru", BOLD), Run("n", ITALIC), "}} b"]
     document = merged(server, build.document(Paragraph(runs), ""), REPORT)
     assert document.text() == f"a {REPORT.run} b\n\n"
@@ -168,7 +178,10 @@ def test_repeated_rows_keep_the_style_of_their_model(server: GoogleServer):
     table = document.tabs[0].to_json(run_length=None)["body"]["content"][2]["table"]
     for number, row in enumerate(table["tableRows"]):
         runs = [
-            (part["textRun"]["content"].removesuffix("\n"), part["textRun"]["textStyle"])
+            (
+                part["textRun"]["content"].removesuffix("\n"),
+                part["textRun"]["textStyle"],
+            )
             for part in row["tableCells"][0]["content"][0]["paragraph"]["elements"]
         ]
         assert [run for run in runs if run[0]] == [
@@ -227,7 +240,9 @@ def clean(value: str) -> str:
             out += "\x0b"
         elif "\ud800" <= char <= "\udfff":
             out += "\ufffd"
-        elif not (char <= "\x08" or "\x0c" <= char <= "\x1f" or "\ue000" <= char <= "\uf8ff"):
+        elif not (
+            char <= "\x08" or "\x0c" <= char <= "\x1f" or "\ue000" <= char <= "\uf8ff"
+        ):
             out += char
     return out
 
@@ -284,12 +299,17 @@ def test_long_tables_are_cut_and_it_is_said():
 
 
 TEXT = st.text(
-    st.sampled_from("ab {}\t한글é🎉𝔘—") | st.characters(codec="utf-8", exclude_categories=("Cc", "Co", "Cs", "Zl", "Zp")),
+    st.sampled_from("ab {}\t한글é🎉𝔘—")
+    | st.characters(codec="utf-8", exclude_categories=("Cc", "Co", "Cs", "Zl", "Zp")),
     max_size=12,
 )
-NAMES = st.sampled_from(["run", "date", "purpose", "metric:m0🚀", "nope", "key", "value"])
+NAMES = st.sampled_from(
+    ["run", "date", "purpose", "metric:m0🚀", "nope", "key", "value"]
+)
 PIECES = st.lists(TEXT | NAMES.map(lambda name: f"{{{{{name}}}}}"), max_size=4)
-SINGLE = st.sampled_from(["run", "date", "purpose", "nope"]).map(lambda n: f"{{{{{n}}}}}")
+SINGLE = st.sampled_from(["run", "date", "purpose", "nope"]).map(
+    lambda n: f"{{{{{n}}}}}"
+)
 
 
 @st.composite
@@ -370,7 +390,9 @@ def shown(document: Document) -> list[Any]:
 
 
 @settings(max_examples=300, deadline=None)
-@given(blocks=bodies(), count=st.integers(0, 4), purpose=TEXT, run_length=st.integers(0, 3))
+@given(
+    blocks=bodies(), count=st.integers(0, 4), purpose=TEXT, run_length=st.integers(0, 3)
+)
 def test_any_template_reads_as_filled_by_hand(
     server: GoogleServer, blocks: list[Any], count: int, purpose: str, run_length: int
 ):

@@ -155,7 +155,7 @@ def addressed(message: bytes, recipients: tuple[str, ...]) -> bytes:
     from email.utils import getaddresses
 
     head, gap, body = message.partition(b"\r\n\r\n")
-    match = re.search(rb"(?im)^To:((?:.*)(?:\r\n[ \t].*)*)", head)
+    match = re.search(rb"(?im)^To:([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)", head)
     if match is None:
         return message
     text = match[1].decode("ascii", "replace")
