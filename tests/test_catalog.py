@@ -1,0 +1,299 @@
+"""What is known of folders is what a look at all of them would find."""
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mlreport_batch.catalog import Catalog
+from mlreport_batch.discover import RunDir, group_runs, walk
+from mlreport_batch.formats.registry import recognise
+from mlreport_batch.glance import SLICES, is_quiet
+from mlreport_batch.state import RunRow, State
+
+CSV = "step,loss\n1,0.5\n"
+CONTENTS = {
+    "metrics.csv": CSV,
+    "hparams.yaml": "lr: 0.1\n",
+    "trainer_state.json": '{"log_history": [{"loss": 1, "step": 1}], "epoch": 1}',
+    "config.yaml": "a: 1\n",
+    "best.ckpt": "x",
+    "notes.md": "x",
+}
+FOLDERS = ("a", "logs", "version_0", "checkpoint-10", "train", ".hydra", "plots")
+
+
+class Shelf:
+    """A root, its state, and surveys of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "root"
+        self.root.mkdir()
+        self.folder = folder / "state"
+        self.folder.mkdir()
+        self.now = time.time()
+        self.state = State(str(self.folder))
+        self.accept = lambda _root, _name: True
+
+    @property
+    def catalog(self) -> Catalog:
+        return Catalog(
+            self.state,
+            recognise,
+            self.accept,
+            frozenset([str(self.root / "ours")]),
+        )
+
+    def put(self, path: str, text: str = CSV) -> Path:
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        return file
+
+    def survey(self, **options: bool) -> list[str]:
+        self.now += 1
+        survey = self.catalog.survey([str(self.root)], self.now, **options)
+        assert not survey.problems
+        return [os.path.relpath(path, self.root) for path in survey.dirty]
+
+    def known(self) -> dict[str, RunDir]:
+        runs = [self.catalog.run_dir(row) for row in self.state.runs()]
+        return {run.name: run for run in runs}
+
+    def there(self) -> dict[str, RunDir]:
+        folders = walk(
+            str(self.root),
+            root=str(self.root),
+            recognise=recognise,
+            never_enter=frozenset([str(self.root / "ours")]),
+        )
+        return {run.name: run for run in group_runs(folders, str(self.root))}
+
+    def settle(self) -> None:
+        """Note every dirty run as read, as a tick does."""
+        with self.state.transaction():
+            for path in self.state.due_runs(self.now):
+                row = self.state.run(path)
+                assert row is not None
+                self.state.put_run(RunRow(row.path, row.root, row.name))
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Iterator[Shelf]:
+    shelf = Shelf(tmp_path)
+    yield shelf
+    shelf.state.close()
+
+
+def parts(run: RunDir) -> object:
+    return (
+        [(file.path, file.format, file.signature.size) for file in run.files],
+        [(weights.path, weights.size) for weights in run.weights],
+        run.problems,
+    )
+
+
+paths = st.tuples(
+    st.lists(st.sampled_from(FOLDERS), max_size=3).map(tuple),
+    st.sampled_from(sorted(CONTENTS)),
+).map(lambda pair: "/".join((*pair[0], pair[1])))
+changes = st.one_of(
+    st.tuples(st.just("put"), paths, paths),
+    st.tuples(st.just("append"), paths, paths),
+    st.tuples(st.just("remove"), paths, paths),
+    st.tuples(st.just("remove folder"), paths, paths),
+    st.tuples(st.just("move folder"), paths, paths),
+    st.tuples(st.just("survey"), paths, paths),
+    st.tuples(st.just("full survey"), paths, paths),
+)
+
+
+def apply(root: Path, name: str, path: str, other: str) -> None:
+    file, folder = root / path, (root / path).parent
+    if name == "put":
+        if not any(parent.is_file() for parent in file.parents):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(CONTENTS[file.name])
+    elif name == "append" and file.exists():
+        with file.open("a") as stream:
+            stream.write("2,0.25\n" if file.suffix == ".csv" else "\n")
+    elif name == "remove":
+        file.unlink(missing_ok=True)
+    elif name == "remove folder" and folder != root:
+        shutil.rmtree(folder, ignore_errors=True)
+    elif name == "move folder" and folder != root and folder.exists():
+        target = (root / other).parent
+        if not target.exists() and folder not in target.parents:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            folder.rename(target)
+
+
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(st.lists(changes, min_size=1, max_size=14))
+def test_surveys_know_what_a_walk_would_find(
+    tmp_path_factory: pytest.TempPathFactory, operations: list[tuple[str, str, str]]
+):
+    shelf = Shelf(tmp_path_factory.mktemp("shelf"))
+    before: dict[str, object] = {}
+    for name, path, other in [*operations, ("survey", "", "")]:
+        if "survey" not in name:
+            apply(shelf.root, name, path, other)
+            continue
+        shelf.survey(full=name.startswith("full"))
+        known = {key: parts(run) for key, run in shelf.known().items()}
+        assert known == {key: parts(run) for key, run in shelf.there().items()}
+        due = {shelf.state.run(found) for found in shelf.state.due_runs(shelf.now)}
+        due_names = {row.name for row in due if row is not None}
+        assert {key for key in known if known[key] != before.get(key)} <= due_names
+        before = known
+        shelf.settle()
+    shelf.state.close()
+
+
+def test_only_what_changed_is_dirty(shelf: Shelf):
+    for name in "abc":
+        shelf.put(f"{name}/metrics.csv")
+    assert shelf.survey() == ["a", "b", "c"]
+    shelf.settle()
+    time.sleep(0.1)
+    shelf.survey()
+    with (shelf.root / "b/metrics.csv").open("a") as file:
+        file.write("2,0.25\n")
+    assert "b" in shelf.survey()
+    assert shelf.state.due_runs(shelf.now) == [str(shelf.root / "b")]
+
+
+def test_our_own_folder_is_not_entered_however_it_came(shelf: Shelf):
+    shelf.put("a/metrics.csv")
+    shelf.survey()
+    shelf.put("ours/metrics.csv")
+    shelf.survey()
+    assert list(shelf.known()) == ["a"]
+
+
+def test_a_root_that_is_left_out_takes_its_runs_along(shelf: Shelf, tmp_path: Path):
+    shelf.put("a/metrics.csv")
+    shelf.survey()
+    other = tmp_path / "other"
+    other.mkdir()
+    survey = shelf.catalog.survey([str(other)], shelf.now)
+    assert survey.gone == [str(shelf.root / "a")]
+    assert list(shelf.state.runs()) == []
+    assert shelf.survey() == ["a"]
+
+
+def test_a_root_that_cannot_be_read_keeps_its_runs(shelf: Shelf):
+    shelf.put("a/metrics.csv")
+    shelf.survey()
+    shelf.root.rename(shelf.root.with_name("away"))
+    survey = shelf.catalog.survey([str(shelf.root)], shelf.now)
+    assert len(survey.problems) == 1
+    assert "is it mounted" in str(survey.problems[0])
+    assert [row.name for row in shelf.state.runs()] == ["a"]
+
+
+def test_a_folder_that_is_no_folder_any_more_is_forgotten(shelf: Shelf):
+    shelf.put("a/metrics.csv")
+    shelf.survey()
+    shutil.rmtree(shelf.root / "a")
+    (shelf.root / "a").write_text("x")
+    shelf.survey()
+    assert shelf.known() == {}
+
+
+def test_runs_are_chosen_anew_when_the_config_changes(shelf: Shelf):
+    shelf.put("a/metrics.csv")
+    shelf.put("b/metrics.csv")
+    shelf.accept = lambda _root, name: name == "a"
+    shelf.survey()
+    assert list(shelf.known()) == ["a"]
+    shelf.settle()
+    shelf.accept = lambda _root, name: name == "b"
+    shelf.catalog.choose_anew()
+    assert shelf.state.due_runs(shelf.now) == [str(shelf.root / "b")]
+    shelf.settle()
+    with (shelf.root / "a/metrics.csv").open("a") as file:
+        file.write("2,0.25\n")
+    assert "a" not in shelf.survey()
+    shelf.settle()
+    shelf.catalog.choose_anew()
+    assert shelf.state.due_runs(shelf.now) == []
+    shelf.accept = lambda _root, _name: True
+    shelf.catalog.choose_anew()
+    assert shelf.state.due_runs(shelf.now) == [str(shelf.root / "a")]
+
+
+def test_a_glance_sees_every_kind_of_change(shelf: Shelf):
+    csv = shelf.put("a/metrics.csv")
+    best = shelf.put("a/best.ckpt", "x" * 10)
+    shelf.put("b/metrics.csv")
+
+    def wait_and_settle() -> None:
+        time.sleep(0.1)
+        shelf.survey(full=True)
+        shelf.settle()
+        with shelf.state.transaction():
+            shelf.state.set_meta("config_key", "key")
+        shelf.now += 100  # what was unsure is kept once it is a minute old
+        shelf.survey(full=True)
+        shelf.settle()
+        assert is_quiet(str(shelf.folder), "key", shelf.now)
+
+    wait_and_settle()
+    assert not is_quiet(str(shelf.folder), "other key", shelf.now)
+    assert not is_quiet(str(shelf.root), "key", shelf.now)
+    with csv.open("a") as file:
+        file.write("2,0.25\n")
+    assert not is_quiet(str(shelf.folder), "key", shelf.now)
+    wait_and_settle()
+    status = csv.stat()
+    csv.write_text(csv.read_text().replace("0.25", "0.26"))
+    os.utime(csv, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert csv.stat().st_size == status.st_size
+    assert not is_quiet(str(shelf.folder), "key", shelf.now)
+    wait_and_settle()
+    with best.open("r+") as file:
+        file.write("y")
+    os.utime(best)
+    assert not is_quiet(str(shelf.folder), "key", shelf.now)
+    wait_and_settle()
+    shelf.put("c/metrics.csv")
+    assert not is_quiet(str(shelf.folder), "key", shelf.now)
+    wait_and_settle()
+    shutil.rmtree(shelf.root / "c")
+    assert not is_quiet(str(shelf.folder), "key", shelf.now)
+    wait_and_settle()
+    with shelf.state.transaction():
+        row = next(shelf.state.runs())
+        shelf.state.put_run(
+            RunRow(row.path, row.root, row.name, wake_at=shelf.now + 50)
+        )
+    assert is_quiet(str(shelf.folder), "key", shelf.now)
+    assert not is_quiet(str(shelf.folder), "key", shelf.now + 51)
+
+
+def test_a_glance_lists_each_folder_now_and_then(shelf: Shelf):
+    """A network file system may keep a folder's old time."""
+    folder = shelf.put("a/metrics.csv").parent
+    shelf.survey()
+    time.sleep(0.1)
+    shelf.now += 100
+    shelf.survey(full=True)
+    shelf.settle()
+    status = folder.stat()
+    shelf.put("a/new.csv")
+    os.utime(folder, ns=(status.st_atime_ns, status.st_mtime_ns))
+    found = [
+        list(shelf.state.changed_folders(shelf.now + 60 * turn))
+        for turn in range(SLICES)
+    ]
+    assert sum(str(folder) in changed for changed in found) == 1

@@ -1,0 +1,426 @@
+"""No crash and no answer of a server loses a mail or gives it a second name."""
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from mlreport_batch import dispatch, spool
+from mlreport_batch.deliver import Envelope, Receipt, Refusal
+from mlreport_batch.dispatch import Dispatched, Dispatcher, Policy
+from mlreport_batch.errors import (
+    ChannelDownError,
+    ConfigError,
+    CredentialError,
+    DeliveryError,
+    MlreportError,
+    RefusedError,
+    StateError,
+    UnknownOutcomeError,
+)
+from mlreport_batch.spool import Spool
+from mlreport_batch.state import Owed, State
+
+DAY_S = 86400.0
+
+
+class Killed(BaseException):
+    """The process dies here."""
+
+
+@dataclass
+class RecordingChannel:
+    """Takes mails, or answers what it is told to."""
+
+    answers: dict[str, list[BaseException | Receipt]] = field(default_factory=dict)
+    opening: BaseException | None = None
+    taken: list[tuple[str, tuple[str, ...], bytes]] = field(default_factory=list)
+    opened: int = 0
+    dies_after_taking: bool = False
+
+    @contextmanager
+    def open(self) -> Iterator["RecordingChannel"]:
+        self.opened += 1
+        if self.opening is not None:
+            raise self.opening
+        yield self
+
+    def check(self) -> str:
+        return "recording"
+
+    def send(self, message: bytes, envelope: Envelope) -> Receipt:
+        answers = self.answers.get(envelope.rid, [])
+        answer = answers.pop(0) if answers else Receipt()
+        if isinstance(answer, BaseException):
+            raise answer
+        refused = answer.refused
+        taken = tuple(r for r in envelope.recipients if r not in refused)
+        self.taken.append((envelope.rid, taken, message))
+        if self.dies_after_taking:
+            raise Killed
+        return answer
+
+
+class Desk:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.channel = RecordingChannel()
+        self.policy = Policy()
+        self.now = 1e9
+
+    def open(self) -> tuple[State, Spool]:
+        self.folder.mkdir(exist_ok=True)
+        return State(str(self.folder)), Spool(str(self.folder / "spool"))
+
+    def owe(self, *rids: str, to: tuple[str, ...] = ("a@x", "b@x")) -> None:
+        state, mails = self.open()
+        for rid in rids:
+            mails.put(rid, b"mail " + rid.encode())
+            with state.transaction():
+                state.owe(Owed(rid, self.now, "me@x", to, f"about {rid}"), {})
+        state.close()
+
+    def send(self, stop: Callable[[], bool] = lambda: False) -> Dispatched:
+        state, mails = self.open()
+        try:
+            mails.sweep({owed.rid for owed in state.owed()}, now=self.now)
+            return Dispatcher(
+                state, mails, self.channel, self.policy, self.now, stop
+            ).send_all()
+        finally:
+            state.close()
+
+    def owed(self) -> Mapping[str, Owed]:
+        state, _ = self.open()
+        try:
+            return {owed.rid: owed for owed in state.owed()}
+        finally:
+            state.close()
+
+    def place(self, rid: str) -> str | None:
+        return Spool(str(self.folder / "spool")).place(rid)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path / "state")
+
+
+def test_an_accepted_mail_leaves_a_tombstone_and_no_debt(desk: Desk):
+    desk.owe("r1", "r2")
+    assert desk.send().sent == ["r1", "r2"]
+    assert desk.place("r1") == "sent"
+    assert desk.owed() == {}
+    assert Path(desk.folder, "spool/sent/r1").read_bytes() == b""
+    assert desk.send().sent == []
+    assert len(desk.channel.taken) == 2
+    assert desk.channel.opened == 1
+
+
+def test_a_refused_mail_is_kept_and_holds_nobody_up(desk: Desk):
+    desk.owe("r1", "r2")
+    desk.channel.answers["r1"] = [RefusedError("550 no such user")]
+    result = desk.send()
+    assert result.sent == ["r2"]
+    assert isinstance(result.errors[0], RefusedError)
+    assert desk.place("r1") == "dead"
+    assert desk.owed()["r1"].held
+    assert "550" in desk.owed()["r1"].why
+    assert desk.send().errors == []
+    assert desk.channel.opened == 1
+
+
+def test_waits_double_up_to_an_hour(desk: Desk):
+    desk.owe("r1")
+    waits = []
+    for _ in range(9):
+        desk.channel.answers["r1"] = [DeliveryError("450 later")]
+        assert desk.send().errors
+        waits.append(desk.owed()["r1"].next_at - desk.now)
+        desk.now += waits[-1] - 1
+        assert desk.send().errors == []
+        desk.now += 1
+    assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
+    assert desk.place("r1") == "new"
+    assert desk.send().sent == ["r1"]
+
+
+def test_a_dead_server_stops_the_tick_and_is_left_alone_for_a_while(desk: Desk):
+    desk.owe("r1", "r2")
+    desk.channel.opening = ChannelDownError("nobody answers")
+    assert len(desk.send().errors) == 1
+    desk.now += 30
+    assert desk.send().errors == []
+    assert desk.channel.opened == 1
+    desk.now += 40
+    desk.send()
+    assert desk.channel.opened == 2
+    desk.channel.opening = None
+    desk.now += 100
+    assert desk.send().sent == []
+    desk.now += 100
+    assert desk.send().sent == ["r1", "r2"]
+    desk.owe("r3")
+    desk.channel.opening = ChannelDownError("nobody answers")
+    desk.send()
+    desk.now += 61
+    desk.channel.opening = None
+    assert desk.send().sent == ["r3"]
+
+
+def test_a_server_that_dies_in_the_middle_keeps_the_rest(desk: Desk):
+    desk.owe("r1", "r2", "r3")
+    desk.channel.answers["r2"] = [ChannelDownError("421 shutting down")]
+    result = desk.send()
+    assert (result.sent, len(result.errors)) == (["r1"], 1)
+    assert [desk.place(rid) for rid in ("r1", "r2", "r3")] == ["sent", "new", "new"]
+    desk.now += 61
+    assert desk.send().sent == ["r2", "r3"]
+
+
+def test_a_wrong_password_is_tried_once_an_hour(desk: Desk):
+    desk.owe("r1")
+    desk.channel.opening = CredentialError("535 no")
+    assert isinstance(desk.send().errors[0], CredentialError)
+    desk.now += 3500
+    assert desk.send().errors == []
+    desk.now += 200
+    assert len(desk.send().errors) == 1
+    desk.channel.opening = ConfigError("no TLS")
+    desk.now += 3700
+    assert isinstance(desk.send().errors[0], ConfigError)
+
+
+def test_only_the_refused_recipients_get_it_again(desk: Desk):
+    desk.owe("r1", to=("a@x", "b@x", "c@x"))
+    desk.channel.answers["r1"] = [
+        Receipt(refused={"b@x": Refusal("b@x", permanent=False, answer="450 later")})
+    ]
+    result = desk.send()
+    assert result.sent == ["r1"]
+    assert isinstance(result.errors[0], DeliveryError)
+    assert desk.owed()["r1"].recipients == ("b@x",)
+    assert desk.place("r1") == "new"
+    desk.now += 61
+    desk.channel.answers["r1"] = [
+        Receipt(refused={"b@x": Refusal("b@x", permanent=True, answer="550 no")})
+    ]
+    desk.send()
+    assert desk.place("r1") == "dead"
+    assert [taken for _, taken, _ in desk.channel.taken] == [("a@x", "c@x"), ()]
+
+
+def test_what_nobody_knows_is_sent_again_the_same_and_held_in_the_end(desk: Desk):
+    desk.owe("r1")
+    for number in range(3):
+        desk.channel.answers["r1"] = [UnknownOutcomeError("lost after the dot")]
+        assert isinstance(desk.send().errors[0], UnknownOutcomeError)
+        assert desk.place("r1") == "cur"
+        assert desk.owed()["r1"].unknowns == number + 1
+        desk.now += 3601
+    result = desk.send()
+    assert len(result.errors) == 1
+    assert desk.owed()["r1"].held
+    assert desk.channel.taken == []
+    assert desk.send().errors == []
+
+
+def test_what_nobody_knows_can_be_held_at_once(desk: Desk):
+    desk.policy = Policy(on_unknown="hold")
+    desk.owe("r1")
+    desk.channel.answers["r1"] = [UnknownOutcomeError("lost")]
+    desk.send()
+    desk.now += 3601
+    assert isinstance(desk.send().errors[0], UnknownOutcomeError)
+    assert desk.owed()["r1"].held
+
+
+def test_a_mail_of_unknown_outcome_stays_so_while_it_is_put_off(desk: Desk):
+    desk.owe("r1")
+    desk.channel.answers["r1"] = [
+        UnknownOutcomeError("lost"),
+        DeliveryError("450 later"),
+    ]
+    desk.send()
+    desk.now += 3601
+    desk.send()
+    assert desk.place("r1") == "cur"
+    desk.now += 3601
+    assert desk.send().sent == ["r1"]
+
+
+def test_a_mail_is_given_up_after_five_days_of_trying(desk: Desk):
+    desk.owe("r1")
+    start = desk.now
+    while desk.now < start + 7 * DAY_S and not desk.owed()["r1"].held:
+        desk.channel.answers["r1"] = [DeliveryError("450 later")]
+        desk.send()
+        desk.now += 3600
+    assert start + 5 * DAY_S < desk.now < start + 5 * DAY_S + 3 * 3600
+    assert desk.place("r1") == "dead"
+
+
+def test_a_clock_that_jumped_makes_no_mail_old_and_no_wait_long(desk: Desk):
+    desk.owe("r1")
+    desk.now += 365 * DAY_S
+    desk.channel.answers["r1"] = [DeliveryError("450 later")]
+    desk.send()
+    assert not desk.owed()["r1"].held
+    desk.now -= 300 * DAY_S
+    assert desk.send().sent == ["r1"]
+
+
+def test_dead_mails_are_told_once_a_day(desk: Desk):
+    desk.owe("r1")
+    desk.channel.answers["r1"] = [RefusedError("550 no")]
+    desk.send()
+    desk.now += DAY_S - 10
+    assert desk.send().errors == []
+    desk.now += 20
+    [error] = desk.send().errors
+    assert "r1" in str(error)
+    assert "retry" in str(error)
+    assert desk.send().errors == []
+
+
+def test_a_tick_that_was_asked_to_end_keeps_the_rest(desk: Desk):
+    desk.owe("r1", "r2")
+    answers = iter([False, True])
+    assert desk.send(lambda: next(answers)).sent == ["r1"]
+    assert desk.place("r2") == "new"
+
+
+def test_bytes_that_vanished_are_told(desk: Desk):
+    desk.owe("r1")
+    Path(desk.folder, "spool/new/r1.eml").unlink()
+    assert desk.send().vanished == ["r1"]
+
+
+def test_what_no_commit_knows_of_is_swept(desk: Desk):
+    desk.owe("r1")
+    mails = Spool(str(desk.folder / "spool"))
+    mails.put("orphan", b"x")
+    Path(desk.folder, "spool/new/r1.eml.tmp").write_bytes(b"half")
+    Path(desk.folder, "spool/sent/old").write_bytes(b"")
+    mails.sweep({"r1"}, now=1e12)
+    assert mails.rids("new") == ["r1"]
+    assert mails.rids("sent") == []
+    assert not list(Path(desk.folder, "spool/new").glob("*.tmp"))
+
+
+STEPS = [
+    (spool.os, "rename"),
+    (spool.os, "fsync"),
+    (State, "update_owed"),
+    (State, "settle"),
+    (dispatch.Spool, "bury_tombstone"),
+]
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("number", range(6))
+@pytest.mark.parametrize(("owner", "name"), STEPS, ids=[name for _, name in STEPS])
+def test_a_kill_at_any_step_loses_nothing(
+    desk: Desk,
+    monkeypatch: pytest.MonkeyPatch,
+    owner: object,
+    name: str,
+    number: int,
+    after: bool,
+):
+    desk.owe("r1", "r2")
+    desk.channel.answers["r1"] = [
+        Receipt(refused={"b@x": Refusal("b@x", permanent=False, answer="450")})
+    ]
+    original = getattr(owner, name)
+    calls = 0
+
+    def dying(*args: object, **options: object) -> object:
+        nonlocal calls
+        calls += 1
+        if calls == number + 1 and not after:
+            raise Killed
+        result = original(*args, **options)
+        if calls == number + 1:
+            raise Killed
+        return result
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, dying)
+        try:
+            desk.send()
+        except Killed:
+            pass
+        else:
+            assert calls <= number
+    for _ in range(4):
+        desk.now += 3601
+        desk.send()
+    assert desk.owed() == {}
+    got: dict[tuple[str, str], int] = {}
+    for rid, recipients, message in desk.channel.taken:
+        assert message == b"mail " + rid.encode()
+        for recipient in recipients:
+            got[rid, recipient] = got.get((rid, recipient), 0) + 1
+    assert set(got) == {(rid, r) for rid in ("r1", "r2") for r in ("a@x", "b@x")}
+    # Only a death between the server's yes and the durable note makes a copy.
+    assert sum(got.values()) <= len(got) + 2
+
+
+def test_a_death_after_the_servers_yes_makes_one_copy_with_the_same_bytes(desk: Desk):
+    desk.owe("r1")
+    desk.channel.dies_after_taking = True
+    with pytest.raises(Killed):
+        desk.send()
+    assert desk.place("r1") == "cur"
+    desk.channel.dies_after_taking = False
+    assert desk.send().sent == ["r1"]
+    assert desk.channel.taken[0] == desk.channel.taken[1]
+    assert len(desk.channel.taken) == 2
+
+
+def test_a_death_between_the_move_to_dead_and_its_note_is_noticed(desk: Desk):
+    desk.owe("r1")
+    mails = Spool(str(desk.folder / "spool"))
+    mails.move("r1", "new", "cur")
+    mails.move("r1", "cur", "dead")
+    assert len(desk.send().errors) == 1
+    assert desk.owed()["r1"].held
+
+
+def test_a_full_disk_stops_the_sending_and_loses_nothing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    desk.owe("r1", "r2")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(spool.os, "rename", full)
+        with pytest.raises(StateError, match="No space left"):
+            desk.send()
+    assert desk.channel.taken == []
+    assert desk.send().sent == ["r1", "r2"]
+
+
+def test_a_spool_that_cannot_be_used_is_an_error_of_the_state(tmp_path: Path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StateError):
+        Spool(str(tmp_path / "file"))
+    mails = Spool(str(tmp_path / "spool"))
+    with pytest.raises(StateError):
+        mails.read("none", "new")
+    with pytest.raises(StateError):
+        mails.move("none", "new", "cur")
+    mails.discard("none", "new")
+    (tmp_path / "spool/new/folder.eml").mkdir()
+    with pytest.raises(StateError):
+        mails.discard("folder", "new")
+    shutil.rmtree(tmp_path / "spool/new")
+    with pytest.raises(StateError) as caught:
+        mails.put("r", b"x")
+    assert isinstance(caught.value, MlreportError)
