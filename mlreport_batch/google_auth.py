@@ -53,6 +53,7 @@ class Account:
         scopes: What they may do, as far as we know.
         wider: Makes credentials with the scope ``drive``, or None where the scopes
             are fixed.
+        is_robot: Whether it is a service account that acts for itself.
     """
 
     def __init__(
@@ -63,8 +64,10 @@ class Account:
         advice: str,
         scopes: frozenset[str] = frozenset(),
         wider: Callable[[], Any] | None = None,
+        is_robot: bool = False,
     ) -> None:
         self.name = name
+        self.is_robot = is_robot
         self.advice = advice
         self.scopes = scopes
         self._credentials = credentials
@@ -247,6 +250,7 @@ def _service_account(
         advice=advice,
         scopes=frozenset(scopes),
         wider=(lambda: make([DRIVE])) if DRIVE_FILE in scopes else None,
+        is_robot=not settings.subject,
     )
 
 

@@ -142,11 +142,20 @@ def _documents(client: GoogleClient, settings: GoogleSettings) -> Iterator[Line]
         yield str(error), error
     if found.fixed:
         yield "google template: placeholders in its table of contents stay", None
+    is_shared = bool(file.get("driveId"))
     if settings.folder:
-        yield _try_folder(client, settings.folder, template_id)
+        found_folder, line = _folder(client, settings.folder, template_id)
+        is_shared = bool(found_folder.get("driveId"))
+        yield line
+    if client.account.is_robot and not is_shared:
+        error = ConfigError(
+            f"{client.account.name} owns no storage for documents",
+            advice="Set google.folder to a folder in a shared drive, or google.subject",
+        )
+        yield str(error), error
 
 
-def _try_folder(client: GoogleClient, folder: str, template: str) -> Line:
+def _folder(client: GoogleClient, folder: str, template: str) -> tuple[Json, Line]:
     from mlreport_batch.render.google import with_wider_scope
     from mlreport_batch.render.google_documents import translated
 
@@ -155,16 +164,16 @@ def _try_folder(client: GoogleClient, folder: str, template: str) -> Line:
         found = with_wider_scope(client, lambda: client.file(folder, fields))
     except GoogleError as exc:
         error = translated(exc, client, (template, folder))
-        return str(error), error
+        return {"driveId": "unknown"}, (str(error), error)
     name = clean(str(found.get("name")), 80)
     if not found.get("capabilities", {}).get("canAddChildren", True):
         refusal = ConfigError(
             f"google folder {name!r}: {client.account.name} may not add documents",
             advice="Make it a content manager or contributor there",
         )
-        return str(refusal), refusal
+        return found, (str(refusal), refusal)
     where = "in a shared drive" if found.get("driveId") else "in My Drive"
-    return f"google folder {name!r} {where}", None
+    return found, (f"google folder {name!r} {where}", None)
 
 
 def check_live(config: Config) -> Iterator[Line]:

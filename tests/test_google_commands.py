@@ -130,6 +130,17 @@ def test_check_looks_at_the_folder(lab: Lab):
     assert "folder nowhere" in errors(lines(lab))[0]
 
 
+def test_check_says_that_a_service_account_owns_no_storage(lab: Lab):
+    account = lab.in_shared_drive()
+    lab.with_default_template()
+    assert not errors(lines(lab))
+    template = lab.with_small_template()
+    lab.server.store.files[template].roles[account.email] = "writer"
+    assert not errors(lines(lab))
+    lab.change(folder=None)
+    assert "owns no storage" in errors(lines(lab))[0]
+
+
 def test_check_names_what_is_missing(lab: Lab):
     lab.change(template="gone")
     (error,) = [error for _, error in lines(lab) if error]

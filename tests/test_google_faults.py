@@ -444,7 +444,7 @@ def test_nobody_at_the_address_is_said(lab: Lab):
     assert "does not answer" in str(error)
 
 
-# -- the fallback, exports and exit codes 
+# -- the fallback, exports and exit codes
 
 
 @pytest.mark.parametrize("kind", ["revoked", "template gone"])
