@@ -19,6 +19,7 @@ from mlreport_batch.discover import (
     list_folder,
     owner,
     run_name,
+    unreadable,
     walk,
 )
 from mlreport_batch.errors import Problem
@@ -161,6 +162,11 @@ class Catalog:
         except OSError as exc:
             if isinstance(exc, FileNotFoundError | NotADirectoryError) and path != root:
                 update.dropped.update([path, *self._state.folders_below(path)])
+            elif before is not None and path != root:
+                # What is known of it stays true; that it cannot be seen is news.
+                problems = unreadable(path, exc).problems
+                folder = replace(before, mtime_ns=0, problems=problems)
+                update.listed[path] = (folder, root)
             return
         entered = tuple(
             name for name in folder.folders if f"{path}/{name}" not in self._never_enter

@@ -29,6 +29,7 @@ from mlreport_batch.formats.registry import by_name
 from mlreport_batch.metrics import LogFold, MetricSummary, RestartPlan
 from mlreport_batch.redact import redact_all, redact_text
 from mlreport_batch.tail import (
+    MORE_COMES,
     Chunk,
     Cursor,
     LogReader,
@@ -43,6 +44,9 @@ frameworks truncate and rewrite, and half a rewrite is no news."""
 
 FINAL_S = 3600.0
 """A last line without a newline is used once nothing was written for so long."""
+
+RETRY_S = 3600.0
+"""A file that cannot be read is tried again so often, unless it changes before."""
 
 PROBLEMS_MAX = 20
 VALUES_MAX = 5_000  # hyperparameters of one file, and its results
@@ -227,7 +231,7 @@ def _collect(
         collected.results = dict(base.results)
         collected.progress, collected.outcome = base.progress, base.outcome
         collected.texts = {text.kind: text for text in base.texts}
-        collected.problems = list(base.problems)
+        collected.problems = [p for p in base.problems if not _is_passing(p)]
         collected.more_problems = base.more_problems
     return collected
 
@@ -258,6 +262,36 @@ class _Pass:
     log: LogState
     from_zero: bool
     why: str
+
+
+_UNREAD = "cannot be read: "
+
+
+def _is_passing(problem: Problem) -> bool:
+    """Return whether *problem* holds no longer once the file is read again."""
+    return problem.message.startswith((_UNREAD, MORE_COMES))
+
+
+def look_again_at(log: LogState, now: float) -> float | None:
+    """Return when *log* may say more even if it does not change, None for never.
+
+    Args:
+        log: What it said.
+        now: Seconds since the epoch.
+    """
+    if log.held is not None:
+        return now + QUIET_S
+    if not log.waits:
+        return None
+    if any(problem.message.startswith(MORE_COMES) for problem in log.problems):
+        return 0.0
+    if any(problem.message.startswith(_UNREAD) for problem in log.problems):
+        # The same until it comes, so that waiting costs no write.
+        return (now // RETRY_S + 1) * RETRY_S
+    if log.cursor is None:
+        return now + QUIET_S
+    ripe = log.signature.mtime_ns / 1e9 + FINAL_S + 1
+    return ripe if ripe > now else None
 
 
 def read_series(
@@ -380,8 +414,11 @@ def _read_file(
             return _read_document(member, file, before, reading, fold), fold
         return _read_log(member, file, before, carry, shared, reading)
     except OSError as exc:
-        problem = Problem(file.path, None, f"cannot be read: {exc.strerror or exc}")
         base = before or LogState(file.format, file.signature, metrics=fold.metrics())
+        if isinstance(exc, FileNotFoundError):
+            # It vanished after its folder was listed; the next tick lists it anew.
+            return _Pass(replace(base, waits=True), from_zero=False, why=""), fold
+        problem = Problem(file.path, None, f"{_UNREAD}{exc.strerror or exc}")
         problems = [p for p in base.problems if p != problem][: PROBLEMS_MAX - 1]
         log = replace(base, problems=(*problems, problem), waits=True)
         return _Pass(log, from_zero=False, why=""), fold

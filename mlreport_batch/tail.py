@@ -20,6 +20,7 @@ CHECK_UNGROWN_BELOW = 16 * 1024 * 1024
 CHUNK = 4 * 1024 * 1024
 LINE_MAX = 1024 * 1024
 TICK_MAX = 2 * 1024 * 1024 * 1024
+MORE_COMES = "over 2 GiB of new lines; the rest comes next"
 DOCUMENT_MAX = 64 * 1024 * 1024
 RECORD_MAX = 64 * 1024 * 1024
 
@@ -315,7 +316,7 @@ class LogReader:
         position = self._offset
         while position < limit:
             if position >= stop_at:
-                self.notes.append("over 2 GiB of new lines; the rest comes next")
+                self.notes.append(MORE_COMES)
                 return
             part = os.pread(self._descriptor, min(size, limit - position), position)
             if not part:

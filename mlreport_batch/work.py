@@ -31,7 +31,7 @@ from mlreport_batch.insights import (
     stall_after_s,
     status_of,
 )
-from mlreport_batch.logs import FINAL_S, QUIET_S
+from mlreport_batch.logs import look_again_at
 from mlreport_batch.phrases import phrase
 from mlreport_batch.reader import RunState, read_run, unread_logs
 from mlreport_batch.redact import redact_text
@@ -341,15 +341,8 @@ def _wake_at(
             told.get(alert.key, settings.now) + settings.rules.remind_s
             for alert in reminded
         ]
-    for log in state.logs.values():
-        if log.held is not None:
-            times.append(settings.now + QUIET_S)
-        elif log.waits and log.cursor is not None:
-            ripe = log.signature.mtime_ns / 1e9 + FINAL_S + 1
-            if ripe > settings.now:
-                times.append(ripe)
-        elif log.waits:
-            times.append(settings.now + QUIET_S)
+    waits = (look_again_at(log, settings.now) for log in state.logs.values())
+    times += [at for at in waits if at is not None]
     return min(times, default=None)
 
 

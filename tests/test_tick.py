@@ -6,11 +6,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ticking import MAIL, RUNS, Desk
+from ticking import MAIL, RUNS, Desk, Said
 
 CSV = "step,loss\n1,0.5\n2,0.25\n"
 LIGHTNING = RUNS / "lightning_basic"
@@ -747,7 +749,7 @@ def test_an_unfinished_last_line_is_used_after_an_hour(desk: Desk):
     assert not desk.tick(None, now + 9000).runs
 
 
-# -- as cron does it --------------------------------------------------------------------
+# -- as cron does it ---------------------------------------------------------------
 
 PROBE = """
 import sys
@@ -817,3 +819,105 @@ def test_sigterm_ends_a_tick_at_a_safe_point(desk: Desk):
     assert said.code == 0
     assert len(desk.mails()) == 19
     assert desk.report("--json").json["runs"] == []
+
+
+# -- without the right to read ----------------------------------------------------
+
+
+@pytest.fixture
+def nobodys(desk: Desk, capsys: pytest.CaptureFixture[str]) -> Iterator[Desk]:
+    """A desk of somebody who may not read everything: root may."""
+    if os.geteuid() != 0:
+        yield desk
+        return
+    # All modules are imported while they can be.
+    desk.put("a/metrics.csv", CSV)
+    desk.put("a/hparams.yaml", "lr: 0.1\n")
+    desk.report("--json")
+    desk.texts()
+    folder = Path(tempfile.mkdtemp())
+    os.chown(folder, 65534, 65534)
+    os.seteuid(65534)
+    try:
+        (folder / "runs").mkdir()
+        yield Desk(folder, capsys)
+    finally:
+        os.seteuid(0)
+        shutil.rmtree(folder)
+
+
+def test_a_log_that_may_not_be_read_keeps_what_it_said(nobodys: Desk):
+    desk = nobodys
+    desk.put("a/metrics.csv", CSV)
+    desk.put("a/hparams.yaml", "lr: 0.1\n")
+    desk.report()
+    for name in ("metrics.csv", "hparams.yaml"):
+        (desk.runs / "a" / name).chmod(0)
+    said = desk.report("--json")
+    assert said.code == 0
+    [run] = said.json["runs"]
+    assert run["news"] == ["problems"]
+    assert run["problems"] == [
+        "hparams.yaml: cannot be read: Permission denied",
+        "metrics.csv: cannot be read: Permission denied",
+    ]
+    assert "0.25" in desk.texts()[-1]
+    for _ in range(3):
+        assert desk.report("--json").json["runs"] == []
+    now = time.time() + 3600
+    desk.tick(None, now)
+    desk.tick(None, now + 1)
+    before = {k: v for k, v in desk.everything().items() if not k.endswith("lock")}
+    assert not desk.tick(None, now + 300).runs
+    after = {k: v for k, v in desk.everything().items() if not k.endswith("lock")}
+    assert after == before
+    for name in ("metrics.csv", "hparams.yaml"):
+        (desk.runs / "a" / name).chmod(0o644)
+    desk.append("a/metrics.csv", "3,0.125\n")
+    [run] = desk.report("--json").json["runs"]
+    assert (run["new_points"], run["problems"]) == (1, [])
+
+
+def test_a_folder_that_may_not_be_read_keeps_its_run(nobodys: Desk):
+    desk = nobodys
+    desk.put("a/metrics.csv", CSV)
+    desk.report()
+    (desk.runs / "a").chmod(0)
+    said = desk.report("--json")
+    assert said.code == 0
+    [run] = said.json["runs"]
+    assert run["news"] == ["problems"]
+    assert "cannot be listed: Permission denied" in run["problems"][0]
+    assert "0.25" in desk.texts()[-1]
+    assert desk.report("--json").json["runs"] == []
+    (desk.runs / "a").chmod(0o755)
+    assert desk.report("--json").json["runs"] == []
+    desk.append("a/metrics.csv", "3,0.125\n")
+    [run] = desk.report("--json").json["runs"]
+    assert (run["new_points"], run["problems"]) == (1, [])
+
+
+def test_a_run_that_was_never_readable_is_named(nobodys: Desk):
+    desk = nobodys
+    desk.put("a/metrics.csv", CSV)
+    desk.put("a/sub/hparams.yaml", "lr: 0.1\n")
+    (desk.runs / "a/sub").chmod(0)
+    desk.put("b/metrics.csv", CSV).chmod(0)
+    desk.put("b/hparams.yaml", "lr: 0.1\n")
+    said = desk.report("--json")
+    (desk.runs / "a/sub").chmod(0o755)
+    assert said.code == 0
+    a, b = said.json["runs"]
+    assert "sub" in a["problems"][0]
+    assert b["problems"] == ["metrics.csv: cannot be read: Permission denied"]
+
+
+def test_what_is_kept_is_for_its_owner_only(desk: Desk):
+    desk.put("a/metrics.csv", CSV)
+    old = os.umask(0)
+    try:
+        assert desk.run("run", "-c", desk.config()) == Said(0, "", "")
+    finally:
+        os.umask(old)
+    for path in [desk.out, *desk.out.rglob("*")]:
+        assert path.stat().st_mode & 0o077 == 0, path
