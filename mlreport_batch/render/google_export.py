@@ -41,7 +41,7 @@ _BLOCKS: Final = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "div", "li"
 _IMAGE = re.compile(r"data:(image/(?:png|jpeg|gif));base64,([A-Za-z0-9+/=\s]+)\Z")
 _IMPORT = re.compile(r"@import\b[^;]{0,2000};")
 _WIDEST = 592
-_SHORT = 9  # a cell's text so short is never broken, in tables of few columns
+_SHORT = 11  # a cell's text so short is never broken, in tables of few columns
 _FEW_COLUMNS = 6
 _SCHEMES = ("http", "https", "mailto")
 
