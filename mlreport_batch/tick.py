@@ -261,6 +261,7 @@ class _Tick:
         self._finish_state(config_key)
         with summary.stage("deliver"):
             self._deliver()
+            self._tidy_documents()
         self._back_up()
         self._count()
         return summary
@@ -762,6 +763,13 @@ class _Tick:
                 advice="Do not delete files below spool/; `mlreport-batch drop` does that",
             )
         )
+
+    def _tidy_documents(self) -> None:
+        """Trim the Google documents whose mails were accepted, as ``keep`` says."""
+        if self.config.render.engine == "google" and self.summary.sent:
+            from mlreport_batch.render.google_tidy import tidy_google
+
+            tidy_google(self.config, self.state)
 
     def _count(self) -> None:
         owed = self.state.owed()
