@@ -14,13 +14,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from mlreport_batch import __version__
-from mlreport_batch.quick import config_key, find_config, quick_state_dir
+from mlreport_batch.quick import DEFAULT_OUT, find_config, quick_key
 
 if TYPE_CHECKING:
     from mlreport_batch.config import Config
     from mlreport_batch.tick import TickSummary
 
-DEFAULT_OUT = "./mlreport-out"
 FAIL_ON = 4
 MAX_RUN_S = 900.0  # a tick ends at the next safe point after so long
 HOLDER_IS_OLD_S = 2700.0  # three times the 15 minutes between two ticks as shipped
@@ -129,10 +128,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def entry() -> NoReturn:
-    """Run the command line and leave with its exit code."""
+def entry(*, has_news: bool = False) -> NoReturn:
+    """Run the command line and leave with its exit code.
+
+    Args:
+        has_news: Whether a first glance at the known files found that there is
+            something to do.
+    """
     _open_standard_streams()
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:], has_news=has_news))
 
 
 def _open_standard_streams() -> None:
@@ -145,14 +149,14 @@ def _open_standard_streams() -> None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run the command line *argv* and return its exit code."""
+def main(argv: Sequence[str], *, has_news: bool = False) -> int:
+    """Run the command line *argv* and return its exit code; see `entry`."""
     for stream in (sys.stdout, sys.stderr):
         # Under cron the locale may be any; a name must not end in a traceback.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        args = _parser().parse_args(argv)
+        args = _parser().parse_args(argv, argparse.Namespace(has_news=has_news))
     except SystemExit as exc:
         return exc.code if isinstance(exc.code, int) else 2
     try:
@@ -232,9 +236,9 @@ def _complain(text: str) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     now = time.time()
-    key, folder = _quick_key(args)
+    key, folder = quick_key(args.paths, args.out, args.config)
     plain = not (args.all or args.dry_run or args.json or args.summary)
-    if plain and folder is not None and args.only == "*":
+    if plain and folder is not None and args.only == "*" and not args.has_news:
         from mlreport_batch.glance import is_quiet
 
         if is_quiet(folder, key, now):
@@ -270,28 +274,6 @@ def _run(args: argparse.Namespace) -> int:
             _complain("another tick is running; this one has nothing to do")
         return 0
     return _tell(args, summary, is_config=config.source is not None)
-
-
-def _quick_key(args: argparse.Namespace) -> tuple[str, str | None]:
-    """Return the config's key and the state folder, None where it takes a closer look.
-
-    Nothing heavy may be imported here: it is what a tick without news runs.
-    """
-    if args.paths and not args.config:
-        out = os.path.abspath(os.path.expanduser(args.out or DEFAULT_OUT))
-        paths = sorted({os.path.realpath(os.path.expanduser(p)) for p in args.paths})
-        text = "\0".join(["paths", *paths])
-        return config_key(os.fsencode(text), out), out
-    file = find_config(args.config)
-    if file is None:
-        return "", None
-    try:
-        with open(file, "rb") as stream:
-            data = stream.read()
-    except OSError:
-        return "", None
-    extra = "\0".join(map(os.path.realpath, args.paths)) + f"\0{args.out or ''}"
-    return config_key(data + os.fsencode(extra), file), quick_state_dir(data, file)
 
 
 def _config(args: argparse.Namespace) -> "Config":
@@ -544,7 +526,7 @@ def _baseline(args: argparse.Namespace) -> int:
     from mlreport_batch.tick import Options, run_tick
 
     args.paths, args.out = [], None
-    key, _ = _quick_key(args)
+    key, _ = quick_key(args.paths, args.out, args.config)
     config = _config(args)
     try:
         summary = run_tick(
@@ -628,7 +610,8 @@ def _check(args: argparse.Namespace) -> int:
 def _template(args: argparse.Namespace) -> int:
     from mlreport_batch.google_commands import create_template
 
-    _say(create_template(_config(args).google))
+    config = _config(args)
+    _say(create_template(config.google, config.report.language))
     return 0
 
 

@@ -5,14 +5,13 @@ one key and stats files, and importing more would cost more than that. Paths are
 plain text here.
 """
 
-
-
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from mlreport_batch import __version__
 
 CONFIG_NAME = "mlreport.yaml"
+DEFAULT_OUT = "./mlreport-out"
 DEFAULT_STATE = "~/.local/state/mlreport-batch"
 
 _KEY_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz_")
@@ -52,6 +51,33 @@ def config_key(data: bytes, config_path: str = "") -> str:
     home, place = os.path.expanduser("~"), os.path.abspath(config_path)
     parts = (__version__.encode(), os.fsencode(home), os.fsencode(place), data)
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+def quick_key(
+    paths: Sequence[str], out: str | None, config: str | None
+) -> tuple[str, str | None]:
+    """Return the config's key and the state folder, None where it takes a closer look.
+
+    Args:
+        paths: Folders of runs that were named instead of a config, or beside it.
+        out: Where to, where that was named.
+        config: The config file that was asked for.
+    """
+    if paths and not config:
+        place = os.path.abspath(os.path.expanduser(out or DEFAULT_OUT))
+        roots = sorted({os.path.realpath(os.path.expanduser(p)) for p in paths})
+        text = "\0".join(["paths", *roots])
+        return config_key(os.fsencode(text), place), place
+    file = find_config(config)
+    if file is None:
+        return "", None
+    try:
+        with open(file, "rb") as stream:
+            data = stream.read()
+    except OSError:
+        return "", None
+    extra = "\0".join(map(os.path.realpath, paths)) + f"\0{out or ''}"
+    return config_key(data + os.fsencode(extra), file), quick_state_dir(data, file)
 
 
 def resolved(text: str, config_path: str) -> str:

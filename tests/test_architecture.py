@@ -31,6 +31,7 @@ ORDER = """
     google_commands tick
     checking summaries
     cli
+    start
     __main__
 """
 # The ports: what they hand on, which all may know.
@@ -41,7 +42,7 @@ APART = {
     "render.google": "work google_client",
     "deliver.gmail": "google_client google_commands",
 }
-LIGHT = ("__init__", "quick", "glance")
+LIGHT = ("__init__", "quick", "glance", "start")
 LEVELS = {
     name: level
     for level, line in enumerate(ORDER.strip().splitlines())

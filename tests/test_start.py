@@ -1,0 +1,129 @@
+"""The way in: which commands a first glance may end, and that it ends only those."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mlreport_batch import glance
+from mlreport_batch.cli import main
+from mlreport_batch.start import has_no_news, plain_run
+
+ROW = b"step,loss\n1,0.5\n"
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        (["run"], ([], None, None)),
+        (["run", "a", "-q", "b"], (["a", "b"], None, None)),
+        (["run", "-c", "x.yaml"], ([], None, "x.yaml")),
+        (["run", "--config", "x.yaml", "--out", "o"], ([], "o", "x.yaml")),
+        (["run", "--quiet"], ([], None, None)),
+        (["run", "--all"], None),
+        (["run", "--only", "a*"], None),
+        (["run", "--json"], None),
+        (["run", "-v"], None),
+        (["run", "-cx.yaml"], None),
+        (["run", "-c"], None),
+        (["run", "--out", "-q"], None),
+        (["run", "--out=o"], None),
+        (["run", "--", "a"], None),
+        (["status"], None),
+        ([], None),
+    ],
+)
+def test_only_a_plain_run_is_read_by_hand(
+    argv: list[str], expected: tuple[list[str], str | None, str | None] | None
+):
+    assert plain_run(argv) == expected
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    for number in range(40):
+        folder = tmp_path / "runs" / f"run_{number:02d}"
+        folder.mkdir(parents=True)
+        path = folder / "metrics.csv"
+        path.write_bytes(ROW)
+    time.sleep(0.2)  # what was written just now is looked at again for a while
+    (tmp_path / "mlreport.yaml").write_text(
+        f"runs:\n  - path: {tmp_path}/runs\nstate: {tmp_path}/state\n"
+        f"outbox: {{dir: {tmp_path}/outbox}}\n"
+    )
+    assert main(["baseline", "-c", str(tmp_path / "mlreport.yaml")]) == 0
+    main(["run", "-c", str(tmp_path / "mlreport.yaml")])
+    return tmp_path
+
+
+def settled(tree: Path) -> str:
+    """Return the config of *tree* once no file of it is too young to be believed."""
+    config = str(tree / "mlreport.yaml")
+    for _ in range(5):
+        if has_no_news([], None, config):
+            return config
+        main(["run", "-c", config])
+    raise AssertionError("never quiet")
+
+
+@pytest.mark.parametrize("shared_from", [1, 10**6])
+@pytest.mark.parametrize("number", [0, 19, 20, 39])
+def test_a_glance_sees_every_change_alone_and_with_help(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, shared_from: int, number: int
+):
+    monkeypatch.setattr(glance, "SHARED_FROM", shared_from)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    config = settled(tree)
+    with (tree / "runs" / f"run_{number:02d}" / "metrics.csv").open("ab") as file:
+        file.write(b"2,0.4\n")
+    assert not has_no_news([], None, config)
+
+
+def test_a_glance_works_alone_where_no_process_can_be_started(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def refused() -> int:
+        raise BlockingIOError
+
+    config = settled(tree)
+    monkeypatch.setattr(glance, "SHARED_FROM", 1)
+    monkeypatch.setattr(os, "fork", refused)
+    assert has_no_news([], None, config)
+
+
+def test_a_quiet_tick_imports_neither_parser_nor_package(tree: Path):
+    config = settled(tree)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-X",
+            "importtime",
+            "-m",
+            "mlreport_batch",
+            "run",
+            "-c",
+            config,
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "mlreport_batch.glance" in found
+    assert not found & {"argparse", "re", "mlreport_batch.cli", "dataclasses"}
+
+
+def test_news_reach_the_command_line(tree: Path):
+    config = settled(tree)
+    (tree / "runs" / "run_40").mkdir()
+    (tree / "runs" / "run_40" / "metrics.csv").write_bytes(ROW)
+    done = subprocess.run(
+        [sys.executable, "-m", "mlreport_batch", "run", "-c", config],
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(list((tree / "outbox").glob("*.eml"))) == 1
