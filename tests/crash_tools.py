@@ -91,18 +91,23 @@ class Zygote:
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
         pid = int(self._read())
-        self._handle = os.pidfd_open(pid)
+        self._handle: int | None = None
+        with contextlib.suppress(ProcessLookupError):  # it has ended already
+            self._handle = os.pidfd_open(pid)
         return pid
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         """Send a signal to the started tick, unless it has ended."""
+        if self._handle is None:
+            return
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._handle, number)
 
     def wait(self) -> Ended:
         """Return how the started tick ended."""
         status = int(self._read())
-        os.close(self._handle)
+        if self._handle is not None:
+            os.close(self._handle)
         killed = os.WIFSIGNALED(status)
         code = None if killed else os.waitstatus_to_exitcode(status)
         return Ended(code, killed, self._output.read_text("utf-8", "replace"))
