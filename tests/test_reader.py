@@ -1,0 +1,128 @@
+"""Reading a run as it grows ends where one reading of the whole does."""
+
+import json
+import os
+import random
+import shutil
+import time
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+
+from mlreport_batch.discover import RunDir, group_runs, walk
+from mlreport_batch.formats.registry import by_name, recognise
+from mlreport_batch.reader import RunState, chosen, read_run, series
+from mlreport_batch.view import view_of
+
+RUNS = Path(__file__).parent / "runs"
+TREES = sorted(path.parent.name for path in RUNS.glob("*/tree"))
+SNAPSHOTS = sorted(path.parents[1].name for path in RUNS.glob("*/snapshots/truth.json"))
+NOW_NS = time.time_ns()
+
+
+def runs_below(root: Path) -> dict[str, RunDir]:
+    folders = walk(str(root), root=str(root), recognise=recognise)
+    return {run.name: run for run in group_runs(folders, str(root))}
+
+
+def lay(source: Path, target: Path) -> None:
+    """Make *target* the same as *source*, all of it written a minute ago."""
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(source, target, symlinks=True)
+    for path in target.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            os.utime(path, ns=(NOW_NS, NOW_NS - 60 * 10**9))
+
+
+def said(state: RunState) -> list[str]:
+    """Return what two readings must agree on."""
+    parts = [repr((state.weights, state.problems, sorted(state.logs)))]
+    for path, log in sorted(state.logs.items()):
+        signature = replace(log.signature, ctime_ns=0, inode=0)
+        memory = {key: value for key, value in sorted(log.memory.items()) if value}
+        plain = replace(log, signature=signature, restarts=0, memory=memory)
+        parts += [f"{path} {f.name}={getattr(plain, f.name)!r}" for f in fields(plain)]
+    return parts
+
+
+def assert_same(known: RunState, fresh: RunState) -> None:
+    pairs = zip(said(known), said(fresh), strict=True)
+    assert not [pair for pair in pairs if pair[0] != pair[1]]
+
+
+@pytest.mark.parametrize("case", SNAPSHOTS)
+def test_a_training_that_is_looked_at_as_it_goes(case: str, tmp_path: Path):
+    known: dict[str, RunState] = {}
+    truths = json.loads((RUNS / case / "snapshots" / "truth.json").read_text())
+    root = tmp_path / "root"
+    for truth in truths:
+        lay(RUNS / case / "snapshots" / truth["snapshot"], root)
+        found = runs_below(root)
+        known = {
+            name: read_run(run, known.get(name), now_ns=NOW_NS)
+            for name, run in found.items()
+        }
+        for name, run in found.items():
+            assert_same(known[name], read_run(run, None, now_ns=NOW_NS))
+        for wanted in truth["runs"]:
+            paths = (wanted["path"], wanted.get("run_folder") or "")
+            names = [path.removeprefix("tree").lstrip("/") or "root" for path in paths]
+            name = next((name for name in names if name in known), "")
+            if not name:
+                assert not wanted["metrics"] or "mlflow" in case  # a deleted run
+                continue
+            metrics = view_of(known[name]).metrics
+            for metric, numbers in wanted["metrics"].items():
+                assert metrics[metric].count == numbers["count"], metric
+                assert metrics[metric].last_step == numbers["last_step"], metric
+
+
+@pytest.mark.parametrize("case", TREES)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_logs_cut_anywhere_are_read_as_if_whole(case: str, seed: int, tmp_path: Path):
+    rng = random.Random(f"{case} {seed}")
+    root = tmp_path / "root"
+    lay(RUNS / case / "tree", root)
+    known: dict[str, RunState] = {}
+    growing = {
+        Path(file.full_path): Path(file.full_path).read_bytes()
+        for run in runs_below(root).values()
+        for file in run.files
+        if file.format and not by_name()[file.format].whole_file
+    }
+    sizes = dict.fromkeys(growing, 0)
+    for last in (False, False, True):
+        for path, data in growing.items():
+            left = len(data) - sizes[path]
+            sizes[path] = len(data) if last else sizes[path] + rng.randint(0, left)
+            path.write_bytes(data[: sizes[path]])
+            os.utime(path, ns=(NOW_NS, NOW_NS - 60 * 10**9 - sizes[path]))
+        found = runs_below(root)
+        known = {
+            name: read_run(run, known.get(name), now_ns=NOW_NS)
+            for name, run in found.items()
+        }
+    for name, run in found.items():
+        assert_same(known[name], read_run(run, None, now_ns=NOW_NS))
+
+
+def test_of_twins_only_the_best_is_read(tmp_path: Path):
+    lay(RUNS / "sb3_ppo" / "tree", tmp_path / "root")
+    for run in runs_below(tmp_path / "root").values():
+        read = chosen(run.files)
+        twins = [file.match.twin for file in read if file.match and file.match.twin]
+        assert len(twins) == len(set(twins))
+
+
+def test_events_are_left_out_where_a_log_tells_the_same(tmp_path: Path):
+    lay(RUNS / "tb_double" / "tree", tmp_path / "root")
+    for run in runs_below(tmp_path / "root").values():
+        assert "tensorboard" in {file.format for file in run.files}
+        assert "tensorboard" not in {file.format for file in chosen(run.files)}
+
+
+def test_files_of_a_series_are_one_log(tmp_path: Path):
+    lay(RUNS / "tb_restart" / "tree", tmp_path / "root")
+    [run] = runs_below(tmp_path / "root").values()
+    assert max(len(files) for files in series(chosen(run.files))) == 2
