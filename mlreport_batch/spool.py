@@ -13,7 +13,6 @@ free block, so "sent" can be marked on a full disk.
 
 import contextlib
 import os
-import time
 from collections.abc import Iterator
 
 from mlreport_batch.errors import StateError, reason_of
@@ -150,34 +149,48 @@ class Spool:
             if not name.endswith(_TEMP)
         )
 
-    def sweep(self, owed: set[str], *, now: float | None = None) -> None:
-        """Remove what no commit knows of: temporary files, orphans, old tombstones.
+    def sweep(self, owed: set[str]) -> None:
+        """Remove what no commit knows of: temporary files and orphans.
 
-        A mail in ``new/`` that no commit owes was never sent: its run is read
-        again and makes it anew, under the same id. One in ``cur/`` is kept: only
-        committed mails are ever moved there.
+        A mail in ``new/`` that no commit owes was never sent: its run is read again
+        and makes it anew. One in ``cur/`` is kept: only committed mails are ever
+        moved there.
+
+        Raises:
+            StateError: Something cannot be removed.
         """
-        now = time.time() if now is None else now
-        try:
-            for path in self._stray(owed, now):
+        with self._errors():
+            for place in ("new", "cur", "dead"):
+                for path in self._paths(place):
+                    name = os.path.basename(path)
+                    is_orphan = place == "new" and name.removesuffix(".eml") not in owed
+                    if name.endswith(_TEMP) or is_orphan:
+                        with contextlib.suppress(FileNotFoundError):
+                            os.unlink(path)
+
+    def forget_sent(self, owed: set[str], *, now: float) -> None:
+        """Remove the tombstones that are older than two weeks; costs a look at each.
+
+        Raises:
+            StateError: One cannot be removed.
+        """
+        with self._errors():
+            for path in self._paths("sent"):
                 with contextlib.suppress(FileNotFoundError):
-                    os.unlink(path)
+                    is_old = now - os.lstat(path).st_ctime > TOMBSTONE_S
+                    if is_old and os.path.basename(path) not in owed:
+                        os.unlink(path)
+
+    def _paths(self, place: str) -> list[str]:
+        folder = os.path.join(self.folder, place)
+        return [os.path.join(folder, name) for name in os.listdir(folder)]
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as exc:
             raise _unusable(exc, os.fspath(exc.filename or self.folder)) from exc
-
-    def _stray(self, owed: set[str], now: float) -> Iterator[str]:
-        for place in FOLDERS:
-            folder = os.path.join(self.folder, place)
-            for name in os.listdir(folder):
-                path = os.path.join(folder, name)
-                if name.endswith(_TEMP) or (
-                    place == "new" and name.removesuffix(".eml") not in owed
-                ):
-                    yield path
-                elif place == "sent" and name not in owed:
-                    with contextlib.suppress(FileNotFoundError):
-                        if now - os.lstat(path).st_ctime > TOMBSTONE_S:
-                            yield path
 
     def bury_tombstone(self, rid: str) -> None:
         """Empty the tombstone of *rid*: its bytes are no longer needed."""

@@ -252,7 +252,7 @@ class _Tick:
         summary = self.summary
         adopt(self.state, self.spool)
         owed = self.state.owed()
-        self.spool.sweep({mail.rid for mail in owed}, now=self.now)
+        self.spool.sweep({mail.rid for mail in owed})
         with self._executor() as executor:
             paths = self._survey(config_key)
             findings = self._read(paths, executor)
@@ -723,7 +723,9 @@ class _Tick:
         is_fresh = 0 <= self.now - backup_at < BACKUP_EVERY_S
         if is_fresh and state.since_bytes < SINCE_MAX_BYTES:
             return
+        owed = {mail.rid for mail in state.owed()}
         try:
+            self.spool.forget_sent(owed, now=self.now)
             state.backup()
             with state.transaction():
                 state.forget_gone(self.now - GONE_S)
