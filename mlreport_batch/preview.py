@@ -4,12 +4,13 @@ import os
 
 from mlreport_batch.changes import compare
 from mlreport_batch.config import Config, from_paths
-from mlreport_batch.describe import Occasion, Wishes, describe, local_now
+from mlreport_batch.describe import Occasion, describe, local_now
 from mlreport_batch.errors import StateError, UsageError
-from mlreport_batch.insights import AlertRules, find_alerts, status_of
+from mlreport_batch.insights import find_alerts, status_of
 from mlreport_batch.look import look_at
 from mlreport_batch.pages import slug_of
 from mlreport_batch.spool import write_durably
+from mlreport_batch.wanted import rules_of, wishes_of
 
 
 def preview(path: str, out: str, config: Config | None, now: float) -> list[str]:
@@ -34,14 +35,8 @@ def preview(path: str, out: str, config: Config | None, now: float) -> list[str]
             else "`inspect` says what was read",
         )
     item = (exact or looked)[0]
-    wishes = Wishes(
-        metrics=config.report.metrics,
-        hparams=config.report.hparams,
-        goals=config.report.goals,
-        expect=config.report.expect,
-        language=config.report.language,
-    )
-    rules, changes = AlertRules(), compare(item.view, None)
+    wishes, rules = wishes_of(config), rules_of(config)
+    changes = compare(item.view, None)
     alerts = find_alerts(
         item.view,
         changes,

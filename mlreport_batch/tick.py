@@ -18,17 +18,17 @@ from hashlib import sha256
 from mlreport_batch.catalog import GONE_S, Catalog
 from mlreport_batch.changes import Snapshot
 from mlreport_batch.config import Config, RunsRoot
-from mlreport_batch.describe import Wishes, describe_digest, local_now
+from mlreport_batch.describe import describe_digest, local_now
 from mlreport_batch.dispatch import TOLD_AT, Dispatcher, Policy
 from mlreport_batch.errors import MlreportError, StateError
 from mlreport_batch.executors import Executor, executor_of
 from mlreport_batch.formats.registry import recognise
-from mlreport_batch.insights import AlertRules
 from mlreport_batch.mending import SALT, adopt, open_state
 from mlreport_batch.pages import Pages, slug_of
 from mlreport_batch.report import Digest, Report
 from mlreport_batch.spool import Spool
 from mlreport_batch.state import Lock, Owed, RunRow, State, state_errors
+from mlreport_batch.wanted import rules_of, wishes_of
 from mlreport_batch.work import (
     Drawn,
     DrawSettings,
@@ -209,23 +209,9 @@ class _Tick:
         self._rid_key = self.instance + state.meta(SALT)
         self.roots = {os.path.realpath(root.path): root for root in config.runs}
         self.language = config.report.language
-        alerts = config.alerts
-        stall = -1.0 if alerts.stall == "auto" else alerts.stall
         self.settings = ReadSettings(
-            wishes=Wishes(
-                metrics=config.report.metrics,
-                hparams=config.report.hparams,
-                goals=config.report.goals,
-                expect=config.report.expect,
-                language=self.language,
-            ),
-            rules=AlertRules(
-                stall_s=stall,
-                nan=alerts.nan,
-                divergence=alerts.divergence,
-                plateau=alerts.plateau,
-                remind_s=alerts.remind,
-            ),
+            wishes=wishes_of(config),
+            rules=rules_of(config),
             redact=config.redact,
             timezone=config.report.timezone or "",
             now=now,

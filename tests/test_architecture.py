@@ -27,7 +27,7 @@ ORDER = """
     changes google_client
     insights state
     catalog describe dispatch look mending pages deliver render
-    channels preview tending work google_live
+    channels wanted preview tending work google_live
     google_commands tick
     checking summaries
     cli

@@ -31,7 +31,7 @@ def report(
     of: RunView,
     before: RunView | None = None,
     alerts: tuple[Alert, ...] = (),
-    **wishes: Any,
+    **wishes: Any,  # noqa: ANN401
 ) -> Report:
     known = None
     if before is not None:
@@ -153,7 +153,7 @@ def test_facts_steps_and_the_like_are_told():
     found = report(run)
     assert found.steps == "1,500 of 6,000 (25 %)"
     assert found.run == "a/b\ufffd<x>"
-    assert [fact.value for fact in found.facts][0] == "1 min ago"
+    assert found.facts[0].value == "1 min ago"
     assert len(found.facts) == 4
     assert [fact.value for fact in found.results] == ["0.5", "1e+400", "x"]
     assert found.texts[0].text == "a\nb"

@@ -1,0 +1,31 @@
+"""What the config wants of reports, as the stages take it."""
+
+from mlreport_batch.config import Config
+from mlreport_batch.describe import Wishes
+from mlreport_batch.insights import AlertRules
+
+AUTO = -1.0
+
+
+def wishes_of(config: Config) -> Wishes:
+    """Return what the user wants to see in reports."""
+    report = config.report
+    return Wishes(
+        metrics=report.metrics,
+        hparams=report.hparams,
+        goals=report.goals,
+        expect=report.expect,
+        language=report.language,
+    )
+
+
+def rules_of(config: Config) -> AlertRules:
+    """Return which alerts the user wants."""
+    alerts = config.alerts
+    return AlertRules(
+        stall_s=AUTO if alerts.stall == "auto" else alerts.stall,
+        nan=alerts.nan,
+        divergence=alerts.divergence,
+        plateau=alerts.plateau,
+        remind_s=alerts.remind,
+    )
