@@ -113,7 +113,8 @@ class Sweep:
         where = f"{call} {number}{'+' * for_ever} {error}: {ended}"
         assert ended.code in (0, 74, 75), where
         assert "Traceback" not in ended.output, where
-        if ended.code == 74:
+        is_mute = call == "write" and for_ever  # not even standard error works
+        if ended.code == 74 and not is_mute:
             assert re.search(rf"/.*: .*\((\[?{error}|SQLITE_\w+)\)", ended.output), (
                 where
             )
@@ -208,6 +209,5 @@ def test_every_kill_point(sweep: Sweep):
 @pytest.mark.parametrize("for_ever", [False, True], ids=["once", "from then on"])
 @pytest.mark.parametrize("error", ERRORS)
 def test_every_failing_call(sweep: Sweep, error: str, for_ever: bool):
-    for call, count in sweep.counts().items():
-        for number in range(1, count + 1):
-            sweep.starve(call, number, error, for_ever=for_ever)
+    for call, number in _points(sweep.counts(), int(os.environ.get("EVERY", "1"))):
+        sweep.starve(call, number, error, for_ever=for_ever)
