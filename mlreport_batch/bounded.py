@@ -20,6 +20,7 @@ CPU_S = 20
 WALL_S = 60.0
 MEMORY_BYTES = 2 * 1024**3
 _OUT_OF_MEMORY = 12
+_BROKEN = 13
 
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
@@ -160,6 +161,8 @@ def _serve(
             os._exit(0)
         except MemoryError:
             os._exit(_OUT_OF_MEMORY)
+        except BaseException:  # noqa: BLE001 - a traceback here could tell a secret
+            os._exit(_BROKEN)
 
 
 def _close_all_but(kept: int) -> None:
