@@ -220,8 +220,8 @@ def _failed(exc: Exception) -> int:
 
     _complain(
         redact_text("".join(traceback.format_exception(exc)))
-        + "This is a bug of mlreport-batch. What was not sent stays owed; please report "
-        "the lines above."
+        + "This is a bug of mlreport-batch. What was not sent stays owed; please "
+        "report the lines above."
     )
     return 70
 
@@ -366,8 +366,8 @@ def _tell_failures(summary: "TickSummary") -> int:
         )
     elif code and not summary.errors:
         _complain(
-            f"{summary.owed} mail{'s' if summary.owed != 1 else ''} owed: kept, and sent "
-            "by a later tick; `mlreport-batch status` shows them"
+            f"{summary.owed} mail{'s' if summary.owed != 1 else ''} owed: kept, and "
+            "sent by a later tick; `mlreport-batch status` shows them"
         )
     return code
 
@@ -502,7 +502,7 @@ def _state_folder(args: argparse.Namespace) -> str:
         if os.path.exists(os.path.join(out, "state.db")):
             return out
     elif getattr(args, "out", None):
-        return os.path.abspath(os.path.expanduser(args.out))
+        return str(os.path.abspath(os.path.expanduser(args.out)))
     return os.fspath(_config(args).state)
 
 

@@ -544,8 +544,8 @@ class State:
     def folders_of_run(self, run: str) -> list[Folder]:
         """Return the folders that belong to *run*."""
         rows = self._db.execute(
-            "SELECT path, f.stats, l.listing FROM listings l JOIN folders f USING (path) "
-            "WHERE l.run=? ORDER BY path",
+            "SELECT path, f.stats, l.listing FROM listings l "
+            "JOIN folders f USING (path) WHERE l.run=? ORDER BY path",
             (os.fsencode(run),),
         )
         return [_folder(os.fsdecode(p), s, listing) for p, s, listing in rows]
@@ -619,7 +619,7 @@ class State:
         )
 
     def owner_of(self, path: str) -> tuple[str | None, str | None]:
-        """Return (run the folder belongs to, run it claims), None where there is none."""
+        """Return (run the folder belongs to, run it claims), each may be None."""
         row = self._db.execute(
             "SELECT run, claims FROM listings WHERE path=?", (os.fsencode(path),)
         ).fetchone()
@@ -659,7 +659,8 @@ class State:
     def runs(self) -> Iterator[RunRow]:
         """Yield all runs by path."""
         for row in self._db.execute(
-            f"SELECT {_RUN_COLUMNS} FROM runs WHERE gone_at IS NULL ORDER BY path"
+            f"SELECT {_RUN_COLUMNS} FROM runs WHERE gone_at IS NULL "  # noqa: S608
+            "ORDER BY path"
         ):
             yield _run_row(row)
 
@@ -676,7 +677,8 @@ class State:
     def run(self, path: str) -> RunRow | None:
         """Return one run."""
         row = self._db.execute(
-            f"SELECT {_RUN_COLUMNS} FROM runs WHERE path=?", (os.fsencode(path),)
+            f"SELECT {_RUN_COLUMNS} FROM runs WHERE path=?",  # noqa: S608
+            (os.fsencode(path),),
         ).fetchone()
         return None if row is None else _run_row(row)
 
@@ -688,8 +690,8 @@ class State:
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
             (
                 os.fsencode(row.path), os.fsencode(row.root), row.name, row.seq,
-                int(row.grown), row.wake_at, row.rid, row.status, row.headline, row.slug,
-                row.reported_at,
+                int(row.grown), row.wake_at, row.rid, row.status, row.headline,
+                row.slug, row.reported_at,
             ),
         )  # fmt: skip
 
@@ -703,7 +705,8 @@ class State:
     def forget_gone(self, before: float) -> int:
         """Forget runs that vanished before a time; return how many."""
         gone = "SELECT path FROM runs WHERE gone_at < ?"
-        self._write(f"DELETE FROM marks WHERE path IN ({gone})", (before,))
+        marks = f"DELETE FROM marks WHERE path IN ({gone})"  # noqa: S608
+        self._write(marks, (before,))
         return self._write("DELETE FROM runs WHERE gone_at < ?", (before,))
 
     def wake(self, path: str) -> None:
@@ -770,8 +773,9 @@ class State:
         )
         return [
             Owed(
-                row[0], row[1], row[2], tuple(json.loads(row[3])), row[4], row[5], row[6],
-                row[7], bool(row[8]), row[9], bool(row[10]), tuple(runs.get(row[0], ())),
+                row[0], row[1], row[2], tuple(json.loads(row[3])), row[4], row[5],
+                row[6], row[7], bool(row[8]), row[9], bool(row[10]),
+                tuple(runs.get(row[0], ())),
             )
             for row in rows
         ]  # fmt: skip
@@ -811,8 +815,8 @@ class State:
             "INSERT OR REPLACE INTO owed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 owed.rid, owed.created_at, owed.sender, json.dumps(owed.recipients),
-                owed.subject, owed.attempts, owed.unknowns, owed.next_at, int(owed.held),
-                owed.why, int(owed.is_partial),
+                owed.subject, owed.attempts, owed.unknowns, owed.next_at,
+                int(owed.held), owed.why, int(owed.is_partial),
             ),
         )  # fmt: skip
 
@@ -830,7 +834,10 @@ class State:
             "SELECT rid, run, document, made_at, doubt, sent FROM documents "
             "ORDER BY made_at, rid"
         )
-        return [DocumentRow(*row[:4], bool(row[4]), bool(row[5])) for row in rows]
+        return [
+            DocumentRow(rid, run, document, made_at, bool(doubt), bool(sent))
+            for rid, run, document, made_at, doubt, sent in rows
+        ]
 
     def put_documents(self, rows: Iterable[DocumentRow]) -> None:
         """Keep how documents stand."""
@@ -934,6 +941,6 @@ def _damaged(path: str, why: str) -> DamagedStateError:
     return DamagedStateError(
         f"{path} is damaged: {why}",
         kept="It was left as it is",
-        advice=f"Run `mv {path} {path}.damaged && mlreport-batch baseline` to begin anew "
-        "without a flood of mails; mails that wait in spool/ are still sent",
+        advice=f"Run `mv {path} {path}.damaged && mlreport-batch baseline` to begin "
+        "anew without a flood of mails; mails that wait in spool/ are still sent",
     )

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Self
 
 HEADER_MAX = 64 * 1024
 WINDOW = 4 * 1024
@@ -159,6 +160,10 @@ def _first_line(descriptor: int) -> bytes:
     return os.pread(descriptor, HEADER_MAX, 0).partition(b"\n")[0]
 
 
+def _end_of_lines(data: bytes) -> int:
+    return data.rfind(b"\n") + 1
+
+
 def _apart(lines: bytes) -> Iterator[tuple[bytes, bool]]:
     """Yield *lines* in order, each line over 1 MiB for itself and marked."""
     half = LINE_MAX // 2
@@ -228,7 +233,7 @@ class LogReader:
         self._ahead: list[Chunk] | None = None
         self._cursor: Cursor | None = None
 
-    def __enter__(self) -> "LogReader":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -308,13 +313,10 @@ class LogReader:
             return
         limit = self.signature.size
         stop_at = self._offset + TICK_MAX
-        if self._open_line and self._offset < limit:
-            end = os.pread(self._descriptor, 2, self._offset)
-            self._consume(b"\r\n" if end == b"\r\n" else b"\n", 0)
-            self._open_line = False
+        self._end_open_line()
         pending = b""
         position = self._offset
-        while position < limit:
+        while 0 <= position < limit:
             if position >= stop_at:
                 self.notes.append(MORE_COMES)
                 return
@@ -323,35 +325,36 @@ class LogReader:
                 break
             position += len(part)
             pending = pending + part if pending else part
-            if self._split is not None:
-                cut = self._split(pending)
-            else:
-                cut = pending.rfind(b"\n") + 1
-            if cut:
+            split = self._split or _end_of_lines
+            if cut := split(pending):
                 whole, pending = pending[:cut], pending[cut:]
-                if self._split is None:
-                    yield from self._take_lines(whole)
-                    continue
-                first, start = self._lines + 1, self._offset
-                self._consume(whole, cut)
-                yield Chunk(self.path, self.header, whole, start, first)
-            elif self._split is not None:
-                if len(pending) > RECORD_MAX:
-                    self.notes.append("a record over 64 MiB; the rest is not read")
-                    return
-            elif len(pending) > LINE_MAX:
+                yield from self._take_whole(whole)
+            elif self._split is None and len(pending) > LINE_MAX:
                 position = self._skip_line(pending, position, limit)
                 pending = b""
-                if position < 0:
-                    return
+            elif len(pending) > RECORD_MAX:
+                self.notes.append("a record over 64 MiB; the rest is not read")
+                return
         if pending and self._use_open_line:
             first, start = self._lines + 1, self._offset
             self._consume(pending, 1)
             self._open_line = True
             yield Chunk(self.path, self.header, pending + b"\n", start, first)
 
-    def _take_lines(self, whole: bytes) -> Iterator[Chunk]:
+    def _end_open_line(self) -> None:
+        """Pass over the line end of a last line that was used without it."""
+        if self._open_line and self._offset < self.signature.size:
+            end = os.pread(self._descriptor, 2, self._offset)
+            self._consume(b"\r\n" if end == b"\r\n" else b"\n", 0)
+            self._open_line = False
+
+    def _take_whole(self, whole: bytes) -> Iterator[Chunk]:
         """Yield *whole* without the lines that are too long, however it was cut."""
+        if self._split is not None:
+            first, start = self._lines + 1, self._offset
+            self._consume(whole, len(whole))
+            yield Chunk(self.path, self.header, whole, start, first)
+            return
         for lines, is_too_long in _apart(whole):
             first, start = self._lines + 1, self._offset
             self._consume(lines, 1 if is_too_long else lines.count(b"\n"))

@@ -20,7 +20,7 @@ from mlreport_batch.changes import Snapshot
 from mlreport_batch.config import Config, RunsRoot
 from mlreport_batch.describe import describe_digest, local_now
 from mlreport_batch.dispatch import TOLD_AT, Dispatcher, Policy
-from mlreport_batch.errors import MlreportError, StateError
+from mlreport_batch.errors import MlreportError, RenderError, StateError
 from mlreport_batch.executors import Executor, executor_of
 from mlreport_batch.formats.registry import recognise
 from mlreport_batch.mending import SALT, adopt, open_state
@@ -662,11 +662,14 @@ class _Tick:
     def _note(self, finding: Finding, rid: str | None) -> None:
         if finding.error:
             self.summary.problems.append(f"{finding.name}: {finding.error}")
+            kind, advice = MlreportError, "This is a bug of mlreport-batch; report it"
+            if finding.is_passing:
+                kind, advice = RenderError, "It is tried again by the next tick"
             self.summary.errors.append(
-                MlreportError(
+                kind(
                     f"run {finding.name} could not be worked on: {finding.error}",
                     kept="Its news stay owed; the other runs were reported",
-                    advice="This is a bug of mlreport-batch; please report it",
+                    advice=advice,
                 )
             )
         if not (finding.kinds or rid or finding.error):
@@ -748,7 +751,7 @@ class _Tick:
             StateError(
                 f"mail {rid} ({owed.subject}) is gone from the spool",
                 kept="Its news are reported anew by the next tick",
-                advice="Do not delete files below spool/; `mlreport-batch drop` does that",
+                advice="Do not delete files below spool/; `mlreport-batch drop` does",
             )
         )
 

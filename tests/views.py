@@ -16,7 +16,8 @@ EMPTY: dict[str, Any] = {
 
 
 def view(
-    metrics: Mapping[str, Sequence[float]] | None = None, **others: Any
+    metrics: Mapping[str, Sequence[float]] | None = None,
+    **others: Any,  # noqa: ANN401
 ) -> RunView:
     """Return a view of a run whose *metrics* had these values at steps 1, 2, ..."""
     points = [
