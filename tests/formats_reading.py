@@ -123,7 +123,7 @@ def candidate(
     parents = tuple(reversed(["root", *folders]))
     siblings = frozenset([name, *beside])
     return Candidate(
-        "/root/" + path,
+        "/top/" + path,
         parents,
         name,
         data[:8192],
@@ -147,7 +147,7 @@ def claim(
     return None
 
 
-def read(name: str, data: bytes | str, path: str = "/root/run/x.csv") -> list[Item]:
+def read(name: str, data: bytes | str, path: str = "/top/run/x.csv") -> list[Item]:
     """Return the items that the format *name* reads in *data*."""
     return parse(
         by_name()[name], data.encode() if isinstance(data, str) else data, path=path

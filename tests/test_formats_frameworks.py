@@ -88,7 +88,7 @@ def test_objects_of_fairseq_are_read_behind_their_prefix():
 def test_epochs_of_allennlp_are_stepped_by_their_name():
     text = '{"best_epoch": 1, "epoch": 10, "training_loss": 0.5, '
     text += '"training_duration": "0:01"}'
-    path = "/root/run/metrics_epoch_10.json"
+    path = "/top/run/metrics_epoch_10.json"
     assert claim("run/metrics_epoch_10.json", text)[1].series == "allennlp"
     assert read("allennlp", text, path) == [Point("training_loss", 10, 0.5)]
 
@@ -126,14 +126,14 @@ def test_files_of_mlflow_belong_to_the_folder_of_the_run():
     base = f"mlruns/1/{RUN_ID}"
     name, match = claim(f"{base}/metrics/train/loss", "1700000000000 0.5 3\n")
     assert (name, match.levels_up, match.closed) == ("mlflow_metric", 2, True)
-    path = f"/root/{base}/metrics/train/loss"
+    path = f"/top/{base}/metrics/train/loss"
     items = read("mlflow_metric", "1 0.5 3\n1 nan\n\nx y z\n1 2 inf\n", path)
     assert items[0] == Point("train/loss", 3, 0.5)
     assert items[1].step == 0
     assert problems(items) == [(4, "not time, value and step; such lines are left out")]
     name, match = claim(f"{base}/params/a/b", "0.1")
     assert (name, match.levels_up, match.role) == ("mlflow_param", 2, Role.context)
-    assert read("mlflow_param", "1\n2", f"/root/{base}/params/a/b") == [
+    assert read("mlflow_param", "1\n2", f"/top/{base}/params/a/b") == [
         Hparams({"a/b": "1\n2"})
     ]
     assert claim(f"{base}/metrics/model.bin", b"\0\1") is None
@@ -145,7 +145,7 @@ def test_a_deleted_run_of_mlflow_says_so():
     path = f"mlruns/1/{RUN_ID}/meta.yaml"
     assert not claim(path, text % "active")[1].is_deleted
     assert claim(path, text % "deleted")[1].is_deleted
-    assert read("mlflow_meta", text % "active", "/root/meta.yaml") == [
+    assert read("mlflow_meta", text % "active", "/top/meta.yaml") == [
         Outcome("failed", "meta.yaml says FAILED"),
         Intent(purpose="first"),
     ]

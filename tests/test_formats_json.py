@@ -186,7 +186,7 @@ def test_every_cut_of_a_document_is_not_there_yet_or_wrong_never_a_crash(value: 
     ],
 )
 def test_broken_documents_say_where(data: bytes, line: int, message: str):
-    assert problems(parse(by_name()["json"], data, path="/root/run/metrics.json")) == [
+    assert problems(parse(by_name()["json"], data, path="/top/run/metrics.json")) == [
         (line, message)
     ]
 
@@ -201,28 +201,28 @@ def test_brackets_in_text_are_no_depth():
 
 
 def test_settings_are_flattened_and_wandb_values_unwrapped():
-    items = read("hparams", "a: {b: 1, c: [1, 2]}\nd: x\n", "/root/run/hparams.yaml")
+    items = read("hparams", "a: {b: 1, c: [1, 2]}\nd: x\n", "/top/run/hparams.yaml")
     assert hparams_of(items) == {"a.b": 1, "a.c": "[1, 2]", "d": "x"}
     wrapped = (
         "wandb_version: 1\n_wandb: {value: {a: 1}}\nlr: {desc: null, value: 0.1}\n"
     )
-    assert hparams_of(read("hparams", wrapped, "/root/config.yaml")) == {"lr": 0.1}
-    assert problems(read("hparams", "a: [\n", "/root/args.yaml"))
-    assert problems(read("hparams", "- 1\n", "/root/args.yaml")) == [
+    assert hparams_of(read("hparams", wrapped, "/top/config.yaml")) == {"lr": 0.1}
+    assert problems(read("hparams", "a: [\n", "/top/args.yaml"))
+    assert problems(read("hparams", "- 1\n", "/top/args.yaml")) == [
         (1, "a list where names with values were expected")
     ]
-    assert problems(read("hparams", "just text\n", "/root/args.yaml"))
+    assert problems(read("hparams", "just text\n", "/top/args.yaml"))
     with pytest.raises(NotYetError):
-        read("hparams", "", "/root/hparams.yaml")
+        read("hparams", "", "/top/hparams.yaml")
 
 
 def test_the_intent_of_a_run_is_read_and_unknown_keys_are_named():
     text = "purpose: beat\n  the base\nexpect: {optimizer: {lr: 0.1}}\n"
     text += "to: a@b.example\nx: 1\n"
-    items = read("intent", text, "/root/run/intent.yaml")
+    items = read("intent", text, "/top/run/intent.yaml")
     assert items[-1] == Intent({"optimizer.lr": 0.1}, "beat the base", ("a@b.example",))
     assert problems(items) == [(None, "unknown key 'x'; known are expect, purpose, to")]
-    items = read("intent", '{"expect": [1], "to": ["a", 2]}', "/root/run/intent.json")
+    items = read("intent", '{"expect": [1], "to": ["a", 2]}', "/top/run/intent.json")
     assert items[-1] == Intent({}, "", ("a",))
     assert problems(items) == [
         (None, "expect must be names with values; it is passed over")
@@ -234,7 +234,7 @@ def test_overrides_that_choose_a_group_are_no_hyperparameters():
         "hydra:\n  overrides:\n    task: [model=big, +lr=1e-3, ++a.b=x, ~gone, c=]\n"
         "  runtime:\n    choices: {model: big}\n"
     )
-    (item,) = read("hydra_overrides", text, "/root/run/.hydra/hydra.yaml")
+    (item,) = read("hydra_overrides", text, "/top/run/.hydra/hydra.yaml")
     assert item == Intent({"lr": 0.001, "a.b": "x", "c": None})
     (item,) = read(
         "hydra_overrides",
@@ -259,7 +259,7 @@ def test_the_trainer_state_with_the_most_steps_is_used():
 def test_trainer_states_of_odd_content_are_survived():
     text = '{"global_step": "x", "max_steps": -1, "best_metric": 2, '
     text += '"log_history": [1, {"loss": [1]}]}'
-    assert read("trainer_state", text, "/root/trainer_state.json") == [
+    assert read("trainer_state", text, "/top/trainer_state.json") == [
         Hparams({"max_steps": -1}),
         Result("best_metric", 2.0),
     ]
@@ -278,7 +278,7 @@ def test_models_are_described_in_a_few_lines():
             "layers": [{"class_name": "Dense", "config": {"units": 3}}],
         },
     }
-    (item,) = read("model_text", json.dumps(model), "/root/model.json")
+    (item,) = read("model_text", json.dumps(model), "/top/model.json")
     assert item == Text("model", "Sequential m\n  Dense(units=3)")
     (item,) = read("model_config", '{"architectures": ["A", "B"], "n": 1, "x": {}}')
     assert item == Text("model", "architectures: A, B\nn: 1")
