@@ -58,6 +58,15 @@ _SHAPES = re.compile(
     r"|https://[a-z0-9-]{1,60}\.webhook\.office\.com/[^\s\"']+",
     re.DOTALL,
 )
+_SHAPE_MARKS = (
+    "-----BEGIN", "AKIA", "ASIA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_",
+    "glpat-", "hf_", "xox", "xapp-", "sk-", "k_live_", "k_test_", "npm_", "pypi-",
+    "dapi", "SG.", "AIza", "ya29.", "eyJ", "bot", "https://",
+)  # fmt: skip
+_WORD_MARKS = (
+    "passw", "passphrase", "pwd", "secret", "token", "credential", "webhook", "key",
+    "sig",
+)  # fmt: skip
 _URL_USER = re.compile(
     r"(?<=://)(?:[^\s/:\"'@]*:[^\s/\"']+|[A-Za-z0-9._~%-]{16,})(?=@)"
 )
@@ -86,6 +95,7 @@ _HEX = re.compile(r"[0-9a-fA-F]{32,}")
 _KIND_CHANGES = re.compile(r"(?<=[a-z])[^a-z]|(?<=[A-Z])[^A-Z]|(?<=[0-9])[^0-9]")
 _LEAST_CHANGES = 0.33
 _MIN_DISTINCT = 12
+_OPAQUE_LEAST = 32
 _LEAST = 8
 
 
@@ -101,13 +111,21 @@ def redact_text(text: str, *, is_hash: bool = False) -> str:
     """
     if len(text) < _LEAST:
         return text
-    text = _SHAPES.sub(MASK, text)
+    # Most texts hold none of the marks, and looking for them is quick.
+    if any(mark in text for mark in _SHAPE_MARKS):
+        text = _SHAPES.sub(MASK, text)
     if "://" in text:
         text = _URL_USER.sub(MASK, text)
-    text = _BEARER.sub(rf"\1 {MASK}", text)
-    text = _BASIC.sub(_mask_basic, text)
-    text = _ASSIGNED.sub(_mask_assigned, text)
-    return text if is_hash else _OPAQUE.sub(_mask_opaque, text)
+    lowered = text.lower()
+    if "bearer" in lowered:
+        text = _BEARER.sub(rf"\1 {MASK}", text)
+    if "basic" in lowered:
+        text = _BASIC.sub(_mask_basic, text)
+    if any(mark in lowered for mark in _WORD_MARKS):
+        text = _ASSIGNED.sub(_mask_assigned, text)
+    if is_hash or len(text) < _OPAQUE_LEAST:
+        return text
+    return _OPAQUE.sub(_mask_opaque, text)
 
 
 @lru_cache(maxsize=4096)

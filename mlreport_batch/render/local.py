@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from mlreport_batch import charts
 from mlreport_batch.errors import RenderError
+from mlreport_batch.redact import shown
 from mlreport_batch.render import Image, Rendered, budget, layout, own, pdf, plain
 from mlreport_batch.report import Chart, Digest, Report, Series
 from mlreport_batch.text import shorten
@@ -192,7 +193,8 @@ class _Drawing:
                 made_at=pdf.iso_date(self.report.date),
             )
         except pdf.FAILURES as exc:
-            self.notes.append(f"{word(self.report.language, 'note.pdf')}: {exc}")
+            reason = shown(str(exc))
+            self.notes.append(f"{word(self.report.language, 'note.pdf')}: {reason}")
             return None
 
 

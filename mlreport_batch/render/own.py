@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mlreport_batch import placeholders
 from mlreport_batch.errors import ConfigError
+from mlreport_batch.redact import shown
 from mlreport_batch.render import Rendered, budget, layout, pdf, plain
 from mlreport_batch.report import Report
 from mlreport_batch.words import word
@@ -46,7 +47,7 @@ def render_own(report: Report, template: str) -> Rendered:
         )
     except pdf.FAILURES as exc:
         document = None
-        notes.append(f"{say('note.pdf')}: {exc}")
+        notes.append(f"{say('note.pdf')}: {shown(str(exc))}")
     return Rendered(
         mail_html=budget.fullest(mail)[0],
         page_html=_own(report, template, budget.PAGE, say("more.run")),
