@@ -271,11 +271,12 @@ def list_folder(
         found = look_into(entry, problems)
         if found is not None:
             files[entry.name] = found
+    # What could not be looked into may be readable next time, and nothing of the
+    # folder itself will have changed.
+    is_unsure = bool(look_into.unread) or is_racy(status.st_mtime_ns, time.time_ns())
     folder = Folder(
         path=path,
-        mtime_ns=0
-        if is_racy(status.st_mtime_ns, time.time_ns())
-        else status.st_mtime_ns,
+        mtime_ns=0 if is_unsure else status.st_mtime_ns,
         inode=status.st_ino,
         listing=zlib.crc32(b"\0".join(sorted(map(os.fsencode, names)))),
         folders=tuple(sorted(folders, key=natural_key)),
@@ -326,6 +327,7 @@ class _Looking:
     above: frozenset[str]
     recognise: Recognise
     before: Folder | None
+    unread: set[str] = field(default_factory=set)
 
     def __call__(
         self, entry: os.DirEntry[str], problems: list[Problem]
@@ -342,6 +344,7 @@ class _Looking:
         except OSError as exc:
             if isinstance(exc, FileNotFoundError):
                 return None
+            self.unread.add(entry.name)
             if known is not None:
                 return known  # what it said stays true; reading it will say the rest
             problems.append(

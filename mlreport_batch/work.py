@@ -117,6 +117,7 @@ class Finding:
         recipients: Who asks for its reports, by the run's own intent.
         wake_at: When to look again even if no file changes.
         error: Why the run could not be worked on.
+        is_passing: Whether that was the machine's fault and not ours.
     """
 
     path: str
@@ -135,6 +136,7 @@ class Finding:
     recipients: tuple[str, ...] = ()
     wake_at: float | None = None
     error: str = ""
+    is_passing: bool = False
 
 
 def read_batch(tasks: Sequence[RunTask], settings: ReadSettings) -> list[Finding]:
@@ -166,7 +168,8 @@ def _failed(run: RunDir, exc: Exception) -> Finding:
     text = (
         str(exc) if isinstance(exc, MlreportError) else f"{type(exc).__name__}: {exc}"
     )
-    return Finding(run.path, run.name, error=redact_text(text))
+    is_passing = isinstance(exc, OSError | MemoryError)
+    return Finding(run.path, run.name, error=redact_text(text), is_passing=is_passing)
 
 
 def _read(task: RunTask, settings: ReadSettings, bulk: Bulk | None) -> Finding:
