@@ -19,6 +19,8 @@ from mlreport_batch.errors import reason_of
 CPU_S = 20
 WALL_S = 60.0
 MEMORY_BYTES = 2 * 1024**3
+FAILURES_MAX = 3
+"""Failures in a row after which a tick tries no more: each can take a minute."""
 _OUT_OF_MEMORY = 12
 _BROKEN = 13
 
@@ -34,7 +36,7 @@ class BoundedChild(Generic[_Task, _Result]):
     """Calls *work* in a child process that is started when first needed.
 
     The child lives on between calls, so that its imports are paid once, and is
-    replaced after it died. It holds none of the parent's files: a lock must not
+    replaced after it died, but for failures in a row. It holds none of the parent's files: a lock must not
     outlive its owner.
 
     Args:
@@ -56,6 +58,7 @@ class BoundedChild(Generic[_Task, _Result]):
         self._cpu_s = cpu_s
         self._wall_s = wall_s
         self._memory_bytes = memory_bytes
+        self._failures = 0
         self._process: BaseProcess | None = None
         self._pipe: Connection[_Task, _Result] | None = None
 
@@ -65,12 +68,15 @@ class BoundedChild(Generic[_Task, _Result]):
         Raises:
             ChildFailedError: The child died or took too long.
         """
+        if self._failures >= FAILURES_MAX:
+            raise ChildFailedError(f"failed {FAILURES_MAX} times and is given up")
+        self._failures += 1
         try:
             pipe = self._pipe or self._start()
             pipe.send(task)
             if not pipe.poll(self._wall_s):
                 self._too_slow()
-            return pipe.recv()
+            result = pipe.recv()
         except (EOFError, BrokenPipeError, ConnectionResetError) as exc:
             reason = self._how_it_died()
             self.close()
@@ -81,6 +87,8 @@ class BoundedChild(Generic[_Task, _Result]):
         except BaseException:
             self.close()  # an answer that comes later must not be taken for the next
             raise
+        self._failures = 0
+        return result
 
     def _too_slow(self) -> NoReturn:
         raise ChildFailedError(f"took longer than {self._wall_s:.0f} s")
