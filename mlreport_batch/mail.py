@@ -348,7 +348,9 @@ def _file_part(media_type: str, data: bytes, disposition: str) -> bytes:
 
 
 def _base64(data: bytes) -> bytes:
-    return base64.encodebytes(data).replace(b"\n", b"\r\n").removesuffix(b"\r\n")
+    text = binascii.b2a_base64(data, newline=False)
+    # One call and slices: `base64.encodebytes` makes a call a line, at thrice the cost.
+    return b"\r\n".join(text[at : at + 76] for at in range(0, len(text), 76))
 
 
 def _file_name(text: str, *, suffix: str = ".pdf") -> str:

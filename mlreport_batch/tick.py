@@ -305,7 +305,7 @@ class _Tick:
             for batch in results:
                 self._keep_seen(batch)
                 # States are large; reports are made from what is kept already.
-                findings += [replace(finding, state=None) for finding in batch]
+                findings += [_lightened(finding) for finding in batch]
                 self.progress("read", len(findings), len(paths))
                 if len(findings) < len(paths) and self.should_stop():
                     break
@@ -766,6 +766,12 @@ class _Tick:
         owed = self.state.owed()
         self.summary.owed = sum(1 for mail in owed if not mail.held)
         self.summary.dead = sum(1 for mail in owed if mail.held)
+
+
+def _lightened(finding: Finding) -> Finding:
+    """Return *finding* without what is kept already."""
+    snapshot = None if finding.report is None else finding.snapshot
+    return replace(finding, state=None, snapshot=snapshot)
 
 
 def _report_of(finding: Finding) -> Report:
