@@ -35,9 +35,9 @@ class ChildFailedError(RuntimeError):
 class BoundedChild(Generic[_Task, _Result]):
     """Calls *work* in a child process that is started when first needed.
 
-    The child lives on between calls, so that its imports are paid once, and is
-    replaced after it died, but for failures in a row. It holds none of the parent's files: a lock must not
-    outlive its owner.
+    The child lives on between calls, so that its imports are paid once. After it
+    died it is replaced, until it failed three times in a row. It holds none of the
+    parent's files: a lock must not outlive its owner.
 
     Args:
         work: A function of one picklable task; what it returns is pickled back.

@@ -5,15 +5,18 @@ Beside each lies a healthy run that must be reported. See hostile.py for the cor
 and docs/reliability.md (F13 to F16, F53 to F58) for what is promised.
 """
 
+import contextlib
 import hashlib
 import json
 import os
+import pwd
 import re
 import shutil
 import stat
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email import policy
@@ -24,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile import CASES, EVIL, Case, healthy
+from hostile import CASES, EVIL, Case, good_csv, healthy
 
 WALL_S = 30
 """Longest time a tick may take (N5); most take under 2 s."""
@@ -117,9 +120,9 @@ _HEADERS = {
 }
 _TAGS = set(
     "html head meta title style body main div p span b i br wbr table thead tbody "
-    "tr th td h1 h2 h3 pre ul li a img small footer header section svg g path line rect "
-    "text circle polyline polygon tspan desc defs clippath figure figcaption strong em hr "
-    "center".split()
+    "tr th td h1 h2 h3 pre ul li a img small footer header section svg g path line "
+    "rect text circle polyline polygon tspan desc defs clippath figure figcaption "
+    "strong em hr center".split()
 )
 _ADDRESSES = {
     *("href", "src", "xlink:href", "action", "formaction", "background", "poster"),
@@ -293,3 +296,123 @@ def test_a_hostile_run_is_survived_and_told_about(name: str, base: Path):
     printed = tick(base, "inspect", str(base / "root"))
     assert printed.code == 0, printed.stderr
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", printed.stdout)
+
+
+# -- things that happen while a tick runs --------------------------------------------
+
+
+def other_user() -> tuple[str, ...]:
+    """Return a command prefix that runs as nobody; skip where that cannot be."""
+    setpriv = shutil.which("setpriv")
+    if os.geteuid() != 0:
+        return ()  # then modes already hold for us
+    if setpriv is None:
+        pytest.skip("UNTESTED: root can read everything, and there is no setpriv")
+    nobody = pwd.getpwnam("nobody")
+    prefix = (
+        *(setpriv, f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}"),
+        *("--clear-groups", "--bounding-set=-all"),
+    )
+    probe = [*prefix, sys.executable, "-c", "import mlreport_batch.tick"]
+    if subprocess.run(probe, capture_output=True, check=False).returncode:
+        pytest.skip("UNTESTED: nobody cannot read the installed package")
+    return prefix
+
+
+def test_what_cannot_be_read_is_told_once_and_holds_nothing_up(base: Path):
+    prefix = other_user()
+    root = base / "root"
+    for name in ("file", "folder", "run", "later"):
+        (root / name).mkdir()
+        (root / name / "metrics.csv").write_text(good_csv())
+    (root / "file" / "log.csv").write_text("step,f1\n1,0.5\n")
+    (root / "file" / "hparams.yaml").write_text("lr: 0.1\n")
+    (root / "folder" / "eval").mkdir()
+    for path in ("file/hparams.yaml", "folder/eval", "run"):
+        (root / path).chmod(0)
+    if prefix:
+        os.chown(base, pwd.getpwnam("nobody").pw_uid, -1)
+    ran = run(base, prefix=prefix)
+    assert ran.code == 0, ran.stderr
+    assert ran.stderr == ""
+    runs = {one["name"]: one for one in ran.data["runs"]}
+    assert set(runs) == {"healthy", "file", "folder", "later"}
+    assert "Permission denied" in " ".join(runs["file"]["problems"])
+    assert "Permission denied" in " ".join(runs["folder"]["problems"])
+    assert runs["later"]["problems"] == []
+    assert run(base, prefix=prefix).data["sent"] == 0
+    # A log that was read and cannot be any more keeps what it said.
+    (root / "later" / "metrics.csv").chmod(0)
+    with (root / "healthy" / "metrics.csv").open("a") as file:
+        file.write("12,120,0.05,0.9\n")
+    ran = run(base, prefix=prefix)
+    assert ran.code == 0, ran.stderr
+    runs = {one["name"]: one for one in ran.data["runs"]}
+    assert runs["healthy"]["rid"]
+    assert run(base, prefix=prefix).data["sent"] == 0
+    for path in ("file/hparams.yaml", "folder/eval", "run", "later/metrics.csv"):
+        (root / path).chmod(0o755)
+    ran = run(base, prefix=prefix)
+    assert ran.code == 0, ran.stderr
+    assert "run" in {one["name"] for one in ran.data["runs"]}
+
+
+def test_files_that_come_and_go_while_a_tick_looks_break_nothing(base: Path):
+    root = base / "root"
+    stop = threading.Event()
+
+    def churn(number: int) -> None:
+        folder = root / f"churn{number}"
+        turn = 0
+        while not stop.is_set():
+            turn += 1
+            with contextlib.suppress(OSError):
+                shutil.rmtree(folder, ignore_errors=True)
+                (folder / "eval").mkdir(parents=True)
+                (folder / "metrics.csv").write_text(good_csv(turn % 9))
+                (folder / "hparams.yaml").write_text(f"lr: {turn}\n")
+                os.truncate(folder / "metrics.csv", turn % 200)
+                (folder / "metrics.csv").rename(folder / "log.csv")
+                os.mkfifo(folder / "metrics.csv")
+                (folder / "hparams.yaml").unlink()
+                (folder / "hparams.yaml").symlink_to("/dev/zero")
+
+    threads = [threading.Thread(target=churn, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        for turn in range(5):
+            with (root / "healthy" / "metrics.csv").open("a") as file:
+                file.write(f"{turn + 12},{turn * 10 + 120},0.0{9 - turn},0.9\n")
+            ran = run(base)
+            assert ran.code == 0, ran.stderr
+            assert ran.stderr == ""
+            told = {one["name"]: one for one in ran.data["runs"]}
+            assert told["healthy"]["rid"]
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    audit_mails(base / "out")
+
+
+def test_an_intent_cannot_send_reports_to_strangers(base: Path):
+    (base / "root" / "hostile").mkdir()
+    (base / "root" / "hostile" / "metrics.csv").write_text(good_csv())
+    (base / "root" / "hostile" / "intent.yaml").write_text(
+        f"purpose: steal\nto: [thief@{EVIL}, mate@lab.example, x@sub.lab.example]\n"
+    )
+    (base / "mlreport.yaml").write_text(
+        "runs: [{path: root}]\nstate: out\noutbox: {dir: out/outbox}\n"
+        "mail: {from: a@lab.example, to: [b@lab.example]}\n"
+    )
+    ran = tick(base, "run", "--json")
+    assert ran.code == 0, ran.stderr
+    sent_to = {}
+    for path in (base / "out" / "outbox").iterdir():
+        mail = audit_mail(path.read_bytes())
+        sent_to[mail["subject"]] = mail["to"]
+    assert sent_to == {
+        "[mlreport] healthy": "b@lab.example",
+        "[mlreport] hostile": "b@lab.example, mate@lab.example",
+    }
