@@ -75,7 +75,7 @@ class LogState:
         metrics: Summaries by metric name, those of earlier files of its series
             included.
         points: Values written, orphans left out.
-        orphans: Values left out because a resume overtook them.
+        orphans: Values of this file left out because a resume overtook them.
         restarts: How often the file began anew.
         hparams: Hyperparameters, secrets masked.
         intents: What the owner said it should be.
@@ -446,11 +446,13 @@ def _read_document(
         kept = replace(before or empty, signature=signature, problems=(problem,))
         return _Pass(replace(kept, waits=False), from_zero=True, why="")
     collected = _collect(file, reading.redact, None, fold)
+    orphans_before = fold.orphans  # of the earlier files of its series
     collected.take(items)
     if len(items) == ITEMS_MAX:
         note = f"more than {ITEMS_MAX:,} values; the rest is left out"
         collected.complain(Problem(file.path, None, note))
-    log = collected.state(empty, memory=memory, orphans=fold.orphans)
+    orphans = fold.orphans - orphans_before
+    log = collected.state(empty, memory=memory, orphans=orphans)
     return _Pass(log, from_zero=True, why="")
 
 
@@ -474,7 +476,7 @@ def _read_log(
         fold = shared or LogFold(carry if base is None else base.metrics)
         collected = _collect(file, reading.redact, base, fold)
         memory = dict(base.memory) if base else {}
-        orphans_before = fold.orphans  # of the earlier files of its series
+        orphans_before = fold.orphans
         for chunk in reader.chunks():
             if bulk and bulk.fold(member, chunk, memory, fold, collected.prefix):
                 continue

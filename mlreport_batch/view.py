@@ -113,7 +113,7 @@ def view_of(state: RunState) -> RunView:
         texts=tuple(texts.values()),
         weights=state.weights,
         problems=tuple(problems),
-        orphans=sum(log.orphans for _, log in logs if not log.is_continued),
+        orphans=sum(log.orphans for _, log in logs),
         restarts=sum(log.restarts for _, log in logs),
         rows=max((m.count for m in merged.metrics.values()), default=0),
         started_ns=state.started_ns,

@@ -14,6 +14,7 @@ from mlreport_batch.discover import RunDir, group_runs, walk
 from mlreport_batch.formats.registry import recognise
 from mlreport_batch.logs import LogState, look_again_at
 from mlreport_batch.reader import RunState, read_run
+from mlreport_batch.tail import Signature
 from mlreport_batch.view import RunView, view_of
 
 HOUR_NS = 3600 * 10**9
@@ -246,3 +247,25 @@ def test_a_log_that_is_never_quiet_is_believed_once_it_only_grew(training: Train
         counts.append(training.read().metrics["loss"].count)
     assert counts[:2] == [9, 9]
     assert counts[-1] == 5
+
+
+def test_a_log_that_is_emptied_twice_is_not_believed_to_be_empty(training: Training):
+    training.put("metrics.csv", "step,loss\n1,1\n2,1\n")
+    run = training.run()
+    training.read(run)
+    for _ in range(2):
+        training.now_ns += 2 * 10**9
+        path = training.put("metrics.csv", "", age_s=0.5)
+        signature = Signature.of(path.stat())
+        run = replace(run, files=(replace(run.files[0], signature=signature),))
+        assert training.read(run).metrics["loss"].count == 2
+
+
+@pytest.mark.parametrize("case", ["tb_restart", "tb_purge", "keras_append"])
+def test_orphans_of_a_series_are_counted_once(case: str):
+    source = Path(__file__).parent / "runs" / case
+    [truth] = json.loads((source / "truth.json").read_text())["runs"]
+    root = str(source / truth["path"])
+    [run] = group_runs(walk(root, root=root, recognise=recognise), root)
+    wanted = sum(metric.get("orphans", 0) for metric in truth["metrics"].values())
+    assert view_of(read_run(run, None)).orphans == wanted > 0

@@ -567,6 +567,29 @@ def test_a_digest_of_an_outage_is_superseded_as_a_whole(desk: Desk):
     assert "down 75.0 %" in text
 
 
+def test_a_digest_that_single_mails_supersede_gives_each_run_its_base(desk: Desk):
+    for name in "ab":
+        desk.put(f"{name}/metrics.csv", "step,loss\n1,8.0\n")
+    config = desk.config(f"mail: {{{MAIL}, digest: true}}\n")
+    now = time.time()
+    desk.tick(config, now)
+    desk.mails()
+    desk.answer(75)
+    for name in "ab":
+        desk.append(f"{name}/metrics.csv", "2,4.0\n")
+    assert desk.tick(config, now + 3600).owed == 1
+    config = desk.config()
+    desk.append("a/metrics.csv", "3,2.0\n", age_s=300)
+    assert desk.tick(config, now + 7200).owed == 2
+    desk.append("b/metrics.csv", "3,1.0\n", age_s=300)
+    assert desk.tick(config, now + 10800).owed == 2
+    desk.answer(0)
+    assert desk.tick(config, now + 20000).sent == 2
+    a, b = desk.texts()
+    assert "loss 2, down 75.0 %" in a
+    assert "loss 1, down 87.5 %" in b
+
+
 def test_a_superseded_digest_loses_nothing_of_a_run_left_out_by_only(desk: Desk):
     for name in "ab":
         desk.put(f"{name}/metrics.csv", "step,loss\n1,8.0\n")

@@ -1,0 +1,114 @@
+"""What the files of a run say together."""
+
+from typing import Any
+
+import pytest
+
+from mlreport_batch.errors import Problem
+from mlreport_batch.formats import Intent, Outcome, Progress, Text
+from mlreport_batch.logs import LogState
+from mlreport_batch.metrics import fold_points
+from mlreport_batch.reader import RunState
+from mlreport_batch.tail import Signature
+from mlreport_batch.view import RunView, headline_metric, main_metrics, view_of
+
+SIGNATURE = Signature(1, 1, 1, 1)
+
+
+def log(metrics: dict[str, list[float]] | None = None, **others: Any) -> LogState:  # noqa: ANN401
+    points = [
+        (name, float(step), value)
+        for name, values in (metrics or {}).items()
+        for step, value in enumerate(values)
+    ]
+    return LogState("csv", SIGNATURE, metrics=fold_points(points), **others)
+
+
+def together(**logs: LogState) -> RunView:
+    names = {
+        name.replace("__", "/").replace("_", "."): log for name, log in logs.items()
+    }
+    return view_of(RunState(names))
+
+
+def test_the_same_values_in_two_logs_are_one_metric():
+    view = together(a_csv=log({"loss": [1, 2]}), b_json=log({"loss": [1, 2]}))
+    assert list(view.metrics) == ["loss"]
+    assert view.sources == {"loss": "a.csv"}
+
+
+def test_other_values_under_one_name_are_told_apart():
+    view = together(train_csv=log({"loss": [1, 2]}), val_csv=log({"loss": [3, 4]}))
+    assert list(view.metrics) == ["train/loss", "val/loss"]
+    view = together(a__log_csv=log({"loss": [1]}), b__log_csv=log({"loss": [2]}))
+    assert list(view.metrics) == ["a/log/loss", "b/log/loss"]
+
+
+def test_names_that_would_meet_are_kept_apart():
+    view = together(
+        a_csv=log({"loss": [1]}), b_csv=log({"loss": [2]}), c_csv=log({"a/loss": [3]})
+    )
+    assert len(view.metrics) == 3
+    assert {m.last for m in view.metrics.values()} == {1, 2, 3}
+
+
+def test_the_first_word_on_a_value_holds():
+    view = together(
+        a_csv=log(hparams={"lr": 1}, results={"x": 1, "loss": 9}),
+        b_csv=log({"loss": [1]}, hparams={"lr": 2, "bs": 3}, results={"x": 2}),
+    )
+    assert view.hparams == {"lr": 1, "bs": 3}
+    assert view.results == {"x": 1}
+
+
+def test_intents_progress_and_outcome_are_put_together():
+    view = together(
+        a_csv=log(
+            intents=(Intent({"lr": 1}, "to see", ("a@x",)),),
+            progress=Progress(5, None),
+            outcome=Outcome("finished", "a"),
+            texts=(Text("model", "m"),),
+            problems=(Problem("a.csv", 1, "x"),),
+            more_problems=3,
+            orphans=1,
+        ),
+        b_csv=log(
+            intents=(Intent({"bs": 2}, "else", ("b@x",)),),
+            progress=Progress(3, 10),
+            outcome=Outcome("failed", "b"),
+            texts=(Text("model", "other"),),
+            restarts=2,
+        ),
+    )
+    assert view.expect == {"lr": 1, "bs": 2}
+    assert (view.purpose, view.to) == ("to see", ("a@x",))
+    assert view.progress == Progress(5, 10)
+    assert view.outcome == Outcome("failed", "b")
+    assert [text.text for text in view.texts] == ["m"]
+    assert [problem.message for problem in view.problems] == ["x", "3 more problems"]
+    assert (view.orphans, view.restarts) == (1, 2)
+    assert view.step == 5
+
+
+def test_the_step_is_the_furthest_one():
+    assert together(a_csv=log({"a": [1, 2, 3], "b": [1]})).step == 2
+    assert together().step is None
+
+
+@pytest.mark.parametrize(
+    ("names", "first"),
+    [
+        (["lr", "train_loss", "val_loss", "val_acc"], "val_loss"),
+        (["lr", "acc", "eval_acc"], "eval_acc"),
+        (["lr", "something"], "something"),
+        (["grad_norm"], "grad_norm"),
+        ([], None),
+    ],
+)
+def test_the_headline_is_about_what_matters(names: list[str], first: str | None):
+    assert headline_metric(names) == first
+
+
+def test_losses_come_first_and_housekeeping_last():
+    view = together(a_csv=log({n: [1] for n in ("lr", "x", "val_acc", "train_loss")}))
+    assert main_metrics(view) == ["train_loss", "val_acc", "x", "lr"]
