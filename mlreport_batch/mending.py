@@ -1,14 +1,13 @@
 """Find the way back when the state file is damaged or gone.
 
 `open_state` is how a tick opens its state. A damaged file is kept aside; yesterday's
-copy, brought up to the last commit by what was noted since, takes its place. From
-then on ids of reports are made with a new salt: whatever the copy does not know of,
-no id is ever used for two reports.
+copy, brought up to the last commit by what was noted since, takes its place. What
+even that does not know of is told again, unless it was told in the very same words:
+then the id is the same, and its tombstone is still in ``sent/``.
 """
 
 import contextlib
 import os
-import secrets
 import shutil
 import sqlite3
 import time
@@ -17,8 +16,6 @@ from mlreport_batch.errors import DamagedStateError, StateError, reason_of
 from mlreport_batch.safekeep import Seal, Since
 from mlreport_batch.spool import Spool, sync_folder
 from mlreport_batch.state import ADOPT, DATABASE, SCHEMA, Owed, State
-
-SALT = "salt"
 
 
 def open_state(folder: str) -> tuple[State, str]:
@@ -107,7 +104,6 @@ def _bring_up_to_date(path: str, mended: str, damage: DamagedStateError) -> None
                     db.execute(sql, values)
             # A copy is made at the end of this tick, and the spool is looked through.
             for key, value in (
-                (SALT, secrets.token_hex(16)),
                 (ADOPT, "1"),
                 ("backup_at", "0"),
                 ("config_key", ""),

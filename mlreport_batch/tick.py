@@ -23,7 +23,7 @@ from mlreport_batch.dispatch import TOLD_AT, Dispatcher, Policy
 from mlreport_batch.errors import MlreportError, RenderError, StateError
 from mlreport_batch.executors import Executor, executor_of
 from mlreport_batch.formats.registry import recognise
-from mlreport_batch.mending import SALT, adopt, open_state
+from mlreport_batch.mending import adopt, open_state
 from mlreport_batch.pages import Pages, slug_of
 from mlreport_batch.report import Digest, Report
 from mlreport_batch.spool import Spool
@@ -206,7 +206,6 @@ class _Tick:
         self.summary = TickSummary()
         self._replaced: frozenset[str] = frozenset()
         self.instance = state.meta("instance")
-        self._rid_key = self.instance + state.meta(SALT)
         self.roots = {os.path.realpath(root.path): root for root in config.runs}
         self.language = config.report.language
         self.settings = ReadSettings(
@@ -333,7 +332,7 @@ class _Tick:
                     seen=self.state.seen(path),
                     reported=reported,
                     base=base,
-                    rid=_rid(self._rid_key, os.fsencode(path), row.seq + 1),
+                    rid=_rid(self.instance, os.fsencode(path), row.seq + 1),
                     project=os.path.basename(row.root),
                     has_grown=row.grown,
                     is_wanted=wanted or self.options.report_all,
@@ -608,7 +607,7 @@ class _Tick:
             os.fsencode(finding.path) + _report_of(finding).rid.encode()
             for finding in findings
         )
-        rid = _rid(self._rid_key, b"digest" + seqs, 0)
+        rid = _rid(self.instance, b"digest" + seqs, 0)
         digest = describe_digest(
             [_report_of(finding) for finding in findings],
             rid=rid,

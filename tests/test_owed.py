@@ -16,6 +16,7 @@ from crash_tools import Lab, Zygote, check_told, laboratory, mails_of
 from mlreport_batch import cli
 from mlreport_batch.cli import main
 from mlreport_batch.state import Lock, LockedError
+from mlreport_batch.tick import TickSummary
 from smtp_server import ScriptedServer, closed_port, drop
 
 TWO = "  to: [one@lab.example, two@lab.example]"
@@ -401,6 +402,7 @@ def test_f50_a_run_of_a_quarter_of_an_hour_ends_at_a_safe_point(
         assert code == 75
         assert "ended early" in said
         assert server.mails == []
+        assert TickSummary(is_cut=True).exit_code == 75
         monkeypatch.undo()
         assert main(lab.argv) == 0
         check_told(server.mails, lab.steps)
