@@ -7,8 +7,8 @@ told twice.
 """
 
 import contextlib
-import email
-import email.policy
+import email  # noqa: TID253 - it is read in every test
+import email.policy  # noqa: TID253
 import json
 import os
 import re
@@ -20,6 +20,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Self
 
@@ -257,19 +258,21 @@ class Mail:
 
 def mails_of(raws: Sequence[bytes]) -> list[Mail]:
     """Return what the received messages say."""
-    found = []
-    for raw in raws:
-        message = email.message_from_bytes(raw, policy=email.policy.default)
-        body = message.get_body(("plain",))
-        assert body is not None
-        text = body.get_content().replace("\r\n", "\n")
-        rid = str(message["Message-ID"]).strip("<>").partition("@")[0]
-        runs = re.search(r"^runs / (\S+)$", text, re.MULTILINE)
-        values = re.search(r"^New values\s+([\d,]+)", text, re.MULTILINE)
-        assert runs, text
-        count = int(values[1].replace(",", "")) if values else 0
-        found.append(Mail(rid, runs[1], count, raw))
-    return found
+    return [_mail(raw) for raw in raws]
+
+
+@cache
+def _mail(raw: bytes) -> Mail:
+    message = email.message_from_bytes(raw, policy=email.policy.default)
+    body = message.get_body(("plain",))
+    assert body is not None
+    text = body.get_content().replace("\r\n", "\n")
+    rid = str(message["Message-ID"]).strip("<>").partition("@")[0]
+    runs = re.search(r"^runs / (\S+)$", text, re.MULTILINE)
+    values = re.search(r"^New values\s+([\d,]+)", text, re.MULTILINE)
+    assert runs, text
+    count = int(values[1].replace(",", "")) if values else 0
+    return Mail(rid, runs[1], count, raw)
 
 
 def check_told(raws: Sequence[bytes], written: Counter[str]) -> Counter[str]:

@@ -206,4 +206,5 @@ def test_random_kills(tmp_path: Path, case: str):
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("case", CASES)
 def test_a_thousand_random_kills(tmp_path: Path, case: str):
-    _torment(tmp_path, case, seed=int(os.environ.get("SEED", "7")), kills=1000)
+    kills = int(os.environ.get("KILLS", "1000"))
+    _torment(tmp_path, case, seed=int(os.environ.get("SEED", "7")), kills=kills)
