@@ -160,6 +160,8 @@ def _mask_basic(match: re.Match[str]) -> str:
 
 
 def _mask_assigned(match: re.Match[str]) -> str:
+    if match["value"].startswith(MASK):
+        return match[0]
     before = match.string[max(0, match.start() - _BEFORE_MAX) : match.start()]
     # Prose such as "token classification" has no dash before the word.
     if match["sign"].strip("\"', \t\r\n") == "" and not _OPTION.search(before):
