@@ -27,7 +27,7 @@ from mlreport_batch.tail import Chunk
 
 def _header(line: str) -> Header | None:
     cells = line.split("\t")
-    if cells[0].strip() != "step" or len(cells) < 2:  # noqa: PLR2004
+    if cells[0].strip() != "step" or len(cells) < 2 or not cells[-1].strip():  # noqa: PLR2004
         return None
     # The value column repeats the last part of the metric's name, the file says all.
     return header_of(line, "\t", step=0, keep=cells[-1:])
