@@ -56,6 +56,7 @@ CREATE TABLE listings (
     listing BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX listings_run ON listings (run);
+CREATE INDEX listings_root ON listings (root);
 CREATE INDEX listings_claims ON listings (claims) WHERE claims IS NOT NULL;
 CREATE TABLE runs (
     path BLOB PRIMARY KEY, root BLOB NOT NULL, name TEXT NOT NULL,
@@ -643,7 +644,12 @@ class State:
 
     def roots(self) -> list[str]:
         """Return all roots that folders are known of."""
-        rows = self._db.execute("SELECT DISTINCT root FROM listings")
+        # From one root to the next by the index: DISTINCT would read every folder.
+        rows = self._db.execute(
+            "WITH RECURSIVE found(root) AS (SELECT MIN(root) FROM listings UNION ALL "
+            "SELECT (SELECT MIN(root) FROM listings WHERE root > found.root) FROM found "
+            "WHERE root IS NOT NULL) SELECT root FROM found WHERE root IS NOT NULL"
+        )
         return [os.fsdecode(row[0]) for row in rows]
 
     # -- runs ------------------------------------------------------------------
