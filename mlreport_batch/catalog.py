@@ -102,9 +102,7 @@ class Catalog:
             except OSError as exc:
                 reason = exc.strerror or str(exc)
                 result.problems.append(
-                    Problem(
-                        root, None, f"root cannot be read: {reason}; is it mounted?"
-                    )
+                    Problem(root, None, f"root cannot be read: {reason}")
                 )
                 continue
             readable.append(root)

@@ -365,9 +365,11 @@ def _tell_failures(summary: "TickSummary") -> int:
             "ended early, at a safe point; nothing is lost, the next tick does the rest"
         )
     elif code and not summary.errors:
+        why = f" ({summary.waits_for})" if summary.waits_for else ""
+        mails = f"{summary.owed} mail{'s' if summary.owed != 1 else ''}"
         _complain(
-            f"{summary.owed} mail{'s' if summary.owed != 1 else ''} owed: kept, and "
-            "sent by a later tick; `mlreport-batch status` shows them"
+            f"{mails} owed{why}: kept, and sent by a later tick; "
+            "`mlreport-batch status` shows them"
         )
     return code
 
@@ -552,6 +554,7 @@ def _init(args: argparse.Namespace) -> int:
     from mlreport_batch.errors import UsageError
 
     try:
+        os.makedirs(os.path.dirname(os.path.abspath(args.file)), exist_ok=True)
         descriptor = os.open(args.file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     except FileExistsError as exc:
         raise UsageError(

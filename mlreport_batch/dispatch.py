@@ -174,6 +174,7 @@ class Dispatcher:
             with self._state.transaction():
                 self._state.set_meta("channel_next_at", "0")
                 self._state.set_meta("channel_failures", "0")
+                self._state.set_meta("channel_why", "")
 
     def _channel_failed(self, exc: MlreportError) -> None:
         self._result.errors.append(exc)
@@ -183,6 +184,7 @@ class Dispatcher:
             wait = CREDENTIAL_WAIT_S  # servers lock accounts after repeated failures
         with self._state.transaction():
             self._state.set_meta("channel_failures", str(failures))
+            self._state.set_meta("channel_why", exc.message)
             self._state.set_meta("channel_next_at", repr(self._now + wait))
 
     def _send_one(self, session: Session, owed: Owed) -> None:

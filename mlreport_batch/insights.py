@@ -105,9 +105,9 @@ def _usual_goal(name: str) -> str | None:
         if words.intersection(group):
             return goal
     lowered = name.lower()
-    if "loss" in lowered:
+    if "loss" in lowered or "손실" in lowered or "오차" in lowered:
         return "min"
-    return "max" if "acc" in lowered or "reward" in lowered else None
+    return "max" if any(w in lowered for w in ("acc", "reward", "정확도")) else None
 
 
 def _words(name: str) -> set[str]:

@@ -95,6 +95,7 @@ def as_lines(
             f"{colours['soft']}{_count(len(summary.runs), 'run')} with news, "
             f"{_count(summary.sent, 'mail')} sent{waiting}{colours['end']}"
         )
+        lines += summary.places
     if verbose and math.fsum(summary.seconds.values()):
         stages = ", ".join(f"{k} {v:.2f} s" for k, v in summary.seconds.items())
         lines.append(f"{colours['soft']}{stages}{colours['end']}")

@@ -20,7 +20,7 @@ from mlreport_batch.changes import Snapshot
 from mlreport_batch.config import Config, RunsRoot
 from mlreport_batch.describe import describe_digest, local_now
 from mlreport_batch.dispatch import TOLD_AT, Dispatcher, Policy
-from mlreport_batch.errors import MlreportError, RenderError, StateError
+from mlreport_batch.errors import ConfigError, MlreportError, RenderError, StateError
 from mlreport_batch.executors import Executor, executor_of
 from mlreport_batch.formats.registry import recognise
 from mlreport_batch.mending import adopt, open_state
@@ -93,6 +93,8 @@ class TickSummary:
         notices: What a person should know although nothing failed, one line each.
         seconds: Wall time by stage.
         is_cut: Whether the tick was asked to end before all was done.
+        waits_for: Why mails wait, as far as known.
+        places: Where mails and pages were laid.
     """
 
     runs: list[RunLine] = field(default_factory=list)
@@ -104,6 +106,8 @@ class TickSummary:
     notices: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     is_cut: bool = False
+    waits_for: str = ""
+    places: list[str] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:
@@ -278,10 +282,10 @@ class _Tick:
                 catalog.choose_anew()
             self.summary.problems += [str(problem) for problem in survey.problems]
             self.summary.errors += [
-                StateError(
+                ConfigError(
                     str(problem),
-                    kept="What is known of its runs",
-                    advice="Mount it or mend its permissions",
+                    kept="What is known of its runs is kept",
+                    advice="Mount it, mend its permissions, or change `runs`",
                 )
                 for problem in survey.problems
             ]
@@ -762,9 +766,25 @@ class _Tick:
             tidy_google(self.config, self.state)
 
     def _count(self) -> None:
+        summary, config = self.summary, self.config
         owed = self.state.owed()
-        self.summary.owed = sum(1 for mail in owed if not mail.held)
-        self.summary.dead = sum(1 for mail in owed if mail.held)
+        summary.owed = sum(1 for mail in owed if not mail.held)
+        summary.dead = sum(1 for mail in owed if mail.held)
+        waiting = [mail.why for mail in owed if not mail.held and mail.why]
+        summary.waits_for = self.state.meta("channel_why", "".join(waiting[:1]))
+        if config.mail.via == "outbox":
+            summary.places.append(f"mails: {config.outbox.dir}")
+        if config.out is not None:
+            summary.places.append(f"pages: {config.out / 'index.html'}")
+        if config.source is None and not self.state.run_count():
+            roots = ", ".join(self.roots)
+            summary.notices.append(
+                f"no runs found in {roots}; `mlreport-batch inspect` says what was read"
+            )
+        elif self.options.only != "*" and not any(
+            fnmatchcase(row.name, self.options.only) for row in self.state.runs()
+        ):
+            summary.notices.append(f"no run is called {self.options.only}")
 
 
 def _lightened(finding: Finding) -> Finding:

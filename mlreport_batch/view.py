@@ -215,7 +215,12 @@ def _is_held_out(name: str) -> bool:
 def _kind(name: str) -> int:
     lowered = name.lower()
     last = lowered.replace(".", "/").rpartition("/")[2]
-    if "loss" in last or "perplexity" in last or last in ("ppl", "cost", "nll"):
+    if (
+        "loss" in last
+        or "손실" in last
+        or "perplexity" in last
+        or last in ("ppl", "cost", "nll")
+    ):
         return 0
     if any(word in lowered for word in _SCORES):
         return 1
@@ -223,11 +228,12 @@ def _kind(name: str) -> int:
 
 
 _HELD_OUT = re.compile(
-    r"(?:^|[^a-z])(?:val|valid|validation|eval|evaluation|test|dev)(?![a-z])",
+    r"(?:^|[^a-z])(?:val|valid|validation|eval|evaluation|test|dev)(?![a-z])"
+    "|검증|평가|시험",
     re.IGNORECASE,
 )
 _SCORES = (
-    "acc", "f1", "auc", "map", "bleu", "rouge", "iou", "dice", "reward", "rew_mean",
+    "acc", "정확도", "f1", "auc", "map", "bleu", "rouge", "iou", "dice", "reward", "rew_mean",
     "return", "score", "precision", "recall", "psnr", "ssim", "r2", "mrr", "ndcg",
     "rmse", "mae", "mse", "error", "wer", "cer", "fid", "mape",
 )  # fmt: skip

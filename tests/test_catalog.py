@@ -197,7 +197,7 @@ def test_a_root_that_cannot_be_read_keeps_its_runs(shelf: Shelf):
     shelf.root.rename(shelf.root.with_name("away"))
     survey = shelf.catalog.survey([str(shelf.root)], shelf.now)
     assert len(survey.problems) == 1
-    assert "is it mounted" in str(survey.problems[0])
+    assert "root cannot be read" in str(survey.problems[0])
     assert [row.name for row in shelf.state.runs()] == ["a"]
 
 

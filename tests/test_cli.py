@@ -148,7 +148,8 @@ def test_init_writes_a_config_that_can_be_read(desk: Desk):
     assert said.code == 0
     assert load("mlreport.yaml").runs
     assert desk.run("init").code == 2
-    assert desk.run("init", desk.folder / "no" / "such").code == 2
+    assert desk.run("init", desk.folder / "new" / "config.yaml").code == 0
+    assert desk.run("init", desk.folder / "mlreport.yaml" / "below").code == 2
 
 
 @pytest.mark.parametrize("kind", ["cron", "systemd"])
