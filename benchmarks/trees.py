@@ -3,9 +3,9 @@
 Nothing here is random between two calls: the same arguments make the same tree.
 """
 
+import ctypes
 import os
 import random
-import resource
 import shutil
 import statistics
 import subprocess
@@ -126,7 +126,11 @@ class Cost:
 
 
 def run(command: Sequence[str | os.PathLike[str]], *, check: bool = True) -> Cost:
-    """Run *command* to its end, output thrown away, and return what it cost."""
+    """Run *command* to its end, output thrown away, and return what it cost.
+
+    CPU time is that of the process and of all that it started.
+    """
+    _adopt_orphans()
     start = time.perf_counter()
     with subprocess.Popen(
         [*map(os.fspath, command)],
@@ -137,9 +141,22 @@ def run(command: Sequence[str | os.PathLike[str]], *, check: bool = True) -> Cos
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
+    cpu = usage.ru_utime + usage.ru_stime
+    while True:
+        try:
+            _, _, more = os.wait4(-1, 0)
+        except ChildProcessError:
+            break
+        cpu += more.ru_utime + more.ru_stime
     if check and process.returncode:
         raise SystemExit(f"{command}: {process.returncode}\n{complaint.decode()}")
-    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    return Cost(wall, cpu, usage.ru_maxrss / 1024)
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of what our children leave behind, such as a fork server."""
+    set_child_subreaper = 36
+    ctypes.CDLL(None).prctl(set_child_subreaper, 1, 0, 0, 0)
 
 
 def compare(
@@ -179,8 +196,3 @@ def tell(title: str, ours: Cost, theirs: Cost, name: str, target: float) -> None
 def mlreport(*args: str | os.PathLike[str]) -> list[str]:
     """Return the command line of a tick in a process of its own."""
     return [sys.executable, "-m", "mlreport_batch", *map(os.fspath, args)]
-
-
-def children_peak_mb() -> float:
-    """Return the highest memory any finished child had."""
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024

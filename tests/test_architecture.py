@@ -20,7 +20,8 @@ ORDER = """
     mail safekeep settings_builder yamlbuild
     yamlguard
     formats settings_kinds
-    settings bulk discover
+    settings bulk_rows discover
+    bulk
     config config_text google_auth logs
     google_transport reader
     google_pace view

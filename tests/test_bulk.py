@@ -2,18 +2,24 @@
 
 import math
 import os
+import sqlite3
+import sys
 from array import array
 from collections.abc import Iterable
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from mlreport_batch import bulk as bulk_module
-from mlreport_batch.bulk import Bulk
+from mlreport_batch import work
+from mlreport_batch.bulk import Bulk, is_worth
+from mlreport_batch.cli import main
 from mlreport_batch.discover import RunDir, group_runs, walk
 from mlreport_batch.formats import Item, Memory
 from mlreport_batch.formats.lightning import LightningCsv
@@ -355,3 +361,66 @@ def test_fixture_runs_read_alike():
     assert repr(read_all(root, {}, in_bulk=True)) == repr(
         read_all(root, {}, in_bulk=False)
     )
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_tick_commits_the_same_state_both_ways(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: str
+):
+    for number in range(30):
+        folder = tmp_path / "runs" / f"run_{number:02d}"
+        folder.mkdir(parents=True)
+        (folder / "metrics.csv").write_bytes(long_log(40 + number))
+    seen = []
+    for name, is_worth in (("slow", False), ("fast", True)):
+        config = tmp_path / f"{name}.yaml"
+        config.write_text(
+            f"runs:\n  - path: {tmp_path}/runs\nstate: {tmp_path}/{name}\n"
+        )
+        monkeypatch.setattr(work, "is_worth", lambda _, answer=is_worth: answer)
+        assert main(["baseline", "-c", str(config), "--jobs", jobs]) == 0
+        with closing(sqlite3.connect(tmp_path / name / "state.db")) as database:
+            seen.append(database.execute("SELECT path, seen FROM marks").fetchall())
+    decoded = [
+        {path: msgspec.msgpack.decode(data, type=RunState) for path, data in rows}
+        for rows in seen
+    ]
+    assert len(decoded[0]) == 30
+    assert [log.metrics for state in decoded[0].values() for log in state.logs.values()]
+    assert all(
+        plain(decoded[0][path]) == plain(decoded[1][path]) for path in decoded[0]
+    )
+
+
+def plain(state: RunState) -> RunState:
+    """Return *state* without how lately its files were written."""
+    return replace(
+        state,
+        logs={
+            path: replace(log, signature=replace(log.signature, ctime_ns=0))
+            for path, log in state.logs.items()
+        },
+    )
+
+
+def test_little_is_read_line_by_line_until_it_adds_up(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delitem(sys.modules, "pandas", raising=False)
+    monkeypatch.setattr(bulk_module, "_slowly_read", [0])
+    most = bulk_module.WORTH_BYTES - 1
+    assert [is_worth(most), is_worth(0), is_worth(1)] == [False, False, True]
+    monkeypatch.setitem(sys.modules, "pandas", object())
+    assert is_worth(1)
+
+
+def test_a_failure_in_bulk_leaves_the_logs_to_their_formats(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(bulk_module, "ALONE_BYTES", 10**9)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "metrics.csv").write_bytes(long_log(20))
+    slow = read_all(tmp_path, {}, in_bulk=False)
+    monkeypatch.setattr(bulk_module, "fold_rows", fail)
+    assert repr(read_all(tmp_path, {}, in_bulk=True)) == repr(slow)

@@ -1,0 +1,206 @@
+"""The rows of plain CSV logs, parsed by pandas in one call and folded by NumPy.
+
+What is no plain number is left to the log's format: see `bulk`.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from mlreport_batch.bulk_fold import Piece, fold_pieces
+from mlreport_batch.formats import BulkLayout, LogFormat, Memory
+from mlreport_batch.metrics import MetricSummary
+from mlreport_batch.tail import HEADER_MAX, Chunk
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of one chunk, which begins at ``start``, and how to read them."""
+
+    start: int
+    layout: BulkLayout
+    texts: bool
+    piece: Piece
+    data: memoryview | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """What a chunk holds: ``counts`` says how many values were thought before it."""
+
+    start: int
+    counts: Mapping[str, int]
+    parts: Mapping[str, MetricSummary]
+    layout: BulkLayout
+    rows: int
+    first_step: float
+    last_step: float
+
+
+def counts_of(metrics: Mapping[str, MetricSummary]) -> dict[str, int]:
+    """Return how many values each metric has."""
+    return {name: summary.count for name, summary in metrics.items()}
+
+
+def rows_of(
+    member: LogFormat,
+    chunk: Chunk,
+    lines: int,
+    memory: Memory,
+    metrics: Mapping[str, MetricSummary],
+    prefix: str,
+) -> Rows | None:
+    """Return the rows of *chunk*, or None where it takes its format to read them."""
+    layout = _layout_of(member, chunk.header)
+    start = _first_row(chunk, memory)
+    if chunk.first_line == 1:
+        lines -= 1
+    if layout is None or start < 0 or not lines:
+        return None
+    data = chunk.data
+    first = data[start : data.index(b"\n", start)].split(layout.separator.encode())
+    if len(first) != layout.width:
+        return None
+    used = {index for index, _ in layout.metrics} | {layout.step}
+    texts = not all(_is_number(cell) for at, cell in enumerate(first) if at not in used)
+    rows: memoryview | bytes = memoryview(data)[start:]
+    if chunk.header.endswith(b"\r"):
+        rows = data[start:].replace(b"\r\n", b"\n")
+    row = memory.get("row")
+    piece = Piece(lines, int(row or 0), metrics, prefix)
+    return Rows(chunk.start, layout, texts, piece, rows)
+
+
+def _layout_of(member: LogFormat, header: bytes) -> BulkLayout | None:
+    layout_of = getattr(member, "bulk_layout", None)
+    if layout_of is None or len(header) >= HEADER_MAX - 1:
+        return None
+    layout: BulkLayout | None = layout_of(header)
+    if layout is None or layout.width < 2 or layout.separator == " ":  # noqa: PLR2004
+        return None
+    names = {name for _, name in layout.metrics}
+    return layout if names and len(names) == len(layout.metrics) else None
+
+
+def _first_row(chunk: Chunk, memory: Memory) -> int:
+    """Return where the rows begin in *chunk*, or -1 where only its format knows."""
+    header = chunk.header
+    if chunk.first_line == 1:
+        # A byte order mark or NUL bytes in it are the format's business.
+        odd = header.startswith(b"\xef") or b"\0" in header
+        start = len(header) + 1
+        return -1 if memory or odd or chunk.data[: start - 1] != header else start
+    if memory.get("header") is not True:
+        return -1
+    odd = any(memory.get(key) for key in ("refused", "text", "pending"))
+    return -1 if odd else 0
+
+
+def _is_number(cell: bytes) -> bool:
+    try:
+        return not cell or math.isfinite(float(cell))
+    except ValueError:
+        return False
+
+
+def fold_rows(group: Sequence[Rows]) -> list[Folded | None]:
+    """Return what each of *group* holds; None where its format must read it."""
+    layout = group[0].layout
+    frame = _parsed(group)
+    if frame is None:
+        if len(group) == 1:
+            return [None]
+        return [found for rows in group for found in fold_rows([rows])]
+    columns = [(name, frame[at].to_numpy()) for at, name in layout.metrics]
+    steps = None if layout.step is None else frame[layout.step].to_numpy()
+    found = fold_pieces([rows.piece for rows in group], columns, steps)
+    return [
+        None
+        if one is None
+        else Folded(
+            rows.start, counts_of(rows.piece.metrics), one.parts, layout,
+            rows.piece.rows, one.first_step, one.last_step,
+        )
+        for rows, one in zip(group, found, strict=True)
+    ]  # fmt: skip
+
+
+def _parsed(group: Sequence[Rows]) -> "pd.DataFrame | None":
+    """Return the rows of *group* as numbers, or None if one holds anything else.
+
+    pandas fills up short rows, so the separators are counted; it refuses long rows
+    only while all columns are wanted, so where some hold text each row is looked at.
+    """
+    import numpy as np
+    import pandas as pd
+
+    layout, texts = group[0].layout, group[0].texts
+    data = b"".join(rows.data for rows in group)
+    count = sum(rows.piece.rows for rows in group)
+    mark = ord(layout.separator)
+    letters = np.frombuffer(data, np.uint8)
+    if np.count_nonzero(letters == mark) != count * (layout.width - 1):
+        return None
+    columns = None
+    if texts:
+        if b'"' in data or b"\0" in data or b"#" in data:
+            return None
+        ends = letters[(letters == mark) | (letters == ord("\n"))]
+        if np.any(ends[layout.width - 1 :: layout.width] != ord("\n")):
+            return None
+        columns = [at for at, _ in layout.metrics]
+        columns += [] if layout.step is None else [layout.step]
+    try:
+        frame = pd.read_csv(
+            BytesIO(data), sep=layout.separator, lineterminator="\n", header=None,
+            names=range(layout.width), usecols=columns, dtype="float64", engine="c",
+            low_memory=False, keep_default_na=False, na_values=[""], quoting=3,
+            skip_blank_lines=False,
+        )  # fmt: skip
+    except (ValueError, OverflowError, MemoryError):
+        return None
+    if len(frame) != count or _may_be_booleans(frame, data):
+        return None
+    return frame
+
+
+def _may_be_booleans(frame: "pd.DataFrame", data: bytes) -> bool:
+    """Return whether a column may have been made of ``True`` and ``False``.
+
+    pandas turns such a column into ones and zeros, whatever it was asked for.
+    """
+    for name in frame.columns:
+        column = frame[name].to_numpy()
+        for part in (column[:64], column):
+            if not ((part != part) | (part == 0) | (part == 1)).all():  # noqa: PLR0124
+                break
+        else:
+            # No number has one of these letters.
+            return any(letter in data for letter in (b"u", b"U", b"l", b"L"))
+    return False
+
+
+def remember(memory: Memory, chunk: Chunk, folded: Folded, prefix: str) -> None:
+    """Put into *memory* what reading the rows line by line would have put there."""
+    layout = folded.layout
+    if chunk.first_line == 1:
+        memory["header"] = True
+        undecided = {at for at, _ in layout.metrics}
+    else:
+        undecided = {int(part) for part in str(memory.get("open") or "").split()}
+    memory["row"] = int(memory.get("row") or 0) + folded.rows
+    if layout.step is not None:
+        memory["step"] = folded.last_step
+    filled = folded.parts
+    undecided -= {
+        at
+        for at, name in layout.metrics
+        if (f"{prefix}/{name}" if prefix else name) in filled
+    }
+    if undecided or "open" in memory:
+        memory["open"] = " ".join(map(str, sorted(undecided)))
