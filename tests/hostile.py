@@ -177,7 +177,7 @@ def names_of_255_bytes(folder: Path) -> None:
         pass
 
 
-@case()
+@case("loss0", runs=1)
 def names_that_look_alike_when_cleaned(folder: Path) -> None:
     base = os.fsencode(folder)
     for number, byte in enumerate((b"\x01", b"\x02", b"\x03", b"\xff")):
@@ -257,7 +257,7 @@ def payloads_as_intent(folder: Path) -> None:
     )
 
 
-@case()
+@case("only the first 20 of 15,000 addresses")
 def intent_to_everybody(folder: Path) -> None:
     (folder / "metrics.csv").write_text(good_csv())
     people = "".join(f"  - person{i}@localhost\n" for i in range(15_000))

@@ -1,0 +1,130 @@
+"""What one run directory may cost, in values, memory and time."""
+
+import random
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlreport_batch import logs, reader
+from mlreport_batch.discover import group_runs, walk
+from mlreport_batch.formats import NotYetError, wandb_binary
+from mlreport_batch.formats._json import BadJsonError, load_document
+from mlreport_batch.formats.registry import recognise
+from mlreport_batch.metrics import RESTARTS_MAX, LogFold, RestartPlan
+from mlreport_batch.reader import RunState, read_run
+from mlreport_batch.view import view_of
+
+
+def read(folder: Path) -> RunState:
+    root = str(folder)
+    [run] = group_runs(walk(root, root=root, recognise=recognise), root)
+    return read_run(run, None)
+
+
+def said(state: RunState) -> str:
+    return " ".join(map(str, view_of(state).problems))
+
+
+@given(st.lists(st.integers(0, 9), max_size=40))
+def test_restarts_that_later_ones_make_void_need_not_be_kept(steps: list[int]):
+    every: list[tuple[int, float]] = []
+    fold = LogFold()
+    for ordinal, step in enumerate(steps):
+        if ordinal and step < steps[ordinal - 1]:
+            every.append((ordinal, float(step)))
+        fold.add("x", float(step), 1.0)
+    whole = LogFold(plan=RestartPlan({"x": tuple(every)}))
+    short = LogFold(plan=fold.plan())
+    for step in steps:
+        whole.add("x", float(step), 1.0)
+        short.add("x", float(step), 1.0)
+    assert whole.metrics() == short.metrics()
+    assert whole.orphans == short.orphans
+
+
+def test_a_log_of_nothing_but_restarts_is_bounded():
+    fold = LogFold()
+    for number in range(5 * RESTARTS_MAX):
+        fold.add("x", float(number + 10_000_000), 1.0)
+        fold.add("x", float(number), 1.0)
+    assert len(fold.restarts["x"]) <= RESTARTS_MAX
+
+
+def test_a_file_cannot_fill_the_state_with_values(tmp_path: Path):
+    (tmp_path / "metrics.csv").write_text("step,loss\n1,0.5\n")
+    many = ", ".join(f'"k{n}": 1.5' for n in range(logs.VALUES_MAX + 100))
+    (tmp_path / "eval_results.json").write_text(f"{{{many}}}")
+    (tmp_path / "hparams.json").write_text('{"text": "' + "word " * 9_000 + '"}')
+    state = read(tmp_path)
+    assert len(state.logs["eval_results.json"].results) == logs.VALUES_MAX
+    assert len(str(state.logs["hparams.json"].hparams["text"])) == logs.TEXT_MAX
+    assert "more than 5,000 values; the rest is left out" in said(state)
+
+
+def test_a_document_cannot_yield_points_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(logs, "ITEMS_MAX", 1000)
+    (tmp_path / "history.json").write_text('{"loss": [' + "0.5, " * 1500 + "0.5]}")
+    state = read(tmp_path)
+    assert state.logs["history.json"].points == 1000
+    assert "more than 1,000 values; the rest is left out" in said(state)
+
+
+def test_a_run_has_only_so_many_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(reader, "NAMES_MAX", 25)
+    for number in range(9):
+        columns = ",".join(f"loss_{n}" for n in range(10))
+        row = ",".join(["0.5"] * 10)
+        (tmp_path / f"log_{number}.csv").write_text(f"step,{columns}\n1,{row}\n")
+    state = read(tmp_path)
+    assert list(state.logs) == ["log_0.csv", "log_1.csv", "log_2.csv"]
+    assert "6 more files are left out" in said(state)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"[" + b"{}," * 600_000 + b"{}]", "lists and objects"),
+        (b"[" + b"0," * 2_100_000 + b"0]", "values"),
+    ],
+)
+def test_json_that_would_swell_in_memory_is_refused(data: bytes, says: str):
+    with pytest.raises(BadJsonError, match=says):
+        load_document(data)
+
+
+def test_files_whose_names_look_alike_are_all_read(tmp_path: Path):
+    for number, name in enumerate(("m\x01.csv", "m\x02.csv", "m\udcff.csv")):
+        (tmp_path / name).write_text(f"step,loss_{number}\n1,0.5\n2,0.25\n")
+    state = read(tmp_path)
+    assert len(state.logs) == 3
+    assert set(view_of(state).metrics) == {"loss_0", "loss_1", "loss_2"}
+    assert read(tmp_path).logs.keys() == state.logs.keys()
+
+
+def test_many_logs_with_the_same_metric_are_told_apart_in_time(tmp_path: Path):
+    for number in range(1500):
+        (tmp_path / f"m.{number}.csv").write_text(f"step,loss\n1,0.{number}\n")
+    state = read(tmp_path)
+    start = time.process_time()
+    view = view_of(state)
+    assert time.process_time() - start < 1
+    assert len(view.metrics) > 1000
+
+
+def test_damage_all_over_a_binary_log_is_passed_over_in_time():
+    data = random.Random(1).randbytes(24_000_000)
+    start = time.process_time()
+    damaged: list[int] = []
+    assert list(wandb_binary._records(data, damaged)) == []
+    assert damaged
+    assert time.process_time() - start < 2
+
+
+def test_half_a_document_is_waited_for():
+    with pytest.raises(NotYetError):
+        load_document(b'{"a": [1, 2')
