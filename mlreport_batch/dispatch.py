@@ -190,7 +190,10 @@ class Dispatcher:
     def _send_one(self, session: Session, owed: Owed) -> None:
         rid, spool = owed.rid, self._spool
         was_unknown = spool.place(rid) == "cur"
-        if not was_unknown:
+        if was_unknown:
+            # Whatever becomes of it now, an earlier try may have arrived.
+            owed = replace(owed, is_partial=True)
+        else:
             spool.move(rid, "new", "cur")
         message = spool.read(rid, "cur")
         try:

@@ -133,7 +133,8 @@ class Owed:
         next_at: Not before, seconds since the epoch.
         held: Whether a person must decide.
         why: The last answer.
-        is_partial: Whether some recipients have it already.
+        is_partial: Whether somebody has it already, or may have it; no other mail
+            takes its place then.
         runs: The runs it tells about.
     """
 

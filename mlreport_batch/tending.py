@@ -112,13 +112,20 @@ def retry(folder: str, rids: Sequence[str]) -> list[str]:
                     f"no mail {rid} is owed or dead",
                     advice="`mlreport-batch status` lists them",
                 )
-            fresh = replace(mail, held=False, attempts=0, unknowns=0, next_at=0.0)
+            place = spool.place(rid)
+            fresh = replace(
+                mail,
+                held=False,
+                attempts=0,
+                unknowns=0,
+                next_at=0.0,
+                is_partial=mail.is_partial or place == "cur" or mail.unknowns > 0,
+            )
             # First the debt, then the move: the other way round, a crash in between
             # would leave an orphan that the next tick sweeps away.
             with state.transaction():
                 state.update_owed(fresh)
                 state.set_meta("channel_next_at", "0")
-            place = spool.place(rid)
             if place in ("dead", "cur"):
                 spool.move(rid, place, "new")
             lines.append(f"{rid}  {mail.subject}: sent by the next run")

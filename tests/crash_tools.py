@@ -20,7 +20,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Self
 
@@ -261,7 +261,7 @@ def mails_of(raws: Sequence[bytes]) -> list[Mail]:
     return [_mail(raw) for raw in raws]
 
 
-@cache
+@lru_cache(4096)
 def _mail(raw: bytes) -> Mail:
     message = email.message_from_bytes(raw, policy=email.policy.default)
     body = message.get_body(("plain",))

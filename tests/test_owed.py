@@ -229,6 +229,23 @@ def test_f45_three_times_unknown_is_held_and_named(
         assert held["rid"] in said
 
 
+def test_f45_a_held_mail_that_is_retried_is_not_superseded(
+    tmp_path: Path, clock: Clock, capsys: pytest.CaptureFixture[str]
+):
+    """It may have arrived: told again by another mail, its news would come twice."""
+    with ScriptedServer({"dot": [drop, drop, drop]}) as server:
+        lab = _lab(tmp_path, server)
+        for hour in range(4):
+            clock.shift_s = hour * 3700.0
+            _tick(lab, clock, capsys)
+        [held] = _status(lab, capsys)["dead"]
+        assert main(["retry", "-c", str(lab.config)]) == 0
+        lab.grow("a", 1)
+        clock.shift_s += 3700.0
+        assert _tick(lab, clock, capsys)[0] == 0
+        assert check_told(server.mails, lab.steps)[held["rid"]] == 4
+
+
 def test_an_outage_of_a_day_ends_with_one_mail_a_run(
     tmp_path: Path, clock: Clock, capsys: pytest.CaptureFixture[str]
 ):
