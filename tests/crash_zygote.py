@@ -7,6 +7,8 @@ input; answers with the child's pid and, when it has ended, its wait status.
 Not a test: started by `crash_tools.Zygote`.
 """
 
+# ruff: noqa: T201 - it answers on standard output
+
 import atexit
 import gc
 import importlib

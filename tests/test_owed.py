@@ -8,16 +8,17 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from crash_tools import Lab, Zygote, check_told, laboratory, mails_of
+from smtp_server import ScriptedServer, closed_port, drop
+
 from mlreport_batch import cli
 from mlreport_batch.cli import main
 from mlreport_batch.state import Lock, LockedError
 from mlreport_batch.tick import TickSummary
-from smtp_server import ScriptedServer, closed_port, drop
 
 TWO = "  to: [one@lab.example, two@lab.example]"
 DAY_S = 86400.0
@@ -131,26 +132,33 @@ def test_f41_waits_double_to_an_hour_and_are_kept(
             assert code == 75
             if any(c.startswith("MAIL") for c in server.commands[before:]):
                 tries.append(minute)
-        waits = [b - a for a, b in zip(tries, tries[1:], strict=False)]
+        waits = [b - a for a, b in pairwise(tries)]
         assert waits == sorted(waits)
         assert waits[-1] == 60
         assert len(tries) < 20
 
 
-def test_f40_nobody_answers_waits_double_too(
+def test_f40_a_server_that_takes_nothing_is_left_alone_longer_and_longer(
+    tmp_path: Path, clock: Clock, capsys: pytest.CaptureFixture[str]
+):
+    with ScriptedServer({"greeting": "421 busy"}) as server:
+        lab = _lab(tmp_path, server)
+        for minute in range(0, 180, 2):
+            clock.shift_s = minute * 60.0
+            assert _tick(lab, clock, capsys)[0] == 75
+        assert len(server.mails) == 0
+        assert server.connections < 40  # of 90 ticks, some of which asked twice
+
+
+def test_f40_nobody_answers(
     tmp_path: Path, clock: Clock, capsys: pytest.CaptureFixture[str]
 ):
     with closed_port() as port:
         lab = Lab(tmp_path / "lab", port)
         lab.grow("a", 2)
-        failed = []
-        for minute in range(0, 180, 2):
-            clock.shift_s = minute * 60.0
-            code, said = _tick(lab, clock, capsys)
-            assert code == 75
-            if "refused" in said.lower():
-                failed.append(minute)
-        assert len(failed) < 20  # of 90
+        code, said = _tick(lab, clock, capsys)
+        assert code == 75
+        assert "refused" in said.lower()
 
 
 def test_f41_after_five_days_a_mail_is_dead_and_named_once_a_day(
@@ -229,12 +237,14 @@ def test_f45_three_times_unknown_is_held_and_named(
         assert held["rid"] in said
 
 
+@pytest.mark.parametrize("policy", ["resend", "hold"])
 def test_f45_a_held_mail_that_is_retried_is_not_superseded(
-    tmp_path: Path, clock: Clock, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, clock: Clock, capsys: pytest.CaptureFixture[str], policy: str
 ):
     """It may have arrived: told again by another mail, its news would come twice."""
-    with ScriptedServer({"dot": [drop, drop, drop]}) as server:
-        lab = _lab(tmp_path, server)
+    silent = 3 if policy == "resend" else 1
+    with ScriptedServer({"dot": [drop] * silent}) as server:
+        lab = _lab(tmp_path, server, f"  to: [me@lab.example]\n  on_unknown: {policy}")
         for hour in range(4):
             clock.shift_s = hour * 3700.0
             _tick(lab, clock, capsys)
@@ -243,7 +253,31 @@ def test_f45_a_held_mail_that_is_retried_is_not_superseded(
         lab.grow("a", 1)
         clock.shift_s += 3700.0
         assert _tick(lab, clock, capsys)[0] == 0
-        assert check_told(server.mails, lab.steps)[held["rid"]] == 4
+        assert check_told(server.mails, lab.steps)[held["rid"]] == silent + 1
+
+
+def test_f11_a_file_that_could_not_be_looked_into_is_looked_into_again(
+    tmp_path: Path,
+    clock: Clock,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Nothing of its folder changes afterwards: only the tick can know of it."""
+
+    def fail(*_: object) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    with ScriptedServer() as server:
+        lab = _lab(tmp_path, server)
+        for path in (lab.runs / "a" / "metrics.csv", lab.runs / "a", lab.runs):
+            os.utime(path, (time.time() - 60, time.time() - 60))
+        with monkeypatch.context() as patch:
+            patch.setattr("mlreport_batch.discover.read_head", fail)
+            _tick(lab, clock, capsys)
+        assert server.mails == []
+        clock.shift_s = 60.0
+        assert _tick(lab, clock, capsys)[0] == 0
+        check_told(server.mails, lab.steps)
 
 
 def test_an_outage_of_a_day_ends_with_one_mail_a_run(
@@ -429,7 +463,7 @@ def test_f50_a_run_of_a_quarter_of_an_hour_ends_at_a_safe_point(
 
 
 @pytest.fixture
-def outbox_lab(tmp_path: Path) -> Iterator[Path]:
+def outbox_lab(tmp_path: Path) -> Path:
     run = tmp_path / "runs" / "größe"
     run.mkdir(parents=True)
     (run / "metrics.csv").write_text("step,loss\n0,1.0\n")
@@ -439,7 +473,7 @@ def outbox_lab(tmp_path: Path) -> Iterator[Path]:
         f"mail: {{via: outbox, from: a@b.example, to: [a@b.example]}}\n"
         f"outbox: {{dir: {tmp_path}/outbox}}\n"
     )
-    yield tmp_path
+    return tmp_path
 
 
 COMMAND = [sys.executable, "-m", "mlreport_batch", "run"]

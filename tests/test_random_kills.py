@@ -5,6 +5,8 @@ one are allowed only where nobody could know: the server took the mail and then 
 silent, or the tick was killed while the mail lay in ``cur/``.
 """
 
+# ruff: noqa: T201 - figures for docs/reliability.md
+
 import os
 import random
 import time
@@ -45,7 +47,7 @@ class FlakyServer(ScriptedServer):
         if stage == "dot":
             return self._last_word()
         if stage == "body":
-            return self.rng.choice([_drop, "421 going down", ""])
+            return self.rng.choice([_drop, then_drop("421 going down"), ""])
         if stage in ("quit", "rset"):
             return self.rng.choice([_drop, _pause])
         later: list[Step] = [

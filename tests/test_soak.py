@@ -5,7 +5,10 @@ renderer is pure and has tests of its own) and taken by a channel in memory; fil
 state and spool are real.
 """
 
+# ruff: noqa: T201 - figures for docs/reliability.md
+
 import hashlib
+import os
 import random
 import resource
 import statistics
@@ -19,6 +22,7 @@ from pathlib import Path
 
 import pytest
 from crash_tools import mails_of
+
 from mlreport_batch import work
 from mlreport_batch.config import Config, load
 from mlreport_batch.deliver import Envelope, Receipt
@@ -95,8 +99,6 @@ class Soak:
                 file.write("step,loss\n")
             file.write(f"{self.written[run]},{self.rng.random():.6f}\n")
         self.written[run] += 1
-        import os
-
         os.utime(log, (self.now, self.now))
 
     def tick(self) -> float:
@@ -133,7 +135,7 @@ def _soak(soak: Soak, ticks: int, window: int, jumps: dict[int, float]) -> list[
         "lock", "spool", "state.db", "state.db-journal", "state.db.bak",
         "state.db.bak.seal", "state.db.seal", "state.db.since",
     }  # fmt: skip
-    assert [p for p in (state / "spool").rglob("*.eml")] == []
+    assert list((state / "spool").rglob("*.eml")) == []
     sent = len(list((state / "spool" / "sent").iterdir()))
     first, last = spent[5:window], spent[-window:]
     ratio = statistics.median(last) / statistics.median(first)
@@ -154,7 +156,7 @@ def test_n7_three_hundred_ticks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     ratio, early, late = _soak(soak, 300, 100, jumps)
     assert ratio < 1.6
     assert late < early * 1.4
-    assert late < RUNS * 4 * 1024
+    assert late < RUNS * 8 * 1024
 
 
 @pytest.mark.slow

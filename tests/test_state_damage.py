@@ -8,11 +8,12 @@ import sqlite3
 import stat
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from crash_tools import Lab, check_told, mails_of
+
 from mlreport_batch.cli import main
 from mlreport_batch.errors import DamagedStateError, NewerStateError
 from mlreport_batch.mending import open_state
@@ -27,7 +28,7 @@ class OutboxLab(Lab):
         text = self.config.read_text()
         text = text.replace("via: smtp", "via: outbox")
         text = re.sub(
-            r"smtp: \{.*?\}", f"outbox: {{dir: {self.outbox}}}", text, flags=re.S
+            r"smtp: \{.*?\}", f"outbox: {{dir: {self.outbox}}}", text, flags=re.DOTALL
         )
         self.config.write_text(text)
 
