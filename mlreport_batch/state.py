@@ -648,8 +648,8 @@ class State:
         # From one root to the next by the index: DISTINCT would read every folder.
         rows = self._db.execute(
             "WITH RECURSIVE found(root) AS (SELECT MIN(root) FROM listings UNION ALL "
-            "SELECT (SELECT MIN(root) FROM listings WHERE root > found.root) FROM found "
-            "WHERE root IS NOT NULL) SELECT root FROM found WHERE root IS NOT NULL"
+            "SELECT (SELECT MIN(root) FROM listings WHERE root > found.root) "
+            "FROM found WHERE root IS NOT NULL) SELECT root FROM found WHERE root IS NOT NULL"
         )
         return [os.fsdecode(row[0]) for row in rows]
 
