@@ -692,7 +692,7 @@ def database_locked(folder: Path) -> Callable[[], None]:
     return db.close
 
 
-@case()
+@case("only the first 10,000 runs")
 def database_of_many_runs(folder: Path) -> None:
     path = folder / "mlflow.db"
     mlflow_database(path)

@@ -92,6 +92,29 @@ def test_a_child_that_fails_says_how_and_the_next_call_works(
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_child_that_raises_prints_nothing(tmp_path: Path):
+    (tmp_path / "raising.py").write_text(
+        "from mlreport_batch.bounded import BoundedChild, ChildFailedError\n"
+        "def work(task):\n"
+        "    raise KeyError(task)\n"
+        "child = BoundedChild(work)\n"
+        "try:\n"
+        "    child.call('password=hunter2hunter2')\n"
+        "except ChildFailedError as error:\n"
+        "    print(error)\n"
+        "child.close()\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, str(tmp_path / "raising.py")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stderr == ""
+    assert "hunter2" not in ran.stdout
+    assert "died" in ran.stdout
+
+
 def test_three_failures_in_a_row_are_enough_and_fewer_are_forgotten():
     child = BoundedChild(work)
     try:
@@ -157,7 +180,10 @@ def tick(base: Path, fault: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "mlreport_batch", "run", "root", "--out", "out", "-v"],
         cwd=base,
-        env={**os.environ, "PYTHONPATH": str(base / "broken")},
+        env={
+            **os.environ,
+            "PYTHONPATH": f"{base / 'broken'}:{os.environ.get('PYTHONPATH', '')}",
+        },
         capture_output=True,
         text=True,
         check=False,

@@ -194,6 +194,7 @@ def audit_mail(data: bytes) -> EmailMessage:
         assert not getattr(value, "defects", ()), (name, value)
         if name.lower() != "subject":
             assert EVIL not in str(value)
+    assert len(mail["to"].addresses) <= 22
     assert "\n" not in mail["subject"]
     assert "\r" not in mail["subject"]
     return mail
@@ -418,3 +419,17 @@ def test_an_intent_cannot_send_reports_to_strangers(base: Path):
         "[mlreport] healthy": "b@lab.example",
         "[mlreport] hostile": "b@lab.example, mate@lab.example",
     }
+
+
+def test_an_intent_cannot_send_a_report_to_everybody(base: Path):
+    people = ", ".join(f"p{n}@lab.example" for n in range(60))
+    (base / "root" / "healthy" / "intent.yaml").write_text(f"to: [{people}]\n")
+    (base / "mlreport.yaml").write_text(
+        "runs: [{path: root}]\nstate: out\noutbox: {dir: out/outbox}\n"
+        "mail: {from: a@lab.example, to: [b@lab.example]}\n"
+    )
+    ran = tick(base, "run", "--json")
+    assert ran.code == 0, ran.stderr
+    [path] = (base / "out" / "outbox").iterdir()
+    assert len(audit_mail(path.read_bytes())["to"].addresses) == 21
+    assert "only the first 20 of 60 addresses" in str(ran.data["runs"][0]["problems"])

@@ -1,16 +1,19 @@
 """What one run directory may cost, in values, memory and time."""
 
 import random
+import sqlite3
 import time
 from pathlib import Path
 
 import pytest
+from hostile import mlflow_database
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mlreport_batch import logs, reader
 from mlreport_batch.discover import group_runs, walk
 from mlreport_batch.formats import NotYetError, wandb_binary
+from mlreport_batch.formats import mlflow_database as mlflow_database_format
 from mlreport_batch.formats._json import BadJsonError, load_document
 from mlreport_batch.formats.registry import recognise
 from mlreport_batch.metrics import RESTARTS_MAX, LogFold, RestartPlan
@@ -117,12 +120,31 @@ def test_many_logs_with_the_same_metric_are_told_apart_in_time(tmp_path: Path):
 
 
 def test_damage_all_over_a_binary_log_is_passed_over_in_time():
-    data = random.Random(1).randbytes(24_000_000)
+    data = random.Random(1).randbytes(60_000_000)
     start = time.process_time()
     damaged: list[int] = []
     assert list(wandb_binary._records(data, damaged)) == []
     assert damaged
     assert time.process_time() - start < 2
+
+
+@pytest.mark.parametrize(
+    ("params", "says"),
+    [
+        ("TABLE params (run_uuid, key, value AS (hex(key)) VIRTUAL)", "generated"),
+        ("VIEW params AS SELECT 1 AS run_uuid, 2 AS key, 3 AS value", "no tables"),
+        ("VIRTUAL TABLE params USING fts5 (run_uuid, key, value)", "no tables"),
+    ],
+)
+def test_a_database_that_computes_is_refused(params: str, says: str, tmp_path: Path):
+    path = tmp_path / "mlflow.db"
+    mlflow_database(path)
+    with sqlite3.connect(path) as db:
+        db.execute("DROP TABLE params")
+        db.execute(f"CREATE {params}")
+    db.close()
+    with pytest.raises(sqlite3.DatabaseError, match=says):
+        mlflow_database_format.read_runs(path.read_bytes())
 
 
 def test_half_a_document_is_waited_for():

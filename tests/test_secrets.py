@@ -184,7 +184,8 @@ def _plant_frameworks(root: Path) -> None:
     text = "\n".join(text for text, _ in secrets("error").values())
     pem = secrets("problem")["pem"]
     # The tail that is shown begins in the middle of this key.
-    key = pem[0].replace(pem[1], "\n".join([pem[1]] * 60))
+    short = f"{pem[1][:32]}\n{pem[1][32:]}"  # too short to be masked by itself
+    key = pem[0].replace(pem[1], "\n".join([short] * 60))
     (trial / "error.txt").write_text(f"Traceback\n{key}\n{text}\n")
     board = root / "board"
     board.mkdir()
@@ -246,7 +247,8 @@ def program(*arguments: str, cwd: Path, **environ: str) -> tuple[int, str]:
 def leaks(text: str) -> list[str]:
     # Pages break long names, mails and tables fold them.
     bare = re.sub(r"<wbr>|\s+", "", text)
-    return [place for needle, place in NEEDLES.items() if needle in bare]
+    # Half a secret, left over by a cut, is found as well.
+    return [place for needle, place in NEEDLES.items() if needle[:12] in bare]
 
 
 NEEDLES = needles()
@@ -388,7 +390,7 @@ def test_a_crash_does_not_tell_what_it_crashed_on(tmp_path: Path):
     code, said = program(
         *("run", str(tmp_path / "root"), "--out", str(tmp_path / "out"), "-v"),
         cwd=tmp_path,
-        PYTHONPATH=str(tmp_path / "broken"),
+        PYTHONPATH=f"{tmp_path / 'broken'}:{os.environ.get('PYTHONPATH', '')}",
     )
     assert code == 70, said
     assert "Traceback" in said
