@@ -649,7 +649,8 @@ class State:
         rows = self._db.execute(
             "WITH RECURSIVE found(root) AS (SELECT MIN(root) FROM listings UNION ALL "
             "SELECT (SELECT MIN(root) FROM listings WHERE root > found.root) "
-            "FROM found WHERE root IS NOT NULL) SELECT root FROM found WHERE root IS NOT NULL"
+            "FROM found WHERE root IS NOT NULL) "
+            "SELECT root FROM found WHERE root IS NOT NULL"
         )
         return [os.fsdecode(row[0]) for row in rows]
 

@@ -234,7 +234,8 @@ _HELD_OUT = re.compile(
 )
 _SCORES = (
     "acc", "정확도", "f1", "auc", "map", "bleu", "rouge", "iou", "dice", "reward",
-    "rew_mean", "return", "score", "precision", "recall", "psnr", "ssim", "r2", "mrr", "ndcg",
+    "rew_mean", "return", "score", "precision", "recall", "psnr", "ssim", "r2", "mrr",
+    "ndcg",
     "rmse", "mae", "mse", "error", "wer", "cer", "fid", "mape",
 )  # fmt: skip
 _HOUSEKEEPING = (
