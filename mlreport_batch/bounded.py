@@ -22,7 +22,6 @@ MEMORY_BYTES = 2 * 1024**3
 FAILURES_MAX = 3
 """Failures in a row after which a tick tries no more: each can take a minute."""
 _OUT_OF_MEMORY = 12
-_BROKEN = 13
 
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
@@ -169,8 +168,6 @@ def _serve(
             os._exit(0)
         except MemoryError:
             os._exit(_OUT_OF_MEMORY)
-        except BaseException:  # noqa: BLE001 - a traceback here could tell a secret
-            os._exit(_BROKEN)
 
 
 def _close_all_but(kept: int) -> None:
