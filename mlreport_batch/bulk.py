@@ -9,6 +9,7 @@ Only rows of plain numbers are read so. Anything else in a chunk (text, NaN, quo
 row of another length, a step that goes back) leaves that chunk to its format.
 """
 
+import os
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -100,6 +101,9 @@ class Bulk:
     """
 
     def __init__(self) -> None:
+        # Linear algebra is not used here; its threads would cost time to start, and
+        # a process that has threads is no good to fork.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         self._open = _Group([])
         self._places: dict[str, tuple[_Group, int]] = {}
         self._folded: dict[tuple[str, int], Folded] = {}

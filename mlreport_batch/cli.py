@@ -6,6 +6,7 @@ before it is known that there is something to do.
 
 import argparse
 import contextlib
+import gc
 import io
 import os
 import sys
@@ -135,6 +136,9 @@ def entry(*, has_news: bool = False) -> NoReturn:
         has_news: Whether a first glance at the known files found that there is
             something to do.
     """
+    # What a tick keeps has no cycles to speak of; looking for them takes a tenth of
+    # its time where there is much to read.
+    gc.set_threshold(500_000, 20, 100)
     _open_standard_streams()
     sys.exit(main(sys.argv[1:], has_news=has_news))
 
