@@ -89,7 +89,7 @@ _PLAIN_NUMBER = re.compile(
 _BEARER = re.compile(r"(?i)\b(bearer)\s{1,9}(?=\S{0,200}[0-9=+/])[a-z0-9._~+/=-]{8,}")
 _BASIC = re.compile(r"(?i)\b(basic\s{1,9})([a-z0-9+/]{4,}={0,2})")
 _OPAQUE = re.compile(
-    r"(?<![\w./+-])(?:[0-9a-fA-F]{32,}|[A-Za-z0-9+/_-]{40,}={0,2})(?![\w./+=-])"
+    r"(?<![\w./+-])(?:[0-9a-fA-F]{32,}|[A-Za-z0-9+/_-]{40,}={0,2})(?![\w./+-])"
 )
 _HEX = re.compile(r"[0-9a-fA-F]{32,}")
 _KIND_CHANGES = re.compile(r"(?<=[a-z])[^a-z]|(?<=[A-Z])[^A-Z]|(?<=[0-9])[^0-9]")

@@ -257,3 +257,38 @@ def test_a_template_that_is_too_much_costs_the_report_its_looks(tmp_path: Path):
     body = mail.get_body(("plain",))
     assert body is not None
     assert "val_loss" in body.get_content()
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe not utf-8 {{run}}"])
+def test_f32_a_broken_template_ends_the_tick_before_anything_is_consumed(
+    content: bytes | None, tmp_path: Path
+):
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "metrics.csv").write_text(good_csv())
+    (tmp_path / "mlreport.yaml").write_text(
+        "runs: [{path: root}]\nstate: state\noutbox: {dir: outbox}\n"
+        "render: {template: own.html}\n"
+        "mail: {from: a@lab.example, to: [b@lab.example]}\n"
+    )
+    own = tmp_path / "own.html"
+    if content is not None:
+        own.write_bytes(content)
+
+    def tick() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "mlreport_batch", "run"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    ran = tick()
+    assert ran.returncode == 78, ran.stderr
+    assert "own.html" in ran.stderr
+    assert "Traceback" not in ran.stderr
+    own.write_text("<body><p>{{run}} {{metric:val_loss}}</p></body>")
+    ran = tick()
+    assert (ran.returncode, ran.stderr) == (0, "")
+    [mail] = (tmp_path / "outbox").iterdir()
+    assert b"val_loss" in mail.read_bytes()
