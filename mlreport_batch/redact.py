@@ -32,7 +32,7 @@ _VOCABULARY = frozenset(
     "classification drop dropout".split()
 )
 _HASH_WORDS = frozenset(
-    "commit sha sha1 sha256 md5 hash digest revision checksum fingerprint uuid id "
+    "commit sha sha1 sha256 md md5 hash digest revision checksum fingerprint uuid id "
     "guid version etag blob snapshot tree rev head build".split()
 )
 
