@@ -111,7 +111,11 @@ class Zygote:
             os.close(self._handle)
         killed = os.WIFSIGNALED(status)
         code = None if killed else os.waitstatus_to_exitcode(status)
-        return Ended(code, killed, self._output.read_text("utf-8", "replace"))
+        try:
+            output = self._output.read_text("utf-8", "replace")
+        except FileNotFoundError:  # it was ended before it said a word
+            output = ""
+        return Ended(code, killed, output)
 
     def run(self, argv: Sequence[str], *, shift_s: float = 0.0) -> Ended:
         """Run a tick in peace."""
