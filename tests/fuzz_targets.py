@@ -91,7 +91,7 @@ def _check(item: Item) -> None:
 def read(member: LogFormat, data: bytes) -> None:
     """Read *data* at once and in pieces: no exception, and the same items."""
     number = _number(data)
-    path = f"/root/{FOLDERS[number % len(FOLDERS)]}/{NAMES[number % len(NAMES)]}"
+    path = f"/top/{FOLDERS[number % len(FOLDERS)]}/{NAMES[number % len(NAMES)]}"
     try:
         whole = parse(member, data, path=path)
     except NotYetError:
