@@ -1,5 +1,6 @@
 """The lock files hold what pyproject.toml asks for."""
 
+import importlib.metadata
 import re
 import tomllib
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ LOCKS = {
 def locked(name: str) -> dict[str, set[Version]]:
     found: dict[str, set[Version]] = {}
     text = (ROOT / name).read_text(encoding="utf-8")
-    for package, version in re.findall(r"(?m)^([a-z0-9.-]+)==(\S+)", text):
+    for package, version in re.findall(r"(?m)^([a-z0-9.-]+)(?:\[\S+\])?==(\S+)", text):
         found.setdefault(package, set()).add(Version(version))
     return found
 
@@ -56,3 +57,26 @@ def test_the_same_versions_are_run_tested_and_checked():
     run, test, lint = map(locked, LOCKS)
     assert run.items() <= test.items()
     assert test.items() <= lint.items()
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_extras_that_locked_packages_ask_for_are_locked_as_such(name: str):
+    # pip, with hashes, looks at newer versions of `a[b]` where the lock has only `a`,
+    # and refuses them: the lock would hold until the next release of `a`.
+    text = (ROOT / name).read_text(encoding="utf-8")
+    with_extras = {
+        (package, extra)
+        for package, extras in re.findall(r"(?m)^([a-z0-9.-]+)\[(\S+)\]==", text)
+        for extra in extras.split(",")
+    }
+    for package in locked(name):
+        try:
+            needs = importlib.metadata.requires(package) or []
+        except importlib.metadata.PackageNotFoundError:
+            continue  # for another platform, or for checks only
+        for requirement in map(Requirement, needs):
+            if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+                continue
+            for extra in requirement.extras:
+                asked_for = (canonicalize_name(requirement.name), extra)
+                assert asked_for in with_extras, f"{package} wants {requirement}"
