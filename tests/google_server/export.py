@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
 
+from mlreport_batch.render.pdf import FONTS
+
 from .docs_model import Document, Tab
 
 Json = Mapping[str, Any]
@@ -228,6 +230,8 @@ def to_pdf(document: Document) -> bytes:
     """Return the document as a small real PDF."""
     import plutoprint
 
+    # The program's own fonts: a machine may have none for Hangul.
+    plutoprint.plutobook_set_fontconfig_path(FONTS)
     page = _HtmlWriter(document).page().replace(_FIXED_CSS, "")
     book = plutoprint.Book(plutoprint.PAGE_SIZE_A4)
     book.load_html(page)
