@@ -95,7 +95,7 @@ def _bring_up_to_date(path: str, mended: str, damage: DamagedStateError) -> None
         with contextlib.closing(sqlite3.connect(mended, isolation_level=None)) as db:
             version = int(db.execute("PRAGMA user_version").fetchone()[0])
             found = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
-            if (version, found) != (SCHEMA, "ok"):
+            if not 1 <= version <= SCHEMA or found != "ok":
                 raise damage
             db.execute("PRAGMA synchronous=FULL")
             db.execute("BEGIN IMMEDIATE")

@@ -18,6 +18,7 @@ import sqlite3
 import stat
 import struct
 import time
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -39,11 +40,12 @@ from mlreport_batch.safekeep import Seal, Since, Statement
 from mlreport_batch.spool import sync_folder
 from mlreport_batch.tail import Signature
 
-SCHEMA = 1
+SCHEMA = 2
 VERSIONS_MAX = 1000  # beyond: not a version, but damage
 DATABASE = "state.db"
 ADOPT = "adopt"
 TRACKED_BELOW = 8192
+_PACKED_FROM = 512  # bytes; what is shorter hardly gets smaller
 _T = TypeVar("_T")
 
 _TABLES = """
@@ -66,7 +68,7 @@ CREATE TABLE runs (
     reported_at REAL, gone_at REAL
 ) WITHOUT ROWID;
 CREATE INDEX runs_wake ON runs (wake_at) WHERE wake_at IS NOT NULL;
-CREATE TABLE marks (path BLOB PRIMARY KEY, seen BLOB, reported BLOB) WITHOUT ROWID;
+CREATE TABLE marks (path BLOB PRIMARY KEY, seen BLOB, reported BLOB);
 CREATE TABLE owed (
     rid TEXT PRIMARY KEY, created_at REAL NOT NULL, sender TEXT NOT NULL,
     recipients TEXT NOT NULL, subject TEXT NOT NULL,
@@ -83,6 +85,17 @@ CREATE TABLE documents (
     made_at REAL NOT NULL, doubt INTEGER NOT NULL, sent INTEGER NOT NULL
 ) WITHOUT ROWID;
 """
+
+# What brings the tables of an earlier version up to the next one.
+_UPGRADES = {
+    # Without row ids, a mark of more than a kilobyte took whole pages of its own.
+    1: """
+CREATE TABLE marks_2 (path BLOB PRIMARY KEY, seen BLOB, reported BLOB);
+INSERT INTO marks_2 SELECT path, seen, reported FROM marks;
+DROP TABLE marks;
+ALTER TABLE marks_2 RENAME TO marks;
+""",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,10 +204,18 @@ def _from_text(text: str) -> str:
     return os.fsdecode(text.encode("latin-1"))
 
 
+def _encode(mark: RunState | Snapshot) -> bytes:
+    """Return *mark* as MessagePack, compressed where that saves something."""
+    data = msgspec.msgpack.encode(mark)
+    return data if len(data) < _PACKED_FROM else zlib.compress(data, 1)
+
+
 def _decode(data: bytes, kind: type[_T], what: str) -> _T:
     try:
-        return msgspec.msgpack.decode(data, type=kind)
-    except (msgspec.DecodeError, ValueError) as exc:
+        # MessagePack never begins a map with the first byte of zlib.
+        plain = zlib.decompress(data) if data.startswith(b"x") else data
+        return msgspec.msgpack.decode(plain, type=kind)
+    except (msgspec.DecodeError, ValueError, zlib.error) as exc:
         raise StateError(
             f"the state of {what} is damaged: {exc}",
             kept="Nothing was changed",
@@ -426,13 +447,21 @@ class State:
             ):
                 raise sqlite3.DatabaseError("no mlreport-batch state")
             with self.transaction():
-                for statement in _TABLES.split(";"):
-                    if statement.strip():
-                        self._db.execute(statement)
+                self._run_all(_TABLES)
                 self.set_meta("instance", secrets.token_hex(16))
                 self.set_meta("created_at", repr(time.time()))
                 self.set_meta(ADOPT, "1")
                 self._db.execute(f"PRAGMA user_version={SCHEMA}")
+        elif version < SCHEMA:
+            with self.transaction():
+                for earlier in range(version, SCHEMA):
+                    self._run_all(_UPGRADES[earlier])
+                self._db.execute(f"PRAGMA user_version={SCHEMA}")
+
+    def _run_all(self, script: str) -> None:
+        for statement in script.split(";"):
+            if statement.strip():
+                self._db.execute(statement)
 
     @classmethod
     def copy_in_memory(cls, folder: str) -> "State":
@@ -748,11 +777,11 @@ class State:
 
     def put_seen(self, path: str, state: RunState) -> None:
         """Keep the *seen* mark of a run."""
-        self._put_mark(path, "seen", msgspec.msgpack.encode(state))
+        self._put_mark(path, "seen", _encode(state))
 
     def put_reported(self, path: str, snapshot: Snapshot | None) -> None:
         """Keep the *reported* mark of a run."""
-        data = None if snapshot is None else msgspec.msgpack.encode(snapshot)
+        data = None if snapshot is None else _encode(snapshot)
         self._put_mark(path, "reported", data)
 
     def _put_mark(self, path: str, column: str, data: bytes | None) -> None:
@@ -811,7 +840,7 @@ class State:
         """Note that a mail is owed, and what its runs had reported before it."""
         self.update_owed(owed)
         for path, base in bases.items():
-            data = None if base is None else msgspec.msgpack.encode(base)
+            data = None if base is None else _encode(base)
             self._write(
                 "INSERT OR REPLACE INTO owed_runs VALUES (?, ?, ?)",
                 (owed.rid, os.fsencode(path), data),

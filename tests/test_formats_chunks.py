@@ -31,7 +31,7 @@ PIECES = st.sampled_from(
         b'{"step": 1, "loss": 0.5}', b'{"step": 2, "a": {"b": NaN}}', b"[" * 70, b"{",
         b"}", b'{"epoch": "x", "loss": "1e-3"}', b"time/total_timesteps,rollout/x",
         b"00:05", b"2026-01-01", b"True", "손실".encode(), b" ", b"12", b"-", b"a: 1",
-        b"[1]\ttrain-rmse:0.5", b"Iteration:10, valid_1 auc : 0.5",
+        b"[1]\ttrain-rmse:0.5", b"[LightGBM] [Info] Iteration:10, valid_1 auc : 0.5",
         b"[metric][batch=3]: loss: 0.5\n", b"| INFO | train | ", b"iter\tLogloss",
         b"1700000000000 0.5 3\n", b'"', b"|", b"epoch  train_loss  time\n",
     ]

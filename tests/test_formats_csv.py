@@ -27,6 +27,11 @@ def test_a_column_that_starts_with_text_is_no_metric_and_no_problem():
     assert not problems(items)
 
 
+def test_a_column_named_by_nothing_but_a_colour_is_no_metric():
+    items = read("csv", "step,\x1b[0m,loss\n1,7,0.5\n2,8,0.4\n")
+    assert points(items) == {"loss": [(1, 0.5), (2, 0.4)]}
+
+
 def test_the_first_bad_cell_is_reported_and_the_rest_of_its_row_is_used():
     data = "epoch,loss,acc\n0,0.5,0.1\n1,oops,0.2\n2,0x10,0.3\n3,1_0,0.4\n"
     items = read("csv", data)

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import stat
 import time
+import zlib
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -238,6 +239,58 @@ def test_f22_a_later_version_is_left_untouched(
     assert lab.tick() == 78
     assert "later version" in capsys.readouterr().err
     assert {p.name: p.read_bytes() for p in lab.state.glob("state.db*")} == before
+
+
+def _made_earlier(lab: OutboxLab, name: str) -> None:
+    """Turn a state file into what version 1 would have written."""
+    with sqlite3.connect(lab.state / name) as database:
+        for statement in (
+            "CREATE TABLE old (path BLOB PRIMARY KEY, seen, reported) WITHOUT ROWID",
+            "INSERT INTO old SELECT path, seen, reported FROM marks",
+            "DROP TABLE marks",
+            "ALTER TABLE old RENAME TO marks",
+            "PRAGMA user_version=1",
+        ):
+            database.execute(statement)
+        for path, seen, reported in database.execute("SELECT * FROM marks").fetchall():
+            values = [b and unpacked(b) for b in (seen, reported)] + [path]
+            database.execute("UPDATE marks SET seen=?, reported=? WHERE path=?", values)
+    database.close()
+    (lab.state / f"{name}.seal").unlink()
+
+
+def unpacked(mark: bytes) -> bytes:
+    return zlib.decompress(mark) if mark.startswith(b"x") else mark
+
+
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_the_state_of_an_earlier_version_is_brought_up_to_date(
+    lab: OutboxLab, is_damaged: bool
+):
+    lab.grow("a", 200)  # a mark of more than 512 bytes
+    assert lab.tick() == 0
+    for name in ("state.db", "state.db.bak"):
+        _made_earlier(lab, name)
+    if is_damaged:
+        with lab.database.open("r+b") as file:
+            file.seek(2000)
+            file.write(b"damaged")
+    before = {mail.rid for mail in mails_of(lab.mails())}
+
+    assert lab.tick() == 0
+    assert {mail.rid for mail in mails_of(lab.mails())} == before
+    lab.grow("a", 3)
+    lab.grow("b", 4)
+    assert lab.tick() == 0
+
+    new = [mail for mail in mails_of(lab.mails()) if mail.rid not in before]
+    assert sorted(mail.new_values for mail in new) == [3, 4]
+    with sqlite3.connect(lab.database) as database:
+        [(version,)] = database.execute("PRAGMA user_version")
+        marks = database.execute("SELECT seen FROM marks").fetchall()
+    database.close()
+    assert version == SCHEMA
+    assert any(seen.startswith(b"x") for (seen,) in marks)
 
 
 def test_f23_a_deleted_state_starts_anew_and_says_so(

@@ -97,6 +97,8 @@ def header_of(
         if index == step or (is_bookkeeping(cell) and cell not in keep):
             continue
         name = shown(cell)
+        if not name:  # nothing but colours
+            continue
         count = taken[name] = taken.get(name, -1) + 1
         if len(metrics) == COLUMNS_MAX:
             break

@@ -43,8 +43,9 @@ def read_json_lines(
     Args:
         chunk: Whole lines.
         memory: See `LogFormat`.
-        is_mixed: Whether other text may stand between and before the objects;
-            otherwise the first line that is no JSON object is a problem.
+        is_mixed: Whether other text may stand between and before the objects, and
+            an object may be printed again (by fairseq, once for each handler that it
+            has opened); otherwise the first line that is no object is a problem.
         steps: Step keys that go before the usual ones, surest first.
         leave_out: Top-level keys that are no metrics.
     """
@@ -56,14 +57,15 @@ def read_json_lines(
     last = stood if isinstance(stood, float) else None
     hidden = frozenset(leave_out) | {"config"}
     for number, line in enumerate(lines, chunk.first_line):
+        text = line[max(0, line.find("{")) :] if is_mixed else line
         try:
-            entry = _object(line[max(0, line.find("{")) :] if is_mixed else line)
+            entry = _object(text)
         except BadJsonError as error:
             if not is_mixed and not memory.get("bad_lines"):
                 yield Problem(chunk.path, number, clean(error.message, 120))
             memory["bad_lines"] = int(memory.get("bad_lines") or 0) + 1
             continue
-        if entry is None:
+        if entry is None or (is_mixed and _is_repeated(text, memory)):
             continue
         stated = _step(entry, steps)
         if stated is not None:
@@ -79,6 +81,13 @@ def read_json_lines(
     memory["row"] = row
     if last is not None:
         memory["step"] = last
+
+
+def _is_repeated(text: str, memory: Memory) -> bool:
+    """Return whether the object before was the same to the letter."""
+    crc = zlib.crc32(text.encode("utf-8", "replace"))
+    before, memory["object"] = memory.get("object"), crc
+    return before == crc
 
 
 def object_in(line: str) -> dict[str, Any] | None:

@@ -29,8 +29,9 @@ from mlreport_batch.tail import Chunk
 _SUFFIXES = (".log", ".txt", ".out", ".err", "")
 _XGBOOST = re.compile(r"(?:.*\s)?\[(?P<step>\d{1,9})\]\t(?P<pairs>\S.*)")
 _PAIR = re.compile(r"(?P<name>[^\t:]+?) ?: ?(?P<value>[^\s+]+)(?: ?\+ ?\S+)?")
+# Without its prefix, LightGBM repeats the best iteration's lines after an early stop.
 _LIGHTGBM = re.compile(
-    r"(?:\[LightGBM\] \[Info\] )?Iteration:(?P<step>\d{1,9}), "
+    r"\[LightGBM\] \[Info\] Iteration:(?P<step>\d{1,9}), "
     r"(?P<name>.+?) : (?P<value>\S+)"
 )
 _COMPOSER = re.compile(
@@ -38,6 +39,10 @@ _COMPOSER = re.compile(
     r"(?P<name>[^:]+(?::[^: ]+)*): (?P<value>\S+)"
 )
 _COMPOSER_HPARAM = re.compile(r"\[hyperparameter\]: (?P<name>[^:]+): (?P<value>.*)")
+# LightGBM's early_stopping() says so, and repeats that iteration's line below.
+_REPEATS_NEXT = ("Early stopping, best iteration is:", "Best iteration is:")
+# fairseq prints its configuration, then the model: the first row comes late.
+_FAIRSEQ_JSON = re.compile(rb"\blog_format(?:': |=)'json'")
 _FAIRSEQ_STEPS = ("num_updates", "train_num_updates", "valid_num_updates")
 
 
@@ -82,6 +87,10 @@ class PrintedMetrics:
         yield from items
         for line in lines:
             text = line.rstrip()
+            if memory.pop("is_repeated", False):
+                continue
+            if text.endswith(_REPEATS_NEXT):
+                memory["is_repeated"] = True
             for name, step, value in _values(text):
                 if not is_bookkeeping(name):
                     yield Point(shown(name), step, value)
@@ -99,9 +108,14 @@ class JsonInText:
     whole_file: ClassVar[bool] = False
 
     def matches(self, candidate: Candidate) -> Match | None:
-        """Claim a text with an object that counts steps in its first 8 KiB."""
+        """Claim a text with an object that counts steps in its first 8 KiB.
+
+        fairseq's needs none there: its configuration tells that they will come.
+        """
         if stem_of(candidate.name)[1] not in _SUFFIXES:
             return None
+        if _FAIRSEQ_JSON.search(candidate.head):
+            return Match(Role.metrics, fallback=True, note="fairseq log")
         for line in head_lines(candidate.head, candidate.size):
             at = line.find("{")
             entry = object_in(line[at:]) if at >= 0 else None
