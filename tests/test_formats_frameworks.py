@@ -49,6 +49,24 @@ def test_lines_of_lightgbm_are_read():
     }
 
 
+def test_the_best_iteration_that_lightgbm_prints_again_overtakes_nothing():
+    data = (
+        "[LightGBM] [Info] Iteration:10, valid_1 auc : 0.8\n"
+        "[LightGBM] [Info] Iteration:20, valid_1 auc : 0.7\n"
+        "[LightGBM] [Info] Output of best iteration round:\n"
+        "Iteration:10, valid_1 auc : 0.8\n\n"
+        "[5]\tvalid_0's l2: 0.2\n[15]\tvalid_0's l2: 0.3\n"
+        "Early stopping, best iteration is:\n[3]\tvalid_0's l2: 0.1\n"
+        "[5]\tvalid_1's l2: 0.2\n"
+        "Did not meet early stopping. Best iteration is:\n[3]\tvalid_1's l2: 0.1\n"
+    )
+    assert points(read("printed", data)) == {
+        "valid_1 auc": [(10, 0.8), (20, 0.7)],
+        "valid_0's l2": [(5, 0.2), (15, 0.3)],
+        "valid_1's l2": [(5, 0.2)],
+    }
+
+
 def test_lines_of_composer_are_read_with_their_hyperparameters():
     data = (
         "[hyperparameter]: lr: 0.1\n[hyperparameter]: name: x y\n[stdout]: hi\n"
@@ -83,6 +101,27 @@ def test_objects_of_fairseq_are_read_behind_their_prefix():
         "valid_loss": [(120, 2.5)],
     }
     assert not problems(items)
+
+
+@pytest.mark.parametrize(
+    "first",
+    ["{'_name': None, 'common': {'log_interval': 4, 'log_format': 'json'}}",
+     "x | INFO | fairseq_cli.train | Namespace(lr=[0.1], log_format='json')"],
+)  # fmt: skip
+def test_log_of_fairseq_is_known_before_its_first_row(first: str):
+    model = "TransformerLanguageModel(\n" + 900 * "  (decoder): Linear()\n"
+    assert claim("run/train.log", f"{first}\n{model}")[0] == "json_in_text"
+    other = first.replace("json", "simple")
+    assert claim("run/train.log", f"{other}\n{model}") is None
+
+
+def test_rows_that_fairseq_wrote_again_for_each_epoch_count_once():
+    row = '{"epoch": 2, "loss": "3.5", "num_updates": "10"}\n'
+    data = row + row + "validation\n" + row.replace("10", "20") + row + row
+    items = read("json_in_text", data)
+    assert items == [
+        Point("loss", 10, 3.5), Point("loss", 20, 3.5), Point("loss", 10, 3.5)
+    ]  # fmt: skip
 
 
 def test_epochs_of_allennlp_are_stepped_by_their_name():

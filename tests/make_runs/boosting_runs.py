@@ -1,27 +1,29 @@
 """CatBoost, XGBoost and LightGBM: own files, captured stdout, dumped evals.
 
-Needs: catboost==1.2.10, xgboost==3.2.0, lightgbm==4.7.0, numpy. Run: ``python
-tests/make_runs/boosting_runs.py``; about 15 s; data from a seeded generator. Truth:
-the frameworks' evals in memory, rounded where the text is shorter (a note says so).
+Needs: catboost==1.2.10, xgboost==3.2.0, lightgbm==4.7.0, numpy; for lightgbm_cli the
+command line tool, which no wheel has (``cmake`` and ``make lightgbm`` in the sources of
+4.6.0), named by LIGHTGBM_CLI. Run: ``python tests/make_runs/boosting_runs.py [case...]``;
+about 15 s; data from a seeded generator. Truth: the frameworks' evals in memory, rounded
+where the text is shorter (a note says so); for the command line, log loss and AUC worked
+out here from the predictions of the models it saved on the way.
 
 Cases: catboost_basic (learn and test, AUC only in test, two snapshots made with fewer
 iterations), catboost_no_test, xgboost_stdout (two sets, two metrics), xgboost_evals (the evals
 dict dumped by the user, beside params.json and a model.json), xgboost_cv (``+std``),
-lightgbm_stdout, lightgbm_evals, lightgbm_cli (the command line's wording, by format).
+lightgbm_stdout, lightgbm_early_stop (the best round is printed again), lightgbm_evals,
+lightgbm_cli (three sets, every fifth round, stopped early: the best round again).
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
-import catboost
-import lightgbm
 import numpy as np
-import xgboost
 from common import Case, Points, csv_points, flat, run, same
 
 
@@ -33,6 +35,8 @@ def data(seed: int, rows: int):
 
 
 def catboost_case(name: str, *, test: bool) -> None:
+    import catboost
+
     case = Case(name, "catboost", ("catboost",))
     folder = case.tree / "catboost_info"
     params = {"learning_rate": 0.1, "depth": 2, "loss_function": "Logloss"}
@@ -110,8 +114,12 @@ valid = train.create_valid(*data(2, 60))
 params = {"objective": "binary", "metric": ["binary_logloss", "auc"], "seed": 7,
           "learning_rate": 0.1, "num_leaves": 4, "num_threads": 1}
 evals = {}
-model = lightgbm.train(params, train, 20, valid_sets=[valid],
-    callbacks=[lightgbm.log_evaluation(5), lightgbm.record_evaluation(evals)])
+callbacks = [lightgbm.log_evaluation(5), lightgbm.record_evaluation(evals)]
+if kind == "early":
+    params["learning_rate"] = 0.5
+    callbacks.append(lightgbm.early_stopping(12))
+model = lightgbm.train(params, train, 60 if kind == "early" else 20,
+    valid_sets=[valid], callbacks=callbacks)
 if kind == "evals":
     json.dump(evals, open("evals_result.json", "w"))
     json.dump(params, open("params.json", "w"))
@@ -160,13 +168,13 @@ def rounded(truth: dict, form: str) -> dict:
     }
 
 
-def stdout_case(name: str, script: str) -> None:
+def stdout_case(name: str, script: str, kind: str = "stdout") -> None:
     lgb = name.startswith("lightgbm")
     package = "lightgbm" if lgb else "xgboost"
     case = Case(name, package, (package,))
     folder = case.tree / "run1"
     folder.mkdir()
-    evals = call(case, folder, script, "stdout")
+    evals = call(case, folder, script, kind)
     if lgb:
         points = evals_points(evals, "'s ", 1, 5)
         truth = rounded(points.summary(), "%g")
@@ -175,6 +183,8 @@ def stdout_case(name: str, script: str) -> None:
     notes = ["rounded as the text has it: 6 digits (lightgbm), 5 decimals (xgboost)"]
     if lgb:
         notes.append("lightgbm counts from 1 and prints every fifth round")
+    if kind == "early":
+        notes.append("the best round, printed again at the end, is no new point")
     case.save([run("tree/run1", truth, {}, [], None, notes)])
 
 
@@ -211,35 +221,85 @@ def xgboost_cv() -> None:
     case.save([run("tree/cv", points, {}, [], None, notes)])
 
 
-def lightgbm_cli() -> None:
-    case = Case("lightgbm_cli", "lightgbm (by format)")
-    folder = case.tree / "run1"
-    folder.mkdir()
-    points = Points()
-    lines = ["[LightGBM] [Info] Finished loading parameters"]
-    for step in range(1, 11):
-        loss, auc = 0.69 * 0.95**step, 1 - 0.5 * 0.9**step
-        for name, value in (
-            ("training binary_logloss", loss),
-            ("valid_1 auc", auc),
-        ):
-            lines.append(f"[LightGBM] [Info] Iteration:{step}, {name} : {value:g}")
-            points.add(step, {name: float(f"{value:g}")})
-        done = f"{step / 100:f} seconds elapsed, finished iteration {step}"
-        lines.append(f"[LightGBM] [Info] {done}")
-    (folder / "lightgbm.log").write_text("\n".join(lines) + "\n")
-    case.save(
-        [run("tree/run1", points)],
-        ["written by hand after GBDT::OutputMetric in src/boosting/gbdt.cpp"],
-    )
+def scores(labels, chances) -> dict[str, float]:
+    """Return the log loss and the AUC of predicted chances."""
+    right = np.where(labels == 1, chances, 1 - chances)
+    pairs = chances[labels == 1][:, None] - chances[labels == 0][None, :]
+    auc = ((pairs > 0) + 0.5 * (pairs == 0)).mean()
+    return {"binary_logloss": float(-np.log(right).mean()), "auc": float(auc)}
 
+
+CONF = """\
+task = train
+objective = binary
+metric = binary_logloss,auc
+data = train.csv
+valid = valid.csv,test.csv
+label_column = 0
+is_training_metric = true
+metric_freq = 5
+early_stopping_round = 10
+num_iterations = 200
+learning_rate = 0.2
+num_leaves = 7
+min_data_in_leaf = 5
+seed = 7
+num_threads = 1
+output_model = model.txt
+"""
+
+
+def lightgbm_cli() -> None:
+    tool = os.environ["LIGHTGBM_CLI"]
+    case = Case("lightgbm_cli", "lightgbm")
+    case.versions = {"lightgbm": "4.6.0"}
+    sets = {"training": ("train", 1, 200), "valid_1": ("valid", 2, 80)}
+    sets["valid_2"] = ("test", 3, 80)
+    folder, other = case.tree / "run1", case.scratch / "other"
+    for each in (folder, other):
+        each.mkdir()
+        (each / "train.conf").write_text(CONF)
+        for name, seed, rows in sets.values():
+            x, y = data(seed, rows)
+            table = np.column_stack([y, x])
+            np.savetxt(each / f"{name}.csv", table, delimiter=",", fmt="%.6g")
+    with (folder / "lightgbm.log").open("wb") as log:
+        command = [tool, "config=train.conf"]
+        subprocess.run(command, cwd=folder, check=True, stdout=log, stderr=log)
+    command = [tool, "config=train.conf", "snapshot_freq=5"]
+    subprocess.run(command, cwd=other, check=True, capture_output=True)
+    saved = {int(p.name.split("_")[-1]): p for p in other.glob("*.snapshot_iter_*")}
+    points = Points()
+    for step, model in sorted(saved.items()):
+        for shown, (name, _, _) in sets.items():
+            table = np.loadtxt(other / f"{name}.csv", delimiter=",")
+            command = [tool, "task=predict", f"data={name}.csv", "label_column=0"]
+            command += [f"input_model={model.name}", "output_result=out.txt"]
+            subprocess.run(command, cwd=other, check=True, capture_output=True)
+            got = scores(table[:, 0], np.loadtxt(other / "out.txt"))
+            points.add(step, {f"{shown} {k}": v for k, v in got.items()})
+    truth = rounded(points.summary(), "%g")
+    notes = [
+        "the best round (11), printed again without [LightGBM] after the early stop, is"
+        " no new point: the last one is of round 20",
+        "train.csv, valid.csv and test.csv are data sets, no logs",
+    ]
+    entry = run("tree/run1", truth, {}, [], None, notes)
+    case.save([entry], ["training on one thread, built without OpenMP"])
+
+
+CASES = {
+    "catboost_basic": lambda: catboost_case("catboost_basic", test=True),
+    "catboost_no_test": lambda: catboost_case("catboost_no_test", test=False),
+    "xgboost_stdout": lambda: stdout_case("xgboost_stdout", XGB),
+    "xgboost_evals": lambda: evals_case("xgboost_evals", XGB),
+    "xgboost_cv": xgboost_cv,
+    "lightgbm_stdout": lambda: stdout_case("lightgbm_stdout", LGB),
+    "lightgbm_early_stop": lambda: stdout_case("lightgbm_early_stop", LGB, "early"),
+    "lightgbm_evals": lambda: evals_case("lightgbm_evals", LGB),
+    "lightgbm_cli": lightgbm_cli,
+}
 
 if __name__ == "__main__":
-    catboost_case("catboost_basic", test=True)
-    catboost_case("catboost_no_test", test=False)
-    stdout_case("xgboost_stdout", XGB)
-    evals_case("xgboost_evals", XGB)
-    xgboost_cv()
-    stdout_case("lightgbm_stdout", LGB)
-    evals_case("lightgbm_evals", LGB)
-    lightgbm_cli()
+    for chosen in sys.argv[1:] or CASES:
+        CASES[chosen]()
