@@ -1,14 +1,13 @@
-"""Logs of frameworks written after their source: detectron2, AllenNLP, fairseq; Composer.
+"""Logs of frameworks written after their source: detectron2, AllenNLP; Composer.
 
-Needs: nothing (detectron2, AllenNLP, fairseq: by format); composer needs mosaicml==0.32.1
+Needs: nothing (detectron2, AllenNLP: by format); composer needs mosaicml==0.32.1
 and drives its FileLogger by hand. Run: ``python tests/make_runs/text_log_runs.py [composer]``;
 1 s. Truth: the values formatted into the lines.
 
 Cases: detectron2 (metrics.json as JSONL, sorted keys, overlap after resume, eval row out of
 order, NaN; after utils/events.py JSONWriter), allennlp (metrics_epoch_N.json with N up to
 11, metrics.json, config.json; after training/gradient_descent_trainer.py), allennlp_running
-(no metrics.json), fairseq_stderr (captured log with ``date | level | tag |``), fairseq_file
-(bare JSON messages), composer (logs-rank0.txt).
+(no metrics.json), composer (logs-rank0.txt).
 """
 
 from __future__ import annotations
@@ -130,57 +129,6 @@ def allennlp(name: str, epochs: int, *, done: bool) -> None:
     case.save([entry], ["written by hand after the trainer's source"])
 
 
-def fairseq(name: str, *, bare: bool) -> None:
-    case = Case(name, "fairseq (by format)")
-    folder = case.tree / "checkpoints" / "transformer"
-    folder.mkdir(parents=True)
-    points, lines = Points(), []
-
-    def write(tag: str, row: dict, at: int) -> None:
-        stats = {k: v if k in ("epoch", "update") else f"{v:g}" for k, v in row.items()}
-        prefix = "" if bare else f"2026-11-02 10:15:{at % 60:02} | INFO | {tag} | "
-        lines.append(prefix + json.dumps(stats))
-        left = ("epoch", "update", "num_updates", f"{tag}_num_updates")
-        left += ("wall", "train_wall", "train_train_wall", "train_wall")
-        points.add(at, {k: float(f"{v:g}") for k, v in row.items()}, left)
-
-    if not bare:
-        lines.append(
-            "2026-11-02 10:15:00 | INFO | fairseq_cli.train | Namespace(lr=[0.1])"
-        )
-        lines.append("Traceback-like noise { not json")
-    for update in range(10, 61, 10):
-        epoch = (update - 1) // 30 + 1
-        row = {
-            "epoch": epoch,
-            "update": round(update / 30, 3),
-            "loss": 9.0 / update**0.5,
-            "ppl": 2 ** (9.0 / update**0.5),
-            "num_updates": update,
-            "lr": 0.0005,
-            "gnorm": 1.25,
-            "wall": update * 2,
-        }
-        write("train_inner", row, update)
-        if update % 30 == 0:
-            loss = 9.5 / update**0.5
-            valid = {"epoch": epoch, "valid_loss": loss, "valid_ppl": 2**loss}
-            write("valid", valid | {"valid_num_updates": update}, update)
-            train = {"epoch": epoch, "train_loss": loss, "train_num_updates": update}
-            write("train", train, update)
-    file = folder / ("train.log" if bare else "stderr.log")
-    file.write_text("\n".join(lines) + "\n")
-    found = ["checkpoint_best.pt", "checkpoint_last.pt"]
-    for weight in found:
-        (folder / weight).write_bytes(DUMMY)
-    notes = [
-        "values are strings in JSON, %g",
-        "steps are num_updates, train_num_updates, valid_num_updates",
-    ]
-    entry = run("tree/checkpoints/transformer", points, {}, found, None, notes)
-    case.save([entry], ["written by hand after logging/progress_bar.py"])
-
-
 def composer() -> None:
     from composer.loggers import FileLogger
     from composer.loggers.logger import format_log_data_value as shown
@@ -226,5 +174,3 @@ if __name__ == "__main__":
         detectron2()
         allennlp("allennlp", 12, done=True)
         allennlp("allennlp_running", 4, done=False)
-        fairseq("fairseq_stderr", bare=False)
-        fairseq("fairseq_file", bare=True)
