@@ -247,7 +247,7 @@ def _run(args: argparse.Namespace) -> int:
 
         if is_quiet(folder, key, now):
             return 0
-    from mlreport_batch.state import LockedError
+    from mlreport_batch.state_folder import LockedError
     from mlreport_batch.tick import Options, run_tick
 
     config = _config(args)

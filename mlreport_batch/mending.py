@@ -12,10 +12,13 @@ import shutil
 import sqlite3
 import time
 
+from mlreport_batch.database import ADOPT, SCHEMA
 from mlreport_batch.errors import DamagedStateError, StateError, reason_of
+from mlreport_batch.owed_table import Owed
 from mlreport_batch.safekeep import Seal, Since
 from mlreport_batch.spool import Spool, sync_folder
-from mlreport_batch.state import ADOPT, DATABASE, SCHEMA, Owed, State
+from mlreport_batch.state import State
+from mlreport_batch.state_folder import DATABASE
 
 
 def open_state(folder: str) -> tuple[State, str]:

@@ -24,10 +24,12 @@ from mlreport_batch.errors import ConfigError, MlreportError, RenderError, State
 from mlreport_batch.executors import Executor, executor_of
 from mlreport_batch.formats.registry import recognise
 from mlreport_batch.mending import adopt, open_state
+from mlreport_batch.owed_table import Owed
 from mlreport_batch.pages import Pages, slug_of
 from mlreport_batch.report import Digest, Report
 from mlreport_batch.spool import Spool
-from mlreport_batch.state import Lock, Owed, RunRow, State, state_errors
+from mlreport_batch.state import RunRow, State
+from mlreport_batch.state_folder import Lock, state_errors
 from mlreport_batch.wanted import rules_of, wishes_of
 from mlreport_batch.work import (
     Drawn,

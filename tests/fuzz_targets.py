@@ -18,10 +18,12 @@ import msgspec
 from formats_reading import RUNS, candidate, parse
 from sample_reports import hostile
 
-from mlreport_batch import glance, placeholders, state, yamlguard
+from mlreport_batch import glance, placeholders, yamlguard
 from mlreport_batch.changes import Snapshot
+from mlreport_batch.database import decode
 from mlreport_batch.discover import RunFile
 from mlreport_batch.errors import Problem, StateError
+from mlreport_batch.folder_table import Listing
 from mlreport_batch.formats import (
     Hparams,
     Intent,
@@ -40,6 +42,7 @@ from mlreport_batch.logs import Reading, read_series
 from mlreport_batch.reader import RunState
 from mlreport_batch.redact import redact_text, shown, shown_block, shown_tail
 from mlreport_batch.report import Report
+from mlreport_batch.state import State
 from mlreport_batch.tail import Signature
 from mlreport_batch.text import clean
 
@@ -164,12 +167,12 @@ def template(data: bytes) -> None:
 
 def marks(data: bytes) -> None:
     """Decode the state's blobs: a value, or a state that is called damaged."""
-    for kind in (RunState, Snapshot, state._Listing):
+    for kind in (RunState, Snapshot, Listing):
         try:
-            found = state._decode(data, kind, "a run")
+            found = decode(data, kind, "a run")
         except StateError:
             continue
-        assert state._decode(msgspec.msgpack.encode(found), kind, "a run") is not None
+        assert decode(msgspec.msgpack.encode(found), kind, "a run") is not None
 
 
 _SPARE: dict[int, str] = {}
@@ -200,7 +203,7 @@ def log(member: LogFormat, data: bytes) -> None:
     )
     logs = read_series([file], {}, Reading(status.st_mtime_ns + 10**13))
     kept = RunState(logs)
-    assert state._decode(msgspec.msgpack.encode(kept), RunState, "it") is not None
+    assert decode(msgspec.msgpack.encode(kept), RunState, "it") is not None
 
 
 _MATCH = Match(Role.metrics)
@@ -270,11 +273,11 @@ def kept(target: str) -> list[bytes]:
 
 def _state_seeds() -> list[bytes]:
     folder = Path(tempfile.mkdtemp())
-    kept = state.State(str(folder))
+    kept = State(str(folder))
     kept.close()
     database_bytes = (folder / "state.db").read_bytes()
     shutil.rmtree(folder)
-    listing = state._Listing((), {}, {}, ())
+    listing = Listing((), {}, {}, ())
     return [
         database_bytes,
         msgspec.msgpack.encode(RunState()),

@@ -17,16 +17,19 @@ PACKAGE = ROOT / "mlreport_batch"
 ORDER = """
     errors text words phrases metrics weights report tail localzone quick glance
     redact yamlvalues executors bounded bulk_fold charts placeholders schedule spool
+    state_folder
     mail safekeep settings_builder yamlbuild
+    database
     yamlguard
     formats settings_kinds
     settings bulk_rows discover
-    bulk
+    bulk folder_table
     config config_text google_auth logs
     google_transport reader
     google_pace view
     changes google_client
-    insights state
+    insights owed_table
+    state
     catalog describe dispatch look mending pages deliver render
     channels wanted preview tending work google_live
     google_commands tick

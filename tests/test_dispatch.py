@@ -21,8 +21,9 @@ from mlreport_batch.errors import (
     StateError,
     UnknownOutcomeError,
 )
+from mlreport_batch.owed_table import Owed
 from mlreport_batch.spool import Spool
-from mlreport_batch.state import Owed, State
+from mlreport_batch.state import State
 
 DAY_S = 86400.0
 

@@ -16,9 +16,10 @@ import pytest
 from crash_tools import Lab, check_told, mails_of
 
 from mlreport_batch.cli import main
+from mlreport_batch.database import SCHEMA
 from mlreport_batch.errors import DamagedStateError, NewerStateError
 from mlreport_batch.mending import open_state
-from mlreport_batch.state import SCHEMA, State
+from mlreport_batch.state import State
 
 
 class OutboxLab(Lab):

@@ -355,7 +355,7 @@ def test_fail_on_is_met_by_alerts_and_problems(desk: Desk):
 
 
 def test_another_live_tick_is_left_alone(desk: Desk):
-    from mlreport_batch.state import Lock
+    from mlreport_batch.state_folder import Lock
 
     desk.put("a/metrics.csv", CSV)
     desk.out.mkdir()

@@ -16,9 +16,10 @@ from mlreport_batch.google_auth import DRIVE, DRIVE_FILE, load_account
 from mlreport_batch.google_client import GoogleClient
 from mlreport_batch.google_pace import Pace
 from mlreport_batch.google_transport import GoogleError
+from mlreport_batch.owed_table import DocumentRow
 from mlreport_batch.settings import GoogleSettings
 from mlreport_batch.spool import TOMBSTONE_S, Spool
-from mlreport_batch.state import DocumentRow, State
+from mlreport_batch.state import State
 
 STRAY_AFTER_S = 86_400.0
 _MOST = 50  # documents trashed by one tick; the next goes on

@@ -1,0 +1,195 @@
+"""What the state knows of folders: what is in them, and whose they are."""
+
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import msgspec
+
+from mlreport_batch.database import Database, decode
+from mlreport_batch.discover import MODEL_DIRS, Folder, FoundFile
+from mlreport_batch.errors import Problem
+from mlreport_batch.glance import ANY, changed
+from mlreport_batch.tail import Signature
+
+TRACKED_BELOW = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The slow half of a `Folder`; names are kept byte-exact as Latin-1."""
+
+    folders: tuple[str, ...]
+    files: dict[str, FoundFile]
+    weights: dict[str, tuple[int, int]]
+    problems: tuple[Problem, ...]
+
+
+class FolderTable(Database):
+    """The part of the state that is about folders."""
+
+    def folder(self, path: str) -> Folder | None:
+        """Return what is known of one folder."""
+        key = os.fsencode(path)
+        row = self._db.execute(
+            "SELECT f.stats, l.listing FROM folders f JOIN listings l USING (path) "
+            "WHERE path=?",
+            (key,),
+        ).fetchone()
+        return None if row is None else _folder(path, row[0], row[1])
+
+    def changed_folders(self, now: float) -> list[str]:
+        """Return the known folders that are not as they were (see `glance`)."""
+        return [os.fsdecode(path) for path in changed(self._db, now)]
+
+    def folders_below(self, path: str) -> Iterator[str]:
+        """Yield the paths of the known folders below *path*, itself left out."""
+        key = os.fsencode(path)
+        query = "SELECT path FROM listings WHERE path > ? AND path < ?"
+        rows = self._db.execute(query, (key + b"/", key + b"0")).fetchall()
+        for (found,) in rows:
+            yield os.fsdecode(found)
+
+    def folders_of_run(self, run: str) -> list[Folder]:
+        """Return the folders that belong to *run*."""
+        rows = self._db.execute(
+            "SELECT path, f.stats, l.listing FROM listings l "
+            "JOIN folders f USING (path) WHERE l.run=? ORDER BY path",
+            (os.fsencode(run),),
+        )
+        return [_folder(os.fsdecode(p), s, listing) for p, s, listing in rows]
+
+    def folder_paths_of_run(self, run: str) -> list[str]:
+        """Return the paths of the folders that belong to *run*."""
+        rows = self._db.execute(
+            "SELECT path FROM listings WHERE run=?", (os.fsencode(run),)
+        )
+        return [os.fsdecode(row[0]) for row in rows]
+
+    def put_folder(
+        self,
+        folder: Folder,
+        *,
+        root: str,
+        run: str | None,
+        claim: tuple[str, bool] | None,
+    ) -> None:
+        """Keep what was found in a folder, and whom it belongs to."""
+        key = os.fsencode(folder.path)
+        tracked = [
+            (name, found.signature)
+            for name, found in folder.files.items()
+            if found.format or found.signature.size < TRACKED_BELOW
+        ]
+        # A checkpoint that is written over in place moves no folder's time.
+        tracked += [
+            (name, Signature(size, mtime_ns, ANY, ANY))
+            for name, (size, mtime_ns) in folder.weights.items()
+            if name not in MODEL_DIRS
+        ]
+        stats = struct.pack(
+            f"<{3 + 4 * len(tracked)}q",
+            folder.mtime_ns,
+            _signed(folder.inode),
+            folder.listing,
+            *(
+                value
+                for _, s in tracked
+                for value in (s.size, s.mtime_ns, s.ctime_ns, _signed(s.inode))
+            ),
+        )
+        names = b"\0".join(os.fsencode(name) for name, _ in tracked)
+        listing = Listing(
+            tuple(map(_to_text, folder.folders)),
+            {_to_text(name): found for name, found in folder.files.items()},
+            {_to_text(name): value for name, value in folder.weights.items()},
+            folder.problems,
+        )
+        self._db.execute(
+            "INSERT OR REPLACE INTO folders VALUES (?, ?, ?)", (key, names, stats)
+        )
+        self._db.execute(
+            "INSERT OR REPLACE INTO listings VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                key,
+                os.fsencode(root),
+                None if run is None else os.fsencode(run),
+                None if claim is None else os.fsencode(claim[0]),
+                None if claim is None else int(claim[1]),
+                msgspec.msgpack.encode(listing),
+            ),
+        )
+
+    def set_owner(self, path: str, run: str | None) -> None:
+        """Say which run a known folder belongs to."""
+        self._db.execute(
+            "UPDATE listings SET run=? WHERE path=?",
+            (None if run is None else os.fsencode(run), os.fsencode(path)),
+        )
+
+    def owner_of(self, path: str) -> tuple[str | None, str | None]:
+        """Return (run the folder belongs to, run it claims), each may be None."""
+        row = self._db.execute(
+            "SELECT run, claims FROM listings WHERE path=?", (os.fsencode(path),)
+        ).fetchone()
+        if row is None:
+            return None, None
+        return tuple(None if v is None else os.fsdecode(v) for v in row)  # type: ignore[return-value]
+
+    def drop_folder(self, path: str) -> None:
+        """Forget one folder."""
+        key = os.fsencode(path)
+        self._db.execute("DELETE FROM folders WHERE path=?", (key,))
+        self._db.execute("DELETE FROM listings WHERE path=?", (key,))
+
+    def claims_on(self, path: str) -> tuple[bool, bool]:
+        """Return whether any folder says that *path* is a run, and a closed one."""
+        row = self._db.execute(
+            "SELECT COUNT(*), MAX(closed) FROM listings WHERE claims=?",
+            (os.fsencode(path),),
+        ).fetchone()
+        return bool(row[0]), bool(row[1])
+
+    def roots(self) -> list[str]:
+        """Return all roots that folders are known of."""
+        # From one root to the next by the index: DISTINCT would read every folder.
+        rows = self._db.execute(
+            "WITH RECURSIVE found(root) AS (SELECT MIN(root) FROM listings UNION ALL "
+            "SELECT (SELECT MIN(root) FROM listings WHERE root > found.root) "
+            "FROM found WHERE root IS NOT NULL) "
+            "SELECT root FROM found WHERE root IS NOT NULL"
+        )
+        return [os.fsdecode(row[0]) for row in rows]
+
+    def run_paths(self) -> list[str]:
+        """Return the paths of all runs that folders belong to, wanted or not."""
+        query = "SELECT DISTINCT run FROM listings WHERE run IS NOT NULL"
+        return [os.fsdecode(row[0]) for row in self._db.execute(query)]
+
+
+def _folder(path: str, stats: bytes, listing: bytes) -> Folder:
+    mtime_ns, inode, crc = struct.unpack_from("<3q", stats)
+    found = decode(listing, Listing, path)
+    return Folder(
+        path=path,
+        mtime_ns=mtime_ns,
+        inode=inode,
+        listing=crc,
+        folders=tuple(map(_from_text, found.folders)),
+        files={_from_text(name): file for name, file in found.files.items()},
+        weights={_from_text(name): value for name, value in found.weights.items()},
+        problems=found.problems,
+    )
+
+
+def _to_text(name: str) -> str:
+    return os.fsencode(name).decode("latin-1")
+
+
+def _from_text(text: str) -> str:
+    return os.fsdecode(text.encode("latin-1"))
+
+
+def _signed(inode: int) -> int:
+    return inode if inode < 1 << 63 else inode - (1 << 64)

@@ -1,0 +1,158 @@
+"""What the state owes: mails, and the Google documents that belong to them."""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from mlreport_batch.changes import Snapshot
+from mlreport_batch.database import Database, decode, encode
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A mail that is owed.
+
+    Attributes:
+        rid: Its id.
+        created_at: When it was committed, seconds since the epoch.
+        sender: Bare address.
+        recipients: Bare addresses still owed a copy.
+        subject: For messages.
+        attempts: Sends that were not accepted.
+        unknowns: Sends of which nobody knows.
+        next_at: Not before, seconds since the epoch.
+        held: Whether a person must decide.
+        why: The last answer.
+        is_partial: Whether somebody has it already, or may have it; no other mail
+            takes its place then.
+        runs: The runs it tells about.
+    """
+
+    rid: str
+    created_at: float
+    sender: str
+    recipients: tuple[str, ...]
+    subject: str
+    attempts: int = 0
+    unknowns: int = 0
+    next_at: float = 0.0
+    held: bool = False
+    why: str = ""
+    is_partial: bool = False
+    runs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRow:
+    """A Google document that something is still to be done about.
+
+    Attributes:
+        rid: Its report.
+        run: Whose report, as ``project/name``.
+        document: Its id, empty while nobody knows whether there is one.
+        made_at: When it was begun, seconds since the epoch.
+        has_doubt: Whether another copy may show up.
+        is_sent: Whether the mail about it was accepted.
+    """
+
+    rid: str
+    run: str
+    document: str
+    made_at: float
+    has_doubt: bool = False
+    is_sent: bool = False
+
+
+class OwedTable(Database):
+    """The part of the state that is about what is owed."""
+
+    def owed(self) -> list[Owed]:
+        """Return the mails that are owed, oldest first."""
+        runs: dict[str, list[str]] = {}
+        for rid, path in self._db.execute(
+            "SELECT rid, path FROM owed_runs ORDER BY path"
+        ):
+            runs.setdefault(rid, []).append(os.fsdecode(path))
+        rows = self._db.execute(
+            "SELECT rid, created_at, sender, recipients, subject, attempts, unknowns, "
+            "next_at, held, why, is_partial FROM owed ORDER BY created_at, rid"
+        )
+        return [
+            Owed(
+                row[0], row[1], row[2], tuple(json.loads(row[3])), row[4], row[5],
+                row[6], row[7], bool(row[8]), row[9], bool(row[10]),
+                tuple(runs.get(row[0], ())),
+            )
+            for row in rows
+        ]  # fmt: skip
+
+    def owed_of_run(self, path: str) -> list[str]:
+        """Return the owed mails about a run that nobody has, oldest first."""
+        rows = self._db.execute(
+            "SELECT rid FROM owed_runs JOIN owed USING (rid) "
+            "WHERE path=? AND is_partial=0 ORDER BY created_at, rid",
+            (os.fsencode(path),),
+        )
+        return [row[0] for row in rows]
+
+    def base_of(self, rid: str, path: str) -> Snapshot | None:
+        """Return what was reported of a run before the owed mail *rid*."""
+        row = self._db.execute(
+            "SELECT base FROM owed_runs WHERE rid=? AND path=?",
+            (rid, os.fsencode(path)),
+        ).fetchone()
+        if row is None or row[0] is None:
+            return None
+        return decode(row[0], Snapshot, path)
+
+    def owe(self, owed: Owed, bases: Mapping[str, Snapshot | None]) -> None:
+        """Note that a mail is owed, and what its runs had reported before it."""
+        self.update_owed(owed)
+        for path, base in bases.items():
+            data = None if base is None else encode(base)
+            self._write(
+                "INSERT OR REPLACE INTO owed_runs VALUES (?, ?, ?)",
+                (owed.rid, os.fsencode(path), data),
+            )
+
+    def update_owed(self, owed: Owed) -> None:
+        """Keep how the sending of a mail stands."""
+        self._write(
+            "INSERT OR REPLACE INTO owed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                owed.rid, owed.created_at, owed.sender, json.dumps(owed.recipients),
+                owed.subject, owed.attempts, owed.unknowns, owed.next_at,
+                int(owed.held), owed.why, int(owed.is_partial),
+            ),
+        )  # fmt: skip
+
+    def settle(self, rids: Iterable[str]) -> None:
+        """Forget mails that are owed no longer."""
+        for rid in rids:
+            self._write("DELETE FROM owed WHERE rid=?", (rid,))
+            self._write("DELETE FROM owed_runs WHERE rid=?", (rid,))
+
+    def documents(self) -> list[DocumentRow]:
+        """Return the Google documents that are not settled, oldest first."""
+        rows = self._db.execute(
+            "SELECT rid, run, document, made_at, doubt, sent FROM documents "
+            "ORDER BY made_at, rid"
+        )
+        return [
+            DocumentRow(rid, run, document, made_at, bool(doubt), bool(sent))
+            for rid, run, document, made_at, doubt, sent in rows
+        ]
+
+    def put_documents(self, rows: Iterable[DocumentRow]) -> None:
+        """Keep how documents stand."""
+        for r in rows:
+            self._write(
+                "INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?, ?)",
+                (r.rid, r.run, r.document, r.made_at, int(r.has_doubt), int(r.is_sent)),
+            )
+
+    def drop_documents(self, rids: Iterable[str]) -> None:
+        """Forget documents: they are settled."""
+        for rid in rids:
+            self._write("DELETE FROM documents WHERE rid=?", (rid,))

@@ -1,0 +1,149 @@
+"""The state folder: whose it is, who may write, and what its errors say."""
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+import stat
+import time
+from collections.abc import Iterator
+
+from mlreport_batch.errors import (
+    DamagedStateError,
+    NewerStateError,
+    StateError,
+    reason_of,
+)
+
+DATABASE = "state.db"
+
+
+class LockedError(BlockingIOError):
+    """Another live tick holds the lock.
+
+    Attributes:
+        held_for_s: How long it has run, as far as its note in the file can be
+            trusted; 0.0 where it cannot.
+        pid: Its process id, 0 if unknown.
+    """
+
+    def __init__(self, pid: int, held_for_s: float) -> None:
+        super().__init__("another tick holds the lock")
+        self.pid = pid
+        self.held_for_s = held_for_s
+
+
+class Lock:
+    """The state's lock: held by the kernel, so a killed tick never leaves it.
+
+    The file holds when its holder began, by the wall clock and by the time since
+    boot: the age of a tick is the lesser of both, so that no clock jump ages it.
+
+    Raises:
+        LockedError: Another live tick holds it.
+        StateError: The folder cannot be used.
+    """
+
+    def __init__(self, folder: str) -> None:
+        secure_folder(folder)
+        path = os.path.join(folder, "lock")
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            self._descriptor = os.open(path, flags, 0o600)
+        except OSError as exc:
+            raise unusable(path, exc) from exc
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pid, held_for_s = self._holder()
+            os.close(self._descriptor)
+            raise LockedError(pid, held_for_s) from None
+        except OSError as exc:
+            os.close(self._descriptor)
+            raise unusable(path, exc) from exc
+        with contextlib.suppress(OSError):  # a note for others, nothing we need
+            note = f"{os.getpid()} {time.time():.0f} {_since_boot_s():.0f}\n".encode()
+            os.pwrite(self._descriptor, note, 0)
+            os.ftruncate(self._descriptor, len(note))
+
+    def _holder(self) -> tuple[int, float]:
+        try:
+            pid, began, booted = map(int, os.pread(self._descriptor, 200, 0).split())
+        except (OSError, ValueError):
+            return 0, 0.0
+        age_s = min(time.time() - began, _since_boot_s() - booted)
+        return pid, max(0.0, age_s)
+
+    def release(self) -> None:
+        """Give the lock free."""
+        os.close(self._descriptor)
+
+
+def _since_boot_s() -> float:
+    clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    return time.clock_gettime(clock)
+
+
+def secure_folder(folder: str) -> None:
+    """Make *folder* with mode 0700, or refuse one that is not ours alone.
+
+    Raises:
+        StateError: It cannot be made, or is a symlink, or another's.
+    """
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        status = os.lstat(folder)
+    except OSError as exc:
+        raise unusable(folder, exc) from exc
+    problem = ""
+    if not stat.S_ISDIR(status.st_mode):
+        problem = "is a symlink or no folder"
+    elif status.st_uid != os.geteuid():
+        problem = f"belongs to another user (uid {status.st_uid})"
+    if problem:
+        raise NewerStateError(
+            f"the state folder {folder} {problem}",
+            kept="Nothing was changed",
+            advice="Name a folder of your own under `state:`",
+        )
+    if status.st_mode & 0o077:
+        with contextlib.suppress(OSError):
+            os.chmod(folder, 0o700)
+
+
+@contextlib.contextmanager
+def state_errors(folder: str) -> Iterator[None]:
+    """Turn what the disk or SQLite raises below *folder* into errors with advice.
+
+    Raises:
+        StateError: Instead of an `OSError` or `sqlite3.Error`.
+    """
+    try:
+        yield
+    except LockedError:
+        raise
+    except OSError as exc:
+        raise unusable(os.fspath(exc.filename or folder), exc) from exc
+    except sqlite3.OperationalError as exc:
+        raise unusable(os.path.join(folder, DATABASE), exc) from exc
+    except sqlite3.DatabaseError as exc:
+        raise damaged(os.path.join(folder, DATABASE), str(exc)) from exc
+
+
+def unusable(path: str, exc: Exception) -> StateError:
+    """Return the error of a file that cannot be read or written."""
+    return StateError(
+        f"{path}: {reason_of(exc)}",
+        kept="The state is as it was; what is owed stays owed",
+        advice="Free space or mend the permissions, then run again",
+    )
+
+
+def damaged(path: str, why: str) -> DamagedStateError:
+    """Return the error of a state that is not what was written."""
+    return DamagedStateError(
+        f"{path} is damaged: {why}",
+        kept="It was left as it is",
+        advice=f"Run `mv {path} {path}.damaged && mlreport-batch baseline` to begin "
+        "anew without a flood of mails; mails that wait in spool/ are still sent",
+    )
