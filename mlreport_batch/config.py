@@ -10,7 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mlreport_batch.errors import ConfigError, UsageError
+from mlreport_batch.errors import (
+    DISK_ERRORS,
+    ConfigError,
+    StateError,
+    UsageError,
+    reason_of,
+)
 from mlreport_batch.settings import (
     AlertSettings,
     Config,
@@ -51,11 +57,18 @@ def load(path: str | os.PathLike[str]) -> Config:
     """Read the config file at *path*.
 
     Raises:
-        ConfigError: It cannot be read, or is wrong; lists all problems at once.
+        ConfigError: It is not there, or is wrong; lists all problems at once.
+        StateError: The disk it lies on fails.
     """
     try:
         data = Path(path).read_bytes()
     except OSError as error:
+        if error.errno in DISK_ERRORS:
+            raise StateError(
+                f"{path}: {reason_of(error)}",
+                kept="Nothing was read, sent or changed",
+                advice="The config is read anew by the next tick",
+            ) from error
         raise ConfigError(
             f"The config file {path} cannot be read: {error.strerror}",
             advice="`mlreport-batch init` writes one; `-c FILE` names another",

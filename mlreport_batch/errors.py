@@ -80,6 +80,12 @@ def _rebuild(
     return error
 
 
+DISK_ERRORS = frozenset(
+    {errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ESTALE, errno.ENXIO}
+)
+"""What a file system answers when it, and not the request, is at fault."""
+
+
 def reason_of(exc: Exception) -> str:
     """Return what the system said and its name for it, such as ``ENOSPC``."""
     name = getattr(exc, "sqlite_errorname", "")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from mlreport_batch import config_text, quick
 from mlreport_batch.config import Config, from_paths, load, parse
-from mlreport_batch.errors import ConfigError, UsageError
+from mlreport_batch.errors import ConfigError, StateError, UsageError
 from mlreport_batch.localzone import local_zone, zone
 from mlreport_batch.settings_builder import Table, default_of, settings_of
 from mlreport_batch.settings_kinds import ListOf, Whole
@@ -800,3 +800,17 @@ def test_the_schema_accepts_what_the_program_accepts():
 def test_nothing_names_the_machine_it_was_made_on():
     for file in (config_text.SCHEMA_FILE, ROOT / "docs/config.md"):
         assert os.fspath(ROOT) not in file.read_text("utf-8")
+
+
+def test_a_disk_that_fails_is_no_mistake_in_the_config(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def failing(self: Path) -> bytes:
+        raise OSError(5, "Input/output error", str(self))
+
+    monkeypatch.setattr(Path, "read_bytes", failing)
+    with pytest.raises(
+        StateError, match=r"ml\.yaml: Input/output error \(EIO\)"
+    ) as info:
+        load(tmp_path / "ml.yaml")
+    assert info.value.exit_code == 74

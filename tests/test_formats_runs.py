@@ -126,3 +126,39 @@ def test_the_runs_of_a_database_keep_their_own_metrics():
         (outcome,) = [item for item in run.items if isinstance(item, Outcome)]
         assert outcome.status == wanted["status"]
     assert not runs
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "d990b2a8ea6a42248a1a586745fb3f8c",
+        "mlruns/452651994187752916/d990b2a8ea6a42248a1a586745fb3f8c",
+    ],
+)
+def test_a_run_that_is_named_by_random_letters_keeps_its_name(
+    name: str, tmp_path: Path
+):
+    run = tmp_path / name
+    run.mkdir(parents=True)
+    (run / "metrics.csv").write_text("step,loss\n1,0.5\n")
+    [found] = found_runs(tmp_path).values()
+    assert found.name == name
+
+
+def test_secrets_in_names_of_runs_are_masked(tmp_path: Path):
+    run = tmp_path / ("hf_" + "QwErTyUiOpAsDfGhJkLzXcVbNm")
+    run.mkdir()
+    (run / "metrics.csv").write_text("step,loss\n1,0.5\n")
+    [found] = found_runs(tmp_path).values()
+    assert found.name.startswith("***~")
+
+
+def test_the_settings_that_accelerate_keeps_beside_its_events_belong_to_their_run(
+    tmp_path: Path,
+):
+    """It makes one folder for ``hparams.yml`` and one for ``add_hparams``."""
+    (tmp_path / "proj" / "1795698172.68177").mkdir(parents=True)
+    (tmp_path / "proj" / "metrics.csv").write_text("step,loss\n1,0.5\n")
+    hparams = tmp_path / "proj" / "1795698172.68177" / "hparams.yml"
+    hparams.write_text("lr: 0.1\n")
+    assert list(found_runs(tmp_path)) == ["proj"]

@@ -1,5 +1,6 @@
 """Hyperparameters in files that are named after them, whatever wrote them."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -25,6 +26,8 @@ _SHARED = frozenset([
     "config", "configs", "cfg", "conf", "params", "parameters", "settings",
     "train_config", "training_config", "experiment_config", "run_config",
 ])  # fmt: skip
+# Accelerate puts them into a folder that is named by the time, below the run.
+_TIME_FOLDER = re.compile(r"\d{10}\.\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,12 @@ class HparamsFile:
         if suffix == ".json" and candidate.head.lstrip()[:1] not in (b"{", b"\xef"):
             return None
         if stem in _OWN:
-            return Match(Role.hparams, note="hyperparameters by its name")
+            is_below = any(map(_TIME_FOLDER.fullmatch, candidate.parents[:1]))
+            return Match(
+                Role.hparams,
+                levels_up=int(is_below),
+                note="hyperparameters by its name",
+            )
         if stem in _SHARED and candidate.head.strip():
             return Match(Role.context, note="configuration by its name")
         return None

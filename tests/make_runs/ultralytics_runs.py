@@ -1,14 +1,19 @@
-"""Ultralytics detection training: results.csv, args.yaml, weights/.
+"""Ultralytics and YOLOv5 detection training: results.csv, args.yaml, weights/.
 
-Needs: ultralytics==8.4.190 (opencv-python-headless), torch, torchvision, in an environment
-of its own. Run: ``python tests/make_runs/ultralytics_runs.py``; about 60 s; seed 0, eight
-drawn 32-pixel images, the smallest model with random weights. Truth: results.csv read
-with csv (values are rounded on writing), names compared with the trainer's metrics.
+Needs: numpy, pyyaml, pillow, and for ultralytics_detect ultralytics==8.4.190
+(opencv-python-headless), torch, torchvision. The old ones run in a second environment
+(Python 3.8, torch==1.12.1, torchvision==0.13.1, ultralytics==8.0.200, yolov5==7.0.14; no
+tensorboard) whose python YOLO_PYTHON names. Run: ``python
+tests/make_runs/ultralytics_runs.py [case...]``; about 60 s a case; seed 0, eight drawn
+32-pixel images, the smallest models with random weights. Truth: results.csv read with csv
+(values are rounded on writing), of the newest names compared with the trainer's metrics,
+of the old ones names and values with the rows the trainer gave to its writer.
 
-Cases: ultralytics_detect (train, train-2 dead before its first epoch; three snapshots).
-By format: yolov5_padded (``%20s`` and ``%20.5g`` padded names and values, 0-based epoch,
-opt.yaml and hyp.yaml, after utils/loggers), ultralytics_old (``%23s``/``%23.5g``, 14
-columns, nan, a restart that repeats the epochs, after engine/trainer.py before 8.2.60).
+Cases: ultralytics_detect (train, train-2 dead before its first epoch; three snapshots),
+ultralytics_old (``%23s``/``%23.5g`` padded names and values, a training started again in
+its folder, which repeats the epochs; one that diverged: nan), yolov5_padded
+(``%20s``/``%20.5g``, epoch from 0, opt.yaml with hyp.yaml's values in it, a column per
+class; two snapshots).
 """
 
 from __future__ import annotations
@@ -19,11 +24,15 @@ os.environ["YOLO_OFFLINE"] = "true"
 os.environ["YOLO_VERBOSE"] = "false"
 
 import csv
+import json
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import yaml
-from common import Case, Points, checkpoints_in, csv_points, flat, is_number, run
+from common import Case, Points, checkpoints_in, csv_points, flat, run, same
 
 LEFT = ("epoch", "time")
 
@@ -50,18 +59,20 @@ def dataset(case: Case):
     return file
 
 
+def settings_in(case: Case, file: Path) -> dict:
+    """Return the settings in *file*, with paths as the fixture will have them."""
+    text = file.read_text().replace(str(case.scratch / "tree"), "@tree@")
+    text = text.replace(str(case.scratch), "/data/expruns")
+    return flat(yaml.safe_load(text.replace("@tree@", f"/data/expruns/{case.name}")))
+
+
 def entry(case: Case, folder) -> dict:
     """Return the truth of one run folder."""
-    args = yaml.safe_load((folder / "args.yaml").read_text())
-    for key, value in args.items():
-        if isinstance(value, str):
-            args[key] = value.replace(str(case.scratch / "tree"), "@tree@")
-            args[key] = args[key].replace(str(case.scratch), "/data/expruns")
-            args[key] = args[key].replace("@tree@", f"/data/expruns/{case.name}")
+    args = settings_in(case, folder / "args.yaml")
     file = folder / "results.csv"
     points = csv_points(file, "epoch", LEFT) if file.exists() else Points()
     found = checkpoints_in(folder, "*.pt")
-    return run(str(folder.relative_to(case.scratch)), points, flat(args), found)
+    return run(str(folder.relative_to(case.scratch)), points, args, found)
 
 
 def detect() -> None:
@@ -111,61 +122,176 @@ def detect() -> None:
     case.save(runs, ["epoch counts from 1; epoch0.pt from 0", "time is wall clock"])
 
 
-def padded(name: str, width: int, columns: list[str], *, restart: bool) -> None:
-    """Write results.csv as the old padded writers do."""
-    case = Case(name, "yolov5" if width == 20 else "ultralytics (by format)")
-    folder = case.tree / "runs" / "train" / "exp"
-    (folder / "weights").mkdir(parents=True)
-    for weight in ("best.pt", "last.pt"):
-        (folder / "weights" / weight).write_bytes(b"PK\x03\x04" + bytes(60))
-    first = 0 if width == 20 else 1
-    lines = [("%{0}s,".format(width) * len(columns) % tuple(columns)).rstrip(",")]
-    epochs = list(range(first, first + 8))
-    if restart:
-        epochs += range(first + 5, first + 12)
-    for number, epoch in enumerate(epochs):
-        values = [epoch]
-        for i, column in enumerate(columns[1:], 1):
-            value = (1 + i / 7) / (number + 2)
-            if restart and number == 3 and "val/" in column:
-                value = float("nan")
-            values.append(value)
-        row = "%{0}.5g,".format(width) * len(columns) % tuple(values)
-        lines.append(row.rstrip(","))
-    (folder / "results.csv").write_text("\n".join(lines) + "\n")
+OLD = """\
+import json, shutil, sys
+from pathlib import Path
+
+from ultralytics import YOLO, settings
+
+settings.update({k: False for k in ("wandb", "tensorboard", "mlflow", "comet", "dvc")})
+data, project, told = sys.argv[1:]
+rows = []
+
+
+def start(trainer):
+    write = trainer.save_metrics
+
+    def save_metrics(metrics):
+        given = {k: float(v) for k, v in metrics.items()}
+        rows.append([trainer.save_dir.name, trainer.epoch + 1, given])
+        write(metrics)
+
+    trainer.save_metrics = save_metrics
+
+
+for name, epochs, lr in (("train", 4, 0.01), ("train", 2, 0.02), ("diverged", 3, 1e30)):
+    model = YOLO("yolov8n.yaml")
+    model.add_callback("on_train_start", start)
+    model.train(data=data, epochs=epochs, imgsz=32, batch=4, device="cpu", workers=0,
+                plots=False, project=project, name=name, exist_ok=True, lr0=lr,
+                optimizer="SGD", warmup_epochs=0, seed=0)
+json.dump(rows, open(told, "w"))
+"""
+V5 = """\
+import json, os, shutil, sys
+from types import ModuleType
+
+sys.modules["wandb"] = None
+stub = ModuleType("yolov5.utils.roboflow")  # uploads only; its client is not needed
+stub.RoboflowConnector = stub.check_dataset_roboflow = None
+sys.modules["yolov5.utils.roboflow"] = stub
+from yolov5 import train
+from yolov5.utils import general
+from yolov5.utils.callbacks import Callbacks
+
+general.check_font = lambda *_, **__: None  # would be downloaded, for plots
+data, project, told = sys.argv[1:]
+work = os.path.dirname(data)
+own = os.path.dirname(train.__file__)
+shutil.copy(own + "/models/yolov5n.yaml", work)
+shutil.copy(own + "/data/hyps/hyp.scratch-low.yaml", work)
+rows = []
+
+
+def fitted(vals, epoch, best_fitness, fi):
+    rows.append(["exp", epoch, [float(v) for v in vals]])
+    shutil.copytree(os.path.dirname(os.path.dirname(project)), told + f".{epoch}")
+
+
+opt = train.parse_opt(True)
+for key, value in dict(
+    data=data, weights="", cfg=work + "/yolov5n.yaml", epochs=3, imgsz=64,
+    hyp=work + "/hyp.scratch-low.yaml", batch_size=4, device="cpu", workers=0,
+    noplots=True, project=project, name="exp", save_period=1,
+).items():
+    setattr(opt, key, value)
+callbacks = Callbacks()
+run = train.train
+
+
+def training(hyp, opt, device, callbacks):
+    # the loggers are registered at the start of train(); this one comes after them
+    callbacks.register_action("on_train_start", "snap", lambda: callbacks
+        .register_action("on_fit_epoch_end", "snap", fitted))
+    return run(hyp, opt, device, callbacks)
+
+
+train.train = training
+train.main(opt, callbacks)
+json.dump(rows, open(told, "w"))
+"""
+
+
+def call(case: Case, script: str, project: Path) -> list:
+    """Run *script* in the old environment; return the rows it gave to the writer."""
+    code, told, home = (case.scratch / n for n in ("train.py", "told.json", "home"))
+    code.write_text(script)
+    home.mkdir()
+    env = os.environ | {"YOLO_CONFIG_DIR": str(home), "YOLOV5_CONFIG_DIR": str(home)}
+    python = os.environ["YOLO_PYTHON"]
+    command = [python, str(code), str(dataset(case)), str(project), str(told)]
+    subprocess.run(command, cwd=case.scratch, check=True, env=env)
+    for junk in (j for p in ("*.png", "*.jpg") for j in case.tree.rglob(p)):
+        junk.unlink()
+    asked = "from importlib.metadata import version as v; import sys\n"
+    asked += "print(*(v(p) for p in sys.argv[1:]))"
+    packages = ("yolov5" if script is V5 else "ultralytics", "torch")
+    found = subprocess.check_output([python, "-c", asked, *packages], text=True)
+    case.versions = dict(zip(packages, found.split(), strict=True))
+    return json.loads(told.read_text())
+
+
+def padded(file: Path) -> Points:
+    """Return the points of a padded results.csv, names and cells stripped."""
     points = Points()
-    with (folder / "results.csv").open(newline="") as file:
-        rows = [[c.strip() for c in row] for row in csv.reader(file)]
+    with file.open(newline="") as lines:
+        rows = [[cell.strip() for cell in row] for row in csv.reader(lines)]
     for row in rows[1:]:
         cells = dict(zip(rows[0], row, strict=True))
         epoch = float(cells.pop("epoch"))
-        points.add(epoch, {k: float(v) for k, v in cells.items() if is_number(v)})
-    if width == 20:
-        opt = {"epochs": 8, "batch_size": 16, "imgsz": 640, "weights": "yolov5s.pt"}
-        hyp = {"lr0": 0.01, "lrf": 0.01, "momentum": 0.937, "box": 0.05}
-        (folder / "opt.yaml").write_text(yaml.safe_dump(opt, sort_keys=False))
-        (folder / "hyp.yaml").write_text(yaml.safe_dump(hyp, sort_keys=False))
-        hparams = opt | hyp
-    else:
-        hparams = {"task": "detect", "mode": "train", "epochs": 12, "lr0": 0.01}
-        (folder / "args.yaml").write_text(yaml.safe_dump(hparams, sort_keys=False))
-    found = checkpoints_in(folder, "*.pt")
-    case.save(
-        [run("tree/runs/train/exp", points, hparams, found)],
-        ["written by hand with the old writer's format strings; weights are dummies"],
+        points.add(epoch, {k: float(v) for k, v in cells.items()})
+    return points
+
+
+def given(rows: list, folder: Path) -> Points:
+    """Return the rows that the trainer of *folder* gave to its writer, rounded."""
+    names = (folder / "results.csv").read_text().partition("\n")[0].split(",")[1:]
+    points = Points()
+    for name, epoch, values in rows:
+        if name == folder.name:
+            if isinstance(values, list):
+                values = dict(zip((n.strip() for n in names), values, strict=True))
+            points.add(epoch, {k: float(f"{v:.5g}") for k, v in values.items()})
+    return points
+
+
+def old() -> None:
+    case = Case("ultralytics_old", "ultralytics")
+    project = case.tree / "runs" / "detect"
+    rows = call(case, OLD, project)
+    runs = []
+    for name in ("train", "diverged"):
+        folder = project / name
+        points = padded(folder / "results.csv")
+        same(given(rows, folder).summary(), points.summary())
+        found = checkpoints_in(folder, "*.pt")
+        args = settings_in(case, folder / "args.yaml")
+        runs.append(run(str(folder.relative_to(case.scratch)), points, args, found))
+    runs[0]["notes"].append(
+        "exist_ok=True and started again: results.csv goes on, epochs from 1 again;"
+        " args.yaml is the second's"
     )
+    case.save(runs)
 
 
-BOX = ["train/box_loss", "train/obj_loss", "train/cls_loss"]
-MAPS = ["precision", "recall", "mAP_0.5", "mAP_0.5:0.95"]
-V5 = ["epoch", *BOX, *(f"metrics/{m}" for m in MAPS)]
-V5 += ["val/box_loss", "val/obj_loss", "val/cls_loss", "x/lr0", "x/lr1", "x/lr2"]
-BOX8 = ["train/box_loss", "train/cls_loss", "train/dfl_loss"]
-MAPS8 = ["precision(B)", "recall(B)", "mAP50(B)", "mAP50-95(B)"]
-V8 = ["epoch", *BOX8, *(f"metrics/{m}" for m in MAPS8)]
-V8 += ["val/box_loss", "val/cls_loss", "val/dfl_loss", "lr/pg0", "lr/pg1", "lr/pg2"]
+def yolov5() -> None:
+    case = Case("yolov5_padded", "yolov5")
+    project = case.tree / "runs" / "train"
+    rows = call(case, V5, project)
+
+    def told(tree: Path, until: int) -> dict:
+        folder = tree / "runs" / "train" / "exp"
+        points = padded(folder / "results.csv")
+        same(given(rows[:until], folder).summary(), points.summary())
+        hparams = settings_in(case, folder / "opt.yaml")
+        hparams |= settings_in(case, folder / "hyp.yaml")
+        found = checkpoints_in(folder, "*.pt")
+        return run("tree/runs/train/exp", points, hparams, found)
+
+    tree = case.tree
+    for epoch in (0, 1):
+        case.tree = case.scratch / f"told.json.{epoch}"
+        case.snapshot(f"epoch {epoch} fitted", [told(case.tree, epoch + 1)])
+    case.tree = tree
+    case.save([told(tree, 3)], ["epoch counts from 0; hyp.yaml stands in opt.yaml too"])
+
+
+CASES = {
+    "yolov5_padded": yolov5,
+    "ultralytics_old": old,
+    "ultralytics_detect": detect,
+}
 
 if __name__ == "__main__":
-    padded("yolov5_padded", 20, V5, restart=False)
-    padded("ultralytics_old", 23, V8, restart=True)
-    detect()
+    for chosen in sys.argv[1:] or CASES:
+        CASES[chosen]()
