@@ -530,11 +530,14 @@ def run_name(path: str, root: str) -> str:
 
 
 def _told(path: str) -> str:
-    """Return *path* as it can be shown; one that had to be changed stays unique."""
+    """Return *path* as it can be shown; one that had to be changed stays unique.
+
+    Frameworks name folders by random letters, as MLflow does: they are no secrets.
+    """
     if path.isascii() and path.isprintable() and len(path) <= _SHORT:
-        told = redact_text(path)
+        told = redact_text(path, is_hash=True)
     else:
-        told = clean(redact_text(path), _PATH_MAX)
+        told = clean(redact_text(path, is_hash=True), _PATH_MAX)
     if told == path:
         return path
     return f"{told}~{zlib.crc32(os.fsencode(path)):08x}"
