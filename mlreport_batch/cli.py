@@ -19,7 +19,7 @@ from mlreport_batch.quick import DEFAULT_OUT, find_config, quick_key
 
 if TYPE_CHECKING:
     from mlreport_batch.config import Config
-    from mlreport_batch.tick import TickSummary
+    from mlreport_batch.tick_summary import TickSummary
 
 FAIL_ON = 4
 MAX_RUN_S = 900.0  # a tick ends at the next safe point after so long
@@ -248,7 +248,8 @@ def _run(args: argparse.Namespace) -> int:
         if is_quiet(folder, key, now):
             return 0
     from mlreport_batch.state_folder import LockedError
-    from mlreport_batch.tick import Options, run_tick
+    from mlreport_batch.tick import run_tick
+    from mlreport_batch.tick_summary import Options
 
     config = _config(args)
     _check_paths_only(config)
@@ -529,7 +530,8 @@ def _drop(args: argparse.Namespace) -> int:
 
 
 def _baseline(args: argparse.Namespace) -> int:
-    from mlreport_batch.tick import Options, run_tick
+    from mlreport_batch.tick import run_tick
+    from mlreport_batch.tick_summary import Options
 
     args.paths, args.out = [], None
     key, _ = quick_key(args.paths, args.out, args.config)

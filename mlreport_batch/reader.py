@@ -106,11 +106,16 @@ def series(files: Iterable[RunFile]) -> list[list[RunFile]]:
         key = file.match.series if file.match is not None else ""
         group = f"series {key}" if key else f"file {file.path}"
         groups.setdefault(group, []).append(file)
-    # A resume may have moved the earlier files into a folder of their own.
-    return [
-        sorted(group, key=lambda file: natural_key(file.path.rpartition("/")[2]))
-        for group in groups.values()
-    ]
+    return [sorted(group, key=_age) for group in groups.values()]
+
+
+def _age(file: RunFile) -> tuple[object, ...]:
+    """Return what files of one series are sorted by, the earliest first.
+
+    A resume may have moved the earlier files into a folder of their own.
+    """
+    name = file.path.rpartition("/")[2]
+    return natural_key(name), -file.path.count("/"), natural_key(file.path)
 
 
 def chosen(files: Iterable[RunFile]) -> list[RunFile]:

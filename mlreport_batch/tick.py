@@ -7,128 +7,33 @@ the old state or something that the next tick finishes.
 """
 
 import os
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
-from hashlib import sha256
 
 from mlreport_batch.catalog import GONE_S, Catalog
-from mlreport_batch.changes import Snapshot
 from mlreport_batch.config import Config, RunsRoot
-from mlreport_batch.describe import describe_digest, local_now
 from mlreport_batch.dispatch import TOLD_AT, Dispatcher, Policy
-from mlreport_batch.errors import ConfigError, MlreportError, RenderError, StateError
+from mlreport_batch.errors import ConfigError, StateError
 from mlreport_batch.executors import Executor, executor_of
 from mlreport_batch.formats.registry import recognise
 from mlreport_batch.mending import adopt, open_state
-from mlreport_batch.owed_table import Owed
-from mlreport_batch.pages import Pages, slug_of
-from mlreport_batch.report import Digest, Report
+from mlreport_batch.reporting import Reporter
 from mlreport_batch.spool import Spool
-from mlreport_batch.state import RunRow, State
+from mlreport_batch.state import State
 from mlreport_batch.state_folder import Lock, state_errors
+from mlreport_batch.tick_summary import Options, TickSummary
 from mlreport_batch.wanted import rules_of, wishes_of
 from mlreport_batch.work import (
-    Drawn,
-    DrawSettings,
-    DrawTask,
     Finding,
     ReadSettings,
     RunTask,
-    draw_batch,
     read_batch,
 )
 
 BATCH = 256
-REPORTS = 16
 BACKUP_EVERY_S = 86400.0
 SINCE_MAX_BYTES = 4 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the command line adds to the config.
-
-    Attributes:
-        only: Glob on run names; other runs keep their news for another tick.
-        report_all: Report every run whether or not it has news.
-        dry_run: Say what would be reported and change nothing.
-        baseline: Record everything as reported without sending.
-        jobs: Processes to use; None leaves it to the config.
-    """
-
-    only: str = "*"
-    report_all: bool = False
-    dry_run: bool = False
-    baseline: bool = False
-    jobs: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RunLine:
-    """One run in a tick's summary."""
-
-    name: str
-    status: str
-    news: tuple[str, ...]
-    new_points: int
-    rid: str | None
-    problems: tuple[str, ...]
-    alerts: tuple[str, ...]
-    headline: str = ""
-
-
-@dataclass(slots=True)
-class TickSummary:
-    """What a tick did.
-
-    Attributes:
-        runs: The runs that were looked at and have something to say.
-        sent: Mails that were accepted.
-        owed: Mails that wait.
-        dead: Mails that were refused for good or are held.
-        problems: What could not be read or done, one line each.
-        errors: Failures that decide the exit code.
-        notices: What a person should know although nothing failed, one line each.
-        seconds: Wall time by stage.
-        is_cut: Whether the tick was asked to end before all was done.
-        waits_for: Why mails wait, as far as known.
-        places: Where mails and pages were laid.
-    """
-
-    runs: list[RunLine] = field(default_factory=list)
-    sent: int = 0
-    owed: int = 0
-    dead: int = 0
-    problems: list[str] = field(default_factory=list)
-    errors: list[MlreportError] = field(default_factory=list)
-    notices: list[str] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=dict)
-    is_cut: bool = False
-    waits_for: str = ""
-    places: list[str] = field(default_factory=list)
-
-    @property
-    def exit_code(self) -> int:
-        """The process's exit code: the gravest failure decides."""
-        codes = {error.exit_code for error in self.errors}
-        for code in (74, 70, 78, 77, 75):
-            if code in codes:
-                return code
-        return 75 if self.owed or self.is_cut else 0
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Measure a stage of the tick."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            spent = self.seconds.get(name, 0.0) + time.perf_counter() - start
-            self.seconds[name] = round(spent, 6)
 
 
 def run_tick(
@@ -210,10 +115,10 @@ class _Tick:
         self.progress = progress
         self._is_asked_to_stop = should_stop
         self.summary = TickSummary()
-        self._replaced: frozenset[str] = frozenset()
-        self.instance = state.meta("instance")
         self.roots = {os.path.realpath(root.path): root for root in config.runs}
-        self.language = config.report.language
+        self.reporter = Reporter(
+            config, state, spool, self.summary, now, progress, self.should_stop
+        )
         self.settings = ReadSettings(
             wishes=wishes_of(config),
             rules=rules_of(config),
@@ -248,7 +153,11 @@ class _Tick:
             paths = self._survey(config_key)
             findings = self._read(paths, executor)
             with summary.stage("report"):
-                self._report(findings, executor)
+                for finding in findings:
+                    if finding.report is None:
+                        self.reporter.note(finding, rid=None)
+                due = [finding for finding in findings if finding.report is not None]
+                self.reporter.report(due + self._siblings(due), executor)
         self._finish_state(config_key)
         with summary.stage("deliver"):
             self._deliver()
@@ -261,11 +170,11 @@ class _Tick:
         """Find out what would be reported, on a copy of the state."""
         with self._executor() as executor:
             for finding in self._read(self._survey(config_key), executor):
-                self._note(finding, rid=None)
+                self.reporter.note(finding, rid=None)
         self._count()
         return self.summary
 
-    def _executor(self) -> "Executor":
+    def _executor(self) -> Executor:
         return executor_of(self.config.executor, self.options.jobs)
 
     def _accept(self, root: str, name: str) -> bool:
@@ -299,7 +208,7 @@ class _Tick:
 
     # -- reading -----------------------------------------------------------------
 
-    def _read(self, paths: Sequence[str], executor: "Executor") -> list[Finding]:
+    def _read(self, paths: Sequence[str], executor: Executor) -> list[Finding]:
         """Read the runs in batches; each batch is committed before the next."""
         findings: list[Finding] = []
         batches = [paths[i : i + BATCH] for i in range(0, len(paths), BATCH)]
@@ -328,7 +237,7 @@ class _Tick:
             if run.is_deleted or not run.files:
                 continue  # gone since it was last told about
             reported = self.state.reported(path)
-            superseded = self._superseded(path)
+            superseded = self.reporter.superseded(path)
             base = reported
             if superseded:
                 base = self.state.base_of(superseded[0], path)
@@ -338,7 +247,7 @@ class _Tick:
                     seen=self.state.seen(path),
                     reported=reported,
                     base=base,
-                    rid=_rid(self.instance, os.fsencode(path), row.seq + 1),
+                    rid=self.reporter.rid_of(path, row.seq + 1),
                     project=os.path.basename(row.root),
                     has_grown=row.grown,
                     is_wanted=wanted or self.options.report_all,
@@ -346,16 +255,6 @@ class _Tick:
                 )
             )
         return tasks
-
-    def _superseded(self, path: str) -> list[str]:
-        """Return the owed mails about a run that were surely not accepted yet."""
-        if self._spool is None:
-            return []
-        return [
-            rid
-            for rid in self.state.owed_of_run(path)
-            if self._spool.place(rid) == "new"
-        ]
 
     def _keep_seen(self, findings: Sequence[Finding]) -> None:
         """Commit what was read, with a note on every run that has news."""
@@ -386,319 +285,20 @@ class _Tick:
                 if recorded:
                     self.state.put_reported(row.path, finding.snapshot)
 
-    # -- reporting ---------------------------------------------------------------
-
-    def _report(self, findings: list[Finding], executor: "Executor") -> None:
-        """Draw, keep and owe a report for every run that has news."""
-        due = [finding for finding in findings if finding.report is not None]
-        due += self._siblings(due)
-        self._replaced = self._replaced_by(due)
-        for finding in findings:
-            if finding.report is None:
-                self._note(finding, rid=None)
-        due.sort(key=lambda finding: (not finding.alerts, finding.name))
-        mail = self.config.mail
-        alone = [] if mail.digest and len(due) > 1 else due[: mail.max_per_tick]
-        if len(due) == len(alone) + 1 and alone and not mail.digest:
-            alone = due  # a digest of one is a report
-        together = due[len(alone) :]
-        done = 0
-        batches = [alone[i : i + REPORTS] for i in range(0, len(alone), REPORTS)]
-        tasks = ([self._draw_task(finding) for finding in batch] for batch in batches)
-        for batch, drawn in zip(batches, self._draw(tasks, executor), strict=False):
-            for finding, result in zip(batch, drawn, strict=True):
-                self._keep_report(finding, result)
-                done += 1
-                self.progress("report", done, len(due))
-            if done < len(due) and self.should_stop():
-                return
-        for recipients, members in self._by_recipients(together).items():
-            self._keep_digest(members, recipients, executor)
-        if due and self.config.out is not None:
-            self._put_index()
-
-    def _draw(
-        self, tasks: Iterator[list[DrawTask]], executor: "Executor"
-    ) -> Iterator[list[Drawn]]:
-        if self.config.render.engine == "google":
-            from mlreport_batch.render.google import draw_google
-
-            yield from draw_google(tasks, self.config, self.instance, self.state)
-            return
-        template = self.config.render.template
-        settings = DrawSettings(None if template is None else os.fspath(template))
-        yield from executor.map(draw_batch, tasks, settings)
-
     def _siblings(self, due: Sequence[Finding]) -> list[Finding]:
         """Return findings of the runs whose owed digest is superseded by *due*."""
         known = {finding.path for finding in due}
         more: dict[str, None] = {}
         owed = {mail.rid: mail for mail in self.state.owed()}
         for finding in due:
-            for rid in self._superseded(finding.path):
+            for rid in self.reporter.superseded(finding.path):
                 more.update(dict.fromkeys(owed[rid].runs))
         paths = [path for path in more if path not in known]
         tasks = self._tasks(paths, wanted=True)
         found = read_batch(tasks, replace(self.settings, every_s=0.0))
         return [finding for finding in found if finding.report is not None]
 
-    def _replaced_by(self, due: Sequence[Finding]) -> frozenset[str]:
-        """Return the owed mails all of whose runs are told about anew by *due*.
-
-        A digest about a run that is not among them, such as a deleted one, must
-        still go out: nothing else would tell its news.
-        """
-        paths = {finding.path for finding in due}
-        return frozenset(
-            mail.rid for mail in self.state.owed() if paths.issuperset(mail.runs)
-        )
-
-    def _recipients(self, finding: Finding) -> tuple[str, ...]:
-        """Return who gets a run's report: the config decides.
-
-        A run's own intent may only name addresses of domains that the config mails
-        to: whoever can write into a run directory must not choose who reads it.
-        """
-        from mlreport_batch.mail import mail_domain, parse_address
-
-        row = self.state.run(finding.path)
-        root = self.roots[row.root] if row else None
-        base = self.config.recipients_of(root) if root else self.config.mail.to
-        known = {parse_address(text)[1].lower() for text in base}
-        domains = {mail_domain(text) for text in (*base, self.config.mail.sender)}
-        extra = []
-        for text in finding.recipients:
-            with suppress(ValueError):
-                _, address = parse_address(text)
-                domain = address.rpartition("@")[2].lower()
-                if domain in domains and address.lower() not in known:
-                    extra.append(text)
-        return (*base, *extra)
-
-    def _draw_task(self, finding: Finding) -> DrawTask:
-        from mlreport_batch.mail import (
-            MailHeader,
-            list_id,
-            mail_domain,
-            message_id,
-            subject,
-            thread_root_id,
-        )
-
-        report = _report_of(finding)
-        sender = self.config.mail.sender
-        domain = mail_domain(sender)
-        header = MailHeader(
-            rid=report.rid,
-            message_id=message_id(report.rid, sender),
-            date=self._local_now(),
-            sender=sender,
-            recipients=self._recipients(finding),
-            subject=subject(report.run),
-            thread_root=thread_root_id(self.instance, finding.path, domain),
-            list_id=list_id(report.run, domain),
-            report_name=report.run,
-            language=self.language,
-        )
-        return DrawTask(report, header)
-
-    def _local_now(self) -> datetime:
-        return local_now(self.config.report.zone(), self.now).replace(microsecond=0)
-
-    def _keep_report(self, finding: Finding, drawn: Drawn) -> None:
-        """Keep a drawn report: pages, frozen mail, then the commit that owes it."""
-        if drawn.error is not None:
-            self._not_drawn([finding], drawn.error)
-            return
-        if drawn.note:
-            self.summary.problems.append(f"{finding.name}: {drawn.note}")
-        row = self.state.run(finding.path)
-        if row is None:
-            return
-        report = _report_of(finding)
-        slug = slug_of(row.name, row.path)
-        if self.config.out is not None:
-            pages = Pages(os.fspath(self.config.out))
-            pages.put_report(slug, drawn.page_html, drawn.pdf)
-        self._owe([(finding, row)], drawn, self._recipients(finding), report.run, slug)
-        self._note(finding, rid=drawn.rid)
-
-    def _owe(
-        self,
-        members: Sequence[tuple[Finding, RunRow]],
-        drawn: Drawn,
-        recipients: Sequence[str],
-        subject: str,
-        slug: str = "",
-    ) -> None:
-        from mlreport_batch.mail import parse_address
-
-        rid = drawn.rid
-        superseded: dict[str, None] = {}
-        bases: dict[str, Snapshot | None] = {}
-        for _, row in members:
-            old = [rid for rid in self._superseded(row.path) if rid in self._replaced]
-            superseded.update(dict.fromkeys(old))
-            bases[row.path] = (
-                self.state.base_of(old[0], row.path)
-                if old
-                else self.state.reported(row.path)
-            )
-        self.spool.put(rid, drawn.message)
-        owed = Owed(
-            rid=rid,
-            created_at=self.now,
-            sender=parse_address(self.config.mail.sender)[1],
-            recipients=tuple(parse_address(text)[1] for text in recipients),
-            subject=subject,
-        )
-        with self.state.transaction():
-            for finding, row in members:
-                report = _report_of(finding)
-                self.state.put_reported(row.path, finding.snapshot)
-                self.state.put_run(
-                    replace(
-                        row,
-                        seq=row.seq + 1,
-                        rid=rid,
-                        wake_at=finding.wake_at,
-                        grown=row.grown or finding.has_grown,
-                        status=finding.status,
-                        headline=report.notification,
-                        slug=slug or row.slug,
-                        reported_at=self.now,
-                    )
-                )
-            for mail in self.state.owed():
-                if mail.rid in superseded:
-                    self._give_back(
-                        mail, [path for path in mail.runs if path not in bases]
-                    )
-            self.state.owe(owed, bases)
-            self.state.settle(superseded)
-        for old_rid in superseded:
-            self.spool.discard(old_rid, "new")
-
-    def _give_back(self, mail: Owed, paths: Iterable[str]) -> None:
-        """Make the news that *mail* told of some runs news again."""
-        for path in paths:
-            if self.state.run(path) is not None:
-                self.state.put_reported(path, self.state.base_of(mail.rid, path))
-                self.state.wake(path)
-
-    def _by_recipients(
-        self, findings: Sequence[Finding]
-    ) -> dict[tuple[str, ...], list[Finding]]:
-        groups: dict[tuple[str, ...], list[Finding]] = {}
-        for finding in findings:
-            groups.setdefault(self._recipients(finding), []).append(finding)
-        return groups
-
-    def _keep_digest(
-        self,
-        findings: Sequence[Finding],
-        recipients: tuple[str, ...],
-        executor: "Executor",
-    ) -> None:
-        """Keep one mail about several runs."""
-        from mlreport_batch.mail import (
-            MailHeader,
-            digest_subject,
-            list_id,
-            mail_domain,
-            message_id,
-        )
-
-        seqs = b"".join(
-            os.fsencode(finding.path) + _report_of(finding).rid.encode()
-            for finding in findings
-        )
-        rid = _rid(self.instance, b"digest" + seqs, 0)
-        digest = describe_digest(
-            [_report_of(finding) for finding in findings],
-            rid=rid,
-            language=self.language,
-        )
-        sender = self.config.mail.sender
-        title = digest_subject(len(findings), self.language)
-        header = MailHeader(
-            rid=rid,
-            message_id=message_id(rid, sender),
-            date=self._local_now(),
-            sender=sender,
-            recipients=recipients,
-            subject=title,
-            list_id=list_id("digest", mail_domain(sender)),
-            report_name="digest",
-            language=self.language,
-        )
-        [drawn] = next(iter(self._draw(iter([[DrawTask(digest, header)]]), executor)))
-        if drawn.error is not None:
-            self._not_drawn(findings, drawn.error)
-            return
-        members = [
-            (finding, row)
-            for finding in findings
-            if (row := self.state.run(finding.path)) is not None
-        ]
-        if self.config.out is not None:
-            pages = Pages(os.fspath(self.config.out))
-            tasks = [DrawTask(_report_of(finding), header) for finding, _ in members]
-            batches = (tasks[i : i + 16] for i in range(0, len(tasks), 16))
-            flat = (page for batch in self._draw(batches, executor) for page in batch)
-            for (_, row), page in zip(members, flat, strict=False):
-                if page.error is None:
-                    slug = slug_of(row.name, row.path)
-                    pages.put_report(slug, page.page_html, page.pdf)
-            members = [
-                (finding, replace(row, slug=slug_of(row.name, row.path)))
-                for finding, row in members
-            ]
-        self._owe(members, drawn, recipients, title)
-        for finding, _ in members:
-            self._note(finding, rid=rid)
-
-    def _not_drawn(self, findings: Sequence[Finding], error: MlreportError) -> None:
-        self.summary.errors.append(error)
-        for finding in findings:
-            self._note(finding, rid=None)
-            self.summary.problems.append(f"{finding.name}: {error}")
-
-    def _note(self, finding: Finding, rid: str | None) -> None:
-        if finding.error:
-            self.summary.problems.append(f"{finding.name}: {finding.error}")
-            kind, advice = MlreportError, "This is a bug of mlreport-batch; report it"
-            if finding.is_passing:
-                kind, advice = RenderError, "It is tried again by the next tick"
-            self.summary.errors.append(
-                kind(
-                    f"run {finding.name} could not be worked on: {finding.error}",
-                    kept="Its news stay owed; the other runs were reported",
-                    advice=advice,
-                )
-            )
-        if not (finding.kinds or rid or finding.error):
-            return
-        report = finding.report
-        self.summary.runs.append(
-            RunLine(
-                name=finding.name,
-                status=finding.status,
-                news=finding.kinds,
-                new_points=finding.new_points,
-                rid=rid,
-                problems=finding.problems,
-                alerts=finding.alerts,
-                headline=report.notification if report else "",
-            )
-        )
-
     # -- finishing ---------------------------------------------------------------
-
-    def _put_index(self) -> None:
-        if self.config.out is not None:
-            pages = Pages(os.fspath(self.config.out))
-            pages.put_index(self.state.runs(), self._local_now(), self.language)
 
     def _finish_state(self, config_key: str) -> None:
         """Commit what the next tick's first glance compares; nothing if it agrees."""
@@ -750,7 +350,7 @@ class _Tick:
         """Put the runs of a mail whose bytes are gone back to what was reported."""
         owed = next(mail for mail in self.state.owed() if mail.rid == rid)
         with self.state.transaction():
-            self._give_back(owed, owed.runs)
+            self.reporter.give_back(owed, owed.runs)
             self.state.settle([rid])
         self.summary.errors.append(
             StateError(
@@ -795,21 +395,7 @@ def _lightened(finding: Finding) -> Finding:
     return replace(finding, state=None, snapshot=snapshot)
 
 
-def _report_of(finding: Finding) -> Report:
-    if finding.report is None:
-        raise AssertionError(finding.name)
-    return finding.report
-
-
-def _rid(instance: str, key: bytes, seq: int) -> str:
-    data = b"\0".join((instance.encode(), key, str(seq).encode()))
-    return sha256(data).hexdigest()[:26]
-
-
 def _is_wanted(root: RunsRoot, name: str) -> bool:
     return any(fnmatchcase(name, glob) for glob in root.include) and not any(
         fnmatchcase(name, glob) for glob in root.exclude
     )
-
-
-__all__ = ["Digest", "Options", "RunLine", "TickSummary", "run_tick"]

@@ -17,7 +17,7 @@ PACKAGE = ROOT / "mlreport_batch"
 ORDER = """
     errors text words phrases metrics weights report tail localzone quick glance
     redact yamlvalues executors bounded bulk_fold charts placeholders schedule spool
-    state_folder
+    state_folder tick_summary
     mail safekeep settings_builder yamlbuild
     database
     yamlguard
@@ -32,7 +32,8 @@ ORDER = """
     state
     catalog describe dispatch look mending pages deliver render
     channels wanted preview tending work google_live
-    google_commands tick
+    google_commands reporting
+    tick
     checking summaries
     cli
     start

@@ -27,7 +27,8 @@ from mlreport_batch import work
 from mlreport_batch.config import Config, load
 from mlreport_batch.deliver import Envelope, Receipt
 from mlreport_batch.errors import DeliveryError
-from mlreport_batch.tick import Options, run_tick
+from mlreport_batch.tick import run_tick
+from mlreport_batch.tick_summary import Options
 
 RUNS = 50
 EVERY_S = 300.0

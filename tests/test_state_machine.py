@@ -17,7 +17,8 @@ from mlreport_batch.config import Config, from_paths
 from mlreport_batch.look import look_at
 from mlreport_batch.reader import RunState, read_run
 from mlreport_batch.state import State
-from mlreport_batch.tick import Options, TickSummary, run_tick
+from mlreport_batch.tick import run_tick
+from mlreport_batch.tick_summary import Options, TickSummary
 from mlreport_batch.view import view_of
 
 QUICK_S, SETTLED_S = 0.2, 10.0

@@ -12,7 +12,8 @@ import pytest
 
 from mlreport_batch.cli import main
 from mlreport_batch.config import Config, from_paths, load
-from mlreport_batch.tick import Options, TickSummary, run_tick
+from mlreport_batch.tick import run_tick
+from mlreport_batch.tick_summary import Options, TickSummary
 
 if TYPE_CHECKING:
     from email.message import EmailMessage

@@ -15,6 +15,7 @@ from mlreport_batch.formats._json import (
     decode,
     leaves,
 )
+from mlreport_batch.formats._labels import labelled, named_in, split_in
 from mlreport_batch.formats._numbers import value_of
 from mlreport_batch.formats._text import lines_of
 from mlreport_batch.formats.bookkeeping import is_bookkeeping, step_rank
@@ -37,6 +38,7 @@ def read_json_lines(
     is_mixed: bool = False,
     steps: tuple[str, ...] = (),
     leave_out: Iterable[str] = (),
+    is_labelled: bool = False,
 ) -> Iterator[Item]:
     """Yield the points of *chunk*; each row is stepped by its surest step key.
 
@@ -48,6 +50,8 @@ def read_json_lines(
             has opened); otherwise the first line that is no object is a problem.
         steps: Step keys that go before the usual ones, surest first.
         leave_out: Top-level keys that are no metrics.
+        is_labelled: Whether a row may say in a text which metric, or which part of
+            the data, it is about.
     """
     items: list[Item] = []
     lines = lines_of(chunk, memory, items)
@@ -74,10 +78,14 @@ def read_json_lines(
         row += 1
         yield from _settings(entry, memory)
         skipped = hidden | _NO_METRICS if "current_steps" in entry else hidden
-        for key, item in leaves({k: v for k, v in entry.items() if k not in skipped}):
+        told = {k: v for k, v in entry.items() if k not in skipped}
+        split = split_in(entry) if is_labelled else ""
+        if is_labelled and (named := named_in(entry)) is not None:
+            told = dict([named])
+        for key, item in leaves(told):
             value = item if type(item) is float else value_of(item)
             if value is not None and (metric := _metric(key)):
-                yield Point(metric, step, value)
+                yield Point(labelled(split, metric) if split else metric, step, value)
     memory["row"] = row
     if last is not None:
         memory["step"] = last

@@ -25,6 +25,9 @@ _QUOTED_MAX = 4096
 Repair = Callable[[Header, list[str]], list[str] | None]
 """Brings a row of the wrong length into the header's, or returns None."""
 
+Rename = Callable[[Header, list[str], str], str]
+"""Returns the metric that a column stands for in a row, or nothing for none."""
+
 
 def read_rows(
     chunk: Chunk,
@@ -32,6 +35,7 @@ def read_rows(
     build: Build = build_header,
     *,
     repair: Repair | None = None,
+    rename: Rename | None = None,
 ) -> Iterator[Item]:
     """Yield the points of *chunk*.
 
@@ -43,19 +47,25 @@ def read_rows(
     items: list[Item] = []
     lines = lines_of(chunk, memory, items)
     yield from items
-    yield from _Rows(chunk, memory, build, repair).read(lines)
+    yield from _Rows(chunk, memory, build, repair, rename).read(lines)
 
 
 class _Rows:
     """The state of reading one chunk; what must outlive it goes to memory."""
 
     def __init__(
-        self, chunk: Chunk, memory: Memory, build: Build, repair: Repair | None
+        self,
+        chunk: Chunk,
+        memory: Memory,
+        build: Build,
+        repair: Repair | None,
+        rename: Rename | None,
     ) -> None:
         self.chunk = chunk
         self.memory = memory
         self.build = build
         self.repair = repair
+        self.rename = rename
         self.problems: list[Problem] = []
         self.header: Header | None = None
         self.open: set[int] = set()
@@ -103,7 +113,7 @@ class _Rows:
         self, line: str, layout: BulkLayout
     ) -> tuple[float, list[tuple[str, float]]] | None:
         """Return step and values of a row of numbers, None if it is anything else."""
-        if self.pending is not None or '"' in line:
+        if self.pending is not None or self.rename is not None or '"' in line:
             return None
         cells = line.split(self.mark)
         # Python's float takes more than numbers; such lines go the careful way.
@@ -175,8 +185,11 @@ class _Rows:
         for at, name in self.used:
             cell = cells[at]
             value = to_number(cell)
+            metric = self.rename(header, cells, name) if self.rename else name
+            if not metric:
+                continue
             if value is not None:
-                values.append((name, value))
+                values.append((metric, value))
             elif cell not in BLANK:
                 self._bad_cell(number, cell, name)
         return step, values

@@ -51,7 +51,7 @@ class JsonLines:
 
     def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
         """Yield the points of each row."""
-        return read_json_lines(chunk, memory)
+        return read_json_lines(chunk, memory, is_labelled=True)
 
 
 def _numbers_in(line: str) -> list[str] | None:

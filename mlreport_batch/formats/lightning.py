@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from mlreport_batch.formats import BulkLayout, Candidate, Item, Match, Memory, Role
 from mlreport_batch.formats._columns import build_header, bulk_layout
+from mlreport_batch.formats._moved import is_moved
 from mlreport_batch.formats._rows import read_rows
 from mlreport_batch.formats._text import filled, head_lines
 from mlreport_batch.tail import Chunk
@@ -15,7 +16,8 @@ from mlreport_batch.tail import Chunk
 class LightningCsv:
     """``metrics.csv``: train and validation values stand in rows of their own.
 
-    The file is rewritten when a key appears, which the tail notices.
+    The file is rewritten when a key appears, which the tail notices. NeMo moves it
+    into ``run_N/`` when a training is resumed; the new one continues it.
     """
 
     name: ClassVar[str] = "lightning"
@@ -31,7 +33,12 @@ class LightningCsv:
             return None
         if not {"step", "epoch"}.intersection(header.names):
             return None
-        return Match(Role.metrics, note="Lightning CSV logger")
+        return Match(
+            Role.metrics,
+            levels_up=int(is_moved(candidate)),
+            series="lightning",
+            note="Lightning CSV logger",
+        )
 
     def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
         """Yield the points of each row."""

@@ -40,6 +40,8 @@ _MEMBERS = (
     ("allennlp", "AllennlpEpoch"),
     ("allennlp", "AllennlpSummary"),
     ("catboost", "CatboostTsv"),
+    ("labelled", "NamedRows"),
+    ("labelled", "SplitRows"),
     ("timm", "TimmSummary"),
     ("lightning", "LightningCsv"),
     ("keras", "KerasCsv"),

@@ -17,14 +17,15 @@ from mlreport_batch.formats import (
     Role,
 )
 from mlreport_batch.formats import _events as events
+from mlreport_batch.formats._moved import is_moved
 from mlreport_batch.formats.bookkeeping import is_bookkeeping
 from mlreport_batch.redact import shown
 from mlreport_batch.tail import Chunk
 
 _NAME = re.compile(r"(?:.*\.)?events\.out\.tfevents(?:\.(?P<rest>.*))?")
 _WRITER = re.compile(r"\d{10,}\.(?P<host>.+)\.(?P<pid>\d+)\.\d+(?:\.\w+)*")
+_TENSORBOARDX = re.compile(r"\d{10,}\.(?!.*\.\d+\.\d+$).+")
 _HPARAMS_FOLDER = re.compile(r"\d{10}\.\d+")
-_MOVED_FOLDER = re.compile(r"run_\d+")
 _STEP, _SUMMARY, _SESSION = 2, 5, 7
 _TAG, _SIMPLE, _TENSOR, _METADATA = 1, 2, 8, 9
 _NOT_SCALARS = frozenset([4, 5, 6])  # image, histogram, audio
@@ -48,9 +49,11 @@ class EventFile:
         if named is None or not _is_event_file(candidate.head):
             return None
         folder = candidate.parents[0] if candidate.parents else ""
-        levels_up, prefix = 0, ""
-        if _HPARAMS_FOLDER.fullmatch(folder) or _is_moved(folder, candidate.siblings):
+        levels_up, prefix, part = 0, "", ""
+        if _HPARAMS_FOLDER.fullmatch(folder) or is_moved(candidate):
             levels_up = 1
+        elif _is_allennlp(candidate.parents, named["rest"] or ""):
+            levels_up, part = 2, folder  # its tags say train/ or validation/
         elif _has_writer_above(candidate) or (
             folder in ("train", "validation") and candidate.name.endswith(".v2")
         ):
@@ -59,7 +62,7 @@ class EventFile:
             Role.metrics,
             levels_up=levels_up,
             fallback=True,
-            series=f"tensorboard {prefix}",
+            series=f"tensorboard {prefix or part}",
             prefix=prefix,
             note="TensorBoard events",
         )
@@ -106,10 +109,10 @@ def _is_event_file(head: bytes) -> bool:
         return False
 
 
-def _is_moved(folder: str, siblings: frozenset[str]) -> bool:
-    """Return whether NeMo moved the files here when the run was resumed."""
-    is_nemo = any(name.startswith(("nemo_log_", "cmd-args.log")) for name in siblings)
-    return is_nemo and _MOVED_FOLDER.fullmatch(folder) is not None
+def _is_allennlp(parents: tuple[str, ...], rest: str) -> bool:
+    """Return whether a file of tensorboardX lies where AllenNLP lets it write."""
+    is_there = parents[:2] in {("train", "log"), ("validation", "log")}
+    return is_there and _TENSORBOARDX.fullmatch(rest) is not None
 
 
 def _has_writer_above(candidate: Candidate) -> bool:
