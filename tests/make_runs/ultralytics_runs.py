@@ -11,7 +11,7 @@ of the old ones names and values with the rows the trainer gave to its writer.
 
 Cases: ultralytics_detect (train, train-2 dead before its first epoch; three snapshots),
 ultralytics_old (``%23s``/``%23.5g`` padded names and values, a training started again in
-its folder, which repeats the epochs; one that diverged: nan), yolov5_padded
+its folder, which repeats the epochs; one that diverged: inf), yolov5_padded
 (``%20s``/``%20.5g``, epoch from 0, opt.yaml with hyp.yaml's values in it, a column per
 class; two snapshots).
 """
@@ -144,12 +144,14 @@ def start(trainer):
     trainer.save_metrics = save_metrics
 
 
-for name, epochs, lr in (("train", 4, 0.01), ("train", 2, 0.02), ("diverged", 3, 1e30)):
+for name, epochs, lr, gain in (
+    ("train", 4, 0.01, 7.5), ("train", 2, 0.02, 7.5), ("diverged", 3, 1.0, 1e39),
+):
     model = YOLO("yolov8n.yaml")
     model.add_callback("on_train_start", start)
     model.train(data=data, epochs=epochs, imgsz=32, batch=4, device="cpu", workers=0,
                 plots=False, project=project, name=name, exist_ok=True, lr0=lr,
-                optimizer="SGD", warmup_epochs=0, seed=0)
+                box=gain, optimizer="SGD", warmup_epochs=0, seed=0)
 json.dump(rows, open(told, "w"))
 """
 V5 = """\
@@ -237,10 +239,11 @@ def given(rows: list, folder: Path) -> Points:
     """Return the rows that the trainer of *folder* gave to its writer, rounded."""
     names = (folder / "results.csv").read_text().partition("\n")[0].split(",")[1:]
     points = Points()
-    for name, epoch, values in rows:
+    for name, epoch, row in rows:
         if name == folder.name:
-            if isinstance(values, list):
-                values = dict(zip((n.strip() for n in names), values, strict=True))
+            values = row
+            if isinstance(row, list):
+                values = dict(zip((n.strip() for n in names), row, strict=True))
             points.add(epoch, {k: float(f"{v:.5g}") for k, v in values.items()})
     return points
 
