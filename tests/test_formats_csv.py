@@ -7,6 +7,7 @@ from formats_reading import claim, parse, points, problems, read
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlreport_batch.formats import Result, Role
 from mlreport_batch.formats._numbers import to_number, value_of
 from mlreport_batch.formats.bookkeeping import is_bookkeeping, step_column
 from mlreport_batch.formats.registry import by_name
@@ -297,3 +298,60 @@ def test_a_header_longer_than_the_tail_remembers_is_kept():
     data = f"epoch,{name}\n0,1\n1,2\n".encode()
     cuts = [data.index(b"0,1")]
     assert [point.value for point in parse(by_name()["csv"], data, cuts)] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("step,metric,value", "{step},{name},{value}"),
+        ("wall_time,step,tag,value", "1700000000.5,{step},{name},{value}"),
+        ("Epoch,Name,Value,seed", "{step},{name},{value},3"),
+    ],
+)
+def test_rows_that_name_their_metric_are_one_curve_a_name(header: str, row: str):
+    rows = [(1, "loss", 0.5), (1, "acc", 0.1), (2, "loss", 0.4), (2, "acc", 0.2)]
+    lines = [row.format(step=s, name=n, value=v) for s, n, v in rows]
+    data = "\n".join([header, *lines, ""])
+    name, _ = claim("run/metrics.csv", data)
+    assert points(read(name, data)) == {
+        "loss": [(1, 0.5), (2, 0.4)],
+        "acc": [(1, 0.1), (2, 0.2)],
+    }
+
+
+def test_a_table_of_results_is_no_curve():
+    data = "metric,value\naccuracy,0.9\nf1,0.8\n"
+    name, match = claim("run/results.csv", data)
+    assert match.role is Role.metrics
+    assert read(name, data) == [Result("accuracy", 0.9), Result("f1", 0.8)]
+    assert claim("run/test_results.csv", data)[1].role is Role.context
+    assert claim("data/settings.csv", "name,value\na,1\n") is None
+
+
+def test_rows_of_training_and_validation_are_told_apart():
+    data = (
+        "epoch,phase,loss,acc,val_best\n1,train,0.5,,\n1,val,0.6,0.1,0.6\n"
+        "2,Train,0.4,,\n2,other,0.7,0.2,\n"
+    )
+    name, _ = claim("run/log.csv", data)
+    assert points(read(name, data)) == {
+        "train/loss": [(1, 0.5), (2, 0.4)],
+        "val/loss": [(1, 0.6)],
+        "val/acc": [(1, 0.1)],
+        "val_best": [(1, 0.6)],
+        "loss": [(2, 0.7)],
+        "acc": [(2, 0.2)],
+    }
+    assert claim("run/log.csv", "epoch,loss,phase\n")[0] == name
+    assert claim("run/log.csv", "epoch,loss,mode\n1,0.5,max\n")[0] == name
+
+
+def test_csv_that_nemo_moved_is_continued_by_the_one_above():
+    data = "epoch,step,loss\n0,1,0.5\n"
+    beside = ["nemo_log_globalrank-0_localrank-0.txt"]
+    name, moved = claim("run/run_0/metrics.csv", data, beside=beside)
+    assert (name, moved.levels_up, moved.series) == ("lightning", 1, "lightning")
+    kept = claim("run/metrics.csv", data, beside=beside)[1]
+    assert (kept.levels_up, kept.series) == (0, "lightning")
+    other = claim("run/run_0/metrics.csv", data)[1]
+    assert (other.levels_up, other.series) == (0, "")

@@ -305,3 +305,30 @@ def test_long_names_are_metrics_like_others():
     assert points(read("json_lines", json.dumps({"step": 1, name: 2}) + "\n")) == {
         clean(name): [(1, 2)]
     }
+
+
+def test_lines_that_name_their_metric_are_one_curve_a_name():
+    data = (
+        '{"step": 1, "name": "loss", "value": 0.5}\n'
+        '{"step": 1, "tag": "acc", "value": "0.1", "wall": 3}\n'
+        '{"step": 2, "key": "loss", "value": 0.4, "seed": 7}\n'
+    )
+    assert claim("run/metrics.jsonl", data)[0] == "json_lines"
+    assert points(read("json_lines", data)) == {
+        "loss": [(1, 0.5), (2, 0.4)],
+        "acc": [(1, 0.1)],
+    }
+
+
+def test_lines_of_training_and_validation_are_told_apart():
+    data = (
+        '{"mode": "train", "iter": 50, "loss": 0.5}\n'
+        '{"mode": "val", "iter": 50, "loss": 0.6, "val_map": 0.1}\n'
+        '{"mode": "max", "iter": 60, "loss": 0.7}\n'
+    )
+    assert points(read("json_lines", data)) == {
+        "train/loss": [(50, 0.5)],
+        "val/loss": [(50, 0.6)],
+        "val_map": [(50, 0.1)],
+        "loss": [(60, 0.7)],
+    }

@@ -1,0 +1,64 @@
+"""Words by which a row says which metric, or which part of the data, it is about."""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+_NAMES = ("metric", "metric_name", "name", "key", "tag", "variable", "scalar")
+_VALUES = ("value", "metric_value", "scalar_value", "val")
+_SPLITS = ("phase", "split", "mode", "stage", "subset", "data_split", "dataset_split")
+_PARTS = frozenset(
+    "train training val valid validation eval evaluation test testing dev".split()
+)
+_FIRST_WORD = re.compile(r"[^a-z]")
+
+
+def _normal(name: str) -> str:
+    return name.strip().lower().replace(" ", "_").replace("-", "_")
+
+
+def _index(names: Sequence[str], wanted: Sequence[str]) -> int | None:
+    normal = [_normal(name) for name in names]
+    return next((normal.index(name) for name in wanted if name in normal), None)
+
+
+@lru_cache(maxsize=256)
+def named_column(names: tuple[str, ...]) -> tuple[int, int] | None:
+    """Return the indexes of the column of names and of that of values, or None."""
+    of_name, of_value = _index(names, _NAMES), _index(names, _VALUES)
+    return None if of_name is None or of_value is None else (of_name, of_value)
+
+
+@lru_cache(maxsize=256)
+def split_column(names: tuple[str, ...]) -> int | None:
+    """Return the index of the column that says which part of the data, or None."""
+    return _index(names, _SPLITS)
+
+
+def split_in(entry: Mapping[str, object]) -> str:
+    """Return the part of the data that a JSON object is about, or nothing."""
+    for key in _SPLITS:
+        value = entry.get(key)
+        if isinstance(value, str) and _normal(value) in _PARTS:
+            return value
+    return ""
+
+
+def named_in(entry: Mapping[str, object]) -> tuple[str, object] | None:
+    """Return the name and value that a JSON object is about, or None."""
+    value = entry.get("value")
+    if value is None:
+        return None
+    for key in _NAMES:
+        name = entry.get(key)
+        if isinstance(name, str) and name:
+            return name, value
+    return None
+
+
+def labelled(split: str, name: str) -> str:
+    """Return *name* under its *split*, where that is one and *name* says none."""
+    part = _normal(split)
+    if part not in _PARTS or _FIRST_WORD.split(_normal(name))[0] in _PARTS:
+        return name
+    return f"{part}/{name}"
