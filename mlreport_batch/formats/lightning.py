@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from mlreport_batch.formats import BulkLayout, Candidate, Item, Match, Memory, Role
 from mlreport_batch.formats._columns import build_header, bulk_layout
-from mlreport_batch.formats._moved import is_moved
+from mlreport_batch.formats._moved import is_moved, is_nemo
 from mlreport_batch.formats._rows import read_rows
 from mlreport_batch.formats._text import filled, head_lines
 from mlreport_batch.tail import Chunk
@@ -36,7 +36,7 @@ class LightningCsv:
         return Match(
             Role.metrics,
             levels_up=int(is_moved(candidate)),
-            series="lightning",
+            series="lightning" if is_nemo(candidate) else "",
             note="Lightning CSV logger",
         )
 
