@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
-import msgspec
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -20,6 +19,7 @@ from mlreport_batch import bulk as bulk_module
 from mlreport_batch import work
 from mlreport_batch.bulk import Bulk, is_worth
 from mlreport_batch.cli import main
+from mlreport_batch.database import decode
 from mlreport_batch.discover import RunDir, group_runs, walk
 from mlreport_batch.formats import Item, Memory
 from mlreport_batch.formats.lightning import LightningCsv
@@ -381,8 +381,7 @@ def test_a_tick_commits_the_same_state_both_ways(
         with closing(sqlite3.connect(tmp_path / name / "state.db")) as database:
             seen.append(database.execute("SELECT path, seen FROM marks").fetchall())
     decoded = [
-        {path: msgspec.msgpack.decode(data, type=RunState) for path, data in rows}
-        for rows in seen
+        {path: decode(data, RunState, path) for path, data in rows} for rows in seen
     ]
     assert len(decoded[0]) == 30
     for path, state in decoded[0].items():
