@@ -332,3 +332,69 @@ def test_lines_of_training_and_validation_are_told_apart():
         "val_map": [(50, 0.1)],
         "loss": [(60, 0.7)],
     }
+
+
+ROWS = [{"epoch": 1, "loss": 0.5, "val": {"acc": 0.1}}, {"epoch": 2, "loss": 0.4}]
+
+
+@pytest.mark.parametrize(
+    ("name", "document"),
+    [
+        ("history.json", ROWS),
+        ("train_log.json", ROWS),
+        ("results.json", ROWS),
+        ("results.json", {"config": {"lr": 1}, "history": ROWS, "classes": []}),
+        (
+            "history.json",
+            {"epoch": [1, 2], "loss": [0.5, 0.4], "val/acc": [0.1], "x": [[1], [2]]},
+        ),
+    ],
+)
+def test_rows_and_lists_in_one_document_keep_their_steps(name: str, document: object):
+    for text in (json.dumps(document), json.dumps(document, indent=4)):
+        found, match = claim(f"run/{name}", text)
+        assert (found, match.role) == ("json", Role.metrics)
+        seen = points(read("json", text))
+        assert seen["loss"] == [(1, 0.5), (2, 0.4)]
+        assert seen.keys() == {"loss", "val/acc"}
+
+
+def test_a_history_without_steps_counts_its_rows():
+    """As skorch writes it, with the batches of each epoch first."""
+    row = {"batches": [{"train_loss": 0.5}] * 900, "train_loss": 0.5, "best": True}
+    text = json.dumps([row, row])
+    assert len(text) > 8192
+    assert claim("run/history.json", text)[0] == "json"
+    assert points(read("json", text)) == {"train_loss": [(0, 0.5), (1, 0.5)]}
+
+
+def test_lists_of_rows_below_a_name_go_by_that_name():
+    text = json.dumps({"train": ROWS, "test": [{"step": 5, "acc": 1}], "n": [{"a": 1}]})
+    assert points(read("json", text)) == {
+        "train/loss": [(1, 0.5), (2, 0.4)],
+        "train/val/acc": [(1, 0.1)],
+        "test/acc": [(5, 1)],
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "document"),
+    [
+        ("data/results.json", [{"image_id": 1, "category_id": 3, "score": 0.5}]),
+        ("data/results.json", [{"question": "x", "accuracy": 1.0}]),
+        ("data/annotations.json", [{"id": 1, "bbox": [1, 2]}]),
+        ("data/history.json", [{"user": "a", "text": "hello", "id": 1}]),
+        ("data/stats.json", {"mean": [0.5, 0.4], "std": [0.2, 0.2]}),
+        ("data/log.json", [1, 2]),
+        ("data/log.json", [{"epoch": 1}]),
+        ("data/log.json", []),
+    ],
+)
+def test_a_list_of_samples_is_no_log(path: str, document: object):
+    assert claim(path, json.dumps(document)) is None
+
+
+def test_lists_in_a_log_by_its_name_are_histories():
+    text = json.dumps({"train_loss": [0.5, 0.4], "epochs": [3, 4]}, indent=1)
+    assert claim("run/training_log.json", text)[0] == "json"
+    assert points(read("json", text)) == {"train_loss": [(3, 0.5), (4, 0.4)]}

@@ -49,7 +49,13 @@ def load_mapping(chunk: Chunk, problems: list[Problem]) -> Mapping[str, Any]:
     Raises:
         NotYetError: It is empty or ends too early.
     """
-    value = load(chunk, problems)
+    return mapping_of(load(chunk, problems), chunk, problems)
+
+
+def mapping_of(
+    value: object, chunk: Chunk, problems: list[Problem]
+) -> Mapping[str, Any]:
+    """Return *value* if it is a mapping; else an empty one, and say so."""
     if isinstance(value, dict):
         return value
     if value is not None and not problems:

@@ -1,6 +1,7 @@
 """Read JSON lines into points, whatever framework wrote them."""
 
 import json
+import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -18,11 +19,12 @@ from mlreport_batch.formats._json import (
 from mlreport_batch.formats._labels import labelled, named_in, split_in
 from mlreport_batch.formats._numbers import value_of
 from mlreport_batch.formats._text import lines_of
-from mlreport_batch.formats.bookkeeping import is_bookkeeping, step_rank
+from mlreport_batch.formats.bookkeeping import has_sure_step, is_bookkeeping, step_rank
 from mlreport_batch.redact import shown
 from mlreport_batch.tail import Chunk
 from mlreport_batch.text import clean
 
+NUMBER_KEY = re.compile(r'"([^"\\]{1,80})":\s*(?:-?\d|NaN|-?Infinity)')
 _NO_METRICS = frozenset(["percentage", "total_steps"])  # LLaMA-Factory: a plan
 
 
@@ -104,6 +106,27 @@ def object_in(line: str) -> dict[str, Any] | None:
         return _object(line)
     except BadJsonError:
         return None
+
+
+def numbers_in(line: str) -> list[str] | None:
+    """Return the names of the numbers in an object; None if it is none.
+
+    A data set has a few numbers among its texts and gives an empty list.
+    """
+    if line.count("{") + line.count("[") > DEPTH_MAX:
+        return None
+    try:
+        entry = decode(line)
+    except json.JSONDecodeError as error:
+        # Ray repeats its config in each row, so a row can be longer than the head.
+        is_cut = error.pos >= len(line) - 1 or error.msg.startswith("Unterminated")
+        return NUMBER_KEY.findall(line) if is_cut and len(line) > 4000 else None  # noqa: PLR2004
+    if not isinstance(entry, dict):
+        return None
+    found = list(leaves(entry))
+    names = [key for key, item in found if value_of(item) is not None]
+    has_step = has_sure_step(names)
+    return names if has_step or 2 * len(names) >= len(found) else []
 
 
 def _object(line: str) -> dict[str, Any] | None:

@@ -1,16 +1,24 @@
 """Any other JSON document with results in it, such as ``metrics.json``."""
 
+import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import Candidate, Item, Match, Memory, Point, Result, Role
-from mlreport_batch.formats._documents import load_mapping, stem_of
+from mlreport_batch.formats._documents import load, mapping_of, stem_of
 from mlreport_batch.formats._json import leaves
+from mlreport_batch.formats._lines import NUMBER_KEY, numbers_in, read_json_lines
 from mlreport_batch.formats._numbers import value_of
-from mlreport_batch.formats.bookkeeping import is_bookkeeping
+from mlreport_batch.formats.bookkeeping import (
+    has_sure_step,
+    is_bookkeeping,
+    is_log_name,
+    sounds_like_metrics,
+    step_rank,
+)
 from mlreport_batch.redact import shown
 from mlreport_batch.tail import Chunk
 
@@ -19,50 +27,132 @@ _LOG_SUFFIXES = (".csv", ".tsv", ".jsonl", ".log", ".yaml", ".yml")
 _SETTINGS = frozenset(["config", "configs", "args", "params", "hparams", "versions"])
 _SPLIT = re.compile(r"[^a-z]+")
 _HISTORY = re.compile(rb'\{\s*"[^"]*"\s*:\s*(?:\{\s*"[^"]*"\s*:\s*)?\[\s*[-\dNI]')
+_LIST_KEY = re.compile(r'"([^"\\]{1,80})"\s*:\s*\[')
+_RECORDS = re.compile(r"\[\s*(?=\{)")
+_TOLD_BY_NAME = frozenset(["history", "log_history", "log", "logs", "epochs"])
 
 
 @dataclass(frozen=True, slots=True)
 class JsonDocument:
-    """Numbers are results; lists of numbers (``evals_result``) are histories."""
+    """Numbers are results; lists of numbers or of rows are histories."""
 
     name: ClassVar[str] = "json"
     whole_file: ClassVar[bool] = True
 
     def matches(self, candidate: Candidate) -> Match | None:
-        """Claim a JSON object whose file is named after results."""
+        """Claim a JSON object whose file is named after results, or a list of rows."""
         stem, suffix = stem_of(candidate.name)
-        words = [word for word in _SPLIT.split(stem) if word]
-        if suffix != ".json" or not any(map(_NAMES.fullmatch, words)):
+        if suffix != ".json":
             return None
+        words = [word for word in _SPLIT.split(stem) if word]
+        is_named = any(map(_NAMES.fullmatch, words))
         head = candidate.head.removeprefix(b"\xef\xbb\xbf").lstrip()
+        text = head.decode("utf-8", "replace")
+        if head.startswith(b"["):
+            is_log = _is_rows(text, is_log_name(stem) and not _names_results(words))
+            return Match(Role.metrics, note="JSON rows") if is_log else None
         if not head.startswith(b"{"):
             return None
-        if _HISTORY.match(head):
+        if _HISTORY.match(head) and (is_named or _is_log(stem, text)):
             return Match(Role.metrics, note="JSON histories")
+        if not is_named:
+            return None
         is_alone = stem in ("metrics", "results") and not any(
             name.lower().endswith(_LOG_SUFFIXES) for name in candidate.siblings
         )
         return Match(Role.metrics if is_alone else Role.context, note="JSON results")
 
     def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG002
-        """Yield results, and points of what is a list of numbers."""
+        """Yield results, and points of what is a list of numbers or of rows."""
         problems: list[Problem] = []
-        document = load_mapping(chunk, problems)
-        yield from problems
-        yield from _items(document)
+        document = load(chunk, problems)
+        if isinstance(document, list):
+            yield from _rows(document, chunk.path)
+        else:
+            document = mapping_of(document, chunk, problems)
+            yield from problems
+            yield from _items(document, chunk.path)
 
 
-def _items(document: Mapping[str, Any]) -> Iterator[Item]:
+def _names_results(words: Iterable[str]) -> bool:
+    """Return whether a list in the file may as well be one result a sample."""
+    return any(re.fullmatch(r"results?|scores?|evals?|summary", word) for word in words)
+
+
+def _is_log(stem: str, text: str) -> bool:
+    return is_log_name(stem) and sounds_like_metrics(_LIST_KEY.findall(text))
+
+
+def _is_rows(text: str, may_lack_steps: bool) -> bool:
+    """Return whether *text* begins a list of objects such as a log's rows."""
+    opened = _RECORDS.match(text)
+    if opened is None:
+        return False
+    try:
+        first, _ = json.JSONDecoder().raw_decode(text, opened.end())
+        names = numbers_in(json.dumps(first)) or []
+    except (ValueError, RecursionError):
+        names = NUMBER_KEY.findall(text)
+    if all(map(is_bookkeeping, names)):
+        return False
+    return has_sure_step(names) or (may_lack_steps and sounds_like_metrics(names))
+
+
+def _rows(rows: Sequence[object], path: str, prefix: str = "") -> Iterator[Item]:
+    """Yield the points of a list of objects, which are rows as JSON lines are."""
+    data = "".join(f"{json.dumps(row)}\n" for row in rows).encode()
+    chunk = Chunk(path, b"", data, 0, 1)
+    for item in read_json_lines(chunk, {}, is_labelled=True):
+        if prefix and isinstance(item, Point):
+            yield Point(f"{prefix}/{item.metric}", item.step, item.value)
+        elif isinstance(item, Point):
+            yield item
+
+
+def _items(document: Mapping[str, Any], path: str) -> Iterator[Item]:
     told = {key: item for key, item in document.items() if key not in _SETTINGS}
-    for key, item in leaves(told):
+    found = dict(leaves(told))
+    steps = _step_lists(found)
+    for key, item in found.items():
         if is_bookkeeping(key):
             continue
         if isinstance(item, list):
-            values = [value_of(entry) for entry in item]
-            # A list with anything else in it (boxes, names) is no history.
-            if values and all(value is not None for value in values):
-                for step, value in enumerate(values):
-                    if value is not None:
-                        yield Point(shown(key), float(step), value)
+            yield from _listed(key, item, steps.get(key.rpartition("/")[0], ()), path)
         elif (number := value_of(item)) is not None:
             yield Result(shown(key), number)
+
+
+def _listed(
+    key: str, item: list[object], steps: Sequence[float], path: str
+) -> Iterator[Item]:
+    """Yield the points of a list of rows, or of a list of numbers at *steps*."""
+    if item and isinstance(item[0], dict):
+        if _has_steps(item[0]):
+            is_plain = key.rpartition("/")[2] in _TOLD_BY_NAME
+            yield from _rows(item, path, "" if is_plain else shown(key))
+        return
+    values = [value for value in map(value_of, item) if value is not None]
+    # A list with anything else in it (boxes, names) is no history.
+    if len(values) == len(item):
+        counted = steps if len(steps) == len(values) else range(len(values))
+        for step, value in zip(counted, values, strict=True):
+            yield Point(shown(key), float(step), value)
+
+
+def _has_steps(row: Mapping[str, object]) -> bool:
+    return has_sure_step(key for key in row if value_of(row[key]) is not None)
+
+
+def _step_lists(found: Mapping[str, object]) -> dict[str, list[float]]:
+    """Return, for each mapping's name, the list in it that best counts steps."""
+    best: dict[str, tuple[int, list[float]]] = {}
+    for key, item in found.items():
+        above, _, name = key.rpartition("/")
+        rank = step_rank(name)
+        if rank is None or not isinstance(item, list):
+            continue
+        values = [value for value in map(value_of, item) if value is not None]
+        is_whole = len(values) == len(item) and all(v - v == 0 for v in values)
+        if is_whole and (above not in best or rank < best[above][0]):
+            best[above] = rank, values
+    return {above: values for above, (_, values) in best.items()}

@@ -1,16 +1,12 @@
 """JSON lines: one object a line, whatever the file is called."""
 
-import json
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
 from mlreport_batch.formats import Candidate, Item, Match, Memory, Role
 from mlreport_batch.formats._documents import stem_of
-from mlreport_batch.formats._json import DEPTH_MAX, decode, leaves
-from mlreport_batch.formats._lines import read_json_lines
-from mlreport_batch.formats._numbers import value_of
+from mlreport_batch.formats._lines import numbers_in, read_json_lines
 from mlreport_batch.formats._text import filled, head_lines
 from mlreport_batch.formats.bookkeeping import (
     has_sure_step,
@@ -21,7 +17,6 @@ from mlreport_batch.formats.bookkeeping import (
 from mlreport_batch.tail import Chunk
 
 _SUFFIXES = (".jsonl", ".ndjson", ".jsonlines", ".json", ".log", ".txt")
-_NUMBER_KEY = re.compile(r'"([^"\\]{1,80})":\s*(?:-?\d|NaN|-?Infinity)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +33,7 @@ class JsonLines:
         if suffix not in _SUFFIXES or not head.startswith(b"{"):
             return None
         lines = list(filled(head_lines(candidate.head, candidate.size)))
-        if not lines or (names := _numbers_in(lines[0])) is None:
+        if not lines or (names := numbers_in(lines[0])) is None:
             return None
         if suffix == ".json" and not _goes_on(lines, names):
             return None
@@ -52,27 +47,6 @@ class JsonLines:
     def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
         """Yield the points of each row."""
         return read_json_lines(chunk, memory, is_labelled=True)
-
-
-def _numbers_in(line: str) -> list[str] | None:
-    """Return the names of the numbers in an object; None if it is none.
-
-    A data set has a few numbers among its texts and gives an empty list.
-    """
-    if line.count("{") + line.count("[") > DEPTH_MAX:
-        return None
-    try:
-        entry = decode(line)
-    except json.JSONDecodeError as error:
-        # Ray repeats its config in each row, so a row can be longer than the head.
-        is_cut = error.pos >= len(line) - 1 or error.msg.startswith("Unterminated")
-        return _NUMBER_KEY.findall(line) if is_cut and len(line) > 4000 else None  # noqa: PLR2004
-    if not isinstance(entry, dict):
-        return None
-    found = list(leaves(entry))
-    names = [key for key, item in found if value_of(item) is not None]
-    has_step = has_sure_step(names)
-    return names if has_step or 2 * len(names) >= len(found) else []
 
 
 def _goes_on(lines: list[str], names: list[str]) -> bool:
