@@ -213,6 +213,17 @@ def test_folders_that_a_writer_makes_belong_to_the_run_above(
     assert (match.levels_up, match.prefix, match.fallback) == (levels_up, prefix, True)
 
 
+@pytest.mark.parametrize("part", ["train", "validation"])
+def test_what_allennlp_lets_tensorboardx_write_belongs_to_its_run(part: str):
+    name = "events.out.tfevents.1795698322.node7.example.org"
+    [(_, other), (_, match)] = [
+        claim(f"run/{folder}/{part}/{name}", VERSION) for folder in ("logs", "log")
+    ]
+    assert (other.levels_up, match.levels_up) == (0, 2)
+    assert (match.prefix, match.series) == ("", f"tensorboard {part}")
+    assert claim(f"run/log/{part}/{NAME}", VERSION)[1].levels_up == 0
+
+
 def test_files_that_nemo_moved_belong_to_the_run_above():
     beside = ["cmd-args.log", "hparams.yaml"]
     assert claim(f"exp/run_0/{NAME}", VERSION, beside=beside)[1].levels_up == 1
