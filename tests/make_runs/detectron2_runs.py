@@ -1,7 +1,7 @@
 """Real detectron2 trainings: ``metrics.json`` as JSON lines, resumed once.
 
-Needs: Python 3.8, detectron2 0.6 (its sources suffice: the compiled ``detectron2._C`` is
-replaced by a dummy), torch==1.12.1, torchvision==0.13.1, fvcore, tensorboard.
+Needs: Python 3.8, the sources of detectron2 0.6 (here of the sdist pb1-detectron2 0.6, a
+copy by others; the compiled ``detectron2._C`` is replaced by a dummy), torch==1.12.1, torchvision==0.13.1, fvcore, tensorboard.
 Run: ``python tests/make_runs/detectron2_runs.py``; 30 s. What is driven: ``default_setup``
 and ``DefaultTrainer`` with its own hooks and writers, each start in a process of its own;
 the model, the data loader and the evaluator are small ones of this script. Truth: what is
