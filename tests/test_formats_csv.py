@@ -355,3 +355,50 @@ def test_csv_that_nemo_moved_is_continued_by_the_one_above():
     assert (kept.levels_up, kept.series) == (0, "lightning")
     other = claim("run/run_0/metrics.csv", data)[1]
     assert (other.levels_up, other.series) == (0, "")
+
+
+def test_comments_may_stand_above_the_header():
+    data = "# run of 2024-05-01\n#\n# lr=0.1 seed=3\nepoch\tloss\n1\t0.5\n# end\n"
+    assert claim("run/log.tsv", data)[0] == "csv"
+    items = read("csv", data)
+    assert points(items) == {"loss": [(1, 0.5)]}
+    assert not problems(items)
+
+
+def test_a_decimal_comma_is_read_where_no_comma_separates():
+    data = "epoch;lr;loss\n1;1e-3;0,5\n2;1,5E-4;-,25\n3;;nan\n"
+    assert claim("run/log.csv", data)[0] == "csv"
+    items = read("csv", data)
+    assert points(items)["loss"][:2] == [(1, 0.5), (2, -0.25)]
+    assert points(items)["lr"] == [(1, 0.001), (2, 0.00015)]
+    assert not problems(items)
+    assert problems(read("csv", 'epoch,loss\n1,0.5\n2,"0,5"\n'))
+
+
+def test_a_step_of_so_many_is_a_step():
+    items = read("csv", "epoch,loss\n1/3,0.5\n2 / 3,0.4\n3/3,0.3\n")
+    assert points(items) == {"loss": [(1, 0.5), (2, 0.4), (3, 0.3)]}
+
+
+def test_a_table_with_a_row_for_each_sample_is_no_log():
+    assert claim("run/test_results.csv", "id,score\n1,0.5\n") is None
+    assert claim("run/results.csv", "image_id,score\n1,0.5\n") is None
+    assert claim("run/results.csv", "trial_id,val_loss\n1,0.5\n")[0] == "csv"
+
+
+def test_trials_of_optuna_are_stepped_by_their_number():
+    times = "2026-11-26 13:02:59.577581,2026-11-26 13:02:59.699790,0 days 00:00:00.12"
+    data = (
+        ",number,value,datetime_start,datetime_complete,duration,params_opt,params_x,"
+        f"user_attrs_acc,state\n0,0,0.25,{times},b,0.5,0.9,COMPLETE\n"
+        f"1,1,,{times},a,0.1,,FAIL\n2,2,0.01,{times},b,-0.1,0.8,COMPLETE\n"
+    )
+    name, _ = claim("study/trials.csv", data)
+    assert points(read(name, data)) == {
+        "value": [(0, 0.25), (2, 0.01)],
+        "user_attrs_acc": [(0, 0.9), (2, 0.8)],
+    }
+    many = (
+        "number,values_0,values_1,datetime_start,params_x,state\n0,1,2,x,3,COMPLETE\n"
+    )
+    assert points(read(name, many)) == {"values_0": [(0, 1)], "values_1": [(0, 2)]}

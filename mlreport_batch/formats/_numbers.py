@@ -1,11 +1,13 @@
 """Numbers as logs write them, more strictly than Python reads them."""
 
 import math
+import re
 
 BLANK = frozenset([
     "", "NA", "N/A", "n/a", "na", "<NA>", "None", "none", "null", "NULL", "-", "?",
 ])  # fmt: skip
 _DIGITS_MAX = 60
+_COMMA = re.compile(r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?")
 
 
 def to_number(text: str) -> float | None:
@@ -20,6 +22,16 @@ def to_number(text: str) -> float | None:
         return float(text)
     except ValueError:
         return None
+
+
+def cell_number(text: str, separator: str) -> float | None:
+    """Return the number in a cell, or None.
+
+    Where ``;`` separates the cells, the comma of other languages is a decimal point.
+    """
+    if separator == ";" and _COMMA.fullmatch(text):
+        text = text.replace(",", ".")
+    return to_number(text)
 
 
 def value_of(value: object) -> float | None:

@@ -1,6 +1,7 @@
 """Read rows of separated values into points, whatever framework wrote them."""
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -13,7 +14,7 @@ from mlreport_batch.formats._columns import (
     build_header,
     split_cells,
 )
-from mlreport_batch.formats._numbers import BLANK, to_number
+from mlreport_batch.formats._numbers import BLANK, cell_number, to_number
 from mlreport_batch.formats._text import first_text, lines_of
 from mlreport_batch.redact import shown
 from mlreport_batch.tail import Chunk
@@ -21,6 +22,7 @@ from mlreport_batch.text import shorten
 
 _NAN: Final = math.nan
 _QUOTED_MAX = 4096
+_OF_MANY = re.compile(r"(?<=\d)\s?/\s?\d+\Z")  # `3/100` is the third
 
 Repair = Callable[[Header, list[str]], list[str] | None]
 """Brings a row of the wrong length into the header's, or returns None."""
@@ -184,7 +186,7 @@ class _Rows:
         values = []
         for at, name in self.used:
             cell = cells[at]
-            value = to_number(cell)
+            value = cell_number(cell, layout.separator)
             metric = self.rename(header, cells, name) if self.rename else name
             if not metric:
                 continue
@@ -226,7 +228,7 @@ class _Rows:
         return cells
 
     def _step_of(self, cells: list[str], at: int | None) -> float:
-        step = None if at is None else to_number(cells[at])
+        step = None if at is None else to_number(_OF_MANY.sub("", cells[at]))
         if step is not None and math.isfinite(step):
             self.step = step
             return step
@@ -237,7 +239,8 @@ class _Rows:
         """Settle which of the undecided columns hold text, and so no metric."""
         decided = {at for at in self.open if cells[at] not in BLANK}
         self.open -= decided
-        texts = {at for at in decided if to_number(cells[at]) is None}
+        mark = self.mark or ""
+        texts = {at for at in decided if cell_number(cells[at], mark) is None}
         if texts and self.header is not None:
             self._take(self.header, self.open, self.text | texts)
 

@@ -12,7 +12,7 @@ from mlreport_batch.formats._columns import (
     split_cells,
 )
 from mlreport_batch.formats._documents import stem_of
-from mlreport_batch.formats._numbers import BLANK, to_number
+from mlreport_batch.formats._numbers import BLANK, cell_number
 from mlreport_batch.formats._rows import read_rows
 from mlreport_batch.formats._text import filled, head_lines
 from mlreport_batch.formats.bookkeeping import (
@@ -38,12 +38,9 @@ class CsvLog:
         stem, suffix = stem_of(candidate.name)
         if suffix not in _SUFFIXES:
             return None
-        lines = [
-            line.lstrip("# ") if number == 0 else line
-            for number, line in enumerate(
-                filled(head_lines(candidate.head, candidate.size))
-            )
-        ]
+        lines = list(filled(head_lines(candidate.head, candidate.size)))
+        while lines and lines[0].startswith("#") and _header(lines[0]) is None:
+            del lines[0]
         header = _header(lines[0]) if lines else None
         if header is None or not header.layout.metrics:
             return None
@@ -52,7 +49,7 @@ class CsvLog:
         names = header.names
         if has_sure_step(names):
             return Match(Role.metrics, note="CSV with a step column")
-        if sounds_like_metrics(names) or is_log_name(stem):
+        if sounds_like_metrics(names) or (is_log_name(stem) and not _is_sample(names)):
             return Match(Role.metrics, note="CSV with metrics")
         return None
 
@@ -75,6 +72,13 @@ def _header(line: str) -> Header | None:
     return Header(line, found.names, found.layout)
 
 
+def _is_sample(names: tuple[str, ...]) -> bool:
+    """Return whether each row is about one sample: ``id,score`` of a submission."""
+    first = names[0].lower()
+    is_run = first.startswith(("trial", "run", "exp"))
+    return first == "id" or (first.endswith(("_id", " id")) and not is_run)
+
+
 def _has_number(header: Header, rows: list[str]) -> bool:
     """Return whether one of the first rows has a number where a metric may stand."""
     layout = header.layout
@@ -83,6 +87,6 @@ def _has_number(header: Header, rows: list[str]) -> bool:
         if len(cells) != layout.width or tuple(cells) == header.names:
             continue
         filled_in = [cells[at] for at, _ in layout.metrics if cells[at] not in BLANK]
-        if any(to_number(cell) is not None for cell in filled_in):
+        if any(cell_number(cell, layout.separator) is not None for cell in filled_in):
             return True
     return False

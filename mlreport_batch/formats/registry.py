@@ -40,6 +40,7 @@ _MEMBERS = (
     ("allennlp", "AllennlpEpoch"),
     ("allennlp", "AllennlpSummary"),
     ("catboost", "CatboostTsv"),
+    ("optuna", "OptunaTrials"),
     ("labelled", "NamedRows"),
     ("labelled", "SplitRows"),
     ("timm", "TimmSummary"),
