@@ -122,6 +122,26 @@ def test_events_are_left_out_where_a_log_tells_the_same(tmp_path: Path):
         assert "tensorboard" not in {file.format for file in chosen(run.files)}
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "is_log"),
+    [
+        ("evals_result.json", '{"train": {"auc": [0.5, 0.6]}}', True),
+        ("history.json", '[{"epoch": 1, "train_auc": 0.5}]', True),
+        ("results.json", '{"thresholds": [0.5, 0.6]}', False),
+    ],
+)
+def test_output_is_left_out_where_a_document_holds_the_history(
+    name: str, text: str, *, is_log: bool, tmp_path: Path
+):
+    run = tmp_path / "root" / "run"
+    run.mkdir(parents=True)
+    (run / "out.txt").write_text("[0]\ttrain-auc:0.5\n[1]\ttrain-auc:0.6\n")
+    (run / name).write_text(text)
+    [found] = runs_below(tmp_path / "root").values()
+    read = {file.path for file in chosen(found.files)}
+    assert read == ({name} if is_log else {name, "out.txt"})
+
+
 def test_files_of_a_series_are_one_log(tmp_path: Path):
     lay(RUNS / "tb_restart" / "tree", tmp_path / "root")
     [run] = runs_below(tmp_path / "root").values()

@@ -23,6 +23,9 @@ from mlreport_batch.redact import shown
 from mlreport_batch.tail import Chunk
 
 _NAMES = re.compile(r"metrics?|results?|evals?|evaluations?|scores?|summary|history")
+_HISTORIES = re.compile(r"history|hist|evals|curves?|log|logs")
+# A list in a file of such a name may as well be one result a sample.
+_SINGLE = re.compile(r"results?|scores?|evals?|summary")
 _LOG_SUFFIXES = (".csv", ".tsv", ".jsonl", ".log", ".yaml", ".yml")
 _SETTINGS = frozenset(["config", "configs", "args", "params", "hparams", "versions"])
 _SPLIT = re.compile(r"[^a-z]+")
@@ -33,6 +36,38 @@ _TOLD_BY_NAME = frozenset(["history", "log_history", "log", "logs", "epochs"])
 
 
 @dataclass(frozen=True, slots=True)
+class JsonHistory:
+    """Lists of numbers (``evals_result``) or of rows: a log in one document.
+
+    It has a name of its own, as it counts as a log where others are looked for:
+    lists among results may be about classes or thresholds.
+    """
+
+    name: ClassVar[str] = "json_history"
+    whole_file: ClassVar[bool] = True
+
+    def matches(self, candidate: Candidate) -> Match | None:
+        """Claim what begins with such a list and is named after a log or results."""
+        stem, suffix = stem_of(candidate.name)
+        if suffix != ".json":
+            return None
+        head = candidate.head.removeprefix(b"\xef\xbb\xbf").lstrip()
+        text = head.decode("utf-8", "replace")
+        if head.startswith(b"["):
+            is_log = _is_rows(text, is_log_name(stem) and not _is_named(stem, _SINGLE))
+            return Match(Role.metrics, note="JSON rows") if is_log else None
+        if not _HISTORY.match(head):
+            return None
+        if not _is_named(stem, _HISTORIES) and not _is_log(stem, text):
+            return None
+        return Match(Role.metrics, note="JSON histories")
+
+    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
+        """Yield points, and results of what is no list."""
+        return JsonDocument().parse(chunk, memory)
+
+
+@dataclass(frozen=True, slots=True)
 class JsonDocument:
     """Numbers are results; lists of numbers or of rows are histories."""
 
@@ -40,23 +75,15 @@ class JsonDocument:
     whole_file: ClassVar[bool] = True
 
     def matches(self, candidate: Candidate) -> Match | None:
-        """Claim a JSON object whose file is named after results, or a list of rows."""
+        """Claim a JSON object whose file is named after results."""
         stem, suffix = stem_of(candidate.name)
-        if suffix != ".json":
-            return None
-        words = [word for word in _SPLIT.split(stem) if word]
-        is_named = any(map(_NAMES.fullmatch, words))
         head = candidate.head.removeprefix(b"\xef\xbb\xbf").lstrip()
-        text = head.decode("utf-8", "replace")
-        if head.startswith(b"["):
-            is_log = _is_rows(text, is_log_name(stem) and not _names_results(words))
-            return Match(Role.metrics, note="JSON rows") if is_log else None
-        if not head.startswith(b"{"):
+        if suffix != ".json" or not head.startswith(b"{"):
             return None
-        if _HISTORY.match(head) and (is_named or _is_log(stem, text)):
+        if not _is_named(stem, _NAMES):
+            return None
+        if _HISTORY.match(head):
             return Match(Role.metrics, note="JSON histories")
-        if not is_named:
-            return None
         is_alone = stem in ("metrics", "results") and not any(
             name.lower().endswith(_LOG_SUFFIXES) for name in candidate.siblings
         )
@@ -74,12 +101,13 @@ class JsonDocument:
             yield from _items(document, chunk.path)
 
 
-def _names_results(words: Iterable[str]) -> bool:
-    """Return whether a list in the file may as well be one result a sample."""
-    return any(re.fullmatch(r"results?|scores?|evals?|summary", word) for word in words)
+def _is_named(stem: str, words: re.Pattern[str]) -> bool:
+    return any(words.fullmatch(word) for word in _SPLIT.split(stem) if word)
 
 
 def _is_log(stem: str, text: str) -> bool:
+    if _is_named(stem, _SINGLE):
+        return False
     return is_log_name(stem) and sounds_like_metrics(_LIST_KEY.findall(text))
 
 

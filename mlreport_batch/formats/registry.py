@@ -50,6 +50,7 @@ _MEMBERS = (
     ("hparams", "HparamsFile"),
     ("json_lines", "JsonLines"),
     ("csv_log", "CsvLog"),
+    ("json_document", "JsonHistory"),
     ("json_document", "JsonDocument"),
     ("text_logs", "PrintedMetrics"),
     ("text_logs", "JsonInText"),
