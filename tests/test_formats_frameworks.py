@@ -270,11 +270,28 @@ def test_files_of_wandb_belong_to_the_folder_above():
         assert found.startswith("wandb_")
         assert match.levels_up == 1
         assert claim(f"other/{name}", "[]") is None or name == "config.yaml"
+        old = claim(f"wandb/dryrun-20180130_144602-my-id.1/{name}", data)
+        assert (old[0], old[1].levels_up) == (found, 0)
     text = '{"_step": 5, "loss": 0.5, "top": "Infinity", "_wandb": {"runtime": 1}}'
     assert read("wandb_summary", text) == [Point("loss", 5, 0.5)]
     assert read(
         "wandb_metadata", '{"os": "Linux", "args": ["--lr", "1"]}', "/m.json"
     ) == [Text("environment", 'os: Linux\nargs: ["--lr", "1"]')]
+
+
+def test_metadata_of_old_wandb_says_what_a_run_was_for_and_how_it_ended():
+    told = read(
+        "wandb_metadata", '{"name": "a", "notes": "", "exitcode": 1}', "/m.json"
+    )
+    assert told[:2] == [
+        Intent(purpose="a"), Outcome("failed", "W&B noted exit code 1")
+    ]  # fmt: skip
+
+
+def test_media_in_the_history_of_wandb_are_no_metrics():
+    row = '{"loss": 0.5, "v": {"t": {"_type": "table-file", "nrows": 2}}, "_step": 3}\n'
+    assert read("wandb_history", row) == [Point("loss", 3, 0.5)]
+    assert read("wandb_summary", row) == [Point("loss", 3, 0.5)]
 
 
 def test_a_run_of_sacred_says_how_it_ended():

@@ -117,12 +117,17 @@ def _is_cut_off(text: str, error: json.JSONDecodeError) -> bool:
 def leaves(
     value: Mapping[str, object], separator: str = "/"
 ) -> Iterator[tuple[str, object]]:
-    """Yield (joined name, value) of all that is no mapping in nested mappings."""
+    """Yield (joined name, value) of all that is no mapping in nested mappings.
+
+    W&B's media, mappings with a ``_type``, are passed over.
+    """
     stack = [("", iter(value.items()))]
     while stack:
         prefix, rest = stack[-1]
         for key, item in rest:
             if type(item) is dict:
+                if "_type" in item:
+                    continue
                 stack.append((f"{prefix}{key}{separator}", iter(item.items())))
                 break
             yield prefix + key, item

@@ -1,7 +1,8 @@
 """Weights & Biases' local folder: ``wandb/run-<time>-<id>/files/``.
 
 What lies there beside the log itself (`wandb_binary`): the summary, the configuration
-and, from old versions, the history as JSON lines.
+and, from versions before 0.10, the history as JSON lines. Those had no ``files/`` and
+called an offline run ``dryrun-<time>-<id>``.
 """
 
 import re
@@ -13,9 +14,11 @@ from mlreport_batch.errors import Problem
 from mlreport_batch.formats import (
     Candidate,
     Hparams,
+    Intent,
     Item,
     Match,
     Memory,
+    Outcome,
     Point,
     Role,
     Text,
@@ -26,20 +29,29 @@ from mlreport_batch.formats._lines import read_json_lines
 from mlreport_batch.formats._numbers import value_of
 from mlreport_batch.formats.bookkeeping import is_bookkeeping
 from mlreport_batch.formats.hparams import unwrapped
-from mlreport_batch.redact import shown, shown_block
+from mlreport_batch.redact import redact_text, shown, shown_block
 from mlreport_batch.tail import Chunk
+from mlreport_batch.text import clean
 
-RUN_FOLDER = re.compile(r"(?:offline-)?run-\d{8}_\d{6}-\w+")
+RUN_FOLDER = re.compile(r"(?:offline-|dry)?run-\d{8}_\d{6}-.+", re.DOTALL)
 _OWN = ("_wandb",)
 
 
-def _is_in_run(candidate: Candidate) -> bool:
-    parents = candidate.parents
-    return (
-        len(parents) > 1
-        and parents[0] == "files"
-        and bool(RUN_FOLDER.fullmatch(parents[1]))
-    )
+def _levels_up(candidate: Candidate, name: str) -> int | None:
+    """Return how far above the run's folder lies, or None if it is no such file."""
+    if candidate.name != name:
+        return None
+    at = int(candidate.parents[:1] == ("files",))
+    folder = candidate.parents[at : at + 1]
+    return at if folder and RUN_FOLDER.fullmatch(folder[0]) else None
+
+
+def purpose_of(notes: object, name: object) -> Intent | None:
+    """Return what a run says it is for: its notes, else the name it was given."""
+    said = next((t for t in (notes, name) if isinstance(t, str) and t.strip()), "")
+    if not said:
+        return None
+    return Intent(purpose=clean(redact_text(said[:20_000]), 2000))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +63,15 @@ class WandbHistory:
 
     def matches(self, candidate: Candidate) -> Match | None:
         """Claim it for the folder of the run."""
-        if candidate.name != "wandb-history.jsonl" or not _is_in_run(candidate):
+        levels_up = _levels_up(candidate, "wandb-history.jsonl")
+        if levels_up is None:
             return None
         return Match(
-            Role.metrics, levels_up=1, closed=True, twin="wandb", note="W&B history"
+            Role.metrics,
+            levels_up=levels_up,
+            closed=True,
+            twin="wandb",
+            note="W&B history",
         )
 
     def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
@@ -71,11 +88,12 @@ class WandbSummary:
 
     def matches(self, candidate: Candidate) -> Match | None:
         """Claim it for the folder of the run, after a history."""
-        if candidate.name != "wandb-summary.json" or not _is_in_run(candidate):
+        levels_up = _levels_up(candidate, "wandb-summary.json")
+        if levels_up is None:
             return None
         return Match(
             Role.metrics,
-            levels_up=1,
+            levels_up=levels_up,
             closed=True,
             twin="wandb",
             rank=1,
@@ -105,9 +123,10 @@ class WandbConfig:
 
     def matches(self, candidate: Candidate) -> Match | None:
         """Claim it for the folder of the run."""
-        if candidate.name != "config.yaml" or not _is_in_run(candidate):
+        levels_up = _levels_up(candidate, "config.yaml")
+        if levels_up is None:
             return None
-        return Match(Role.hparams, levels_up=1, closed=True, note="W&B config")
+        return Match(Role.hparams, levels_up=levels_up, closed=True, note="W&B config")
 
     def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG002
         """Yield the unwrapped values."""
@@ -120,22 +139,31 @@ class WandbConfig:
 
 @dataclass(frozen=True, slots=True)
 class WandbMetadata:
-    """``wandb-metadata.json``: program, arguments, machine and commit."""
+    """``wandb-metadata.json``: program, arguments, machine, commit; the end, once."""
 
     name: ClassVar[str] = "wandb_metadata"
     whole_file: ClassVar[bool] = True
 
     def matches(self, candidate: Candidate) -> Match | None:
         """Claim it for the folder of the run."""
-        if candidate.name != "wandb-metadata.json" or not _is_in_run(candidate):
+        levels_up = _levels_up(candidate, "wandb-metadata.json")
+        if levels_up is None:
             return None
-        return Match(Role.context, levels_up=1, note="W&B metadata")
+        return Match(Role.context, levels_up=levels_up, note="W&B metadata")
 
     def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG002
-        """Yield the values as text, one a line."""
+        """Yield the values as text, one a line, and what they say of the run."""
         problems: list[Problem] = []
-        values = flatten(load_mapping(chunk, problems))
+        document = load_mapping(chunk, problems)
+        values = flatten(document)
         yield from problems
+        purpose = purpose_of(document.get("notes"), document.get("name"))
+        if purpose is not None:
+            yield purpose
+        code = document.get("exitcode")  # before 0.10
+        if isinstance(code, int):
+            status = "failed" if code else "finished"
+            yield Outcome(status, f"W&B noted exit code {code}")
         lines = [
             f"{key}: {value}" for key, value in values.items() if value is not None
         ]

@@ -16,7 +16,6 @@ from mlreport_batch.errors import Problem
 from mlreport_batch.formats import (
     Candidate,
     Hparams,
-    Intent,
     Item,
     Match,
     Memory,
@@ -30,10 +29,9 @@ from mlreport_batch.formats._documents import flatten
 from mlreport_batch.formats._json import DEPTH_MAX, decode, leaves
 from mlreport_batch.formats._numbers import value_of
 from mlreport_batch.formats.bookkeeping import is_bookkeeping
-from mlreport_batch.formats.wandb import RUN_FOLDER
-from mlreport_batch.redact import redact_text, shown
+from mlreport_batch.formats.wandb import RUN_FOLDER, purpose_of
+from mlreport_batch.redact import shown
 from mlreport_batch.tail import DOCUMENT_MAX, Chunk
-from mlreport_batch.text import clean
 
 _MAGIC = b":W&B"
 _BLOCK = 32 * 1024
@@ -223,6 +221,6 @@ def _run(data: bytes) -> Iterator[Item]:
             yield from _config(events.message(value))
         elif number in texts:
             texts[number] = events.message(value).decode("utf-8", "replace")
-    purpose = texts[_RUN_NOTES] or texts[_RUN_NAME]
-    if purpose:
-        yield Intent(purpose=clean(redact_text(purpose[:20_000]), 2000))
+    purpose = purpose_of(texts[_RUN_NOTES], texts[_RUN_NAME])
+    if purpose is not None:
+        yield purpose

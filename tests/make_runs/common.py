@@ -40,6 +40,7 @@ WEIGHT_SUFFIXES = {
     ".tar",
     ".zip",
 }
+BINARY_SUFFIXES = {".db", ".wandb"}  # with checksums: left as they are
 LEFT_OUT = {"__pycache__", ".ipynb_checkpoints", "lock.mdb"}
 MISSING = {"", "NA", "None"}
 
@@ -264,7 +265,7 @@ class Case:
                     (to / ".gitkeep").touch()  # git keeps no empty folder
             else:
                 data = path.read_bytes()
-                if "tfevents" not in path.name and path.suffix != ".db":
+                if "tfevents" not in path.name and path.suffix not in BINARY_SUFFIXES:
                     for old, new in swaps:
                         data = data.replace(old, new)
                     data = re.sub(rb"/tmp/[\w./-]*", b"/data/tmp", data)

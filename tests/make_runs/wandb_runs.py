@@ -1,23 +1,34 @@
-"""Weights & Biases local folders in offline mode.
+"""Weights & Biases local folders: offline, online, and of old versions.
 
-Needs: wandb==0.31.0. Run: ``python tests/make_runs/wandb_runs.py``; about 20 s; nothing
-is sent. Truth: the last values logged (the history itself is in the binary .wandb file).
+Needs: wandb==0.31.0; for the others environments with wandb 0.12.21 (Python 3.8), 0.9.7
+and 0.8.36 (Python 3.7), whose pythons WANDB_PYTHONS names, ``:`` between them. Run:
+``python tests/make_runs/wandb_runs.py [case...]``; about 20 s; nothing leaves the machine:
+online runs talk to a server in this script, which says yes to everything. Truth: the
+values logged.
 
 Cases: wandb_offline (two runs, real: one finished, one that crashed. 0.31 in offline mode
 writes neither config.yaml nor wandb-summary.json before a sync: all is in the binary
 file, which is cut here, so only output.log can be read).
-By format: wandb_synced (run-*/files/{config.yaml,wandb-summary.json,wandb-metadata.json}
-of an online run, new style, after core/internal/runconfig and wandb 0.17+ files) and
-wandb_old (config.yaml with desc and wandb_version, wandb-history.jsonl).
+wandb_synced (online runs of 0.31.0 and 0.12.21, with config.yaml of new and old style;
+one more without its .wandb file, taken away by hand: only the summary is left) and
+wandb_old (0.8.36 and 0.9.7, ``WANDB_MODE=dryrun``: files without ``files/``, with
+wandb-history.jsonl and media in it; one crashed).
 """
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
+import platform
+import shutil
+import socket
 import subprocess
 import sys
 import textwrap
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 from common import Case, Points, run
 
@@ -103,104 +114,217 @@ def make() -> None:
 
 
 HPARAMS = {"lr": 0.01, "net.layers": [8, 4], "net.act": "relu", "이름": "실험"}
-NEW_CONFIG = """\
-_wandb:
-    value:
-        cli_version: 0.31.0
-        m: []
-        python_version: 3.11.7
-        t:
-            "1":
-                - 1
-                - 5
-lr:
-    value: 0.01
-net:
-    value:
-        act: relu
-        layers:
-            - 8
-            - 4
-이름:
-    value: 실험
-"""
-OLD_CONFIG = """\
-wandb_version: 1
+OTHER = """\
+import sys, wandb
 
-_wandb:
-  desc: null
-  value:
-    cli_version: 0.12.1
-    python_version: 3.8.10
-lr:
-  desc: learning rate
-  value: 0.01
-net:
-  desc: null
-  value:
-    act: relu
-    layers:
-    - 8
-    - 4
-이름:
-  desc: null
-  value: 실험
+kind = sys.argv[1]
+more = {}
+if wandb.__version__ == "0.31.0":
+    more = {"settings": wandb.Settings(save_code=False, x_save_requirements=False,
+                                       x_disable_machine_info=True)}
+run = wandb.init(
+    project="toy",
+    name=f"실험 {kind}",
+    notes="학습률을 낮추면?",
+    config={"lr": 0.01, "net": {"layers": [8, 4], "act": "relu"}, "이름": "실험"},
+    **more,
+)
+for step in range(8):
+    row = {"train/loss": 1 / (step + 1), "val": {"acc": step / 8}}
+    if step == 5:
+        row["train/loss"] = float("nan")
+        row["top"] = float("inf")
+    if step == 6 and kind != "online":
+        row["samples"] = wandb.Table(columns=["a", "b"], data=[["x", 1], ["y", 2]])
+    wandb.log(row)
+    print("step", step)
+    if kind == "crash" and step == 6:
+        raise RuntimeError("손실이 발산했습니다")
+wandb.run.summary["best"] = 0.9
+wandb.run.summary["note"] = "텍스트"
 """
 
 
-def synced(name: str, config: str, *, history: bool) -> None:
-    """Write the files of an online run by hand."""
-    case = Case(name, "wandb (by format)")
-    folder = case.tree / "wandb" / "run-20261102_101500-ab12cd34"
-    files = folder / "files"
-    files.mkdir(parents=True)
-    (files / "config.yaml").write_text(config, encoding="utf-8")
+class Cloud(BaseHTTPRequestHandler):
+    """What a W&B client wants to hear."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def _read(self) -> bytes:
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = b""
+        while size := int(self.rfile.readline(), 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body
+
+    def _answer(self, value: dict) -> None:
+        body = json.dumps(value).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_PUT(self):
+        self._read()
+        self._answer({})
+
+    def do_GET(self):
+        self._answer({})
+
+    def do_POST(self):
+        body = self._read()
+        if self.headers.get("Content-Encoding") == "gzip":
+            body = gzip.decompress(body)
+        if "/graphql" not in self.path:
+            self._answer({"exitcode": None, "limits": {}})
+            return
+        asked = json.loads(body)
+        query, given = asked["query"], asked.get("variables") or {}
+        upload = f"http://127.0.0.1:{self.server.server_port}/upload/"
+        name = given.get("name") or given.get("run") or "x"
+        files = [{"name": f, "uploadUrl": upload + f} for f in given.get("files") or ()]
+        who = {"id": "1", "entity": "researcher", "username": "researcher"}
+        data: dict = {}
+        if "upsertBucket" in query:
+            owner = {"id": "1", "name": "researcher"}
+            bucket = {"id": "1", "name": name, "displayName": given.get("displayName")}
+            bucket["project"] = {"id": "1", "name": "toy", "entity": owner}
+            data = {"upsertBucket": {"bucket": bucket, "inserted": True}}
+        elif "createRunFiles" in query:
+            data["createRunFiles"] = {"runID": "1", "uploadHeaders": [], "files": files}
+        elif "viewer" in query:
+            data["viewer"] = who | {"flags": "{}", "teams": {"edges": []}}
+        elif "model(" in query:
+            edges = [{"node": file | {"url": file["uploadUrl"]}} for file in files]
+            bucket = {"id": "1", "name": name, "files": {"edges": edges}}
+            data["model"] = {"bucket": bucket}
+        elif "serverInfo" in query:
+            data["serverInfo"] = {"features": []}
+        self._answer({"data": data})
+
+
+def pythons() -> dict[str, str]:
+    """Return the python of each version of wandb that is there."""
+    found = {}
+    asked = "import wandb; print(wandb.__version__)"
+    for python in (*os.environ["WANDB_PYTHONS"].split(":"), sys.executable):
+        told = subprocess.check_output([python, "-c", asked], text=True)
+        found[told.split()[-1]] = python
+    return found
+
+
+def call(case: Case, python: str, kind: str, **more: str) -> Path:
+    """Train with *python*; return the folder of the run that this made."""
+    script = case.scratch / "train.py"
+    script.write_text(OTHER, encoding="utf-8")
+    env = {
+        "PATH": f"{Path(python).parent}:{os.environ['PATH']}",
+        "HOME": str(case.scratch),
+        "USER": "researcher",
+        "LANG": "C.UTF-8",
+        "WANDB_ERROR_REPORTING": "false",
+        "WANDB_DISABLE_GIT": "true",
+        **more,
+    }
+    before = set(case.tree.glob("wandb/*run-*-*"))
+    command = [python, str(script), kind]
+    subprocess.run(command, cwd=case.tree, env=env, check=False, capture_output=True)
+    [folder] = set(case.tree.glob("wandb/*run-*-*")) - before
+    for meta in folder.rglob("wandb-metadata.json"):
+        host = f'"host": "{socket.gethostname()}"'
+        text = meta.read_text().replace(host, '"host": "gpu1"')
+        meta.write_text(text.replace(platform.release(), "6.1.0"))
+    return folder
+
+
+def logged(steps: int) -> Points:
+    """Return what OTHER logs in that many steps."""
     points = Points()
-    lines = []
-    for step in range(6):
-        row = {"train/loss": 1 / (step + 1), "val": {"acc": step / 8}}
+    for step in range(steps):
+        loss = float("nan") if step == 5 else 1 / (step + 1)
+        points.add(step, {"train/loss": loss, "val/acc": step / 8})
         if step == 5:
-            row["train/loss"] = float("nan")
-        flat_row = {"train/loss": row["train/loss"], "val/acc": step / 8}
-        points.add(step, flat_row)
-        clock = {"_runtime": step * 2, "_timestamp": 1793614500 + step * 2}
-        lines.append({**row, "_step": step, **clock})
-    last = {**lines[-1], "best": 0.9, "note": "텍스트", "_wandb": {"runtime": 12}}
-    last["top"] = "Infinity"
-    (files / "wandb-summary.json").write_text(json.dumps(last))
-    meta = {"os": "Linux", "python": "CPython 3.11.7", "program": "train.py"}
-    meta |= {"args": ["--lr", "0.01"], "startedAt": "2026-11-02T10:15:00.000000Z"}
-    (files / "wandb-metadata.json").write_text(json.dumps(meta, indent=2))
-    (files / "output.log").write_text("step 0\nstep 1\n")
-    if history:
-        text = "".join(json.dumps(line) + "\n" for line in lines)
-        (files / "wandb-history.jsonl").write_text(text)
-    only_last = Points()
-    only_last.add(5, {"train/loss": float("nan"), "val/acc": 5 / 8, "best": 0.9})
-    summary = only_last.summary()
-    truth = run(
-        str(folder.relative_to(case.scratch)),
-        points if history else summary,
-        HPARAMS,
-        [],
-        None,
-        [
-            "config values are wrapped in {value: ...}; _wandb is no hyperparameter",
-            "top is the text Infinity, note is text; _step, _runtime, _timestamp: clock",
-        ]
-        + ([] if history else ["only the summary: one point per metric, at _step"]),
-        optional={"best": summary["best"]} if history else {},
-    )
+            points.add(step, {"top": float("inf")})
+    return points
+
+
+def tidy(case: Case) -> None:
+    """Take away what tells of the machine and of nothing else."""
+    for file in case.tree.rglob("*"):
+        if file.name.startswith("debug") or file.name == "requirements.txt":
+            file.unlink()
+    for folder in case.tree.rglob("logs"):
+        shutil.rmtree(folder)
+
+
+def synced() -> None:
+    case = Case("wandb_synced", "wandb")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Cloud)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    found = pythons()
+    runs = []
+    for version in ("0.31.0", "0.12.21"):
+        folder = call(
+            case, found[version], "online", WANDB_BASE_URL=url, WANDB_API_KEY="0" * 40
+        )
+        path = str(folder.relative_to(case.scratch))
+        runs.append(run(path, logged(8), HPARAMS, [], "finished", [version]))
+    server.shutdown()
+    copy = case.tree / "copied" / "wandb" / folder.name
+    shutil.copytree(folder / "files", copy / "files")
+    last = Points()
+    last.add(7, {"train/loss": 1 / 8, "val/acc": 7 / 8, "best": 0.9})
+    notes = [f"{version}, only files/ was copied: the last values, at _step"]
+    path = str(copy.relative_to(case.scratch))
+    last.add(7, {"top": float("inf")})
+    runs.append(run(path, last, HPARAMS, [], None, notes))
+    tidy(case)
+    case.versions = {"wandb": "0.31.0, 0.12.21"}
     case.save(
-        [truth],
+        runs,
         [
-            "written by hand after wandb's files, not by wandb",
-            "path is the run-* folder; the files lie in its files/",
+            "online against a made-up server; debug logs and requirements.txt left out;"
+            " names of host and kernel in wandb-metadata.json replaced by hand",
+            "path is the run-* folder; the other files lie in its files/",
         ],
     )
 
 
+def old() -> None:
+    case = Case("wandb_old", "wandb")
+    found = pythons()
+    runs = []
+    for version, kind, steps in (("0.8.36", "ok", 8), ("0.9.7", "crash", 7)):
+        folder = call(case, found[version], kind, WANDB_MODE="dryrun")
+        status = "failed" if kind == "crash" else "finished"
+        entry = run(
+            str(folder.relative_to(case.scratch)),
+            logged(steps),
+            HPARAMS,
+            [],
+            status,
+            [version, "samples is a table, in media/: no metric"],
+        )
+        if kind == "ok":
+            best = Points()
+            best.add(7, {"best": 0.9})
+            entry["optional"] = best.summary()
+        runs.append(entry)
+    tidy(case)
+    case.versions = {"wandb": "0.8.36, 0.9.7"}
+    case.save(runs, ["names of host and kernel replaced by hand; debug.log left out"])
+
+
+CASES = {"wandb_offline": make, "wandb_synced": synced, "wandb_old": old}
+
 if __name__ == "__main__":
-    make()
-    synced("wandb_synced", NEW_CONFIG, history=False)
-    synced("wandb_old", OLD_CONFIG, history=True)
+    for chosen in sys.argv[1:] or CASES:
+        CASES[chosen]()
