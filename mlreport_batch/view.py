@@ -75,7 +75,6 @@ def view_of(state: RunState) -> RunView:
     """Return the view of *state*."""
     logs = sorted(state.logs.items(), key=lambda item: natural_key(item[0]))
     merged = _merge_metrics(logs)
-    hparams: dict[str, Scalar] = {}
     expect: dict[str, Scalar] = {}
     results: dict[str, Scalar] = {}
     texts: dict[str, Text] = {}
@@ -84,8 +83,6 @@ def view_of(state: RunState) -> RunView:
     progress, outcome = Progress(), None
     problems = list(state.problems)
     for _, log in logs:
-        for key, value in log.hparams.items():
-            hparams.setdefault(key, value)
         for intent in log.intents:
             purpose, to = _merge_intent(intent, expect, purpose, to)
         for key, value in log.results.items():
@@ -103,7 +100,7 @@ def view_of(state: RunState) -> RunView:
     return RunView(
         metrics=merged.metrics,
         sources=merged.sources,
-        hparams=hparams,
+        hparams=_merge_hparams([log for _, log in logs]),
         expect=expect,
         purpose=purpose,
         to=to,
@@ -119,6 +116,22 @@ def view_of(state: RunState) -> RunView:
         started_ns=state.started_ns,
         updated_ns=state.updated_ns,
     )
+
+
+def _merge_hparams(logs: Sequence[LogState]) -> dict[str, Scalar]:
+    """Return the first word on each; what only events say comes last.
+
+    ``add_hparams`` joins names with ``/`` and makes text of what it cannot hold.
+    """
+    told: dict[str, Scalar] = {}
+    repeated: dict[str, Scalar] = {}
+    for log in logs:
+        into = repeated if log.format == "tensorboard" else told
+        for key, value in log.hparams.items():
+            into.setdefault(key, value)
+    known = {key.replace("/", ".") for key in told}
+    more = {k: v for k, v in repeated.items() if k.replace("/", ".") not in known}
+    return told | more
 
 
 def _merge_intent(

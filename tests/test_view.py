@@ -1,5 +1,6 @@
 """What the files of a run say together."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -59,6 +60,22 @@ def test_the_first_word_on_a_value_holds():
     )
     assert view.hparams == {"lr": 1, "bs": 3}
     assert view.results == {"x": 1}
+
+
+def test_hyperparameters_of_events_give_way_to_those_of_a_file():
+    """Lightning's and Accelerate's loggers write both."""
+    events = replace(
+        log(hparams={"a/b": "1", "tags": "('x',)", "flag": 1, "only/here": 2}),
+        format="tensorboard",
+    )
+    file = log(hparams={"a.b": 1, "tags": '["x"]', "flag": True})
+    state = RunState({"events.out.tfevents.1": events, "hparams.yaml": file})
+    assert view_of(state).hparams == {
+        "a.b": 1,
+        "tags": '["x"]',
+        "flag": True,
+        "only/here": 2,
+    }
 
 
 def test_intents_progress_and_outcome_are_put_together():
