@@ -213,8 +213,20 @@ def _print_no_more() -> None:
 
 
 def _failed(exc: Exception) -> int:
-    from mlreport_batch.errors import MlreportError
+    from mlreport_batch.errors import (
+        DISK_ERRORS,
+        MlreportError,
+        StateError,
+        reason_of,
+    )
 
+    if isinstance(exc, OSError) and exc.errno in DISK_ERRORS:
+        # Even the disk that Python's own modules lie on may fail.
+        exc = StateError(
+            f"{exc.filename or 'a file'}: {reason_of(exc)}",
+            kept="What was not sent stays owed",
+            advice="The next tick goes on from there",
+        )
     if isinstance(exc, MlreportError):
         _complain(str(exc))
         return exc.exit_code

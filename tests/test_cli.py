@@ -250,6 +250,21 @@ def test_our_own_bugs_end_with_70_and_no_secrets(
     assert "abcdefgh" not in said.err
 
 
+def test_a_disk_that_fails_below_our_own_modules_is_no_bug(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    from mlreport_batch import look
+
+    def broken(*_: object, **__: object) -> None:
+        raise OSError(5, "Input/output error", "/usr/lib/python3/stringprep.py")
+
+    monkeypatch.setattr(look, "look_at", broken)
+    said = desk.run("inspect", desk.runs)
+    assert said.code == 74
+    assert "/usr/lib/python3/stringprep.py: Input/output error (EIO)" in said.err
+    assert "Traceback" not in said.err
+
+
 def test_an_interrupt_ends_with_75(desk: Desk, monkeypatch: pytest.MonkeyPatch):
     from mlreport_batch import look
 
