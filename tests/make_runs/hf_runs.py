@@ -1,16 +1,17 @@
 """Hugging Face Trainer runs: running, finished, NaN loss, resumed.
 
-Needs: transformers==5.23.0, accelerate, torch==2.13.0 (CPU). Run: ``python
-tests/make_runs/hf_runs.py``; about 40 s. A one-layer BERT of 8 units on random tokens,
-seed 7. Truth: ``trainer.state.log_history`` in memory at the last save, compared with
-the newest trainer_state.json read with json.
+Needs: transformers==5.23.0, accelerate, torch==2.13.0 (CPU); for llamafactory_log an
+environment of its own: llamafactory==0.9.4, transformers==4.57.1, peft, trl, datasets.
+Run: ``python tests/make_runs/hf_runs.py [case...]``; about 40 s. A one-layer BERT (or
+Qwen2) of 8 units, seed 7. Truth: ``trainer.state.log_history`` in memory at the last
+save, compared with the newest trainer_state.json, or trainer_log.jsonl, read with json.
 
 Cases: hf_finished (save_state, *_results.json, seven snapshots; the first is empty but
 for the folder), hf_running (stopped in the middle: only checkpoint-N, one of them half
 saved without trainer_state.json), hf_nan (NaN loss, logging_nan_inf_filter off),
 hf_resumed (resume from checkpoint-8 after 20 steps were done).
-By format: llamafactory_log (trainer_log.jsonl as LlamaFactory's
-src/llamafactory/train/callbacks.py, LogCallback.on_log, writes it, by hand).
+llamafactory_log (supervised LoRA tuning: one finished, one that died before its first
+checkpoint, one that died and was resumed; two snapshots).
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ import json
 import logging
 import os
 import shutil
+import sys
+import time
 import warnings
-from datetime import timedelta
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -248,54 +250,165 @@ def resumed() -> None:
     case.save([entry])
 
 
-def llamafactory() -> None:
-    case = Case("llamafactory_log", "LlamaFactory (by format)")
-    folder = case.tree / "saves" / "qwen-lora" / "sft"
-    folder.mkdir(parents=True)
-    points = Points()
-    total = 60
-    lines = []
-    for step in range(5, 46, 5):
-        row = {
-            "current_steps": step,
-            "total_steps": total,
-            "loss": round(2.0 / (1 + step / 10), 4),
-            "lr": 1e-4 * (1 - step / total),
-            "epoch": round(step / 20, 2),
-            "percentage": round(step / total * 100, 2),
-            "elapsed_time": str(timedelta(seconds=step * 2)),
-            "remaining_time": str(timedelta(seconds=(total - step) * 2)),
-            "throughput": 1234.56 + step,
-            "total_tokens": step * 2048,
-        }
-        points.add(step, {k: row[k] for k in ("loss", "lr")})
-        points.add(step, {k: row[k] for k in ("throughput", "total_tokens")})
-        lines.append(row)
-        if step % 20 == 0:
-            row = {
-                "current_steps": step,
-                "total_steps": total,
-                "eval_loss": round(2.2 / (1 + step / 10), 4),
-                "epoch": step / 20,
-                "percentage": round(step / total * 100, 2),
-                "elapsed_time": str(timedelta(seconds=step * 2 + 1)),
-                "remaining_time": str(timedelta(seconds=(total - step) * 2)),
-            }
-            points.add(step, {"eval_loss": row["eval_loss"]})
-            lines.append(row)
-    text = "".join(json.dumps(row) + "\n" for row in lines)
-    (folder / "trainer_log.jsonl").write_text(text)
-    notes = [
-        "percentage is progress and total_steps a plan: no metrics; elapsed_time and"
-        " remaining_time are text",
-    ]
-    entry = run("tree/saves/qwen-lora/sft", points, {}, [], "running", notes)
-    entry["progress"] = {"current_steps": 45, "total_steps": 60}
-    case.save(
-        [entry], ["written by hand after LogCallback.on_log, not by LlamaFactory"]
-    )
+TOY = {
+    "stage": "sft",
+    "do_train": True,
+    "finetuning_type": "lora",
+    "lora_target": "all",
+    "lora_rank": 2,
+    "dataset": "toy",
+    "template": "default",
+    "cutoff_len": 64,
+    "logging_steps": 5,
+    "save_steps": 10,
+    "save_total_limit": 1,
+    "per_device_train_batch_size": 2,
+    "learning_rate": 0.001,
+    "num_train_epochs": 2,
+    "val_size": 0.2,
+    "eval_strategy": "steps",
+    "eval_steps": 10,
+    "report_to": "none",
+    "use_cpu": True,
+    "seed": 7,
+    "include_num_input_tokens_seen": True,
+}
 
+
+class DeadError(Exception):
+    """The training dies here."""
+
+
+class Watch(TrainerCallback):
+    """Keeps the history, calls `seen` at a step, dies at another."""
+
+    def __init__(self, at=0, seen=None, dies_at=0):
+        self.at, self.seen, self.dies_at = at, seen, dies_at
+        self.history: list[dict] = []
+
+    def on_log(self, args, state, control, **rest):
+        self.history = [dict(row) for row in state.log_history]
+
+    def on_step_end(self, args, state, control, **rest):
+        if state.global_step in (self.at, self.dies_at):
+            time.sleep(1)  # a thread of LLaMA-Factory writes the log
+        if state.global_step == self.at:
+            self.seen()
+        if state.global_step == self.dies_at:
+            raise DeadError
+
+
+def toy(case: Case) -> dict:
+    """Write a data set and a model of random weights; return the settings for them."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+
+    data, saved = case.scratch / "data", case.scratch / "model"
+    data.mkdir()
+    rows = [
+        {"instruction": f"what is {i} + {i}", "input": "", "output": f"it is {2 * i}"}
+        for i in range(40)
+    ]
+    (data / "toy.json").write_text(json.dumps(rows))
+    (data / "dataset_info.json").write_text('{"toy": {"file_name": "toy.json"}}')
+    letters = pre_tokenizers.ByteLevel.alphabet()
+    words = Tokenizer(models.BPE())
+    words.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    marks = {"pad_token": "<pad>", "eos_token": "<eos>"}
+    special = list(marks.values())
+    how = trainers.BpeTrainer(
+        vocab_size=300, special_tokens=special, initial_alphabet=letters
+    )
+    words.train_from_iterator((r["output"] for r in rows), how)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, **marks)
+    tokenizer.save_pretrained(saved)
+    transformers.set_seed(7)
+    config = Qwen2Config(
+        vocab_size=len(tokenizer),
+        hidden_size=8,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        max_position_embeddings=128,
+    )
+    Qwen2ForCausalLM(config).save_pretrained(saved)
+    return TOY | {"model_name_or_path": str(saved), "dataset_dir": str(data)}
+
+
+def logged(case: Case, folder: Path, kept: list[dict]) -> dict:
+    """Return the truth of trainer_log.jsonl, compared with the history *kept*."""
+    points, memory = Points(), Points()
+    own = ("loss", "eval_loss", "lr", "throughput", "total_tokens")
+    for line in (folder / "trainer_log.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        points.add(row["current_steps"], {k: row[k] for k in own if k in row})
+        reached = {k: row[k] for k in ("current_steps", "total_steps")}
+    for row in kept:
+        values = {k: v for k, v in row.items() if k in ("loss", "eval_loss")}
+        if "learning_rate" in row:
+            values["lr"] = row["learning_rate"]
+        memory.add(row["step"], values)
+    found = points.summary()
+    same(memory.summary(), {k: v for k, v in found.items() if k in memory.by_metric})
+    notes = ["percentage and total_steps are no metrics; the times are text"]
+    path = str(folder.relative_to(case.scratch))
+    entry = run(path, points, {}, checkpoints_in(folder, *WEIGHTS), "running", notes)
+    return entry | {"progress": reached}
+
+
+def llamafactory() -> None:
+    os.environ["DISABLE_VERSION_CHECK"] = "1"
+    for name in ("torchaudio",):  # imported for sounds, of which there are none
+        sys.modules.setdefault(name, type(sys)(name))
+    from llamafactory.train.tuner import run_exp
+
+    case = Case("llamafactory_log", "llamafactory", ("llamafactory", *PACKAGES))
+    settings = toy(case)
+    saves = case.tree / "saves" / "qwen2-toy" / "lora"
+
+    def train(name: str, watch: Watch, **more: object) -> Path:
+        folder = saves / name
+        try:
+            run_exp(settings | {"output_dir": str(folder)} | more, [watch])
+        except DeadError:
+            pass
+        for junk in ("tokenizer*", "special_tokens_map.json", "README.md", "*.jinja"):
+            for file in folder.rglob(junk):
+                file.unlink()
+        return folder
+
+    def growing() -> None:
+        entry = logged(case, saves / "sft", watch.history)
+        case.snapshot("step 8, before the first checkpoint", [entry])
+
+    watch = Watch(8, growing)
+    folder = train("sft", watch)
+    done = read(case, folder, "finished")
+    done["final_results"] = json.loads((folder / "all_results.json").read_text())
+    done["notes"] = ["trainer_log.jsonl tells less than trainer_state.json beside it"]
+    watch = Watch(dies_at=18)
+    died = logged(case, train("died", watch, save_steps=1000), watch.history)
+    watch = Watch(dies_at=28)
+    entry = read(case, train("resumed", watch))
+    case.snapshot("one has died before a checkpoint, another after it", [died, entry])
+    last = saves / "resumed" / "checkpoint-20"
+    folder = train("resumed", Watch(), resume_from_checkpoint=str(last))
+    again = read(case, folder, "finished")
+    again["notes"] = [
+        "the log was continued: it repeats step 25, and counts from 20 again"
+    ]
+    case.save([done, died, again], ["tokenizers and READMEs of the model left out"])
+
+
+CASES = {
+    "hf_finished": finished,
+    "hf_running": running,
+    "hf_nan": nan,
+    "hf_resumed": resumed,
+    "llamafactory_log": llamafactory,
+}
 
 if __name__ == "__main__":
-    for make in (finished, running, nan, resumed, llamafactory):
-        make()
+    for chosen in sys.argv[1:] or CASES:
+        CASES[chosen]()
