@@ -487,7 +487,7 @@ def _inspect(args: argparse.Namespace) -> int:
     elif looked:
         _say(look.as_text(looked, now))
     else:
-        _say("no runs found")
+        _say("\n".join(["no runs found", *look.left_alone(args.paths)]))
     return 0
 
 

@@ -15,6 +15,8 @@ from mlreport_batch.reader import RunState, chosen, read_run
 from mlreport_batch.text import Scalar, clean, scalar_text
 from mlreport_batch.view import RunView, view_of
 
+_LISTED_MAX = 50
+
 
 @dataclass(frozen=True, slots=True)
 class Looked:
@@ -57,6 +59,23 @@ def look_at(
 def as_json(looked: Sequence[Looked], now: float) -> dict[str, object]:
     """Return what ``inspect --json`` prints."""
     return {"runs": [_run(item, now) for item in looked]}
+
+
+def left_alone(paths: Iterable[str]) -> list[str]:
+    """Return a line for each file below *paths* where no run is, and why none is."""
+    lines = []
+    for path in dict.fromkeys(os.path.realpath(path) for path in paths):
+        for folder in walk(path, root=path, recognise=recognise):
+            for name, found in sorted(folder.files.items()):
+                why = (
+                    f"{found.why}; makes no run by itself" if found.match else found.why
+                )
+                told = clean(f"{folder.path}/{name}".removeprefix(f"{path}/"), 4096)
+                lines.append(f"  file        {told}: {found.format or '-'} ({why})")
+    more = len(lines) - _LISTED_MAX
+    if more > 0:
+        lines[_LISTED_MAX:] = [f"  and {more:,} more files"]
+    return lines
 
 
 def _run(item: Looked, now: float) -> dict[str, object]:

@@ -66,6 +66,22 @@ def test_inspect_of_nothing_says_so(desk: Desk):
     assert desk.run("inspect", desk.folder / "none").code == 2
 
 
+def test_inspect_says_why_the_files_it_found_make_no_run(desk: Desk):
+    folder = desk.runs / "data"
+    folder.mkdir(parents=True)
+    (folder / "people.csv").write_text("name,age\nbob,3\n")
+    (folder / "config.json").write_text('{"lr": 1}')
+    first, config, people = desk.run("inspect", desk.runs).out.splitlines()
+    assert first == "no runs found"
+    assert "data/config.json: hparams (configuration by its name; makes no" in config
+    assert "data/people.csv: - (no metrics, hyperparameters or results" in people
+    for number in range(60):
+        (folder / f"{number:02d}.csv").write_text("")
+    lines = desk.run("inspect", desk.runs).out.splitlines()
+    assert len(lines) == 52
+    assert lines[-1] == "  and 12 more files"
+
+
 def test_a_preview_is_drawn_without_state(desk: Desk):
     desk.copy(RUNS / "lightning_basic" / "tree")
     said = desk.run("preview", desk.runs, "--out", desk.out)
