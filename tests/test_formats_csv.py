@@ -319,6 +319,15 @@ def test_rows_that_name_their_metric_are_one_curve_a_name(header: str, row: str)
     }
 
 
+def test_a_name_beside_metrics_is_not_theirs():
+    data = "step,name,reward,value\n1,ant,3,0.5\n"
+    name, _ = claim("run/log.csv", data)
+    assert points(read(name, data)) == {"reward": [(1, 3)], "value": [(1, 0.5)]}
+    line = '{"step": 1, "name": "ant", "reward": 3, "value": 0.5}\n'
+    assert points(read("json_lines", line)) == points(read(name, data))
+    assert claim("run/log.csv", "step,name,train,val\n1,ant,3,0.5\n")[0] == "csv"
+
+
 def test_a_table_of_results_is_no_curve():
     data = "metric,value\naccuracy,0.9\nf1,0.8\n"
     name, match = claim("run/results.csv", data)

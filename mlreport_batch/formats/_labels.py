@@ -4,8 +4,10 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
+from mlreport_batch.formats.bookkeeping import is_metric_name
+
 _NAMES = ("metric", "metric_name", "name", "key", "tag", "variable", "scalar")
-_VALUES = ("value", "metric_value", "scalar_value", "val")
+_VALUES = ("value", "metric_value", "scalar_value")
 _SPLITS = ("phase", "split", "mode", "stage", "subset", "data_split", "dataset_split")
 _PARTS = frozenset(
     "train training val valid validation eval evaluation test testing dev".split()
@@ -24,9 +26,15 @@ def _index(names: Sequence[str], wanted: Sequence[str]) -> int | None:
 
 @lru_cache(maxsize=256)
 def named_column(names: tuple[str, ...]) -> tuple[int, int] | None:
-    """Return the indexes of the column of names and of that of values, or None."""
+    """Return the indexes of the column of names and of that of values, or None.
+
+    Beside other metrics, a name is that of a run, and a value one of them.
+    """
     of_name, of_value = _index(names, _NAMES), _index(names, _VALUES)
-    return None if of_name is None or of_value is None else (of_name, of_value)
+    if of_name is None or of_value is None:
+        return None
+    others = (name for at, name in enumerate(names) if at not in (of_name, of_value))
+    return None if any(map(is_metric_name, others)) else (of_name, of_value)
 
 
 @lru_cache(maxsize=256)
@@ -48,6 +56,8 @@ def named_in(entry: Mapping[str, object]) -> tuple[str, object] | None:
     """Return the name and value that a JSON object is about, or None."""
     value = entry.get("value")
     if value is None:
+        return None
+    if any(is_metric_name(key) for key in entry if key not in _NAMES):
         return None
     for key in _NAMES:
         name = entry.get(key)
