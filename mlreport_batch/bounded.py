@@ -22,6 +22,7 @@ MEMORY_BYTES = 2 * 1024**3
 FAILURES_MAX = 3
 """Failures in a row after which a tick tries no more: each can take a minute."""
 _OUT_OF_MEMORY = 12
+_NOT_STARTED = 13
 
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
@@ -111,6 +112,8 @@ class BoundedChild(Generic[_Task, _Result]):
         code = self._process.exitcode
         if code == _OUT_OF_MEMORY:
             return f"needed more than {self._memory_bytes >> 20} MiB of memory"
+        if code == _NOT_STARTED:
+            return "could not be started"
         if code is not None and code < 0:
             with contextlib.suppress(ValueError):
                 return f"was ended by {signal.Signals(-code).name}"
@@ -142,7 +145,10 @@ def _serve(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _close_all_but(pipe.fileno())
     # Libraries chat on standard error, for example about a home without a cache.
-    null = os.open(os.devnull, os.O_RDWR)
+    try:
+        null = os.open(os.devnull, os.O_RDWR)
+    except OSError:
+        os._exit(_NOT_STARTED)
     for standard in (0, 1, 2):
         os.dup2(null, standard)
     os.close(null)

@@ -22,7 +22,7 @@ from mlreport_batch.discover import (
     unreadable,
     walk,
 )
-from mlreport_batch.errors import Problem
+from mlreport_batch.errors import Problem, reason_of
 from mlreport_batch.state import RunRow, State
 
 GONE_S = 30 * 86400.0
@@ -53,6 +53,10 @@ class _Update:
     listed: dict[str, tuple[Folder, str]] = field(default_factory=dict)
     dropped: set[str] = field(default_factory=set)
     touched: set[str] = field(default_factory=set)
+
+
+def _unread(root: str, exc: OSError) -> Problem:
+    return Problem(root, None, f"root cannot be read: {reason_of(exc)}")
 
 
 class Catalog:
@@ -100,10 +104,7 @@ class Catalog:
                 with os.scandir(root) as entries:
                     next(entries, None)
             except OSError as exc:
-                reason = exc.strerror or str(exc)
-                result.problems.append(
-                    Problem(root, None, f"root cannot be read: {reason}")
-                )
+                result.problems.append(_unread(root, exc))
                 continue
             readable.append(root)
         for root in known.difference(roots):
@@ -146,7 +147,10 @@ class Catalog:
                 update.listed[folder.path] = (folder, root)
         except OSError as exc:
             if result is not None:
-                result.problems.append(Problem(top, None, f"cannot be listed: {exc}"))
+                result.problems.append(_unread(top, exc))
+            elif not isinstance(exc, FileNotFoundError | NotADirectoryError):
+                # The folder above is not listed again for it: the next tick must know.
+                update.listed[top] = (unreadable(top, exc), root)
 
     def _relist(self, path: str, root: str, update: _Update) -> None:
         if path in update.listed or path in update.dropped:

@@ -115,6 +115,7 @@ class _Tick:
         self.progress = progress
         self._is_asked_to_stop = should_stop
         self.summary = TickSummary()
+        self._is_incomplete = False
         self.roots = {os.path.realpath(root.path): root for root in config.runs}
         self.reporter = Reporter(
             config, state, spool, self.summary, now, progress, self.should_stop
@@ -191,6 +192,7 @@ class _Tick:
             survey = catalog.survey(list(self.roots), self.now)
             if self.state.meta("config_key") != config_key:
                 catalog.choose_anew()
+            self._is_incomplete = bool(survey.problems)
             self.summary.problems += [str(problem) for problem in survey.problems]
             self.summary.errors += [
                 ConfigError(
@@ -303,9 +305,15 @@ class _Tick:
     def _finish_state(self, config_key: str) -> None:
         """Commit what the next tick's first glance compares; nothing if it agrees."""
         state = self.state
-        if state.meta("config_key") != config_key:
+        # A root that was never read is no folder that the glance knows of.
+        wanted = {
+            "config_key": config_key,
+            "incomplete": "1" if self._is_incomplete else "",
+        }
+        if any(state.meta(key) != value for key, value in wanted.items()):
             with state.transaction():
-                state.set_meta("config_key", config_key)
+                for key, value in wanted.items():
+                    state.set_meta(key, value)
         if self.summary.runs:
             with state.transaction():
                 state.set_meta("last_news_at", repr(self.now))

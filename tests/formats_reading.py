@@ -58,6 +58,10 @@ def found_runs(tree: Path) -> dict[str, RunDir]:
     return {run.path.removeprefix(root).lstrip("/"): run for run in runs}
 
 
+def _age(path: str) -> tuple[object, ...]:
+    return natural_key(path.rpartition("/")[2]), -path.count("/"), natural_key(path)
+
+
 def items_by_file(run: RunDir) -> dict[str, list[Item]]:
     """Return what each used log of *run* says; a series is one log."""
     matched = [(file, file.match) for file in run.files if file.match is not None]
@@ -66,7 +70,8 @@ def items_by_file(run: RunDir) -> dict[str, list[Item]]:
         best[match.twin] = min(best.get(match.twin, match.rank), match.rank)
     is_alone = all(match.fallback or match.role != "metrics" for _, match in matched)
     items: dict[str, list[Item]] = {}
-    matched.sort(key=lambda pair: natural_key(pair[0].path.rpartition("/")[2]))
+    # Of one name, what a resume moved into a folder of its own was written before.
+    matched.sort(key=lambda pair: _age(pair[0].path))
     for file, match in matched:
         if match.twin and match.rank != best[match.twin]:
             continue

@@ -292,3 +292,14 @@ def test_f32_a_broken_template_ends_the_tick_before_anything_is_consumed(
     assert (ran.returncode, ran.stderr) == (0, "")
     [mail] = (tmp_path / "outbox").iterdir()
     assert b"val_loss" in mail.read_bytes()
+
+
+def test_a_child_that_cannot_be_set_up_says_so_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(os, "devnull", "/nowhere/null")
+    child: BoundedChild[int, str] = BoundedChild(str)
+    with pytest.raises(ChildFailedError, match="could not be started"):
+        child.call(1)
+    child.close()
+    assert capfd.readouterr() == ("", "")

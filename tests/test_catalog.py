@@ -1,5 +1,6 @@
 """What is known of folders is what a look at all of them would find."""
 
+import errno
 import os
 import shutil
 import time
@@ -10,8 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mlreport_batch import catalog, discover
 from mlreport_batch.catalog import Catalog
-from mlreport_batch.discover import RunDir, group_runs, walk
+from mlreport_batch.discover import Folder, RunDir, group_runs, list_folder, walk
 from mlreport_batch.formats.registry import recognise
 from mlreport_batch.glance import SLICES, is_quiet
 from mlreport_batch.state import RunRow, State
@@ -297,3 +299,23 @@ def test_a_glance_lists_each_folder_now_and_then(shelf: Shelf):
         for turn in range(SLICES)
     ]
     assert sum(str(folder) in changed for changed in found) == 1
+
+
+def test_a_new_folder_that_cannot_be_listed_is_looked_at_again(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+):
+    shelf.put("a/metrics.csv")
+    shelf.survey()
+    shelf.put("b/metrics.csv")
+
+    def failing(path: str, **options: object) -> Folder:
+        if path.endswith("/b"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+        return list_folder(path, **options)
+
+    for module in (discover, catalog):
+        monkeypatch.setattr(module, "list_folder", failing)
+    assert "b" not in shelf.survey()
+    monkeypatch.undo()
+    assert "b" in shelf.survey()
+    assert not shelf.known()["b"].problems

@@ -693,6 +693,21 @@ def test_an_unreadable_root_keeps_all_that_is_known(desk: Desk):
     assert "down 50.0 %" in desk.texts()[0]
 
 
+def test_a_root_that_was_never_readable_is_not_forgotten(desk: Desk):
+    desk.put("a/metrics.csv", CSV)
+    config = desk.config()
+    desk.runs.rename(desk.folder / "away")
+    for _ in range(3):
+        said = desk.run("run", "-c", config)
+        assert said.code == 78
+        assert "root cannot be read: No such file or directory (ENOENT)" in said.err
+    (desk.folder / "away").rename(desk.runs)
+    said = desk.run("run", "-c", config, "--json")
+    assert [run["name"] for run in said.json["runs"]] == ["a"]
+    said = desk.run("run", "-c", config)
+    assert (said.code, said.out, said.err) == (0, "", "")
+
+
 def test_a_deleted_run_is_forgotten_and_a_renamed_one_is_a_new_run(desk: Desk):
     desk.put("a/metrics.csv", CSV)
     desk.put("b/metrics.csv", CSV)
