@@ -242,6 +242,27 @@ def test_f22_a_later_version_is_left_untouched(
     assert {p.name: p.read_bytes() for p in lab.state.glob("state.db*")} == before
 
 
+@pytest.mark.parametrize(
+    ("place", "data"),
+    [
+        pytest.param(0, b"No longer SQLite", id="no database"),
+        pytest.param(60, (5000).to_bytes(4, "big"), id="a version beyond all"),
+        pytest.param(60, (-1 % 2**32).to_bytes(4, "big"), id="a version below zero"),
+    ],
+)
+def test_f21_damage_is_not_taken_for_a_later_version(
+    lab: OutboxLab, place: int, data: bytes, capsys: pytest.CaptureFixture[str]
+):
+    with lab.database.open("r+b") as file:
+        file.seek(60)
+        file.write((7).to_bytes(4, "big"))
+        file.seek(place)
+        file.write(data)
+    assert lab.tick() == 0
+    assert "damaged" in capsys.readouterr().err
+    assert set(lab.copies().values()) == {1}
+
+
 def _made_earlier(lab: OutboxLab, name: str) -> None:
     """Turn a state file into what version 1 would have written."""
     with sqlite3.connect(lab.state / name) as database:
