@@ -239,6 +239,8 @@ def test_f22_a_later_version_is_left_untouched(
     before = {p.name: p.read_bytes() for p in lab.state.glob("state.db*")}
     assert lab.tick() == 78
     assert "later version" in capsys.readouterr().err
+    assert main([*lab.argv, "--dry-run"]) == 78
+    assert "later version" in capsys.readouterr().err
     assert {p.name: p.read_bytes() for p in lab.state.glob("state.db*")} == before
 
 
@@ -338,6 +340,23 @@ def test_f23_mails_owed_by_a_deleted_state_are_still_sent(lab: OutboxLab):
     assert lab.tick() == 0
     assert owed in {mail.rid for mail in mails_of(lab.mails())}
     assert lab.places()["new"] == []
+
+
+def test_f21_a_mended_state_sends_what_its_copy_did_not_know_of(lab: OutboxLab):
+    lab.outbox.rename(lab.outbox.with_name("away"))
+    lab.outbox.write_text("no folder")
+    assert lab.tick() == 78
+    [owed] = lab.places()["new"]
+    lab.outbox.unlink()
+    shutil.rmtree(lab.runs / "b")  # nothing else will tell this mail's news
+    (lab.state / "state.db.since").unlink()
+    copy = lab.state / "state.db.bak"
+    before = copy.read_bytes()
+    _flip(3000)(lab.database)
+    assert lab.tick() == 0
+    assert owed in {mail.rid for mail in mails_of(lab.mails())}
+    assert owed not in lab.places()["new"]
+    assert copy.read_bytes() != before  # what was mended is kept once more
 
 
 def test_f26_all_of_the_state_is_for_its_owner_alone(lab: OutboxLab):

@@ -421,6 +421,13 @@ def test_many_runs_share_a_digest_beyond_the_limit(desk: Desk):
     assert desk.mails() == []
 
 
+def test_a_run_in_a_digest_has_a_page_of_its_own(desk: Desk):
+    for number in range(22):
+        desk.put(f"r{number}/metrics.csv", CSV)
+    assert desk.report("--json").json["sent"] == 21
+    assert len(list(desk.out.glob("reports/*/report.html"))) == 22
+
+
 def test_a_digest_holds_all_runs_of_a_tick(desk: Desk):
     for name in "ab":
         desk.put(f"{name}/metrics.csv", CSV)
