@@ -220,7 +220,9 @@ def test_what_nobody_knows_is_sent_again_the_same_and_held_in_the_end(desk: Desk
         desk.channel.answers["r1"] = [UnknownOutcomeError("lost after the dot")]
         assert isinstance(desk.send().errors[0], UnknownOutcomeError)
         assert desk.place("r1") == "cur"
-        assert desk.owed()["r1"].unknowns == number + 1
+        owed = desk.owed()["r1"]
+        assert owed.unknowns == number + 1
+        assert owed.next_at - desk.now == 60 * 2**number
         desk.now += 3601
     result = desk.send()
     assert len(result.errors) == 1

@@ -1,5 +1,6 @@
 """What one run directory may cost, in values, memory and time."""
 
+import json
 import random
 import sqlite3
 import time
@@ -86,6 +87,21 @@ def test_a_run_has_only_so_many_names(tmp_path: Path, monkeypatch: pytest.Monkey
     state = read(tmp_path)
     assert list(state.logs) == ["log_0.csv", "log_1.csv", "log_2.csv"]
     assert "6 more files are left out" in said(state)
+
+
+def test_hyperparameters_and_results_are_among_the_names_of_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(reader, "NAMES_MAX", 25)
+    settings = json.dumps({f"rate_{n}": n for n in range(15)})
+    results = json.dumps({f"acc_{n}": 0.5 for n in range(15)})
+    (tmp_path / "a_metrics.csv").write_text("step,loss\n1,0.5\n")
+    (tmp_path / "hparams.json").write_text(settings)
+    (tmp_path / "results.json").write_text(results)
+    (tmp_path / "z_metrics.csv").write_text("step,loss\n1,0.5\n")
+    state = read(tmp_path)
+    assert "z_metrics.csv" not in state.logs
+    assert "1 more files are left out" in said(state)
 
 
 @pytest.mark.parametrize(
