@@ -1,8 +1,9 @@
 """Only new whole lines are read, and any doubt begins at zero."""
 
 import os
+import random
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -342,12 +343,56 @@ steps = st.one_of(
 )
 
 
+Operation = tuple[str, object]
+
+
 @settings(max_examples=400)
 @given(st.lists(steps, max_size=14))
-def test_whatever_happens_to_a_log_its_lines_are_read_once(  # noqa: C901
-    tmp_path_factory: pytest.TempPathFactory, operations: list[tuple[str, object]]
+def test_whatever_happens_to_a_log_its_lines_are_read_once(
+    tmp_path_factory: pytest.TempPathFactory, operations: list[Operation]
 ):
-    path = tmp_path_factory.getbasetemp() / "model.log"
+    replay(tmp_path_factory.getbasetemp() / "model.log", operations)
+
+
+def test_n12_ten_thousand_histories_of_a_log(log: Path):
+    many_histories(log, 10_000)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+def test_n12_a_million_histories_of_a_log(log: Path):
+    many_histories(log, int(os.environ.get("HISTORIES", "1000000")))
+
+
+def many_histories(path: Path, count: int) -> None:
+    rng = random.Random(count)
+
+    def piece() -> bytes:
+        return bytes(rng.choices(b"ab\n", k=rng.randrange(7)))
+
+    kinds = {
+        "append": piece,
+        "finish": lambda: b"",
+        "rewrite": piece,
+        "truncate": lambda: rng.randrange(21),
+        "flip": lambda: rng.randrange(21),
+        "delete": lambda: b"",
+        "read": lambda: rng.choice([1, 3, 100]),
+        "quiet read": lambda: 100,
+    }
+    names = list(kinds)
+    weights = [4, 2, 1, 1, 1, 1, 6, 1]
+    for _ in range(count):
+        chosen = rng.choices(names, weights, k=rng.randrange(1, 12))
+        operations = [(name, kinds[name]()) for name in chosen]
+        try:
+            replay(path, operations)
+        except AssertionError as exc:
+            raise AssertionError(f"{operations}: {exc}") from exc
+
+
+def replay(path: Path, operations: Sequence[Operation]) -> None:  # noqa: C901
+    """Do *operations* to a log, and read it as a tick does, against an oracle."""
     path.unlink(missing_ok=True)
     content = b""
     lines = b""
