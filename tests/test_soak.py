@@ -157,7 +157,7 @@ def test_n7_three_hundred_ticks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     ratio, early, late = _soak(soak, 300, 100, jumps)
     assert ratio < 1.6
     assert late < early * 1.4
-    assert late < RUNS * 8 * 1024
+    assert late < RUNS * 6 * 1024
 
 
 @pytest.mark.slow
@@ -173,5 +173,6 @@ def test_n7_ten_thousand_ticks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     soak = Soak(tmp_path, monkeypatch)
     ratio, early, late = _soak(soak, 10_000, 1000, jumps)
     assert ratio < 1.1
-    assert late < early * 1.1
-    assert late < RUNS * 8 * 1024
+    # Marks are compressed: digits that differ more take more, but only so much.
+    assert late < early * 1.4
+    assert late < RUNS * 6 * 1024
