@@ -17,8 +17,9 @@ from mlreport_batch.formats import (
 )
 from mlreport_batch.formats.registry import by_name, recognise
 from mlreport_batch.metrics import MetricSummary, fold_points
+from mlreport_batch.reader import series
 from mlreport_batch.tail import Chunk
-from mlreport_batch.text import Scalar, natural_key
+from mlreport_batch.text import Scalar
 
 RUNS = Path(__file__).parent / "runs"
 WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
@@ -58,20 +59,15 @@ def found_runs(tree: Path) -> dict[str, RunDir]:
     return {run.path.removeprefix(root).lstrip("/"): run for run in runs}
 
 
-def _age(path: str) -> tuple[object, ...]:
-    return natural_key(path.rpartition("/")[2]), -path.count("/"), natural_key(path)
-
-
 def items_by_file(run: RunDir) -> dict[str, list[Item]]:
     """Return what each used log of *run* says; a series is one log."""
-    matched = [(file, file.match) for file in run.files if file.match is not None]
+    files = [file for group in series(run.files) for file in group]
+    matched = [(file, file.match) for file in files if file.match is not None]
     best: dict[str, int] = {}
     for _, match in matched:
         best[match.twin] = min(best.get(match.twin, match.rank), match.rank)
     is_alone = all(match.fallback or match.role != "metrics" for _, match in matched)
     items: dict[str, list[Item]] = {}
-    # Of one name, what a resume moved into a folder of its own was written before.
-    matched.sort(key=lambda pair: _age(pair[0].path))
     for file, match in matched:
         if match.twin and match.rank != best[match.twin]:
             continue

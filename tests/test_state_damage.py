@@ -48,6 +48,15 @@ class OutboxLab(Lab):
     def mails(self) -> list[bytes]:
         return [path.read_bytes() for path in sorted(self.outbox.glob("*.eml"))]
 
+    def owe_one(self) -> str:
+        """Tick while the outbox is no folder; return the id of the mail that waits."""
+        self.outbox.rename(self.outbox.with_name("away"))
+        self.outbox.write_text("no folder")
+        assert self.tick() == 78
+        [owed] = self.places()["new"]
+        self.outbox.unlink()
+        return owed
+
     def copies(self) -> Counter[str]:
         return check_told(self.mails(), self.steps)
 
@@ -181,11 +190,7 @@ def test_f21_without_a_sound_copy_it_says_how_to_begin_anew(
 
 
 def test_f21_mails_that_were_owed_are_still_sent_after_mending(lab: OutboxLab):
-    lab.outbox.rename(lab.outbox.with_name("away"))
-    lab.outbox.write_text("no folder")
-    assert lab.tick() == 78
-    [owed] = lab.places()["new"]
-    lab.outbox.unlink()
+    owed = lab.owe_one()
     lab.outbox.with_name("away").rename(lab.outbox)
     _zero(lab.database)
     time.sleep(1.1)  # backoff_s
@@ -329,11 +334,7 @@ def test_f23_a_deleted_state_starts_anew_and_says_so(
 
 
 def test_f23_mails_owed_by_a_deleted_state_are_still_sent(lab: OutboxLab):
-    lab.outbox.rename(lab.outbox.with_name("away"))
-    lab.outbox.write_text("no folder")
-    assert lab.tick() == 78
-    [owed] = lab.places()["new"]
-    lab.outbox.unlink()
+    owed = lab.owe_one()
     shutil.rmtree(lab.runs / "b")
     for path in lab.state.glob("state.db*"):
         path.unlink()
@@ -343,11 +344,7 @@ def test_f23_mails_owed_by_a_deleted_state_are_still_sent(lab: OutboxLab):
 
 
 def test_f21_a_mended_state_sends_what_its_copy_did_not_know_of(lab: OutboxLab):
-    lab.outbox.rename(lab.outbox.with_name("away"))
-    lab.outbox.write_text("no folder")
-    assert lab.tick() == 78
-    [owed] = lab.places()["new"]
-    lab.outbox.unlink()
+    owed = lab.owe_one()
     shutil.rmtree(lab.runs / "b")  # nothing else will tell this mail's news
     (lab.state / "state.db.since").unlink()
     copy = lab.state / "state.db.bak"
