@@ -150,23 +150,19 @@ class Spool:
         )
 
     def sweep(self, owed: set[str]) -> None:
-        """Remove what no commit knows of: temporary files and orphans.
+        """Remove what no commit knows of from ``new/``: half mails and orphans.
 
-        A mail in ``new/`` that no commit owes was never sent: its run is read again
-        and makes it anew. One in ``cur/`` is kept: only committed mails are ever
-        moved there.
+        Such a mail was never sent: its run is read again and makes it anew. One in
+        ``cur/`` is kept: only committed mails are ever moved there.
 
         Raises:
             StateError: Something cannot be removed.
         """
         with self._errors():
-            for place in ("new", "cur", "dead"):
-                for path in self._paths(place):
-                    name = os.path.basename(path)
-                    is_orphan = place == "new" and name.removesuffix(".eml") not in owed
-                    if name.endswith(_TEMP) or is_orphan:
-                        with contextlib.suppress(FileNotFoundError):
-                            os.unlink(path)
+            for path in self._paths("new"):
+                if os.path.basename(path).removesuffix(".eml") not in owed:
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(path)
 
     def forget_sent(self, owed: set[str], *, now: float) -> None:
         """Remove the tombstones that are older than two weeks; costs a look at each.

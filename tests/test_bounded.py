@@ -230,6 +230,20 @@ def test_the_text_still_goes_out_when_the_renderer_fails(fault: str, tmp_path: P
     assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
 
 
+def test_a_plain_page_shows_markup_as_text(tmp_path: Path):
+    (tmp_path / "root" / "one").mkdir(parents=True)
+    log = good_csv().replace("val_loss", "<b onclick=evil()>", 1)
+    (tmp_path / "root" / "one" / "metrics.csv").write_text(log)
+    ran = tick(tmp_path, FAULTS["exit"])
+    assert ran.returncode == 0, ran.stderr
+    [path] = (tmp_path / "out" / "outbox").iterdir()
+    mail = BytesParser(policy=policy.default).parsebytes(path.read_bytes())
+    page = mail.get_body(("html",))
+    assert page is not None
+    assert "&lt;b onclick=evil()&gt;" in page.get_content()
+    assert "<b" not in page.get_content()
+
+
 @pytest.mark.slow
 def test_a_template_that_is_too_much_costs_the_report_its_looks(tmp_path: Path):
     (tmp_path / "root").mkdir()

@@ -319,3 +319,42 @@ def test_a_new_folder_that_cannot_be_listed_is_looked_at_again(
     monkeypatch.undo()
     assert "b" in shelf.survey()
     assert not shelf.known()["b"].problems
+
+
+def test_what_was_just_written_is_looked_into_again(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+):
+    """A later write may bear the same time, to the tick of the kernel's clock."""
+    csv = shelf.put("a/metrics.csv")
+    status = csv.stat()
+    for path in (csv, csv.parent, shelf.root):
+        os.utime(path, (1, 1))
+
+    def surveyed_after(ms: int) -> list[str]:
+        newest = max(p.stat().st_ctime_ns for p in (csv, csv.parent, shelf.root))
+        monkeypatch.setattr(time, "time_ns", lambda: newest + ms * 1_000_000)
+        found = shelf.survey()
+        shelf.settle()
+        return found
+
+    assert surveyed_after(10) == ["a"]
+    assert csv.stat().st_size == status.st_size
+    assert surveyed_after(20) == ["a"]
+    assert surveyed_after(60) == ["a"]
+    shelf.now += 100  # by then it is worth a write to end this
+    surveyed_after(100_000)
+    assert surveyed_after(100_001) == []
+
+
+def test_a_link_to_a_folder_is_neither_told_of_nor_entered(
+    shelf: Shelf, tmp_path: Path
+):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "metrics.csv").write_text(CSV)
+    (shelf.root / "link").symlink_to(outside)
+    where = {"root": str(shelf.root), "recognise": recognise}
+    assert list_folder(str(shelf.root), **where).folders == ()
+    # It may take a folder's place after that was listed.
+    with pytest.raises(NotADirectoryError):
+        list_folder(str(shelf.root / "link"), **where)

@@ -1,5 +1,6 @@
 """No crash and no answer of a server loses a mail or gives it a second name."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from mlreport_batch.errors import (
 from mlreport_batch.owed_table import Owed
 from mlreport_batch.spool import Spool
 from mlreport_batch.state import State
+from mlreport_batch.tending import retry
 
 DAY_S = 86400.0
 
@@ -255,6 +257,31 @@ def test_a_mail_of_unknown_outcome_stays_so_while_it_is_put_off(desk: Desk):
     assert desk.send().sent == ["r1"]
 
 
+def test_a_mail_that_may_have_arrived_is_never_superseded(desk: Desk):
+    desk.owe("r1")
+    desk.channel.answers["r1"] = [UnknownOutcomeError("lost"), RefusedError("550 no")]
+    desk.send()
+    desk.now += 3601
+    desk.send()
+    assert desk.place("r1") == "dead"
+    assert desk.owed()["r1"].is_partial
+    assert retry(str(desk.folder), ["r1"]) == ["r1  about r1: sent by the next run"]
+    assert desk.place("r1") == "new"
+    assert desk.owed()["r1"].is_partial
+
+
+def test_a_mail_with_a_tombstone_is_never_sent(desk: Desk):
+    """A power loss can bring an old name back beside the new one."""
+    desk.owe("r1", "r2")
+    mails = Spool(str(desk.folder / "spool"))
+    mails.move("r2", "new", "cur")
+    for rid in ("r1", "r2"):
+        Path(mails.path("sent", rid)).write_bytes(b"")
+    assert desk.send().sent == []
+    assert desk.channel.taken == []
+    assert desk.owed() == {}
+
+
 def test_a_mail_is_given_up_after_five_days_of_trying(desk: Desk):
     desk.owe("r1")
     start = desk.now
@@ -306,11 +333,14 @@ def test_what_no_commit_knows_of_is_swept(desk: Desk):
     desk.owe("r1")
     mails = Spool(str(desk.folder / "spool"))
     mails.put("orphan", b"x")
+    mails.put("begun", b"x")
+    mails.move("begun", "new", "cur")
     Path(desk.folder, "spool/new/r1.eml.tmp").write_bytes(b"half")
     Path(desk.folder, "spool/sent/old").write_bytes(b"")
     mails.sweep({"r1"})
     mails.forget_sent({"r1"}, now=1e12)
     assert mails.rids("new") == ["r1"]
+    assert mails.rids("cur") == ["begun"]
     assert mails.rids("sent") == []
     assert not list(Path(desk.folder, "spool/new").glob("*.tmp"))
 
@@ -370,6 +400,9 @@ def test_a_kill_at_any_step_loses_nothing(
         for recipient in recipients:
             got[rid, recipient] = got.get((rid, recipient), 0) + 1
     assert set(got) == {(rid, r) for rid in ("r1", "r2") for r in ("a@x", "b@x")}
+    spooled = Spool(str(desk.folder / "spool"))
+    assert [spooled.rids(place) for place in ("new", "cur", "dead")] == [[], [], []]
+    assert spooled.rids("sent") == ["r1", "r2"]
     # Only a death between the server's yes and the durable note makes a copy.
     assert sum(got.values()) <= len(got) + 2
 
@@ -409,6 +442,57 @@ def test_a_full_disk_stops_the_sending_and_loses_nothing(
             desk.send()
     assert desk.channel.taken == []
     assert desk.send().sent == ["r1", "r2"]
+
+
+def test_what_is_kept_is_synced_before_it_has_its_name(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    """A power loss must find the old names with the old bytes, or the new ones.
+
+    Killing a process cannot show a missing sync, so the order of the calls is shown.
+    """
+    mails = desk.open()[1]
+    calls: list[str] = []
+    fsync, rename = os.fsync, os.rename
+
+    def note_fsync(descriptor: int) -> None:
+        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        calls.append(f"fsync {path.relative_to(desk.folder / 'spool')}")
+        fsync(descriptor)
+
+    def note_rename(start: str, end: str) -> None:
+        calls.append(f"rename {Path(start).name} {Path(end).name}")
+        rename(start, end)
+
+    monkeypatch.setattr(spool.os, "fsync", note_fsync)
+    monkeypatch.setattr(spool.os, "rename", note_rename)
+    mails.put("r1", b"mail")
+    assert calls == ["fsync new/r1.eml.tmp", "rename r1.eml.tmp r1.eml", "fsync new"]
+    calls.clear()
+    mails.move("r1", "new", "cur")
+    mails.move("r1", "cur", "sent")
+    # First where it is now: losing only the second sync leaves it at both places.
+    assert calls == [
+        "rename r1.eml r1.eml", "fsync cur", "fsync new",
+        "rename r1.eml r1", "fsync sent", "fsync cur",
+    ]  # fmt: skip
+
+
+def test_a_debt_that_cannot_be_struck_off_stops_nothing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    desk.owe("r1", "r2")
+
+    def full(self: State, rids: object) -> None:
+        raise StateError("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(State, "settle", full)
+        assert desk.send().sent == ["r1", "r2"]
+    assert set(desk.owed()) == {"r1", "r2"}
+    desk.send()  # strikes them off; the tombstones say that they were accepted
+    assert desk.owed() == {}
+    assert [rid for rid, _, _ in desk.channel.taken] == ["r1", "r2"]
 
 
 def test_a_spool_that_cannot_be_used_is_an_error_of_the_state(tmp_path: Path):

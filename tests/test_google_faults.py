@@ -26,6 +26,7 @@ from mlreport_batch.errors import (
 )
 from mlreport_batch.google_auth import DRIVE_FILE, GMAIL_SEND
 from mlreport_batch.google_client import GoogleClient
+from mlreport_batch.google_pace import Limiter
 from mlreport_batch.google_transport import GoogleError
 from mlreport_batch.render import google
 from mlreport_batch.render.google_tidy import tidy_google
@@ -129,11 +130,18 @@ def test_silence_is_waited_out_and_looked_into(lab: Lab, method: str, applied: b
     is_right(lab, drawn)
 
 
-def test_retry_after_is_obeyed(lab: Lab):
+def test_retry_after_is_obeyed(lab: Lab, monkeypatch: pytest.MonkeyPatch):
+    pauses: list[float] = []
+    pause = Limiter.pause
+
+    def noting(self: Limiter, seconds: float) -> None:
+        pauses.append(seconds)
+        pause(self, seconds)
+
+    monkeypatch.setattr(Limiter, "pause", noting)
     lab.server.fail(COPY, faults.rate_limited(0.7))
-    began = time.monotonic()
     is_right(lab, one(lab))
-    assert time.monotonic() - began >= 0.7
+    assert pauses == [0.7]
 
 
 def test_a_new_copy_is_looked_for_again_where_404_comes_too_soon(lab: Lab):
@@ -282,6 +290,30 @@ def test_late_merge_and_its_repetition_cannot_both_land(
     lab.server.before(MERGE, lambda: lab.server.edit(batch[0], *batch[1]), nth=2)
     is_right(lab, one(lab))
     assert lab.server.count(MERGE, applied_only=True) == 0
+
+
+def test_late_merge_of_a_document_that_could_be_merged_twice(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+):
+    """The text after the placeholders is so long that the places exist twice."""
+    lab.with_template("{{date}} of {{run}}", "and so on " * 30)
+    batch: list[Any] = []
+    send = GoogleClient.batch_update
+
+    def noting(self: GoogleClient, where: str, requests: Any, **options: Any) -> None:
+        batch[:] = [where, requests]
+        send(self, where, requests, **options)
+
+    monkeypatch.setattr(GoogleClient, "batch_update", noting)
+    lab.server.fail(MERGE, faults.drop())
+    lab.server.before(MERGE, lambda: lab.server.edit(batch[0], *batch[1]), nth=2)
+    assert one(lab).error is None
+    (file,) = lab.documents()
+    report = samples.fine()
+    assert lab.server.document(file.id).text().splitlines() == [
+        f"{report.date} of {report.run}",
+        "and so on " * 30,
+    ]
 
 
 def change_template(lab: Lab, text: str) -> None:

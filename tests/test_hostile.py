@@ -287,6 +287,8 @@ def audit(base: Path, ran: Ran, case: Case) -> None:
     mails = audit_mails(base / "out")
     told = audit_out(base) + " ".join(mails.values())
     assert "val_loss" in mails[well["rid"]]
+    assert "stolen" not in told  # what lies outside the runs
+    assert "root:" not in told
     if case.says:
         assert any(text in told for text in case.says), told[:3000]
     assert not (base / "root" / "pwned").exists()

@@ -167,6 +167,7 @@ def test_korean_names_are_folded_and_come_back_whole():
         "x\nBcc: evil@evil.example",
         "x\x85y\u2028Bcc: evil@evil.example",
         "a\u202egnp.exe\x00\x1b[31m\udc80",
+        '../../etc/a"; name=b.exe',
         "=?utf-8?q?=0D=0ABcc:_evil=40evil.example?=",
         "=?utf-8?b?DQpCY2M6IGU=?=",
         "z" * 5000,

@@ -11,6 +11,7 @@ import pytest
 from mlreport_batch import glance
 from mlreport_batch.cli import main
 from mlreport_batch.start import has_no_news, plain_run
+from mlreport_batch.state import State
 
 ROW = b"step,loss\n1,0.5\n"
 
@@ -92,6 +93,18 @@ def test_a_glance_works_alone_where_no_process_can_be_started(
     monkeypatch.setattr(glance, "SHARED_FROM", 1)
     monkeypatch.setattr(os, "fork", refused)
     assert has_no_news([], None, config)
+
+
+@pytest.mark.parametrize(("age_s", "is_quiet"), [(60, True), (90_000, False)])
+def test_dead_mails_are_called_to_mind_once_a_day(
+    tree: Path, age_s: float, is_quiet: bool
+):
+    config = settled(tree)
+    state = State(str(tree / "state"))
+    with state.transaction():
+        state.set_meta("dead_told_at", repr(time.time() - age_s))
+    state.close()
+    assert has_no_news([], None, config) == is_quiet
 
 
 def test_a_quiet_tick_imports_neither_parser_nor_package(tree: Path):

@@ -17,8 +17,9 @@ from crash_tools import Lab, check_told, mails_of
 
 from mlreport_batch.cli import main
 from mlreport_batch.database import SCHEMA
-from mlreport_batch.errors import DamagedStateError, NewerStateError
+from mlreport_batch.errors import DamagedStateError, NewerStateError, StateError
 from mlreport_batch.mending import open_state
+from mlreport_batch.safekeep import Since
 from mlreport_batch.state import State
 
 
@@ -122,6 +123,7 @@ def test_f21_a_damaged_state_is_mended_without_loss_or_double(
     assert "took its place" in said
     [aside] = lab.state.glob("state.db.damaged-*")
     assert aside.read_bytes() == damaged
+    assert lab.database.stat().st_mode & 0o777 == 0o600
     assert max(lab.copies().values()) == 1
     lab.grow("a", 1)
     assert lab.tick() == 0
@@ -207,6 +209,40 @@ def test_f21_the_notes_since_the_copy_may_be_damaged_too(lab: OutboxLab):
     mails = mails_of(lab.mails())
     assert len({mail.rid for mail in mails}) == len(mails) == len(ids) + 1
     assert [m.new_values for m in mails if m.run == "b" and m.rid not in ids] == [5]
+
+
+def test_f21_a_damaged_note_since_the_copy_is_passed_over(tmp_path: Path):
+    since = Since(str(tmp_path / "since"))
+    notes = [[["UPDATE runs SET seq=? WHERE path=?", [n, b"run"]]] for n in range(3)]
+    for note in notes:
+        since.add(note)
+    assert list(since.statements()) == notes
+    whole = (tmp_path / "since").read_bytes()
+    for place in range(len(whole)):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1
+        (tmp_path / "since").write_bytes(damaged)
+        found = list(since.statements())
+        assert len(found) >= 1, place
+        assert all(note in notes for note in found), place
+
+
+def test_f21_without_a_seal_damage_is_looked_for(lab: OutboxLab):
+    """Also such damage as SQLite would not stumble over, here in an index."""
+    database = sqlite3.connect(lab.database, isolation_level=None)
+    (page,) = database.execute(
+        "SELECT rootpage FROM sqlite_schema WHERE name = 'listings_root'"
+    ).fetchone()
+    (size,) = database.execute("PRAGMA page_size").fetchone()
+    database.close()
+    data = bytearray(lab.database.read_bytes())
+    data[page * size - 5] ^= 1  # the cells of a page stand at its end
+    lab.database.write_bytes(data)
+    (lab.state / "state.db.seal").unlink()
+    with pytest.raises(DamagedStateError, match="index"):
+        State(str(lab.state))
+    assert lab.tick() == 0
+    assert max(lab.copies().values()) == 1
 
 
 def test_f21_a_killed_tick_leaves_no_seal_and_is_checked_otherwise(lab: OutboxLab):
@@ -419,3 +455,34 @@ def test_a_mended_state_is_opened_once_only(lab: OutboxLab):
     state, told = open_state(str(lab.state))
     state.close()
     assert told == ""
+
+
+def test_a_commit_that_failed_leaves_the_state_without_a_seal(lab: OutboxLab):
+    """SQLite may have to finish the way back; only then is the file what it was."""
+    state, _ = open_state(str(lab.state))
+
+    def fail() -> None:
+        with state.transaction():
+            state.set_meta("half", "1")
+            state._db.execute("INSERT INTO nowhere VALUES (1)")
+
+    with pytest.raises(StateError):
+        fail()
+    with state.transaction():
+        state.set_meta("whole", "1")
+    state.close()
+    assert not (lab.state / "state.db.seal").exists()
+    state, told = open_state(str(lab.state))
+    assert (state.meta("half"), state.meta("whole"), told) == ("", "1", "")
+    state.close()
+    assert (lab.state / "state.db.seal").exists()
+
+
+def test_a_commit_is_synced(lab: OutboxLab):
+    state, _ = open_state(str(lab.state))
+    try:
+        # 2 is FULL: the journal and the file are synced before a commit returns.
+        assert state._db.execute("PRAGMA synchronous").fetchone() == (2,)
+        assert state._db.execute("PRAGMA journal_mode").fetchone() == ("truncate",)
+    finally:
+        state.close()

@@ -174,6 +174,18 @@ def seen_counts(desk: Desk) -> dict[str, int]:
         state.close()
 
 
+def test_a_log_rewritten_in_place_with_its_old_times_is_read_anew(desk: Desk):
+    log = desk.put("a/metrics.csv", "step,loss\n1,0.25\n")
+    desk.report()
+    status = log.stat()
+    log.write_text("step,loss\n1,0.75\n")
+    os.utime(log, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert log.stat().st_size == status.st_size
+    [run] = desk.report("--json").json["runs"]
+    assert run["name"] == "a"
+    assert any("0.75" in text for text in desk.texts())
+
+
 def test_a_log_begun_anew_is_believed_once_it_is_quiet(desk: Desk):
     desk.put("a/metrics.csv", "step,loss\n" + "".join(f"{i},1\n" for i in range(9)))
     now = time.time()
@@ -735,6 +747,34 @@ def test_a_run_that_is_there_again_goes_on(desk: Desk):
     desk.report()
     (desk.folder / "a").rename(desk.runs / "a")
     assert desk.report("--json").json["runs"] == []
+
+
+def test_a_vanished_run_is_kept_for_thirty_days(desk: Desk):
+    desk.put("a/metrics.csv", CSV)
+    desk.put("b/metrics.csv", CSV)
+    now = time.time()
+
+    def news(days: float) -> list[str]:
+        return [run.name for run in desk.tick(None, now + days * 86400).runs]
+
+    assert sorted(news(0)) == ["a", "b"]
+    (desk.runs / "a").rename(desk.folder / "a")
+    assert news(1) == []
+    assert news(30) == []
+    (desk.folder / "a").rename(desk.runs / "a")
+    assert news(30.5) == []
+    (desk.runs / "a").rename(desk.folder / "a")
+    assert news(31) == []
+    assert news(62) == []
+    (desk.folder / "a").rename(desk.runs / "a")
+    assert news(62.5) == ["a"]
+
+
+def test_equal_runs_are_two_runs(desk: Desk):
+    for name in ("a", "b"):
+        desk.put(f"{name}/metrics.csv", CSV)
+    assert len({run["rid"] for run in desk.report("--json").json["runs"]}) == 2
+    assert len(desk.mails()) == 2
 
 
 def test_moved_logs_make_another_folder_the_run(desk: Desk):
