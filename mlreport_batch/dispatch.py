@@ -111,6 +111,8 @@ class Dispatcher:
         for owed in self._state.owed():
             place = self._spool.place(owed.rid)
             if place == "sent":
+                for stray in ("new", "cur"):  # a power loss may bring a name back
+                    self._spool.discard(owed.rid, stray)
                 settled.append(owed.rid)
             elif place is None:
                 self._result.vanished.append(owed.rid)

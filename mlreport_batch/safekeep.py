@@ -12,6 +12,7 @@ So a seal that does not fit means damage, and a missing one that a tick was kill
 """
 
 import contextlib
+import errno
 import hashlib
 import os
 import zlib
@@ -105,7 +106,7 @@ class Since:
         descriptor = os.open(self._path, flags, 0o600)
         try:
             if os.write(descriptor, line) < len(line):
-                raise OSError(28, os.strerror(28), self._path)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self._path)
         finally:
             os.close(descriptor)
 

@@ -280,6 +280,7 @@ def test_a_mail_with_a_tombstone_is_never_sent(desk: Desk):
     assert desk.send().sent == []
     assert desk.channel.taken == []
     assert desk.owed() == {}
+    assert mails.rids("new") == mails.rids("cur") == []
 
 
 def test_a_mail_is_given_up_after_five_days_of_trying(desk: Desk):
