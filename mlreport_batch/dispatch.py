@@ -111,8 +111,6 @@ class Dispatcher:
         for owed in self._state.owed():
             place = self._spool.place(owed.rid)
             if place == "sent":
-                for stray in ("new", "cur"):  # a power loss may bring a name back
-                    self._spool.discard(owed.rid, stray)
                 settled.append(owed.rid)
             elif place is None:
                 self._result.vanished.append(owed.rid)
@@ -128,11 +126,17 @@ class Dispatcher:
             elif self._is_time(owed.next_at):
                 due.append(owed)
         if settled or held:
-            with self._state.transaction():
-                self._state.settle(settled)
-                for owed in held:
-                    self._state.update_owed(owed)
+            self._note(settled, held)
         return due
+
+    def _note(self, settled: list[str], held: list[Owed]) -> None:
+        for rid in settled:
+            for stray in ("new", "cur"):  # a power loss may bring a name back
+                self._spool.discard(rid, stray)
+        with self._state.transaction():
+            self._state.settle(settled)
+            for owed in held:
+                self._state.update_owed(owed)
 
     def _remind(self) -> None:
         """Say once a day that mails are dead or held, until somebody decides."""

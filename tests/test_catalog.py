@@ -5,6 +5,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -358,3 +359,20 @@ def test_a_link_to_a_folder_is_neither_told_of_nor_entered(
     # It may take a folder's place after that was listed.
     with pytest.raises(NotADirectoryError):
         list_folder(str(shelf.root / "link"), **where)
+
+
+def test_inodes_beyond_63_bits_are_kept(shelf: Shelf):
+    """SQLite and struct know signed numbers; network file systems use all 64 bits."""
+    shelf.put("a/metrics.csv")
+    folder = list_folder(
+        str(shelf.root / "a"), root=str(shelf.root), recognise=recognise
+    )
+    found = folder.files["metrics.csv"]
+    large = replace(found, signature=replace(found.signature, inode=2**64 - 2))
+    folder = replace(folder, inode=2**63 + 7, files={"metrics.csv": large})
+    with shelf.state.transaction():
+        shelf.state.put_folder(folder, root=str(shelf.root), run=None, claim=None)
+    kept = shelf.state.folder(folder.path)
+    assert kept is not None
+    assert kept.inode % 2**64 == folder.inode
+    assert kept.files["metrics.csv"].signature.inode % 2**64 == 2**64 - 2

@@ -1,5 +1,6 @@
 """A damaged, old, lost or strange state: never a silent restart, loss or double."""
 
+import errno
 import os
 import random
 import re
@@ -129,6 +130,20 @@ def test_f21_a_damaged_state_is_mended_without_loss_or_double(
     assert lab.tick() == 0
     assert capsys.readouterr().err == ""
     assert max(lab.copies().values()) == 1
+
+
+def test_f21_a_damaged_state_is_mended_where_there_are_no_links(
+    lab: OutboxLab, monkeypatch: pytest.MonkeyPatch
+):
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    _zero(lab.database)
+    damaged = lab.database.read_bytes()
+    monkeypatch.setattr(os, "link", refused)
+    assert lab.tick() == 0
+    [aside] = lab.state.glob("state.db.damaged-*")
+    assert aside.read_bytes() == damaged
 
 
 def test_n14_every_flipped_byte_and_every_prefix_is_noticed(lab: OutboxLab):
