@@ -728,6 +728,13 @@ GUARDS = [
         "test_dispatch::test_a_mail_that_may_have_arrived_is_never_superseded",
     ),
     Guard(
+        "F43 F45",
+        "tending.py",
+        'is_partial=mail.is_partial or place == "cur" or mail.unknowns > 0,',
+        "is_partial=mail.unknowns > 0,",
+        "test_dispatch::test_a_retried_mail_that_some_have_is_never_superseded",
+    ),
+    Guard(
         "F45",
         "deliver/smtp_session.py",
         "raise self._lost(str(exc), envelope) from exc",

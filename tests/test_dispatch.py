@@ -25,7 +25,7 @@ from mlreport_batch.errors import (
 from mlreport_batch.owed_table import Owed
 from mlreport_batch.spool import Spool
 from mlreport_batch.state import State
-from mlreport_batch.tending import retry
+from mlreport_batch.tending import retry, status
 
 DAY_S = 86400.0
 
@@ -268,6 +268,31 @@ def test_a_mail_that_may_have_arrived_is_never_superseded(desk: Desk):
     assert retry(str(desk.folder), ["r1"]) == ["r1  about r1: sent by the next run"]
     assert desk.place("r1") == "new"
     assert desk.owed()["r1"].is_partial
+
+
+def test_a_retried_mail_that_some_have_is_never_superseded(desk: Desk):
+    desk.owe("partly", "begun", "fresh")
+    refused = Refusal("b@x", permanent=True, answer="550 no")
+    desk.channel.answers["partly"] = [Receipt(refused={"b@x": refused})]
+    desk.channel.answers["fresh"] = [RefusedError("550 no")]
+    mails = Spool(str(desk.folder / "spool"))
+    mails.move("begun", "new", "cur")  # a tick was killed while it sent
+    desk.policy = Policy(on_unknown="hold")
+    desk.send()
+    assert len(retry(str(desk.folder), [])) == 3
+    found = {rid: owed.is_partial for rid, owed in desk.owed().items()}
+    assert found == {"partly": True, "begun": True, "fresh": False}
+
+
+def test_a_mail_that_is_due_has_no_time_to_wait_for(desk: Desk):
+    desk.owe("r1")
+    desk.channel.answers["r1"] = [DeliveryError("450 later")]
+    desk.send()
+    times = []
+    for later in (59, 61):
+        [mail] = status(str(desk.folder), desk.now + later)["owed"]  # type: ignore[misc]
+        times.append(mail["next_at"])
+    assert times == ["2001-09-09T01:47:40+00:00", None]
 
 
 def test_a_mail_with_a_tombstone_is_never_sent(desk: Desk):
