@@ -381,7 +381,7 @@ class _Tick:
         summary.owed = sum(1 for mail in owed if not mail.held)
         summary.dead = sum(1 for mail in owed if mail.held)
         waiting = [mail.why for mail in owed if not mail.held and mail.why]
-        summary.waits_for = self.state.meta("channel_why", "".join(waiting[:1]))
+        summary.waits_for = self.state.meta("channel_why") or "".join(waiting[:1])
         if config.mail.via == "outbox":
             summary.places.append(f"mails: {config.outbox.dir}")
         if config.out is not None:

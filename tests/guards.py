@@ -677,6 +677,27 @@ GUARDS = [
         "test_dispatch::test_dead_mails_are_told_once_a_day",
     ),
     Guard(
+        "F41 F42",
+        "tick.py",
+        'self.state.meta(TOLD_AT, "0") == "0":',
+        'self.state.meta(TOLD_AT, "0") >= "0":',
+        "test_tick::test_once_decided_a_dead_mail_is_called_to_mind_no_more",
+    ),
+    Guard(
+        "F40 F41",
+        "tick.py",
+        'self.state.meta("channel_why") or "".join(waiting[:1])',
+        'self.state.meta("channel_why", "".join(waiting[:1]))',
+        "test_tick::test_why_mails_wait_is_said_also_after_the_server_was_down",
+    ),
+    Guard(
+        "F44",
+        "reporting.py",
+        "(not finding.alerts, finding.name)",
+        "finding.name",
+        "test_tick::test_runs_with_alerts_have_their_own_mails_first",
+    ),
+    Guard(
         "F42",
         "dispatch.py",
         "            self._refused(owed, exc)\n        except (ChannelDownError",

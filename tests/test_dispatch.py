@@ -329,6 +329,18 @@ def test_a_clock_that_jumped_makes_no_mail_old_and_no_wait_long(desk: Desk):
     assert desk.send().sent == ["r1"]
 
 
+def test_five_tries_are_enough_for_a_mail_that_is_old(desk: Desk):
+    desk.owe("r1")
+    desk.now += 6 * DAY_S
+    held = []
+    for _ in range(5):
+        desk.channel.answers["r1"] = [DeliveryError("450 later")]
+        desk.send()
+        held.append(desk.owed()["r1"].held)
+        desk.now += 3601
+    assert held == [False, False, False, False, True]
+
+
 def test_dead_mails_are_told_once_a_day(desk: Desk):
     desk.owe("r1")
     desk.channel.answers["r1"] = [RefusedError("550 no")]

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from ticking import MAIL, RUNS, Desk, Said
 
+from mlreport_batch.state import State
+
 CSV = "step,loss\n1,0.5\n2,0.25\n"
 LIGHTNING = RUNS / "lightning_basic"
 
@@ -295,9 +297,10 @@ def test_names_of_any_script_and_no_script_are_reported(desk: Desk):
 def test_only_keeps_the_news_of_others(desk: Desk):
     desk.put("a/metrics.csv", CSV)
     desk.put("b/metrics.csv", CSV)
-    for name, args in (("a", ("--only", "a")), ("b", ())):
-        [run] = desk.report("--json", *args).json["runs"]
-        assert run["name"] == name
+    desk.put("c/metrics.csv", CSV)
+    for only, names in (("b", ["b"]), ("c", ["c"]), ("*", ["a"])):
+        runs = desk.report("--json", "--only", only).json["runs"]
+        assert [run["name"] for run in runs] == names
 
 
 def test_all_reports_every_run_again(desk: Desk):
@@ -431,6 +434,35 @@ def test_many_runs_share_a_digest_beyond_the_limit(desk: Desk):
     said = desk.run("run", "-c", config)
     assert (said.code, said.out, said.err) == (0, "", "")
     assert desk.mails() == []
+
+
+def test_runs_with_alerts_have_their_own_mails_first(desk: Desk):
+    for number in range(5):
+        value = "nan" if number == 4 else "0.5"
+        desk.put(f"r{number}/metrics.csv", f"step,loss\n1,0.9\n2,{value}\n")
+    config = desk.config(f"mail: {{{MAIL}, max_per_tick: 2}}\n")
+    assert desk.run("run", "-c", config).code == 0
+    subjects = [str(mail["Subject"]) for mail in desk.mails()]
+    assert [s for s in subjects if "runs with news" not in s] == [
+        "[mlreport] r0",
+        "[mlreport] r4",
+    ]
+
+
+def test_why_mails_wait_is_said_also_after_the_server_was_down(desk: Desk):
+    desk.put("a/metrics.csv", CSV)
+    config = desk.config()
+    now = time.time()
+    desk.answer(64)  # bad usage: no mail can go out at all
+    assert "64" in desk.tick(config, now).waits_for
+    desk.answer(75)  # this mail not now
+    desk.tick(config, now + 4000)
+    waiting = desk.tick(config, now + 4001)
+    assert waiting.errors == []
+    assert (waiting.owed, waiting.exit_code) == (1, 75)
+    assert "75" in waiting.waits_for
+    desk.answer(0)
+    assert desk.tick(config, now + 9000).waits_for == ""
 
 
 def test_a_run_in_a_digest_has_a_page_of_its_own(desk: Desk):
@@ -649,7 +681,8 @@ def test_a_refused_mail_is_kept_until_somebody_decides(desk: Desk):
     said = desk.run("run", "-c", config)
     assert said.code == 75
     assert "retry" in said.err
-    assert desk.run("run", "-c", config).code == 0
+    said = desk.run("run", "-c", config, "--json")
+    assert (said.code, said.json["owed"], said.json["dead"]) == (0, 0, 1)
     status = desk.run("status", "-c", config, "--json").json
     [dead] = status["dead"]
     assert status["owed"] == []
@@ -660,6 +693,20 @@ def test_a_refused_mail_is_kept_until_somebody_decides(desk: Desk):
     assert desk.run("run", "-c", config).code == 0
     assert len(desk.mails()) == 1
     assert desk.run("drop", "-c", config, dead["rid"]).code == 2
+
+
+def test_once_decided_a_dead_mail_is_called_to_mind_no_more(desk: Desk):
+    desk.put("a/metrics.csv", CSV)
+    config = desk.config()
+    desk.answer(65)
+    now = time.time()
+    desk.tick(config, now)
+    [dead] = desk.run("status", "-c", config, "--json").json["dead"]
+    desk.run("drop", "-c", config, dead["rid"])
+    assert desk.tick(config, now + 100).errors == []
+    state = State(str(desk.out))
+    assert state.meta("dead_told_at") == "0"  # else every later tick would look
+    state.close()
 
 
 def test_a_dropped_mail_counts_as_told(desk: Desk):
