@@ -16,6 +16,7 @@ from mlreport_batch.discover import (
     build_run,
     claimed_run,
     is_part,
+    is_placeholder,
     list_folder,
     owner,
     run_name,
@@ -39,12 +40,14 @@ class Survey:
         dirty: Runs with changed files or folders, in order of their paths.
         gone: Runs that are there no longer.
         problems: Roots that cannot be read; what is known below them stays.
+        unlisted: New folders that cannot be listed and belong to no run, and why.
         folders: How many folders were listed.
     """
 
     dirty: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    unlisted: list[Problem] = field(default_factory=list)
     folders: int = 0
 
 
@@ -176,7 +179,13 @@ class Catalog:
         folder = replace(folder, folders=entered)
         update.listed[path] = (folder, root)
         was_evidence = before is not None and before.is_evidence
-        old = set(before.folders) if before else set()
+        # A folder that vanished while it was walked is told of above and not known.
+        known = set(self._state.folders_below(path))
+        old = {
+            name
+            for name in (before.folders if before else ())
+            if f"{path}/{name}" in known
+        }
         for name in sorted(old.difference(entered)):
             gone = f"{path}/{name}"
             update.dropped.update([gone, *self._state.folders_below(gone)])
@@ -197,11 +206,12 @@ class Catalog:
 
     def _keep(self, update: _Update, result: Survey, now: float) -> None:
         state = self._state
+        moved = update.dropped.intersection(update.listed)  # to another root
         update.dropped.difference_update(update.listed)
         listed = {
             path: found
             for path, found in update.listed.items()
-            if not _same(found[0], state.folder(path), now)
+            if path in moved or not _same(found[0], state.folder(path), now)
         }
         # Racy folders are looked into again although nothing may have changed.
         looked_at = set(update.listed).difference(listed)
@@ -224,6 +234,11 @@ class Catalog:
         now: float,
     ) -> None:
         state = self._state
+        unknown = {
+            path
+            for path, (folder, _) in listed.items()
+            if is_placeholder(folder) and state.folder(path) is None
+        }
         claims = {path: claimed_run(*found) for path, found in listed.items()}
         owners = [state.owner_of(path) for path in (*update.dropped, *listed)]
         changed = {run for run, _ in owners if run is not None}
@@ -241,6 +256,11 @@ class Catalog:
             if state.claims_on(path) != before:
                 to_assign.update([path, *state.folders_below(path)])
         changed |= self._assign(to_assign)
+        result.unlisted += [
+            Problem(path, None, listed[path][0].problems[0].message)
+            for path in sorted(unknown)
+            if state.owner_of(path)[0] is None
+        ]
         roots = state.roots()
         for path in sorted(changed):
             self._note_run(path, roots, dirty, result, now)
@@ -296,8 +316,12 @@ class Catalog:
         is_wanted = self._accept(root, run_name(path, root))
         if row is None and not is_wanted:
             return
-        if row is None:
-            row = RunRow(path, root, run_name(path, root))
+        name = run_name(path, root)
+        row = (
+            RunRow(path, root, name)
+            if row is None
+            else replace(row, root=root, name=name)
+        )
         state.put_run(replace(row, wake_at=0.0 if is_wanted else LEFT_OUT))
         if not is_wanted:
             dirty.discard(path)
@@ -305,7 +329,10 @@ class Catalog:
         dirty.add(path)
 
     def choose_anew(self) -> None:
-        """Take in and leave out runs, now that the config asks for others."""
+        """Take in and leave out runs, now that the config is another.
+
+        Those that stay are looked at too: other rules may make news of what is known.
+        """
         state = self._state
         roots = state.roots()
         rows = []
@@ -320,7 +347,7 @@ class Catalog:
             elif row is None:
                 new = RunRow(path, root, run_name(path, root))
                 rows.append(replace(new, wake_at=0.0))
-            elif row.wake_at == LEFT_OUT:
+            elif row.wake_at != 0:
                 rows.append(replace(row, wake_at=0.0))
         if rows:
             with state.transaction():

@@ -163,13 +163,13 @@ def main(argv: Sequence[str], *, has_news: bool = False) -> int:
         args = _parser().parse_args(argv, argparse.Namespace(has_news=has_news))
     except SystemExit as exc:
         return exc.code if isinstance(exc.code, int) else 2
+    code = 0
     try:
         code = int(args.does(args))
         _say("", end="", is_last=True)
     except BrokenPipeError:
         # The reader of our output went away; what we did is done.
         _print_no_more()
-        return 0
     except KeyboardInterrupt:
         _complain("interrupted; what was not sent stays owed")
         return 75
@@ -269,14 +269,15 @@ def _run(args: argparse.Namespace) -> int:
         only=args.only, report_all=args.all, dry_run=args.dry_run, jobs=args.jobs
     )
     try:
-        with _stop_on_signals() as should_stop, _progress(args) as progress:
+        with _stop_on_signals() as stops, _progress(args) as progress:
             summary = run_tick(
                 config,
                 options,
                 config_key=key,
                 now=now,
                 progress=progress,
-                should_stop=should_stop,
+                should_stop=stops[0],
+                must_stop=stops[1],
             )
     except LockedError as exc:
         if exc.held_for_s > HOLDER_IS_OLD_S:
@@ -416,16 +417,20 @@ def _write_text(path: str, text: str) -> None:
 
 
 @contextlib.contextmanager
-def _stop_on_signals() -> Iterator[Callable[[], bool]]:
-    """Turn SIGTERM, the first Ctrl-C and a too long run into a question.
+def _stop_on_signals() -> Iterator[tuple[Callable[[], bool], Callable[[], bool]]]:
+    """Turn SIGTERM, the first Ctrl-C and a too long run into questions.
 
-    The tick asks it at safe points: between batches, reports and mails.
+    The tick asks them at safe points: the first between batches and reports; the
+    second, whether there was a signal, between mails.
     """
     import signal
     import threading
 
     ends = time.monotonic() + MAX_RUN_S
     is_asked = False
+
+    def must_stop() -> bool:
+        return is_asked
 
     def should_stop() -> bool:
         return is_asked or time.monotonic() > ends
@@ -437,11 +442,11 @@ def _stop_on_signals() -> Iterator[Callable[[], bool]]:
         is_asked = True
 
     if threading.current_thread() is not threading.main_thread():
-        yield should_stop
+        yield should_stop, must_stop
         return
     before = {n: signal.signal(n, ask) for n in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield should_stop
+        yield should_stop, must_stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -560,7 +565,8 @@ def _baseline(args: argparse.Namespace) -> int:
         return 75
     for error in summary.errors:
         _complain(str(error))
-    _say("everything that is there now counts as reported")
+    with contextlib.suppress(BrokenPipeError):  # the code matters more
+        _say("everything that is there now counts as reported", is_last=True)
     return summary.exit_code
 
 

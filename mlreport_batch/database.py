@@ -20,7 +20,7 @@ from typing import Self, TypeVar
 
 import msgspec
 
-from mlreport_batch.errors import NewerStateError, StateError
+from mlreport_batch.errors import DamagedStateError, NewerStateError
 from mlreport_batch.glance import open_read_only
 from mlreport_batch.safekeep import Seal, Since, Statement
 from mlreport_batch.spool import sync_folder
@@ -92,18 +92,17 @@ def decode(data: bytes, kind: type[_T], what: str) -> _T:
     """Return what `encode` was given.
 
     Raises:
-        StateError: It is damaged; *what* says whose it was.
+        DamagedStateError: It is not what was encoded; *what* says whose it was.
     """
     try:
         # MessagePack never begins a map with the first byte of zlib.
         plain = zlib.decompress(data) if data.startswith(b"x") else data
         return msgspec.msgpack.decode(plain, type=kind)
     except (msgspec.DecodeError, ValueError, zlib.error) as exc:
-        raise StateError(
+        raise DamagedStateError(
             f"the state of {what} is damaged: {exc}",
-            kept="Nothing was changed",
-            advice="Restore state.db from state.db.bak, or move it away and run "
-            "`mlreport-batch baseline`",
+            kept="What is owed stays owed",
+            advice="The next tick mends it from the daily copy",
         ) from exc
 
 
@@ -239,6 +238,12 @@ class Database:
                     source.backup(state._db)
             state._prepare(is_new=source is None, is_checked=source is None)
         return state
+
+    def condemn(self) -> None:
+        """Seal the file as one that is damaged, so that the next tick mends it."""
+        with contextlib.suppress(OSError):
+            self._seal.put_void()
+        self._must_seal = False
 
     def close(self) -> None:
         """Close the file, and seal it."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import Candidate, LogFormat, Match, Role
 from mlreport_batch.redact import redact_text, shown
-from mlreport_batch.tail import Signature, read_head
+from mlreport_batch.tail import Signature, read_head, storable_ns
 from mlreport_batch.text import clean, natural_key
 from mlreport_batch.weights import Weights, is_weights
 
@@ -276,7 +276,7 @@ def list_folder(
     is_unsure = bool(look_into.unread) or is_racy(status.st_mtime_ns, time.time_ns())
     folder = Folder(
         path=path,
-        mtime_ns=0 if is_unsure else status.st_mtime_ns,
+        mtime_ns=0 if is_unsure else storable_ns(status.st_mtime_ns),
         inode=status.st_ino,
         listing=zlib.crc32(b"\0".join(sorted(map(os.fsencode, names)))),
         folders=tuple(sorted(folders, key=natural_key)),
@@ -303,11 +303,11 @@ def _sort_in(
                 folders.append(name)
                 if name in MODEL_DIRS:
                     status = entry.stat(follow_symlinks=False)
-                    weights[name] = (0, status.st_mtime_ns)
+                    weights[name] = (0, storable_ns(status.st_mtime_ns))
         elif is_weights(name):
             # A symlinked last.ckpt is listed by its name but never followed.
             status = entry.stat(follow_symlinks=False)
-            weights[name] = (status.st_size, status.st_mtime_ns)
+            weights[name] = (status.st_size, storable_ns(status.st_mtime_ns))
         elif entry.is_file(follow_symlinks=False):
             if _is_candidate(name, parents):
                 candidates.append(entry)
@@ -448,8 +448,8 @@ def walk(
 ) -> Iterator[Folder]:
     """Yield *top* and every folder below it, those above first.
 
-    A folder below *top* that cannot be listed becomes a problem of the folder
-    above it.
+    For a folder below *top* that cannot be listed a placeholder is yielded; one that
+    vanished meanwhile is passed over.
 
     Raises:
         OSError: *top* itself cannot be listed.
@@ -463,7 +463,8 @@ def walk(
         except OSError as exc:
             if path == top:
                 raise
-            yield unreadable(path, exc)
+            if not isinstance(exc, FileNotFoundError | NotADirectoryError):
+                yield unreadable(path, exc)
             continue
         entered = tuple(
             name for name in folder.folders if f"{path}/{name}" not in never_enter
@@ -483,6 +484,11 @@ def unreadable(path: str, exc: OSError) -> Folder:
     """Return a placeholder for a folder that cannot be listed now."""
     note = Problem(".", None, f"cannot be listed: {exc.strerror}")
     return Folder(path=path, mtime_ns=0, inode=0, listing=0, problems=(note,))
+
+
+def is_placeholder(folder: Folder) -> bool:
+    """Return whether *folder* was made by `unreadable`."""
+    return not folder.inode and bool(folder.problems)
 
 
 def claimed_run(folder: Folder, root: str) -> tuple[str, bool] | None:

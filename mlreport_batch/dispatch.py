@@ -170,7 +170,8 @@ class Dispatcher:
     def _send(self, due: list[Owed]) -> None:
         try:
             with self._channel.open() as session:
-                for owed in due:
+                # One that takes the server down must not be first for ever.
+                for owed in sorted(due, key=lambda owed: owed.attempts):
                     if self._should_stop():
                         break
                     self._send_one(session, owed)
@@ -197,12 +198,19 @@ class Dispatcher:
     def _send_one(self, session: Session, owed: Owed) -> None:
         rid, spool = owed.rid, self._spool
         was_unknown = spool.place(rid) == "cur"
+        try:
+            message = spool.read(rid, "cur" if was_unknown else "new")
+        except StateError as exc:  # the others may be readable
+            self._keep(owed, exc, unknowns=owed.unknowns)
+            return
         if was_unknown:
-            # Whatever becomes of it now, an earlier try may have arrived.
+            # Whatever becomes of it now, an earlier try may have arrived. A death
+            # while it is sent again counts as one more.
             owed = replace(owed, is_partial=True)
+            with self._state.transaction():
+                self._state.update_owed(replace(owed, unknowns=owed.unknowns + 1))
         else:
             spool.move(rid, "new", "cur")
-        message = spool.read(rid, "cur")
         try:
             receipt = session.send(message, Envelope(rid, owed.sender, owed.recipients))
         except UnknownOutcomeError as exc:

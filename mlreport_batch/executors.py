@@ -24,8 +24,16 @@ class Executor(Protocol):
         work: Callable[[_Task, _Settings], _Result],
         batches: Iterable[_Task],
         settings: _Settings,
+        rescue: Callable[[_Task, _Settings], _Result] | None = None,
     ) -> Iterator[_Result]:
-        """Yield ``work(batch, settings)`` for each batch, in order."""
+        """Yield ``work(batch, settings)`` for each batch, in order.
+
+        Args:
+            work: The function.
+            batches: What it is called with, one after the other.
+            settings: The same for all.
+            rescue: Called here in its place for a batch whose worker died.
+        """
 
 
 class Inline:
@@ -42,6 +50,7 @@ class Inline:
         work: Callable[[_Task, _Settings], _Result],
         batches: Iterable[_Task],
         settings: _Settings,
+        rescue: Callable[[_Task, _Settings], _Result] | None = None,  # noqa: ARG002
     ) -> Iterator[_Result]:
         """Yield each result when it is asked for."""
         for batch in batches:
@@ -76,19 +85,49 @@ class Pool:
         work: Callable[[_Task, _Settings], _Result],
         batches: Iterable[_Task],
         settings: _Settings,
+        rescue: Callable[[_Task, _Settings], _Result] | None = None,
     ) -> Iterator[_Result]:
         """Yield the results in order; workers start with the first batch."""
         from collections import deque
 
-        if self._pool is None:
-            self._pool = self._make()
-        flying: deque[Future[_Result]] = deque()
+        flying: deque[tuple[_Task, Future[_Result]]] = deque()
+
+        def take() -> _Result:
+            from concurrent.futures import BrokenExecutor
+
+            batch, future = flying.popleft()
+            try:
+                return future.result()
+            except BrokenExecutor:
+                # A worker was killed, as for want of memory: the pool is lost, and
+                # all that was under way in it.
+                self._pool = None
+                return (rescue or work)(batch, settings)
+
         for batch in batches:
-            flying.append(self._pool.submit(work, batch, settings))
+            if self._pool is None:
+                self._pool = self._make()
+            flying.append((batch, self._submit(self._pool, work, batch, settings)))
             if len(flying) > self._width:
-                yield flying.popleft().result()
+                yield take()
         while flying:
-            yield flying.popleft().result()
+            yield take()
+
+    @staticmethod
+    def _submit(
+        pool: "FuturesExecutor",
+        work: Callable[[_Task, _Settings], _Result],
+        batch: _Task,
+        settings: _Settings,
+    ) -> "Future[_Result]":
+        from concurrent.futures import BrokenExecutor, Future
+
+        try:
+            return pool.submit(work, batch, settings)
+        except BrokenExecutor as exc:
+            failed: Future[_Result] = Future()
+            failed.set_exception(exc)
+            return failed
 
 
 def executor_of(name: str, jobs: int | None = None) -> Executor:

@@ -56,7 +56,9 @@ def is_quiet(folder: str, key: str, now: float) -> bool:
             told_at = float(meta.get("dead_told_at", "0"))
             must_remind = told_at and not told_at <= now < told_at + _DAY_S
             due = "SELECT 1 FROM runs WHERE wake_at <= ? LIMIT 1"
-            if must_remind or database.execute(due, (now,)).fetchone():
+            # A clock that was set back: no wait can be believed.
+            is_ahead = float(meta.get("last_news_at", "0")) > now
+            if must_remind or is_ahead or database.execute(due, (now,)).fetchone():
                 return False
             return _is_all_as_it_was(database, folder, now)
         finally:

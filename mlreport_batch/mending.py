@@ -137,28 +137,42 @@ def _keep_aside(path: str) -> str:
     return aside
 
 
-def adopt(state: State, spool: Spool) -> int:
-    """Owe the mails in the spool that a new or mended state does not know; count them.
+def adopt(state: State, spool: Spool) -> list[StateError]:
+    """Owe the mails in the spool that a new or mended state does not know.
 
-    Who they are from and to, they say themselves.
+    Who they are from and to, they say themselves. Then sweep the spool, unless a mail
+    could not be read: it is tried again by the next tick.
+
+    Returns:
+        Why mails could not be read.
 
     Raises:
-        StateError: They cannot be read, or it could not be kept.
+        StateError: It could not be kept.
     """
-    if state.meta(ADOPT) != "1":
-        return 0
+    errors: list[StateError] = []
+    if state.meta(ADOPT) == "1":
+        errors = _adopt(state, spool)
+    if not errors:
+        spool.sweep({mail.rid for mail in state.owed()})
+    return errors
+
+
+def _adopt(state: State, spool: Spool) -> list[StateError]:
     known = {mail.rid for mail in state.owed()}
-    found = [
-        _owed(spool, place, rid)
-        for place in ("new", "cur", "dead")
-        for rid in spool.rids(place)
-        if rid not in known and spool.place(rid) == place
-    ]
+    found: list[Owed] = []
+    errors: list[StateError] = []
+    for place in ("new", "cur", "dead"):
+        for rid in spool.rids(place):
+            if rid not in known and spool.place(rid) == place:
+                try:
+                    found.append(_owed(spool, place, rid))
+                except StateError as exc:
+                    errors.append(exc)
     with state.transaction():
         for mail in found:
             state.owe(mail, {})
-        state.set_meta(ADOPT, "0")
-    return len(found)
+        state.set_meta(ADOPT, "1" if errors else "0")
+    return errors
 
 
 def _owed(spool: Spool, place: str, rid: str) -> Owed:

@@ -116,6 +116,13 @@ class OwedTable(Database):
                 (owed.rid, os.fsencode(path), data),
             )
 
+    def put_base(self, path: str, base: Snapshot | None) -> None:
+        """Let all owed mails about a run be made anew from *base*."""
+        data = None if base is None else encode(base)
+        self._write(
+            "UPDATE owed_runs SET base=? WHERE path=?", (data, os.fsencode(path))
+        )
+
     def update_owed(self, owed: Owed) -> None:
         """Keep how the sending of a mail stands."""
         self._write(

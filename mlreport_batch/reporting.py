@@ -88,7 +88,7 @@ class Reporter:
 
     def report(self, due: list[Finding], executor: Executor) -> None:
         """Draw, keep and owe a report for every run that has news."""
-        self._replaced = self._replaced_by(due)
+        self._replaced = self.replaced_by(due)
         due.sort(key=lambda finding: (not finding.alerts, finding.name))
         mail = self.config.mail
         alone = [] if mail.digest and len(due) > 1 else due[: mail.max_per_tick]
@@ -122,7 +122,7 @@ class Reporter:
         settings = DrawSettings(None if template is None else os.fspath(template))
         yield from executor.map(draw_batch, tasks, settings)
 
-    def _replaced_by(self, due: Sequence[Finding]) -> frozenset[str]:
+    def replaced_by(self, due: Sequence[Finding]) -> frozenset[str]:
         """Return the owed mails all of whose runs are told about anew by *due*.
 
         A digest about a run that is not among them, such as a deleted one, must
@@ -263,7 +263,10 @@ class Reporter:
         """Make the news that *mail* told of some runs news again."""
         for path in paths:
             if self.state.run(path) is not None:
-                self.state.put_reported(path, self.state.base_of(mail.rid, path))
+                base = self.state.base_of(mail.rid, path)
+                self.state.put_reported(path, base)
+                # A later mail that still waits is superseded by what comes next.
+                self.state.put_base(path, base)
                 self.state.wake(path)
 
     def _by_recipients(

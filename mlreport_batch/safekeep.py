@@ -69,6 +69,14 @@ class Seal:
         """
         write_durably(self._seal, fingerprint(self._path))
 
+    def put_void(self) -> None:
+        """Put a seal that fits no file.
+
+        Raises:
+            OSError: It is not there.
+        """
+        write_durably(self._seal, b"void")
+
     def take_away(self) -> None:
         """Remove the seal, so that even a power loss does not bring it back.
 

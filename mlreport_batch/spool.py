@@ -84,10 +84,20 @@ class Spool:
         )
 
     def place(self, rid: str) -> str | None:
-        """Return ``sent``, ``dead``, ``cur`` or ``new``: where *rid* is, or None."""
+        """Return ``sent``, ``dead``, ``cur`` or ``new``: where *rid* is, or None.
+
+        Raises:
+            StateError: It cannot be told.
+        """
         for place in ("sent", "dead", "cur", "new"):
-            if os.path.lexists(self.path(place, rid)):
-                return place
+            path = self.path(place, rid)
+            try:
+                os.lstat(path)
+            except FileNotFoundError:
+                continue
+            except OSError as exc:
+                raise _unusable(exc, path) from exc
+            return place
         return None
 
     def put(self, rid: str, message: bytes) -> None:
@@ -129,13 +139,14 @@ class Spool:
             raise _unusable(exc, self.path(start, rid)) from exc
 
     def discard(self, rid: str, place: str) -> None:
-        """Remove *rid* from *place*; it may be gone already.
+        """Remove *rid* from *place*, durably; it may be gone already.
 
         Raises:
             StateError: It cannot be removed.
         """
         try:
             os.unlink(self.path(place, rid))
+            sync_folder(os.path.join(self.folder, place))
         except FileNotFoundError:
             return
         except OSError as exc:

@@ -119,6 +119,11 @@ class State(FolderTable, OwedTable):
             (os.fsencode(path),),
         )
 
+    def wake_all(self) -> None:
+        """Have every run that waits for a time looked at by this tick."""
+        # Infinite is no time: the config leaves such a run out.
+        self._write("UPDATE runs SET wake_at=0 WHERE wake_at < 9e99", ())
+
     def due_runs(self, now: float) -> list[str]:
         """Return the runs that must be looked at although no file changed."""
         rows = self._db.execute("SELECT path FROM runs WHERE wake_at <= ?", (now,))

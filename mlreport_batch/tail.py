@@ -26,6 +26,11 @@ DOCUMENT_MAX = 64 * 1024 * 1024
 RECORD_MAX = 64 * 1024 * 1024
 
 
+def storable_ns(time_ns: int) -> int:
+    """Return a time of a file as 64 bits hold it; ext4 goes beyond, to 2446."""
+    return max(-(1 << 63), min(time_ns, (1 << 63) - 1))
+
+
 @dataclass(frozen=True, slots=True)
 class Signature:
     """What ``stat`` says of a file; two equal ones mean that nothing was written.
@@ -42,7 +47,10 @@ class Signature:
     def of(cls, status: os.stat_result) -> "Signature":
         """Return the signature in *status*."""
         return cls(
-            status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+            status.st_size,
+            storable_ns(status.st_mtime_ns),
+            storable_ns(status.st_ctime_ns),
+            status.st_ino,
         )
 
 

@@ -75,8 +75,14 @@ def status_lines(found: dict[str, object]) -> list[str]:
     return lines
 
 
+def _is_outrun(state: State, mail: Owed) -> bool:
+    """Return whether a later report was made of one of the mail's runs."""
+    rows = map(state.run, mail.runs)
+    return any(row is not None and row.rid != mail.rid for row in rows)
+
+
 @contextlib.contextmanager
-def _held(folder: str) -> Iterator[tuple[State, Spool]]:
+def _held(folder: str) -> Iterator[tuple[State, Spool, list[str]]]:
     if not os.path.exists(os.path.join(folder, "state.db")):
         raise UsageError(f"there is no state in {folder}")
     try:
@@ -86,11 +92,11 @@ def _held(folder: str) -> Iterator[tuple[State, Spool]]:
             "another tick is running", kept="Nothing was changed", advice="Try again"
         ) from exc
     try:
-        state, _ = open_state(folder)
+        state, notice = open_state(folder)
         try:
             spool = Spool(os.path.join(folder, "spool"))
-            adopt(state, spool)
-            yield state, spool
+            adopt(state, spool)  # what cannot be read, the next tick says
+            yield state, spool, [notice] if notice else []
         finally:
             state.close()
     finally:
@@ -103,10 +109,9 @@ def retry(folder: str, rids: Sequence[str]) -> list[str]:
     Raises:
         UsageError: There is no such mail.
     """
-    with _held(folder) as (state, spool):
+    with _held(folder) as (state, spool, lines):
         mails = {mail.rid: mail for mail in state.owed()}
         wanted = list(rids) or [rid for rid, mail in mails.items() if mail.held]
-        lines = []
         for rid in wanted:
             mail = mails.get(rid)
             if mail is None:
@@ -121,7 +126,10 @@ def retry(folder: str, rids: Sequence[str]) -> list[str]:
                 attempts=0,
                 unknowns=0,
                 next_at=0.0,
-                is_partial=mail.is_partial or place == "cur" or mail.unknowns > 0,
+                is_partial=mail.is_partial
+                or place == "cur"
+                or mail.unknowns > 0
+                or _is_outrun(state, mail),
             )
             # First the debt, then the move: the other way round, a crash in between
             # would leave an orphan that the next tick sweeps away.
@@ -140,7 +148,7 @@ def drop(folder: str, rid: str) -> list[str]:
     Raises:
         UsageError: There is no such mail.
     """
-    with _held(folder) as (state, spool):
+    with _held(folder) as (state, spool, lines):
         mails = {mail.rid: mail for mail in state.owed()}
         if rid not in mails:
             raise UsageError(
@@ -151,4 +159,4 @@ def drop(folder: str, rid: str) -> list[str]:
             state.settle([rid])
         for place in ("new", "cur", "dead"):
             spool.discard(rid, place)
-        return [f"{rid}  {mails[rid].subject}: dropped"]
+        return [*lines, f"{rid}  {mails[rid].subject}: dropped"]

@@ -7,14 +7,15 @@ the old state or something that the next tick finishes.
 """
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from mlreport_batch.catalog import GONE_S, Catalog
 from mlreport_batch.config import Config, RunsRoot
 from mlreport_batch.dispatch import TOLD_AT, Dispatcher, Policy
-from mlreport_batch.errors import ConfigError, StateError
+from mlreport_batch.errors import ConfigError, DamagedStateError, StateError
 from mlreport_batch.executors import Executor, executor_of
 from mlreport_batch.formats.registry import recognise
 from mlreport_batch.mending import adopt, open_state
@@ -28,12 +29,15 @@ from mlreport_batch.work import (
     Finding,
     ReadSettings,
     RunTask,
+    read_apart,
     read_batch,
 )
 
 BATCH = 256
 BACKUP_EVERY_S = 86400.0
 SINCE_MAX_BYTES = 4 << 20
+SEND_S = 300.0
+"""How long a tick goes on sending, however long it took to read and draw."""
 
 
 def run_tick(
@@ -44,6 +48,7 @@ def run_tick(
     now: float,
     progress: Callable[[str, int, int], None] = lambda *_: None,
     should_stop: Callable[[], bool] = lambda: False,
+    must_stop: Callable[[], bool] = lambda: False,
 ) -> TickSummary:
     """Do one tick.
 
@@ -53,7 +58,8 @@ def run_tick(
         config_key: Identifies the config; a tick without news compares it.
         now: Seconds since the epoch.
         progress: Told (stage, done, total) on long work.
-        should_stop: True once the process was asked to end.
+        should_stop: True once the process was asked to end, or has run long enough.
+        must_stop: True once it was asked to end: only that holds up the sending.
 
     Raises:
         LockedError: Another live tick holds the lock.
@@ -61,7 +67,9 @@ def run_tick(
     """
     folder = os.fspath(config.state)
     with state_errors(folder):
-        return _run_in(folder, config, options, config_key, now, progress, should_stop)
+        return _run_in(
+            folder, config, options, config_key, now, progress, should_stop, must_stop
+        )
 
 
 def _run_in(
@@ -72,13 +80,14 @@ def _run_in(
     now: float,
     progress: Callable[[str, int, int], None],
     should_stop: Callable[[], bool],
+    must_stop: Callable[[], bool],
 ) -> TickSummary:
     if options.dry_run:
         state = State.copy_in_memory(folder)
         try:
-            return _Tick(config, options, state, None, now, progress, should_stop).look(
-                config_key
-            )
+            return _Tick(
+                config, options, state, None, now, progress, should_stop, must_stop
+            ).look(config_key)
         finally:
             state.close()
     lock = Lock(folder)
@@ -86,10 +95,15 @@ def _run_in(
         state, notice = open_state(folder)
         try:
             spool = Spool(os.path.join(folder, "spool"))
-            tick = _Tick(config, options, state, spool, now, progress, should_stop)
+            tick = _Tick(
+                config, options, state, spool, now, progress, should_stop, must_stop
+            )
             if notice:
                 tick.summary.notices.append(notice)
             return tick.run(config_key)
+        except DamagedStateError:
+            state.condemn()
+            raise
         finally:
             state.close()
     finally:
@@ -106,6 +120,7 @@ class _Tick:
         now: float,
         progress: Callable[[str, int, int], None],
         should_stop: Callable[[], bool],
+        must_stop: Callable[[], bool],
     ) -> None:
         self.config = config
         self.options = options
@@ -114,6 +129,7 @@ class _Tick:
         self.now = now
         self.progress = progress
         self._is_asked_to_stop = should_stop
+        self._must_stop = must_stop
         self.summary = TickSummary()
         self._is_incomplete = False
         self.roots = {os.path.realpath(root.path): root for root in config.runs}
@@ -147,9 +163,7 @@ class _Tick:
     def run(self, config_key: str) -> TickSummary:
         """Read, report, keep and send."""
         summary = self.summary
-        adopt(self.state, self.spool)
-        owed = self.state.owed()
-        self.spool.sweep({mail.rid for mail in owed})
+        summary.errors += adopt(self.state, self.spool)
         with self._executor() as executor:
             paths = self._survey(config_key)
             findings = self._read(paths, executor)
@@ -158,7 +172,7 @@ class _Tick:
                     if finding.report is None:
                         self.reporter.note(finding, rid=None)
                 due = [finding for finding in findings if finding.report is not None]
-                self.reporter.report(due + self._siblings(due), executor)
+                self.reporter.report(self._settled(due), executor)
         self._finish_state(config_key)
         with summary.stage("deliver"):
             self._deliver()
@@ -192,7 +206,12 @@ class _Tick:
             survey = catalog.survey(list(self.roots), self.now)
             if self.state.meta("config_key") != config_key:
                 catalog.choose_anew()
+            self._believe_the_clock()
             self._is_incomplete = bool(survey.problems)
+            self.summary.notices += [
+                f"{problem}; what is in it is reported once it can be"
+                for problem in survey.unlisted
+            ]
             self.summary.problems += [str(problem) for problem in survey.problems]
             self.summary.errors += [
                 ConfigError(
@@ -208,6 +227,17 @@ class _Tick:
                 paths.update(dict.fromkeys(row.path for row in self.state.runs()))
             return list(paths)
 
+    def _believe_the_clock(self) -> None:
+        """Wake all runs once if the clock was set back since there was news.
+
+        What waits for a time noted by a clock that was ahead would wait that long.
+        """
+        state = self.state
+        if float(state.meta("last_news_at", "0")) > self.now:
+            with state.transaction():
+                state.wake_all()
+                state.set_meta("last_news_at", repr(self.now))
+
     # -- reading -----------------------------------------------------------------
 
     def _read(self, paths: Sequence[str], executor: Executor) -> list[Finding]:
@@ -216,7 +246,10 @@ class _Tick:
         batches = [paths[i : i + BATCH] for i in range(0, len(paths), BATCH)]
         with self.summary.stage("read"):
             results = executor.map(
-                read_batch, (self._tasks(batch) for batch in batches), self.settings
+                read_batch,
+                (self._tasks(batch) for batch in batches),
+                self.settings,
+                read_apart,
             )
             for batch in results:
                 self._keep_seen(batch)
@@ -227,7 +260,14 @@ class _Tick:
                     break
         return findings
 
-    def _tasks(self, paths: Iterable[str], *, wanted: bool = False) -> list[RunTask]:
+    def _tasks(
+        self,
+        paths: Iterable[str],
+        *,
+        wanted: bool = False,
+        replaced: Collection[str] | None = None,
+    ) -> list[RunTask]:
+        """Return what to read; *replaced* are the waiting mails told of anew."""
         tasks = []
         for path in paths:
             row = self.state.run(path)
@@ -240,6 +280,8 @@ class _Tick:
                 continue  # gone since it was last told about
             reported = self.state.reported(path)
             superseded = self.reporter.superseded(path)
+            if replaced is not None:
+                superseded = [rid for rid in superseded if rid in replaced]
             base = reported
             if superseded:
                 base = self.state.base_of(superseded[0], path)
@@ -286,6 +328,30 @@ class _Tick:
                     self.state.put_seen(row.path, finding.state)
                 if recorded:
                     self.state.put_reported(row.path, finding.snapshot)
+
+    def _settled(self, due: Sequence[Finding]) -> list[Finding]:
+        """Return *due* with the siblings, each told from what is told elsewhere on.
+
+        A waiting mail that is not superseded, such as a digest about a run that is
+        gone, still tells its news: they are left out here.
+        """
+        siblings = self._siblings(due)
+        replaced = self.reporter.replaced_by([*due, *siblings])
+        due = [*due, *(f for f in siblings if self._is_in(f, replaced))]
+        again = {
+            finding.path
+            for finding in due
+            if not replaced.issuperset(self.reporter.superseded(finding.path))
+        }
+        if not again:
+            return due
+        tasks = self._tasks(again, wanted=True, replaced=replaced)
+        found = read_batch(tasks, replace(self.settings, every_s=0.0))
+        anew = {finding.path: finding for finding in found if finding.report}
+        return [anew.get(finding.path, finding) for finding in due]
+
+    def _is_in(self, finding: Finding, mails: Collection[str]) -> bool:
+        return any(rid in mails for rid in self.reporter.superseded(finding.path))
 
     def _siblings(self, due: Sequence[Finding]) -> list[Finding]:
         """Return findings of the runs whose owed digest is superseded by *due*."""
@@ -346,13 +412,24 @@ class _Tick:
             make_channel(self.config),
             Policy(self.config.mail.backoff_s, self.config.mail.on_unknown),
             self.now,
-            self.should_stop,
+            self._stops_sending(time.monotonic() + SEND_S),
         )
         result = dispatcher.send_all()
         self.summary.sent = len(result.sent)
         self.summary.errors += result.errors
         for rid in result.vanished:
             self._owe_again(rid)
+
+    def _stops_sending(self, ends: float) -> Callable[[], bool]:
+        """Return what ends the sending: a reading that took too long does not."""
+
+        def stops() -> bool:
+            if self._must_stop() or time.monotonic() > ends:
+                self.summary.is_cut = True
+                return True
+            return False
+
+        return stops
 
     def _owe_again(self, rid: str) -> None:
         """Put the runs of a mail whose bytes are gone back to what was reported."""

@@ -139,6 +139,10 @@ class Finding:
     is_passing: bool = False
 
 
+APART_S = 300
+"""Seconds that one run may take to be read in a child of its own."""
+
+
 def read_batch(tasks: Sequence[RunTask], settings: ReadSettings) -> list[Finding]:
     """Return a finding for each task; a run that fails does not fail the others."""
     now_ns = int(settings.now * 1e9)
@@ -148,6 +152,29 @@ def read_batch(tasks: Sequence[RunTask], settings: ReadSettings) -> list[Finding
     with Bulk() as bulk:
         ahead = bulk.ahead(zip(tasks, unread, strict=True))
         return [_safely_read(task, settings, bulk) for task in ahead]
+
+
+def read_apart(tasks: Sequence[RunTask], settings: ReadSettings) -> list[Finding]:
+    """Return what `read_batch` does, with each run in a child of its own.
+
+    For when one of them, nobody knows which, has killed the process that read it.
+    """
+    from mlreport_batch.bounded import BoundedChild, ChildFailedError
+
+    findings = []
+    for task in tasks:
+        child = BoundedChild(
+            partial(_safely_read, settings=settings, bulk=None),
+            cpu_s=APART_S,
+            wall_s=APART_S,
+        )
+        try:
+            findings.append(child.call(task))
+        except ChildFailedError as exc:
+            findings.append(_failed(task.run, MemoryError(f"its reader {exc}")))
+        finally:
+            child.close()
+    return findings
 
 
 def _unread(task: RunTask, now_ns: int) -> list[Unread]:
@@ -272,8 +299,8 @@ def _points(state: RunState) -> int:
 def _only_recorded(task: RunTask, view: RunView, settings: ReadSettings) -> bool:
     if task.record_only:
         return True
-    if task.reported is not None or task.is_wanted:
-        return False
+    if task.seen is not None or task.reported is not None or task.is_wanted:
+        return False  # it was seen before: what it says now is news
     limit = settings.first_seen_max_age_s
     return limit is not None and settings.now - view.updated_ns / 1e9 > limit
 

@@ -229,10 +229,15 @@ def test_runs_are_chosen_anew_when_the_config_changes(shelf: Shelf):
     assert "a" not in shelf.survey()
     shelf.settle()
     shelf.catalog.choose_anew()
-    assert shelf.state.due_runs(shelf.now) == []
+    # What is known of it may be news by other rules.
+    assert shelf.state.due_runs(shelf.now) == [str(shelf.root / "b")]
+    shelf.settle()
     shelf.accept = lambda _root, _name: True
     shelf.catalog.choose_anew()
-    assert shelf.state.due_runs(shelf.now) == [str(shelf.root / "a")]
+    assert set(shelf.state.due_runs(shelf.now)) == {
+        str(shelf.root / "a"),
+        str(shelf.root / "b"),
+    }
 
 
 def test_a_glance_sees_every_kind_of_change(shelf: Shelf):
@@ -302,6 +307,25 @@ def test_a_glance_lists_each_folder_now_and_then(shelf: Shelf):
     assert sum(str(folder) in changed for changed in found) == 1
 
 
+def test_a_folder_that_vanished_while_it_was_walked_is_found_when_it_is_back(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+):
+    shelf.put("a/metrics.csv")
+    shelf.put("b/metrics.csv")
+
+    def vanishing(path: str, **options: object) -> Folder:
+        if path.endswith("/b"):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        return list_folder(path, **options)
+
+    for module in (discover, catalog):
+        monkeypatch.setattr(module, "list_folder", vanishing)
+    shelf.survey()
+    monkeypatch.undo()
+    shelf.put("c/metrics.csv")  # the folder above is listed again
+    assert {"b", "c"} <= set(shelf.survey())
+
+
 def test_a_new_folder_that_cannot_be_listed_is_looked_at_again(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ):
@@ -316,7 +340,13 @@ def test_a_new_folder_that_cannot_be_listed_is_looked_at_again(
 
     for module in (discover, catalog):
         monkeypatch.setattr(module, "list_folder", failing)
-    assert "b" not in shelf.survey()
+    survey = shelf.catalog.survey([str(shelf.root)], shelf.now)
+    assert [str(problem) for problem in survey.unlisted] == [
+        f"{shelf.root}/b: cannot be listed: {os.strerror(errno.EIO)}"
+    ]
+    assert str(shelf.root / "b") not in survey.dirty
+    again = shelf.catalog.survey([str(shelf.root)], shelf.now)
+    assert again.unlisted == []  # it is said once
     monkeypatch.undo()
     assert "b" in shelf.survey()
     assert not shelf.known()["b"].problems

@@ -281,6 +281,50 @@ def test_a_disk_that_fails_below_our_own_modules_is_no_bug(
     assert "Traceback" not in said.err
 
 
+def test_a_baseline_whose_output_nobody_reads_hides_no_debt(desk: Desk):
+    desk.put("a/metrics.csv", "step,loss\n1,0.5\n")
+    config = desk.config()
+    desk.answer(75)
+    assert desk.run("run", "-c", config).code == 75
+    script = '"$0" -m mlreport_batch baseline -c "$1" | true; echo "${PIPESTATUS[0]}"'
+    done = subprocess.run(
+        ["bash", "-c", script, sys.executable, config],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "75"
+
+
+def test_one_run_that_kills_its_reader_does_not_stop_the_others(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    """As the kernel kills a process for want of memory."""
+    for number in range(6):
+        desk.put(f"r{number}/metrics.csv", "step,loss\n1,0.5\n")
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal\n"
+        "from mlreport_batch import work\n"
+        "read = work._read\n"
+        "def dying(task, *rest):\n"
+        "    if task.run.name == 'r3':\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return read(task, *rest)\n"
+        "work._read = dying\n"
+    )
+    where = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    done = subprocess.run(
+        [sys.executable, "-m", "mlreport_batch", "run", str(desk.runs), "--out",
+         str(desk.out), "--jobs", "2", "--json"],
+        env={**os.environ, "PYTHONPATH": where},
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 75, done.stderr
+    assert "r3" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(desk.mails()) == 5
+
+
 def test_an_interrupt_ends_with_75(desk: Desk, monkeypatch: pytest.MonkeyPatch):
     from mlreport_batch import look
 

@@ -1,5 +1,6 @@
 """No crash and no answer of a server loses a mail or gives it a second name."""
 
+import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -181,7 +182,70 @@ def test_a_server_that_dies_in_the_middle_keeps_the_rest(desk: Desk):
     assert (result.sent, len(result.errors)) == (["r1"], 1)
     assert [desk.place(rid) for rid in ("r1", "r2", "r3")] == ["sent", "new", "new"]
     desk.now += 61
-    assert desk.send().sent == ["r2", "r3"]
+    assert desk.send().sent == ["r3", "r2"]
+
+
+@pytest.mark.parametrize(
+    "error", [ChannelDownError("421 not for them"), CredentialError("530 log in")]
+)
+def test_a_mail_that_takes_the_server_down_does_not_hold_up_the_others(
+    desk: Desk, error: BaseException
+):
+    desk.owe("bad")
+    desk.channel.answers["bad"] = [error] * 50
+    desk.send()
+    desk.owe("r1", "r2")
+    sent = []
+    for _ in range(3):
+        desk.now += 3601
+        sent += desk.send().sent
+    assert sent == ["r1", "r2"]
+    assert desk.place("bad") == "new"
+
+
+def test_a_mail_that_is_handed_over_and_never_marked_is_held_in_the_end(desk: Desk):
+    """As when ticks are killed, or a full folder takes no more names."""
+    desk.owe("r1")
+    desk.channel.dies_after_taking = True
+    for _ in range(8):
+        try:
+            desk.send()
+        except Killed:
+            desk.now += 3601
+    assert desk.owed()["r1"].held
+    assert len(desk.channel.taken) == 4
+
+
+def test_a_mail_that_cannot_be_read_does_not_hold_up_the_others(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    desk.owe("r1", "r2", "r3")
+    path = Path(desk.folder, "spool/new/r2.eml")
+    path.unlink()
+    path.mkdir()  # even root cannot read that
+    result = desk.send()
+    assert result.sent == ["r1", "r3"]
+    assert "r2.eml" in str(result.errors[0])
+    assert desk.owed()["r2"].attempts == 1
+    desk.now += 61
+    path.rmdir()
+    path.write_bytes(b"mail r2")
+    assert desk.send().sent == ["r2"]
+
+
+def test_a_mail_that_cannot_be_looked_for_is_not_taken_for_gone(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    desk.owe("r1")
+
+    def failing(path: str) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(spool.os, "lstat", failing)
+        with pytest.raises(StateError, match="Input/output"):
+            desk.send()
+    assert desk.send().sent == ["r1"]
 
 
 def test_a_wrong_password_is_tried_once_an_hour(desk: Desk):

@@ -359,13 +359,15 @@ def test_what_cannot_be_read_is_told_once_and_holds_nothing_up(base: Path):
         os.chown(base, pwd.getpwnam("nobody").pw_uid, -1)
     ran = run(base, prefix=prefix)
     assert ran.code == 0, ran.stderr
-    assert ran.stderr == ""
+    assert "root/run: cannot be listed: Permission denied" in ran.stderr
+    assert ran.stderr.count("\n") == 1
     runs = {one["name"]: one for one in ran.data["runs"]}
     assert set(runs) == {"healthy", "file", "folder", "later"}
     assert "Permission denied" in " ".join(runs["file"]["problems"])
     assert "Permission denied" in " ".join(runs["folder"]["problems"])
     assert runs["later"]["problems"] == []
-    assert run(base, prefix=prefix).data["sent"] == 0
+    ran = run(base, prefix=prefix)
+    assert (ran.data["sent"], ran.stderr) == (0, "")
     # A log that was read and cannot be any more keeps what it said.
     (root / "later" / "metrics.csv").chmod(0)
     with (root / "healthy" / "metrics.csv").open("a") as file:

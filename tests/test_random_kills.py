@@ -157,7 +157,7 @@ class Chaos:
         copies = check_told(ours, self.lab.steps)
         wild = [m for m in mails_of(self.server.mails) if m.run == "w"]
         if wild:
-            assert b"777" in wild[-1].raw
+            assert any(b"777" in mail.raw for mail in wild)
         copies += Counter(m.rid for m in wild)
         for rid, count in copies.items():
             excuse = self.server.silent[rid] + self.excuses[rid]

@@ -242,6 +242,42 @@ def test_f21_a_damaged_note_since_the_copy_is_passed_over(tmp_path: Path):
         assert all(note in notes for note in found), place
 
 
+def test_f21_a_mark_that_says_nothing_is_mended_by_the_next_tick(lab: OutboxLab):
+    """What is in a row, no check of SQLite sees; without a seal nothing does."""
+    with sqlite3.connect(lab.database) as database:
+        database.execute(
+            "UPDATE marks SET reported = x'c1' WHERE CAST(path AS TEXT) LIKE '%/b'"
+        )
+    database.close()
+    (lab.state / "state.db.seal").unlink()
+    assert lab.tick() == 74
+    assert lab.tick() == 0
+    assert max(lab.copies().values()) == 1
+
+
+def test_f21_a_mail_that_cannot_be_read_stops_no_tick(lab: OutboxLab):
+    """A new state takes over what waits in the spool."""
+    for name in ("state.db", "state.db.seal", "state.db.bak", "state.db.since"):
+        (lab.state / name).unlink(missing_ok=True)
+    strange = lab.state / "spool" / "new" / f"{'0' * 26}.eml"
+    strange.mkdir()  # even root cannot read that
+    assert lab.tick() == 74
+    mails = len(lab.mails())
+    assert mails >= 2
+    strange.rmdir()
+    lab.grow("a", 1)
+    assert lab.tick() == 0
+    assert len(lab.mails()) == mails + 1
+
+
+def test_f21_a_mending_by_hand_is_said(
+    lab: OutboxLab, capsys: pytest.CaptureFixture[str]
+):
+    _zero(lab.database)
+    assert main(["retry", "-c", str(lab.config)]) == 0
+    assert "is damaged" in capsys.readouterr().out
+
+
 def test_f21_without_a_seal_damage_is_looked_for(lab: OutboxLab):
     """Also such damage as SQLite would not stumble over, here in an index."""
     database = sqlite3.connect(lab.database, isolation_level=None)
