@@ -176,8 +176,11 @@ class Dispatcher:
                         break
                     self._send_one(session, owed)
         except (ChannelDownError, CredentialError, ConfigError) as exc:
-            self._channel_failed(exc)
-            return
+            if not self._result.sent:
+                self._channel_failed(exc)
+                return
+            # It took others: this is about the one mail, which waits by itself.
+            self._result.errors.append(exc)
         if self._state.meta("channel_next_at", "0") != "0":
             with self._state.transaction():
                 self._state.set_meta("channel_next_at", "0")

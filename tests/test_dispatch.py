@@ -203,6 +203,19 @@ def test_a_mail_that_takes_the_server_down_does_not_hold_up_the_others(
     assert desk.place("bad") == "new"
 
 
+def test_a_server_that_took_others_is_not_left_alone(desk: Desk):
+    desk.owe("bad")
+    desk.channel.answers["bad"] = [ChannelDownError("421 not for them")] * 50
+    desk.send()
+    desk.now += 3601
+    desk.owe("r1")
+    result = desk.send()
+    assert (result.sent, len(result.errors)) == (["r1"], 1)
+    desk.owe("r2")
+    desk.now += 1
+    assert desk.send().sent == ["r2"]
+
+
 def test_a_mail_that_is_handed_over_and_never_marked_is_held_in_the_end(desk: Desk):
     """As when ticks are killed, or a full folder takes no more names."""
     desk.owe("r1")

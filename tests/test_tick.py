@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from ticking import MAIL, RUNS, Desk, Said
 
+from mlreport_batch import catalog, discover
 from mlreport_batch.state import State
 from mlreport_batch.tick import run_tick
 from mlreport_batch.tick_summary import Options
@@ -557,7 +558,9 @@ def test_a_clock_that_was_ahead_makes_nothing_wait(desk: Desk):
     desk.append("a/metrics.csv", "3,0.125\n")
     assert desk.tick(config, now + year).sent == 1
     desk.append("a/metrics.csv", "4,0.0625\n")
-    assert desk.tick(config, now + year + 60).sent == 0  # noted to be told in 6 h
+    time.sleep(0.1)  # what was just written is looked at anyway
+    for later in (60, 200):
+        assert desk.tick(config, now + year + later).sent == 0  # to be told in 6 h
     assert desk.tick(config, now + 7 * 3600).sent == 1
     assert desk.tick(config, now + 8 * 3600).sent == 0
 
@@ -865,6 +868,27 @@ def test_an_unreadable_root_keeps_all_that_is_known(desk: Desk):
     desk.append("a/metrics.csv", "3,0.125\n")
     desk.run("run", "-c", config)
     assert "down 50.0 %" in desk.texts()[0]
+
+
+def test_a_new_folder_that_cannot_be_listed_is_said_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    for name in "ab":
+        desk.put(f"{name}/metrics.csv", CSV)
+
+    def failing(path: str, **options: object) -> discover.Folder:
+        if path.endswith("/b"):
+            raise PermissionError(13, "Permission denied", path)
+        return list_folder(path, **options)  # type: ignore[arg-type]
+
+    list_folder = discover.list_folder
+    with monkeypatch.context() as patch:
+        for module in (discover, catalog):
+            patch.setattr(module, "list_folder", failing)
+        [notice] = desk.tick(None, time.time()).notices
+        assert "b: cannot be listed: Permission denied" in notice
+        assert desk.tick(None, time.time()).notices == []
+    assert [run.name for run in desk.tick(None, time.time()).runs] == ["b"]
 
 
 def test_a_root_that_was_never_readable_is_not_forgotten(desk: Desk):
