@@ -347,12 +347,12 @@ class Catalog:
             elif row is None:
                 new = RunRow(path, root, run_name(path, root))
                 rows.append(replace(new, wake_at=0.0))
-            elif row.wake_at != 0:
+            elif row.wake_at == LEFT_OUT:
                 rows.append(replace(row, wake_at=0.0))
-        if rows:
-            with state.transaction():
-                for row in rows:
-                    state.put_run(row)
+        with state.transaction():
+            for row in rows:
+                state.put_run(row)
+            state.wake_all()
 
     def run_dir(self, row: RunRow) -> RunDir:
         """Return the run directory of *row*, from what is known of its folders."""

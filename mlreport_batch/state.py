@@ -120,9 +120,12 @@ class State(FolderTable, OwedTable):
         )
 
     def wake_all(self) -> None:
-        """Have every run that waits for a time looked at by this tick."""
-        # Infinite is no time: the config leaves such a run out.
-        self._write("UPDATE runs SET wake_at=0 WHERE wake_at < 9e99", ())
+        """Have every run looked at by this tick that the config does not leave out."""
+        self._write(
+            "UPDATE runs SET wake_at=0 WHERE gone_at IS NULL "
+            "AND wake_at IS NOT 0 AND (wake_at IS NULL OR wake_at < 9e99)",
+            (),
+        )
 
     def due_runs(self, now: float) -> list[str]:
         """Return the runs that must be looked at although no file changed."""
