@@ -3,14 +3,15 @@
 import math
 
 import pytest
-from formats_reading import claim, parse, points, problems, read
+from formats_reading import claim, metrics_of, parse, points, problems, read
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlreport_batch.formats import Result, Role
+from mlreport_batch.formats import Memory, Point, Result, Role
 from mlreport_batch.formats._numbers import to_number, value_of
 from mlreport_batch.formats.bookkeeping import is_bookkeeping, step_column
 from mlreport_batch.formats.registry import by_name
+from mlreport_batch.tail import Chunk
 
 
 def test_blank_cells_are_missing_and_words_for_nan_and_inf_are_values():
@@ -353,6 +354,81 @@ def test_rows_of_training_and_validation_are_told_apart():
     }
     assert claim("run/log.csv", "epoch,loss,phase\n")[0] == name
     assert claim("run/log.csv", "epoch,loss,mode\n1,0.5,max\n")[0] == name
+
+
+def test_steps_that_begin_again_with_each_epoch_are_counted_on():
+    rows = [(epoch, step) for epoch in range(3) for step in range(0, 50, 10)]
+    data = "epoch,step,loss\n" + "".join(f"{e},{s},{e + s}\n" for e, s in rows)
+    assert points(read("csv", data))["loss"] == [
+        (10 * number, e + s) for number, (e, s) in enumerate(rows)
+    ]
+
+
+def test_epochs_of_any_length_and_rows_without_one_are_counted_on():
+    data = (
+        "epoch,iter,loss,val\n1,50,5,\n1,100,4,\n1,7,,9\n,120,4,\n"
+        "2,50,3,\n2,7,,8\n3,50,2,\n3,500,1,\n,7,,7\n4,50,0,\n"
+    )
+    found = points(read("csv", data))
+    assert found["loss"] == [
+        (50, 5), (100, 4), (120, 4), (170, 3), (220, 2), (670, 1), (720, 0)
+    ]  # fmt: skip
+    assert found["val"] == [(7, 9), (127, 8), (177, 7)]
+
+
+def test_a_resume_among_counted_epochs_goes_back_to_where_its_epoch_was():
+    first = [(epoch, step) for epoch in range(4) for step in range(5)]
+    again = [(epoch, step) for epoch in range(2, 5) for step in range(7)]
+    data = "epoch,step,loss\n" + "".join(f"{e},{s},1\n" for e, s in first + again)
+    steps = [step for step, _ in points(read("csv", data))["loss"]]
+    # The epochs that come again are longer, and still overtake none of their own.
+    assert steps == [*range(20), *range(10, 31)]
+    assert metrics_of(read("csv", data))["loss"].count == 31
+    # The same epoch once more is a resume as well.
+    data = "epoch,step,loss\n0,0,1\n0,1,1\n1,0,1\n1,1,1\n1,0,1\n"
+    steps = [step for step, _ in points(read("csv", data))["loss"]]
+    assert steps == [0, 1, 2, 3, 2]
+
+
+def test_a_global_step_beside_epochs_stays_as_written():
+    data = "epoch,step,loss\n0,5,1\n1,10,1\n,15,1\nnan,16,1\n2,16,1\n1,11,1\n2,18,1\n"
+    steps = [step for step, _ in points(read("csv", data))["loss"]]
+    assert steps == [5, 10, 15, 16, 16, 11, 18]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 9)), max_size=60),
+    st.lists(st.integers(0, 400), max_size=4),
+)
+def test_counted_steps_are_alike_wherever_a_log_is_cut(
+    rows: list[tuple[int, int]], cuts: list[int]
+):
+    data = "epoch,step,loss\n" + "".join(f"{e},{s},1\n" for e, s in rows)
+    lines = "".join(f'{{"epoch":{e},"step":{s},"loss":1}}\n' for e, s in rows)
+    whole = read("csv", data)
+    cut = sorted({at % len(data) for at in cuts})
+    assert parse(by_name()["csv"], data.encode(), cut) == whole
+    assert read("json_lines", lines) == whole
+    rising = sorted(rows)
+    data = "epoch,step,loss\n" + "".join(f"{e},{s},1\n" for e, s in rising)
+    steps = [point.step for point in read("csv", data) if isinstance(point, Point)]
+    assert steps == sorted(steps)
+
+
+def test_more_epochs_than_are_remembered_are_counted_on():
+    rows = [(epoch, step) for epoch in range(700) for step in range(2)]
+    data = "epoch,step,loss\n" + "".join(f"{e},{s},1\n" for e, s in [*rows, (1, 0)])
+    memory: Memory = {}
+    chunk = Chunk("x.csv", b"epoch,step,loss", data.encode(), 0, 1)
+    steps = [
+        item.step
+        for item in by_name()["csv"].parse(chunk, memory)
+        if isinstance(item, Point)
+    ]
+    assert steps[:-1] == list(range(1400))
+    # No longer known; the first one that is.
+    assert steps[-1] == 2 * (700 - 256)
+    assert len(repr(memory)) < 4000
 
 
 def test_csv_that_nemo_moved_is_continued_by_the_one_above():

@@ -335,6 +335,35 @@ def test_lines_of_training_and_validation_are_told_apart():
     }
 
 
+def test_iterations_that_begin_again_with_each_epoch_are_counted_on():
+    rows = []
+    for epoch in (1, 2, 3):
+        rows += [{"mode": "train", "epoch": epoch, "iter": i} for i in (50, 100)]
+        rows += [{"mode": "val", "epoch": epoch, "iter": 20}]
+    data = "".join(json.dumps({**row, "loss": 1}) + "\n" for row in rows)
+    assert points(read("json_lines", data)) == {
+        "train/loss": [(step, 1) for step in (50, 100, 150, 200, 250, 300)],
+        "val/loss": [(20, 1), (120, 1), (220, 1)],
+    }
+    document = json.dumps([{**row, "loss": 1} for row in rows])
+    assert points(read("json_history", document)) == points(read("json_lines", data))
+
+
+def test_each_kind_of_step_is_counted_by_itself():
+    data = (
+        '{"epoch": 0, "global_step": 10, "loss": 1}\n'
+        '{"epoch": 0, "global_step": 20, "loss": 1}\n'
+        '{"epoch": 1, "iter": 0, "val_loss": 2}\n'
+        '{"epoch": 1, "iter": 1, "val_loss": 2}\n'
+        '{"epoch": 1, "global_step": 30, "loss": 1}\n'
+        '{"epoch": 2, "iter": 0, "val_loss": 2}\n{"iter": 1, "val_loss": 2}\n'
+    )
+    assert points(read("json_lines", data)) == {
+        "loss": [(10, 1), (20, 1), (30, 1)],
+        "val_loss": [(0, 2), (1, 2), (2, 2), (3, 2)],
+    }
+
+
 ROWS = [{"epoch": 1, "loss": 0.5, "val": {"acc": 0.1}}, {"epoch": 2, "loss": 0.4}]
 
 

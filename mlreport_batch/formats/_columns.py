@@ -8,7 +8,11 @@ from functools import lru_cache
 from mlreport_batch.formats import BulkLayout
 from mlreport_batch.formats._numbers import to_number
 from mlreport_batch.formats._text import first_text, is_utf16
-from mlreport_batch.formats.bookkeeping import is_bookkeeping, step_column
+from mlreport_batch.formats.bookkeeping import (
+    epoch_column,
+    is_bookkeeping,
+    step_column,
+)
 from mlreport_batch.redact import shown
 
 _SEPARATORS = ",\t;|"
@@ -84,8 +88,10 @@ def header_of(
         keep: Names that are metrics although they sound like bookkeeping.
     """
     cells = split_cells(line, separator) if names is None else list(names)
+    epoch = None
     if step is None:
         step = step_column(cells)
+        epoch = epoch_column(cells, step)
     # Without a step column, a number in it means that this is a row of data.
     if step is None and any(to_number(cell) is not None for cell in cells):
         return None
@@ -103,9 +109,8 @@ def header_of(
         if len(metrics) == COLUMNS_MAX:
             break
         metrics.append((index, f"{name}.{count}" if count else name))
-    return Header(
-        line, tuple(cells), BulkLayout(separator, len(cells), step, tuple(metrics))
-    )
+    layout = BulkLayout(separator, len(cells), step, tuple(metrics), epoch)
+    return Header(line, tuple(cells), layout)
 
 
 def bulk_layout(header: bytes, build: Build = build_header) -> BulkLayout | None:

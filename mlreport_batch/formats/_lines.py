@@ -18,8 +18,14 @@ from mlreport_batch.formats._json import (
 )
 from mlreport_batch.formats._labels import labelled, named_in, split_in
 from mlreport_batch.formats._numbers import value_of
+from mlreport_batch.formats._steps import StepCounters
 from mlreport_batch.formats._text import lines_of
-from mlreport_batch.formats.bookkeeping import has_sure_step, is_bookkeeping, step_rank
+from mlreport_batch.formats.bookkeeping import (
+    EPOCH_RANKS,
+    has_sure_step,
+    is_bookkeeping,
+    step_rank,
+)
 from mlreport_batch.redact import shown
 from mlreport_batch.tail import Chunk
 from mlreport_batch.text import clean
@@ -61,6 +67,7 @@ def read_json_lines(
     row = int(memory.get("row") or 0)
     stood = memory.get("step")
     last = stood if isinstance(stood, float) else None
+    counters = StepCounters(memory)
     hidden = frozenset(leave_out) | {"config"}
     for number, line in enumerate(lines, chunk.first_line):
         text = line[max(0, line.find("{")) :] if is_mixed else line
@@ -73,7 +80,7 @@ def read_json_lines(
             continue
         if entry is None or (is_mixed and _is_repeated(text, memory)):
             continue
-        stated = _step(entry, steps)
+        stated = _step(entry, steps, counters)
         if stated is not None:
             last = stated
         step = float(row) if last is None else last
@@ -91,6 +98,7 @@ def read_json_lines(
     memory["row"] = row
     if last is not None:
         memory["step"] = last
+    counters.remember()
 
 
 def _is_repeated(text: str, memory: Memory) -> bool:
@@ -150,19 +158,37 @@ def _object(line: str) -> dict[str, Any] | None:
     return entry
 
 
-def _step(entry: Mapping[str, object], preferred: tuple[str, ...]) -> float | None:
+def _step(
+    entry: Mapping[str, object], preferred: tuple[str, ...], counters: StepCounters
+) -> float | None:
+    """Return the step that a row states, None for none.
+
+    Frameworks' own step keys, *preferred*, count on over epochs.
+    """
     for key in preferred:
         found = value_of(entry.get(key))
         if found is not None and found - found == 0:
             return found
-    best: tuple[int, float] | None = None
+    counts = _counts_in(entry)
+    if not counts:
+        return None
+    best = min(counts)
+    epochs = [found for rank, found in counts.items() if rank in EPOCH_RANKS]
+    if best in EPOCH_RANKS:
+        return counts[best]
+    return counters.at(best, counts[best], epochs[0] if epochs else None)
+
+
+def _counts_in(entry: Mapping[str, object]) -> dict[int, float]:
+    """Return the finite steps and epochs of a row by the ranks of their names."""
+    counts: dict[int, float] = {}
     for key, item in entry.items():
         rank = step_rank(key)
-        if rank is not None and (best is None or rank < best[0]):
+        if rank is not None and rank not in counts:
             found = value_of(item)
             if found is not None and found - found == 0:
-                best = rank, found
-    return None if best is None else best[1]
+                counts[rank] = found
+    return counts
 
 
 def _settings(entry: Mapping[str, Any], memory: Memory) -> Iterator[Item]:

@@ -15,6 +15,7 @@ from mlreport_batch.formats._columns import (
     split_cells,
 )
 from mlreport_batch.formats._numbers import BLANK, cell_number, to_number
+from mlreport_batch.formats._steps import StepCounter
 from mlreport_batch.formats._text import first_text, lines_of
 from mlreport_batch.redact import shown
 from mlreport_batch.tail import Chunk
@@ -79,6 +80,7 @@ class _Rows:
         self.row = int(memory.get("row") or 0)
         step = memory.get("step")
         self.step = step if isinstance(step, float) else _NAN
+        self.counter = StepCounter(memory)
         known = memory.get("header")
         if known is not None:
             line = first_text(self.chunk.header) if known is True else str(known)
@@ -124,12 +126,16 @@ class _Rows:
         try:
             values = [(name, float(cells[at])) for at, name in self.used if cells[at]]
             step = float(self.row if layout.step is None else cells[layout.step])
+            at = layout.epoch
+            epoch = None if at is None or not cells[at] else float(cells[at])
         except ValueError:
             return None
         if step - step != 0:
             return None
         self.row += 1
         if layout.step is not None:
+            if layout.epoch is not None:
+                step = self.counter.at(step, epoch)
             self.step = step
         if self.open:
             self.open = {at for at in self.open if not cells[at]}
@@ -181,7 +187,7 @@ class _Rows:
         if len(cells) != layout.width:
             self._bad_row(number, len(cells), layout.width)
             return _NAN, []
-        step = self._step_of(cells, layout.step)
+        step = self._step_of(cells, layout)
         self._decide(cells)
         values = []
         for at, name in self.used:
@@ -227,9 +233,11 @@ class _Rows:
             return self.repair(header, cells) or cells
         return cells
 
-    def _step_of(self, cells: list[str], at: int | None) -> float:
-        step = None if at is None else to_number(_OF_MANY.sub("", cells[at]))
+    def _step_of(self, cells: list[str], layout: BulkLayout) -> float:
+        step = _count_in(cells, layout.step)
         if step is not None and math.isfinite(step):
+            if layout.epoch is not None:
+                step = self.counter.at(step, _count_in(cells, layout.epoch))
             self.step = step
             return step
         # Blank or text: the step the log stood at, else the number of the row.
@@ -277,9 +285,16 @@ class _Rows:
             memory["pending"] = self.pending
         if not math.isnan(self.step):
             memory["step"] = float(self.step)
+        if self.header is not None and self.header.layout.epoch is not None:
+            self.counter.remember(memory)
         for key, indexes in (("open", self.open), ("text", self.text)):
             if indexes or key in memory:
                 memory[key] = " ".join(map(str, sorted(indexes)))
+
+
+def _count_in(cells: list[str], at: int | None) -> float | None:
+    """Return the step or epoch in a cell, or None."""
+    return None if at is None else to_number(_OF_MANY.sub("", cells[at]))
 
 
 def _is_open(line: str, separator: str) -> bool:
