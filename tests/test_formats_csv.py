@@ -431,6 +431,39 @@ def test_more_epochs_than_are_remembered_are_counted_on():
     assert len(repr(memory)) < 4000
 
 
+def test_rows_of_several_trainings_are_told_apart():
+    data = "Fold,epoch,phase,loss\n0,1,train,0.5\n0,2,val,0.4\n1,1,train,0.9\n"
+    name, match = claim("run/log.csv", data)
+    assert match.role is Role.metrics
+    assert points(read(name, data + ",2,val,0.8\n")) == {
+        "fold_0/train/loss": [(1, 0.5)],
+        "fold_0/val/loss": [(2, 0.4)],
+        "fold_1/train/loss": [(1, 0.9)],
+        "val/loss": [(2, 0.8)],
+    }
+    data = "run,step,loss\na b,1,0.5\nb,1,0.9\na b,2,0.4\nb,2,0.8\n"
+    name, _ = claim("run/log.csv", data)
+    assert points(read(name, data)) == {
+        "run_a b/loss": [(1, 0.5), (2, 0.4)],
+        "run_b/loss": [(1, 0.9), (2, 0.8)],
+    }
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "seed,step,loss\n42,1,0.5\n42,2,0.4\n42,1,0.4\n",
+        "seed,step,loss\n7,1,0.5\n42,2,0.4\n9,3,0.4\n",
+        "seed,step,loss\n",
+        "seed,model,acc\n1,a,0.5\n2,b,0.9\n",
+        "fold,epoch\n0,1\n1,1\n",
+    ],
+)
+def test_a_column_that_tells_no_trainings_apart_is_a_column(data: str):
+    found = claim("run/metrics.csv", data)
+    assert found is None or found[0] != "training_rows"
+
+
 def test_csv_that_nemo_moved_is_continued_by_the_one_above():
     data = "epoch,step,loss\n0,1,0.5\n"
     beside = ["nemo_log_globalrank-0_localrank-0.txt"]

@@ -335,6 +335,21 @@ def test_lines_of_training_and_validation_are_told_apart():
     }
 
 
+def test_lines_of_several_trainings_are_told_apart():
+    rows = [{"fold": f, "epoch": e, "loss": f + e} for f in (0, 1) for e in (1, 2)]
+    data = "".join(json.dumps(row) + "\n" for row in rows)
+    name, _ = claim("run/log.jsonl", data)
+    assert points(read(name, data)) == {
+        "fold_0/loss": [(1, 1), (2, 2)],
+        "fold_1/loss": [(1, 2), (2, 3)],
+    }
+    same = '{"seed": 1, "step": 1, "loss": 2}\n' * 3
+    assert claim("run/log.jsonl", same)[0] == "json_lines"
+    other = '{"fold": true, "step": 1, "loss": 2}\n{"fold": 1, "step": 1, "loss": 2}\n'
+    assert claim("run/log.jsonl", other)[0] == "json_lines"
+    assert points(read(name, other))["loss"] == [(1, 2)]
+
+
 def test_iterations_that_begin_again_with_each_epoch_are_counted_on():
     rows = []
     for epoch in (1, 2, 3):

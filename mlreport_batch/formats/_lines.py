@@ -16,7 +16,13 @@ from mlreport_batch.formats._json import (
     decode,
     leaves,
 )
-from mlreport_batch.formats._labels import labelled, named_in, split_in
+from mlreport_batch.formats._labels import (
+    labelled,
+    named_in,
+    of_training,
+    split_in,
+    training_in,
+)
 from mlreport_batch.formats._numbers import value_of
 from mlreport_batch.formats._steps import StepCounters
 from mlreport_batch.formats._text import lines_of
@@ -47,6 +53,7 @@ def read_json_lines(
     steps: tuple[str, ...] = (),
     leave_out: Iterable[str] = (),
     is_labelled: bool = False,
+    is_shared: bool = False,
 ) -> Iterator[Item]:
     """Yield the points of *chunk*; each row is stepped by its surest step key.
 
@@ -60,6 +67,7 @@ def read_json_lines(
         leave_out: Top-level keys that are no metrics.
         is_labelled: Whether a row may say in a text which metric, or which part of
             the data, it is about.
+        is_shared: Whether a row says which of several trainings it is about.
     """
     items: list[Item] = []
     lines = lines_of(chunk, memory, items)
@@ -86,19 +94,36 @@ def read_json_lines(
         step = float(row) if last is None else last
         row += 1
         yield from _settings(entry, memory)
-        skipped = hidden | _NO_METRICS if "current_steps" in entry else hidden
-        told = {k: v for k, v in entry.items() if k not in skipped}
         split = split_in(entry) if is_labelled else ""
-        if is_labelled and (named := named_in(entry)) is not None:
-            told = dict([named])
+        training = training_in(entry) if is_shared else None
+        skipped = hidden if training is None else hidden | {training[0]}
+        told = _told(entry, skipped, is_labelled=is_labelled)
         for key, item in leaves(told):
             value = item if type(item) is float else value_of(item)
             if value is not None and (metric := _metric(key)):
-                yield Point(labelled(split, metric) if split else metric, step, value)
+                if split or training:
+                    metric = _under(split, training, metric)
+                yield Point(metric, step, value)
     memory["row"] = row
     if last is not None:
         memory["step"] = last
     counters.remember()
+
+
+def _told(
+    entry: Mapping[str, object], hidden: frozenset[str], *, is_labelled: bool
+) -> dict[str, object]:
+    """Return what of *entry* may be metrics."""
+    if is_labelled and (named := named_in(entry)) is not None:
+        return dict([named])
+    skipped = hidden | _NO_METRICS if "current_steps" in entry else hidden
+    return {key: item for key, item in entry.items() if key not in skipped}
+
+
+def _under(split: str, training: tuple[str, str] | None, metric: str) -> str:
+    """Return *metric* under the part of the data and the training of its row."""
+    name = labelled(split, metric)
+    return name if training is None else of_training(*training, name)
 
 
 def _is_repeated(text: str, memory: Memory) -> bool:
@@ -106,6 +131,12 @@ def _is_repeated(text: str, memory: Memory) -> bool:
     crc = zlib.crc32(text.encode("utf-8", "replace"))
     before, memory["object"] = memory.get("object"), crc
     return before == crc
+
+
+def step_in(entry: Mapping[str, object]) -> float | None:
+    """Return the step that a JSON object states by the surest of its names."""
+    counts = _counts_in(entry)
+    return counts[min(counts)] if counts else None
 
 
 def object_in(line: str) -> dict[str, Any] | None:

@@ -6,7 +6,13 @@ from typing import ClassVar
 
 from mlreport_batch.formats import Candidate, Item, Match, Memory, Role
 from mlreport_batch.formats._documents import stem_of
-from mlreport_batch.formats._lines import numbers_in, read_json_lines
+from mlreport_batch.formats._labels import is_shared, training_in
+from mlreport_batch.formats._lines import (
+    numbers_in,
+    object_in,
+    read_json_lines,
+    step_in,
+)
 from mlreport_batch.formats._text import filled, head_lines
 from mlreport_batch.formats.bookkeeping import (
     has_sure_step,
@@ -17,6 +23,33 @@ from mlreport_batch.formats.bookkeeping import (
 from mlreport_batch.tail import Chunk
 
 _SUFFIXES = (".jsonl", ".ndjson", ".jsonlines", ".json", ".log", ".txt")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingLines:
+    """JSON lines of several trainings: ``{"fold": 0, "epoch": 1, "loss": 0.5}``."""
+
+    name: ClassVar[str] = "training_lines"
+    whole_file: ClassVar[bool] = False
+
+    def matches(self, candidate: Candidate) -> Match | None:
+        """Claim a log in which the steps of one training come again in another."""
+        match = JsonLines().matches(candidate)
+        if match is None:
+            return None
+        lines = filled(head_lines(candidate.head, candidate.size))
+        first = object_in(next(lines))
+        if first is None or training_in(first) is None:
+            return None
+        rows = (row for line in lines if (row := object_in(line)) is not None)
+        told = ((training_in(row), step_in(row)) for row in (first, *rows))
+        if not is_shared((name[1], step) for name, step in told if name is not None):
+            return None
+        return Match(Role.metrics, note="JSON lines of several trainings")
+
+    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
+        """Yield the points of each row, under the name of its training."""
+        return read_json_lines(chunk, memory, is_labelled=True, is_shared=True)
 
 
 @dataclass(frozen=True, slots=True)
