@@ -308,6 +308,16 @@ def test_long_names_are_metrics_like_others():
     }
 
 
+def test_a_row_of_many_small_lists_is_read():
+    row = {"step": 1, "loss": 0.5, "per_class": [{"ap": 0.5}] * 80, "text": "[" * 90}
+    data = json.dumps(row) + "\n"
+    assert claim("run/metrics.jsonl", data)[0] == "json_lines"
+    assert points(read("json_lines", data)) == {"loss": [(1, 0.5)]}
+    deep = '{"step": 1, "loss": 0.5, "x": ' + "[" * 70 + "]" * 70 + "}\n"
+    assert claim("run/metrics.jsonl", deep) is None
+    assert problems(read("json_lines", deep)) == [(1, "nested deeper than 64 levels")]
+
+
 def test_lines_that_name_their_metric_are_one_curve_a_name():
     data = (
         '{"step": 1, "name": "loss", "value": 0.5}\n'

@@ -9,13 +9,7 @@ from typing import Any
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import Hparams, Item, Memory, Outcome, Point, Progress
 from mlreport_batch.formats._documents import flatten
-from mlreport_batch.formats._json import (
-    DEPTH_MAX,
-    BadJsonError,
-    check_depth,
-    decode,
-    leaves,
-)
+from mlreport_batch.formats._json import BadJsonError, check_depth, decode, leaves
 from mlreport_batch.formats._labels import (
     labelled,
     named_in,
@@ -152,10 +146,11 @@ def numbers_in(line: str) -> list[str] | None:
 
     A data set has a few numbers among its texts and gives an empty list.
     """
-    if line.count("{") + line.count("[") > DEPTH_MAX:
-        return None
     try:
+        check_depth(line)
         entry = decode(line)
+    except BadJsonError:
+        return None
     except json.JSONDecodeError as error:
         # Ray repeats its config in each row, so a row can be longer than the head.
         is_cut = error.pos >= len(line) - 1 or error.msg.startswith("Unterminated")
@@ -176,8 +171,7 @@ def _object(line: str) -> dict[str, Any] | None:
     """
     if not line or line.isspace():
         return None
-    if line.count("{") + line.count("[") > DEPTH_MAX:
-        check_depth(line)
+    check_depth(line)
     try:
         entry = decode(line)
     except json.JSONDecodeError as error:
