@@ -61,6 +61,34 @@ def test_a_repeated_header_is_no_data_and_another_header_takes_over():
     assert not problems(items)
 
 
+@pytest.mark.parametrize(
+    ("above", "below", "names"),
+    [
+        (
+            "step,loss,acc\n1,5,6\n",
+            "step,val_loss,val_acc\n2,7,8\n",
+            "val_loss val_acc",
+        ),
+        ("step,loss,acc\n1,5,6\n", "iteration,ppl,x\n2,7,8\n", "ppl x"),
+        ("step,loss\n1,5\n", "ppl,x,iteration\n7,8,2\n", "ppl x"),
+        ("loss,acc\n5,6\n", "val_loss,val_acc\n7,8\n", "val_loss val_acc"),
+    ],
+)
+def test_a_header_of_other_names_takes_over(above: str, below: str, names: str):
+    items = read("csv", above + below)
+    found = points(items)
+    assert not problems(items)
+    assert [found[name][0][1] for name in names.split()] == [7, 8]
+    assert [value for _, value in found["loss"]] == [5]
+
+
+@pytest.mark.parametrize("row", ["note,NA,x", "crash,here,again", "loss,acc", "3,a,b"])
+def test_a_row_of_text_is_no_header(row: str):
+    items = read("csv", f"step,loss,acc\n1,5,6\n{row}\n2,7,8\n")
+    assert [value for _, value in points(items)["loss"]] == [5, 7]
+    assert problems(items)
+
+
 def test_rows_without_a_step_column_are_counted_from_zero():
     items = read("csv", "loss,accuracy\n0.5,0.1\n\n0.4,0.2\n")
     assert points(items)["loss"] == [(0, 0.5), (1, 0.4)]

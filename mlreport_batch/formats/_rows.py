@@ -17,6 +17,7 @@ from mlreport_batch.formats._columns import (
 from mlreport_batch.formats._numbers import BLANK, cell_number, to_number
 from mlreport_batch.formats._steps import StepCounter
 from mlreport_batch.formats._text import first_text, lines_of
+from mlreport_batch.formats.bookkeeping import has_sure_step, sounds_like_metrics
 from mlreport_batch.redact import shown
 from mlreport_batch.tail import Chunk
 from mlreport_batch.text import shorten
@@ -256,7 +257,8 @@ class _Rows:
         self, line: str, cells: list[str], header: Header
     ) -> Header | None:
         known = set(header.names).intersection(cells) - {""}
-        if not known or len(known) * 2 < min(len(cells), len(header.names)):
+        is_kin = known and len(known) * 2 >= min(len(cells), len(header.names))
+        if not is_kin and not _is_all_names(cells, len(header.names)):
             return None
         other = self.build(line)
         if other is None:
@@ -303,6 +305,15 @@ def _is_open(line: str, separator: str) -> bool:
         return False
     # `5" screen` opens nothing: only a quote at the start of a cell does.
     return any(cell.lstrip().startswith('"') for cell in line.split(separator))
+
+
+def _is_all_names(cells: list[str], width: int) -> bool:
+    """Return whether a row can only be names, whatever the header above it says."""
+    if len(cells) < 2:  # noqa: PLR2004
+        return False
+    if any(cell in BLANK or to_number(cell) is not None for cell in cells):
+        return False
+    return has_sure_step(cells) or (len(cells) == width and sounds_like_metrics(cells))
 
 
 def _indexes(memory: Memory, key: str) -> set[int]:
