@@ -106,6 +106,22 @@ def test_any_separator_is_found_in_the_header(separator: str):
     assert points(read("csv", data)) == {"loss": [(0, 0.5)], "val_loss": [(0, 0.25)]}
 
 
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        ("epoch;loss (a,b)\n1;0,5\n", "loss (a,b)"),
+        ("epoch;loss (a,b,c)\n1;0,5\n", "loss (a,b,c)"),
+        ("step|loss, mean\n1|0.5\n", "loss, mean"),
+        ("step,loss|a;b;c\n1,0.5\n", "loss|a;b;c"),
+        ("acc (a,b);loss [c,d]\n;0,5\n", "loss [c,d]"),
+    ],
+)
+def test_a_name_may_hold_another_separator(data: str, name: str):
+    items = read("csv", data)
+    assert [value for _, value in points(items)[name]] == [0.5]
+    assert not problems(items)
+
+
 def test_quoted_names_and_cells_may_hold_the_separator():
     data = 'step,"loss, total",text\n1,0.5,"a, ""b"""\n2,0.4,"c"\n'
     items = read("csv", data)

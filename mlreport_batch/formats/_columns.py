@@ -1,6 +1,7 @@
 """Header lines of separated values: their columns and what each is."""
 
 import csv
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,6 +17,7 @@ from mlreport_batch.formats.bookkeeping import (
 from mlreport_batch.redact import shown
 
 _SEPARATORS = ",\t;|"
+_BRACKETED = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
 _REMEMBERED_MAX = 4096
 COLUMNS_MAX = 10_000
 
@@ -48,13 +50,24 @@ def split_cells(line: str, separator: str) -> list[str]:
 
 
 def separator_of(line: str) -> str:
-    """Return what separates the cells of a header *line*; a space is any blanks."""
+    """Return what separates the cells of a header *line*; a space is any blanks.
+
+    Names may hold other marks. The one that leaves a step column counts; else the
+    one that stands most often outside brackets: ``epoch;loss (a,b)``.
+    """
     plain = line
     if '"' in line:
         plain = '""'.join(line.split('"')[::2])
-    counted = [(plain.count(mark), mark) for mark in _SEPARATORS]
-    most, mark = max(counted, key=lambda pair: pair[0])
-    return mark if most else " "
+    found = [mark for mark in _SEPARATORS if mark in plain]
+    if len(found) < 2:  # noqa: PLR2004
+        return found[0] if found else " "
+    bare = _BRACKETED.sub("", plain)
+
+    def sureness(mark: str) -> tuple[bool, int, int]:
+        has_step = step_column(split_cells(line, mark)) is not None
+        return has_step, bare.count(mark), plain.count(mark)
+
+    return max(found, key=sureness)
 
 
 def build_header(line: str) -> Header | None:
