@@ -415,6 +415,18 @@ def test_rows_and_lists_in_one_document_keep_their_steps(name: str, document: ob
         assert seen.keys() == {"loss", "val/acc"}
 
 
+def test_null_in_a_history_is_a_blank():
+    text = '{"loss": [3, null, 1], "x": [null, "a"], "acc": [null, 0.5], "n": [null]}'
+    assert claim("run/history.json", text)[0] == "json_history"
+    assert points(read("json_history", text)) == {
+        "loss": [(0, 3), (2, 1)],
+        "acc": [(1, 0.5)],
+    }
+    text = '{"loss": [null, 2, 1], "epoch": [1, 2, 3]}'
+    assert claim("run/history.json", text)[0] == "json_history"
+    assert points(read("json_history", text)) == {"loss": [(2, 2), (3, 1)]}
+
+
 def test_a_history_without_steps_counts_its_rows():
     """As skorch writes it, with the batches of each epoch first."""
     row = {"batches": [{"train_loss": 0.5}] * 900, "train_loss": 0.5, "best": True}
