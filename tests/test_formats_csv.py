@@ -187,6 +187,27 @@ def test_names_are_cleaned_and_equal_names_are_kept_apart():
     assert points(items) == {"lo\ufffdss": [(0, 1)], "lo\ufffdss.1": [(0, 2)]}
 
 
+def test_an_equal_name_takes_a_number_that_no_other_has():
+    items = read("csv", "step,loss,loss,loss.1,loss\n1,2,3,4,5\n")
+    assert points(items) == {
+        "loss": [(1, 2)], "loss.2": [(1, 3)], "loss.1": [(1, 4)], "loss.3": [(1, 5)]
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("mark", ["\ufeff", "\ufeff\ufeff", "\u200b", "\ufeff\u200b"])
+def test_marks_without_width_are_no_part_of_a_name(mark: str):
+    data = f"{mark}step,loss\n3,0.5\n4,0.4\n"
+    assert claim("run/log.csv", data)[1].role is Role.metrics
+    assert points(read("csv", data)) == {"loss": [(3, 0.5), (4, 0.4)]}
+    assert parse(by_name()["csv"], data.encode(), [20]) == read("csv", data)
+
+
+def test_commas_in_quoted_numbers_are_between_thousands():
+    data = 'epoch,step,loss\n1,"1,000",0.5\n1,"2,000","1,234.5"\n2,"12,34",0.4\n'
+    items = read("csv", data)
+    assert points(items)["loss"] == [(1000, 0.5), (2000, 1234.5), (2000, 0.4)]
+
+
 def test_huge_numbers_neither_crash_nor_turn_into_text():
     items = read("csv", "epoch,loss\n0," + "9" * 5000 + "\n1,1e400\n2,-1e400\n")
     assert [value for _, value in points(items)["loss"]] == [

@@ -2,12 +2,14 @@
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 from formats_reading import claim, hparams_of, parse, points, problems, read
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlreport_batch.discover import walk
 from mlreport_batch.formats import (
     Hparams,
     Intent,
@@ -20,7 +22,7 @@ from mlreport_batch.formats import (
     Text,
 )
 from mlreport_batch.formats._json import BadJsonError, load_document
-from mlreport_batch.formats.registry import by_name
+from mlreport_batch.formats.registry import by_name, recognise
 from mlreport_batch.text import clean
 
 VALUES = st.recursive(
@@ -194,6 +196,22 @@ def test_broken_documents_say_where(data: bytes, line: int, message: str):
 
 def test_documents_in_utf_16_are_read():
     assert load_document('{"손실": 1}'.encode("utf-16")) == {"손실": 1}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-8"])
+def test_lines_in_any_encoding_with_a_mark_are_read(encoding: str):
+    text = '\ufeff{"step": 1, "loss": 0.5}\n{"step": 2, "loss": 0.4}\n'
+    data = text.encode(encoding)
+    name, _ = claim("run/metrics.jsonl", data)
+    assert points(read(name, data)) == {"loss": [(1, 0.5), (2, 0.4)]}
+
+
+def test_utf_32_is_taken_for_no_other_encoding(tmp_path: Path):
+    data = "step,loss\n1,0.5\n".encode("utf-32")
+    assert claim("run/metrics.csv", data) is None
+    (tmp_path / "metrics.csv").write_bytes(data)
+    (folder,) = walk(str(tmp_path), root=str(tmp_path), recognise=recognise)
+    assert folder.files["metrics.csv"].why.startswith("UTF-32 text")
 
 
 def test_brackets_in_text_are_no_depth():

@@ -18,6 +18,7 @@ from mlreport_batch.redact import shown
 
 _SEPARATORS = ",\t;|"
 _BRACKETED = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
+_UNSEEN = "\ufeff\u200b\u2060"  # without width: no part of a name, as blanks are
 _REMEMBERED_MAX = 4096
 COLUMNS_MAX = 10_000
 
@@ -101,6 +102,7 @@ def header_of(
         keep: Names that are metrics although they sound like bookkeeping.
     """
     cells = split_cells(line, separator) if names is None else list(names)
+    cells = [cell.strip(_UNSEEN) for cell in cells]
     epoch = None
     if step is None:
         step = step_column(cells)
@@ -110,7 +112,7 @@ def header_of(
         return None
     if not any(cells):
         return None
-    taken: dict[str, int] = {}
+    free = _FreeNames(map(shown, cells))
     metrics: list[tuple[int, str]] = []
     for index, cell in enumerate(cells):
         if index == step or (is_bookkeeping(cell) and cell not in keep):
@@ -118,12 +120,27 @@ def header_of(
         name = shown(cell)
         if not name:  # nothing but colours
             continue
-        count = taken[name] = taken.get(name, -1) + 1
         if len(metrics) == COLUMNS_MAX:
             break
-        metrics.append((index, f"{name}.{count}" if count else name))
+        metrics.append((index, free.name_like(name)))
     layout = BulkLayout(separator, len(cells), step, tuple(metrics), epoch)
     return Header(line, tuple(cells), layout)
+
+
+class _FreeNames:
+    """Numbers equal names, past those that others of a header have already."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._written = set(names)
+        self._counts: dict[str, int] = {}
+
+    def name_like(self, name: str) -> str:
+        """Return *name*, from the second time on ``name.1`` and so on."""
+        count = self._counts.get(name, -1) + 1
+        while count and f"{name}.{count}" in self._written:
+            count += 1
+        self._counts[name] = count
+        return f"{name}.{count}" if count else name
 
 
 def bulk_layout(header: bytes, build: Build = build_header) -> BulkLayout | None:

@@ -235,10 +235,11 @@ class _Rows:
         return cells
 
     def _step_of(self, cells: list[str], layout: BulkLayout) -> float:
-        step = _count_in(cells, layout.step)
+        step = _count_in(cells, layout.step, layout.separator)
         if step is not None and math.isfinite(step):
             if layout.epoch is not None:
-                step = self.counter.at(step, _count_in(cells, layout.epoch))
+                epoch = _count_in(cells, layout.epoch, layout.separator)
+                step = self.counter.at(step, epoch)
             self.step = step
             return step
         # Blank or text: the step the log stood at, else the number of the row.
@@ -294,9 +295,9 @@ class _Rows:
                 memory[key] = " ".join(map(str, sorted(indexes)))
 
 
-def _count_in(cells: list[str], at: int | None) -> float | None:
+def _count_in(cells: list[str], at: int | None, separator: str) -> float | None:
     """Return the step or epoch in a cell, or None."""
-    return None if at is None else to_number(_OF_MANY.sub("", cells[at]))
+    return None if at is None else cell_number(_OF_MANY.sub("", cells[at]), separator)
 
 
 def _is_open(line: str, separator: str) -> bool:

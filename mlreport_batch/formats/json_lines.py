@@ -62,11 +62,11 @@ class JsonLines:
     def matches(self, candidate: Candidate) -> Match | None:
         """Claim a file whose first line is an object with numbers, no data set."""
         suffix = stem_of(candidate.name)[1]
-        head = candidate.head.removeprefix(b"\xef\xbb\xbf").lstrip()
-        if suffix not in _SUFFIXES or not head.startswith(b"{"):
+        if suffix not in _SUFFIXES:
             return None
         lines = list(filled(head_lines(candidate.head, candidate.size)))
-        if not lines or (names := numbers_in(lines[0])) is None:
+        names = numbers_in(lines[0]) if lines and lines[0][0] == "{" else None
+        if names is None:
             return None
         if suffix == ".json" and not _goes_on(lines, names):
             return None
