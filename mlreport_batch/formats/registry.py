@@ -18,6 +18,7 @@ _MEMBERS = (
     ("mlflow", "MlflowParam"),
     ("mlflow_database", "MlflowDatabase"),
     ("wandb_binary", "WandbLog"),
+    ("wandb_binary", "WandbLargeLog"),
     ("wandb", "WandbHistory"),
     ("wandb", "WandbSummary"),
     ("wandb", "WandbConfig"),

@@ -59,10 +59,7 @@ class WandbLog:
 
     def matches(self, candidate: Candidate) -> Match | None:
         """Claim the log of a run's folder, before its summary."""
-        folder = candidate.parents[0] if candidate.parents else ""
-        if not candidate.name.endswith(".wandb") or not RUN_FOLDER.fullmatch(folder):
-            return None
-        if not candidate.head.startswith(_MAGIC) or candidate.size > DOCUMENT_MAX:
+        if not _is_log(candidate) or candidate.size > DOCUMENT_MAX:
             return None
         return Match(Role.metrics, closed=True, twin="wandb", rank=-1, note="W&B log")
 
@@ -91,6 +88,35 @@ class WandbLog:
             yield Problem(chunk.path, None, text)
         if bad:
             yield Problem(chunk.path, None, f"{bad[0]}; such values are left out")
+
+
+@dataclass(frozen=True, slots=True)
+class WandbLargeLog:
+    """A log larger than any document that is read: it makes a run, and is a problem.
+
+    It has a name of its own, so that what was read of it while it was smaller does not
+    stand beside the summary, which is read from now on.
+    """
+
+    name: ClassVar[str] = "wandb_large"
+    whole_file: ClassVar[bool] = True
+
+    def matches(self, candidate: Candidate) -> Match | None:
+        """Claim the log of a run's folder; its summary is no twin of it."""
+        if not _is_log(candidate) or candidate.size <= DOCUMENT_MAX:
+            return None
+        return Match(Role.metrics, closed=True, note="W&B log, too large to be read")
+
+    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG002
+        """Yield nothing: the reader of documents refuses such a file, and says it."""
+        return ()
+
+
+def _is_log(candidate: Candidate) -> bool:
+    folder = candidate.parents[0] if candidate.parents else ""
+    if not candidate.name.endswith(".wandb") or not RUN_FOLDER.fullmatch(folder):
+        return False
+    return candidate.head.startswith(_MAGIC)
 
 
 def _records(data: bytes, damaged: list[int]) -> Iterator[bytes]:
