@@ -392,6 +392,17 @@ def test_iterations_that_begin_again_with_each_epoch_are_counted_on():
     assert points(read("json_history", document)) == points(read("json_lines", data))
 
 
+def test_a_log_may_begin_with_a_line_about_the_machine():
+    machine = (
+        '{"env_info": "Linux", "config": "a = 1", "seed": 0, "exp_name": "x.py"}\n'
+    )
+    row = '{"mode": "train", "epoch": 1, "iter": 50, "loss": 0.5}\n'
+    name, _ = claim("run/20200101_000000.log.json", machine + row)
+    assert points(read(name, machine + row)) == {"train/loss": [(50, 0.5)]}
+    assert claim("run/20200101_000000.log.json", machine) is None
+    assert claim("run/data.jsonl", machine + row) is None
+
+
 def test_each_kind_of_step_is_counted_by_itself():
     data = (
         '{"epoch": 0, "global_step": 10, "loss": 1}\n'

@@ -31,6 +31,7 @@ from mlreport_batch.tail import Chunk
 from mlreport_batch.text import clean
 
 NUMBER_KEY = re.compile(r'"([^"\\]{1,80})":\s*(?:-?\d|NaN|-?Infinity)')
+_SETTINGS = frozenset(["config", "seed"])
 _NO_METRICS = frozenset(["percentage", "total_steps"])  # LLaMA-Factory: a plan
 
 
@@ -70,7 +71,7 @@ def read_json_lines(
     stood = memory.get("step")
     last = stood if isinstance(stood, float) else None
     counters = StepCounters(memory)
-    hidden = frozenset(leave_out) | {"config"}
+    hidden = _SETTINGS.union(leave_out)
     for number, line in enumerate(lines, chunk.first_line):
         text = line[max(0, line.find("{")) :] if is_mixed else line
         try:

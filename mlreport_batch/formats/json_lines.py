@@ -65,7 +65,7 @@ class JsonLines:
         if suffix not in _SUFFIXES:
             return None
         lines = list(filled(head_lines(candidate.head, candidate.size)))
-        names = numbers_in(lines[0]) if lines and lines[0][0] == "{" else None
+        names = _names_in(lines, is_log=is_log_name(candidate.name))
         if names is None:
             return None
         if suffix == ".json" and not _goes_on(lines, names):
@@ -80,6 +80,15 @@ class JsonLines:
     def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
         """Yield the points of each row."""
         return read_json_lines(chunk, memory, is_labelled=True)
+
+
+def _names_in(lines: list[str], *, is_log: bool) -> list[str] | None:
+    """Return the names of the numbers in the first row; None if it is no object."""
+    names = numbers_in(lines[0]) if lines and lines[0][0] == "{" else None
+    # mmcv's log begins with a line about the machine and the configuration.
+    if names == [] and is_log and len(lines) > 1:
+        return numbers_in(lines[1])
+    return names
 
 
 def _goes_on(lines: list[str], names: list[str]) -> bool:
