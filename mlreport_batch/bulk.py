@@ -21,6 +21,7 @@ from mlreport_batch.bulk_rows import (
     Rows,
     counts_of,
     fold_rows,
+    goes_on,
     remember,
     rows_of,
 )
@@ -193,7 +194,9 @@ class Bulk:
             folded = None if rows is None else fold_rows([rows])[0]
         if folded is None or folded.counts != counts_of(known):
             return False
-        if not fold.join(folded.parts, folded.first_step):
+        if not goes_on(memory, folded):
+            return False
+        if not fold.join(folded.parts, folded.steps[0]):
             return False
         remember(memory, chunk, folded, prefix)
         return True

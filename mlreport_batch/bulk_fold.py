@@ -4,6 +4,7 @@ What comes out is what `metrics.LogFold` makes of the same values one by one, to
 last bit; where that is not sure, nothing comes out and the log is read line by line.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -38,11 +39,14 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class FoldedPiece:
-    """The rows of a `Piece`, folded: ``parts`` is what `LogFold.join` takes."""
+    """The rows of a `Piece`, folded: ``parts`` is what `LogFold.join` takes.
+
+    ``steps`` and ``epoch`` are what `StepCounter.pass_over` takes.
+    """
 
     parts: Mapping[str, MetricSummary]
-    first_step: float
-    last_step: float
+    steps: tuple[float, float, float]
+    epoch: float
 
 
 @dataclass(slots=True)
@@ -57,6 +61,7 @@ def fold_pieces(
     pieces: Sequence[Piece],
     columns: Sequence[tuple[str, "Floats"]],
     steps: "Floats | None",
+    epochs: "Floats | None" = None,
 ) -> list[FoldedPiece | None]:
     """Return each of *pieces* folded, None for those that are not plain.
 
@@ -64,6 +69,7 @@ def fold_pieces(
         pieces: In the order in which their rows stand in the columns.
         columns: Metric and values of each column; NaN where a cell is blank.
         steps: Step of each row; None where the number of the row is its step.
+        epochs: Epoch of each row, where a column beside the steps has them.
     """
     import numpy as np
 
@@ -82,8 +88,8 @@ def fold_pieces(
         FoldedPiece(
             # In order of first appearance, as points would come.
             {name: part for _, name, part in sorted(one.found, key=lambda f: f[0])},
-            float(steps[start]),
-            float(steps[end - 1]),
+            _bounds_of(steps[start:end]),
+            math.nan if epochs is None else _last_of(epochs[start:end]),
         )
         if one.is_plain
         else None
@@ -91,6 +97,23 @@ def fold_pieces(
             gathered, bounds[:-1].tolist(), bounds[1:].tolist(), strict=True
         )
     ]
+
+
+def _bounds_of(steps: "Floats") -> tuple[float, float, float]:
+    """Return the first of rising *steps*, the first above it, and the last."""
+    import numpy as np
+
+    above = int(np.searchsorted(steps, steps[0], side="right"))
+    second = float(steps[above]) if above < len(steps) else math.nan
+    return float(steps[0]), second, float(steps[-1])
+
+
+def _last_of(epochs: "Floats") -> float:
+    """Return the last of *epochs* that is stated, NaN for none."""
+    import numpy as np
+
+    stated = np.flatnonzero(np.isfinite(epochs))
+    return float(epochs[stated[-1]]) if len(stated) else math.nan
 
 
 def _unordered(steps: "Floats", bounds: "npt.NDArray[np.int64]") -> list[int]:

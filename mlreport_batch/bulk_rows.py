@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mlreport_batch.bulk_fold import Piece, fold_pieces
 from mlreport_batch.formats import BulkLayout, LogFormat, Memory
+from mlreport_batch.formats._steps import StepCounter
 from mlreport_batch.metrics import MetricSummary
 from mlreport_batch.tail import HEADER_MAX, Chunk
 
@@ -38,8 +39,8 @@ class Folded:
     parts: Mapping[str, MetricSummary]
     layout: BulkLayout
     rows: int
-    first_step: float
-    last_step: float
+    steps: tuple[float, float, float]
+    epoch: float
 
 
 def counts_of(metrics: Mapping[str, MetricSummary]) -> dict[str, int]:
@@ -66,7 +67,7 @@ def rows_of(
     first = data[start : data.index(b"\n", start)].split(layout.separator.encode())
     if len(first) != layout.width:
         return None
-    used = {index for index, _ in layout.metrics} | {layout.step}
+    used = {index for index, _ in layout.metrics} | {layout.step, layout.epoch}
     texts = not all(_is_number(cell) for at, cell in enumerate(first) if at not in used)
     rows: memoryview | bytes = memoryview(data)[start:]
     if chunk.header.endswith(b"\r"):
@@ -118,13 +119,14 @@ def fold_rows(group: Sequence[Rows]) -> list[Folded | None]:
         return [found for rows in group for found in fold_rows([rows])]
     columns = [(name, frame[at].to_numpy()) for at, name in layout.metrics]
     steps = None if layout.step is None else frame[layout.step].to_numpy()
-    found = fold_pieces([rows.piece for rows in group], columns, steps)
+    epochs = None if layout.epoch is None else frame[layout.epoch].to_numpy()
+    found = fold_pieces([rows.piece for rows in group], columns, steps, epochs)
     return [
         None
         if one is None
         else Folded(
             rows.start, counts_of(rows.piece.metrics), one.parts, layout,
-            rows.piece.rows, one.first_step, one.last_step,
+            rows.piece.rows, one.steps, one.epoch,
         )
         for rows, one in zip(group, found, strict=True)
     ]  # fmt: skip
@@ -154,7 +156,7 @@ def _parsed(group: Sequence[Rows]) -> "pd.DataFrame | None":
         if np.any(ends[layout.width - 1 :: layout.width] != ord("\n")):
             return None
         columns = [at for at, _ in layout.metrics]
-        columns += [] if layout.step is None else [layout.step]
+        columns += [at for at in (layout.step, layout.epoch) if at is not None]
     try:
         frame = pd.read_csv(
             BytesIO(data), sep=layout.separator, lineterminator="\n", header=None,
@@ -185,6 +187,13 @@ def _may_be_booleans(frame: "pd.DataFrame", data: bytes) -> bool:
     return False
 
 
+def goes_on(memory: Memory, folded: Folded) -> bool:
+    """Return whether reading line by line would leave the steps as they stand."""
+    return folded.layout.epoch is None or StepCounter(memory).goes_on_at(
+        folded.steps[0]
+    )
+
+
 def remember(memory: Memory, chunk: Chunk, folded: Folded, prefix: str) -> None:
     """Put into *memory* what reading the rows line by line would have put there."""
     layout = folded.layout
@@ -195,7 +204,11 @@ def remember(memory: Memory, chunk: Chunk, folded: Folded, prefix: str) -> None:
         undecided = {int(part) for part in str(memory.get("open") or "").split()}
     memory["row"] = int(memory.get("row") or 0) + folded.rows
     if layout.step is not None:
-        memory["step"] = folded.last_step
+        memory["step"] = folded.steps[-1]
+    if layout.epoch is not None:
+        counter = StepCounter(memory)
+        counter.pass_over(folded.steps, folded.epoch)
+        counter.remember(memory)
     filled = folded.parts
     undecided -= {
         at

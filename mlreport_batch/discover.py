@@ -50,6 +50,7 @@ _EXPECTED = re.compile(
 )
 _TEXT_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".yaml", ".yml", ".txt")
 _BOMS_16 = (b"\xff\xfe", b"\xfe\xff")
+_BOMS_32 = (b"\xff\xfe\0\0", b"\0\0\xfe\xff")
 
 Recognise = Callable[[Candidate], Iterable[tuple[LogFormat, Match]]]
 
@@ -399,8 +400,10 @@ def _text_of(name: str, head: bytes) -> bytes:
 def _why_not(head: bytes) -> str:
     if not head:
         return "empty so far"
+    if head.startswith(_BOMS_32):
+        return "UTF-32 text; only UTF-8 and UTF-16 are read"
     if head.startswith(_BOMS_16):
-        return "UTF-16 text; only UTF-8 is read"
+        return "UTF-16 text; no metrics, hyperparameters or results recognised in it"
     if b"\0" in head[:1024] or head.startswith((b"\x1f\x8b", b"\x89PNG", b"PK\3\4")):
         return "binary"
     return "no metrics, hyperparameters or results recognised in it"

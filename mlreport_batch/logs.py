@@ -185,6 +185,13 @@ class _Collected:
         else:
             self.more_problems += 1
 
+    @property
+    def is_silent(self) -> bool:
+        """Return whether nothing was said, not even what is wrong."""
+        values = self.hparams or self.results or self.texts or self.intents
+        ends = self.progress or self.outcome
+        return self.fold.is_empty and not (values or ends or self.problems)
+
     def state(self, base: LogState, **changes: object) -> LogState:
         fields: dict[str, object] = {
             "metrics": self.fold.metrics(),
@@ -265,11 +272,12 @@ class _Pass:
 
 
 _UNREAD = "cannot be read: "
+_NO_METRIC = "rows, but no column of numbers"
 
 
 def _is_passing(problem: Problem) -> bool:
     """Return whether *problem* holds no longer once the file is read again."""
-    return problem.message.startswith((_UNREAD, MORE_COMES))
+    return problem.message.startswith((_UNREAD, MORE_COMES, _NO_METRIC))
 
 
 def look_again_at(log: LogState, now: float) -> float | None:
@@ -490,6 +498,8 @@ def _read_log(
         ):
             note = f"{len(fold.left_out):,} more metrics; only the first 2,000 are kept"
             collected.complain(Problem(file.path, None, note))
+        if memory.get("row") and collected.is_silent:
+            collected.complain(Problem(file.path, None, _NO_METRIC))
         log = collected.state(
             LogState(member.name, reader.signature),
             cursor=reader.cursor,

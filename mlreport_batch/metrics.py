@@ -356,6 +356,11 @@ class LogFold:
         self._last_written.clear()
         return True
 
+    @property
+    def is_empty(self) -> bool:
+        """Return whether no metric had a value so far."""
+        return not self._known and not self._folds
+
     def plan(self) -> RestartPlan:
         """Return the plan for reading this log again, after a complete reading."""
         return RestartPlan(

@@ -308,6 +308,40 @@ def test_step_that_goes_back_reads_alike(tmp_path: Path):
     )
 
 
+def test_steps_that_begin_again_with_each_epoch_read_alike(tmp_path: Path):
+    header = "note,epoch,step,loss,acc\n"
+    rows = [(epoch, step) for epoch in (1, 2, 3) for step in range(4)]
+    again = [(2, step) for step in range(3)]
+    lines = []
+    for e, s in rows + again:
+        # At the end of an epoch there is no value, only a step.
+        values = f"{s / 3},{e * s}" if s < 3 else ","
+        lines.append(f"x,{'' if s == 2 else e},{s},{values}\n")
+    for cut in range(len(lines) + 1):
+        first = header + "".join(lines[:cut])
+        rest = "".join(lines[cut:])
+        name = f"run_{cut}/metrics.csv"
+        assert_same(tmp_path, {name: first.encode()}, {name: rest.encode()})
+
+
+@common
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), max_size=25),
+    st.lists(st.integers(0, 25), max_size=3),
+)
+def test_epochs_and_steps_in_any_order_read_alike(
+    tmp_path_factory: pytest.TempPathFactory,
+    rows: list[tuple[int, int]],
+    cuts: list[int],
+):
+    root = tmp_path_factory.mktemp("epochs")
+    lines = [f"{e or ''},{s},{s / 3 if s % 3 else ''}\n" for e, s in rows]
+    bounds = [0, *sorted(cuts), len(lines)]
+    parts = ["".join(lines[start:end]) for start, end in pairwise(bounds)]
+    parts[0] = "epoch,step,loss\n" + parts[0]
+    assert_same(root, *({"a/metrics.csv": part.encode()} for part in parts))
+
+
 @pytest.mark.parametrize("mark", [",", "\t", ";", "|", " "])
 def test_every_separator_reads_alike(tmp_path: Path, mark: str):
     data = long_log(80).replace(b",", mark.encode())

@@ -3,14 +3,15 @@
 import math
 
 import pytest
-from formats_reading import claim, parse, points, problems, read
+from formats_reading import claim, metrics_of, parse, points, problems, read
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlreport_batch.formats import Result, Role
+from mlreport_batch.formats import Memory, Point, Result, Role
 from mlreport_batch.formats._numbers import to_number, value_of
 from mlreport_batch.formats.bookkeeping import is_bookkeeping, step_column
 from mlreport_batch.formats.registry import by_name
+from mlreport_batch.tail import Chunk
 
 
 def test_blank_cells_are_missing_and_words_for_nan_and_inf_are_values():
@@ -60,6 +61,34 @@ def test_a_repeated_header_is_no_data_and_another_header_takes_over():
     assert not problems(items)
 
 
+@pytest.mark.parametrize(
+    ("above", "below", "names"),
+    [
+        (
+            "step,loss,acc\n1,5,6\n",
+            "step,val_loss,val_acc\n2,7,8\n",
+            "val_loss val_acc",
+        ),
+        ("step,loss,acc\n1,5,6\n", "iteration,ppl,x\n2,7,8\n", "ppl x"),
+        ("step,loss\n1,5\n", "ppl,x,iteration\n7,8,2\n", "ppl x"),
+        ("loss,acc\n5,6\n", "val_loss,val_acc\n7,8\n", "val_loss val_acc"),
+    ],
+)
+def test_a_header_of_other_names_takes_over(above: str, below: str, names: str):
+    items = read("csv", above + below)
+    found = points(items)
+    assert not problems(items)
+    assert [found[name][0][1] for name in names.split()] == [7, 8]
+    assert [value for _, value in found["loss"]] == [5]
+
+
+@pytest.mark.parametrize("row", ["note,NA,x", "crash,here,again", "loss,acc", "3,a,b"])
+def test_a_row_of_text_is_no_header(row: str):
+    items = read("csv", f"step,loss,acc\n1,5,6\n{row}\n2,7,8\n")
+    assert [value for _, value in points(items)["loss"]] == [5, 7]
+    assert problems(items)
+
+
 def test_rows_without_a_step_column_are_counted_from_zero():
     items = read("csv", "loss,accuracy\n0.5,0.1\n\n0.4,0.2\n")
     assert points(items)["loss"] == [(0, 0.5), (1, 0.4)]
@@ -75,6 +104,22 @@ def test_any_separator_is_found_in_the_header(separator: str):
     rows = [["epoch", "loss", "val_loss"], ["0", "0.5", "0.25"]]
     data = "".join(separator.join(row) + "\r\n" for row in rows)
     assert points(read("csv", data)) == {"loss": [(0, 0.5)], "val_loss": [(0, 0.25)]}
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        ("epoch;loss (a,b)\n1;0,5\n", "loss (a,b)"),
+        ("epoch;loss (a,b,c)\n1;0,5\n", "loss (a,b,c)"),
+        ("step|loss, mean\n1|0.5\n", "loss, mean"),
+        ("step,loss|a;b;c\n1,0.5\n", "loss|a;b;c"),
+        ("acc (a,b);loss [c,d]\n;0,5\n", "loss [c,d]"),
+    ],
+)
+def test_a_name_may_hold_another_separator(data: str, name: str):
+    items = read("csv", data)
+    assert [value for _, value in points(items)[name]] == [0.5]
+    assert not problems(items)
 
 
 def test_quoted_names_and_cells_may_hold_the_separator():
@@ -140,6 +185,27 @@ def test_nul_bytes_are_passed_over_and_reported_once():
 def test_names_are_cleaned_and_equal_names_are_kept_apart():
     items = read("csv", "epoch,lo\x1bss,lo\x1bss\n0,1,2\n")
     assert points(items) == {"lo\ufffdss": [(0, 1)], "lo\ufffdss.1": [(0, 2)]}
+
+
+def test_an_equal_name_takes_a_number_that_no_other_has():
+    items = read("csv", "step,loss,loss,loss.1,loss\n1,2,3,4,5\n")
+    assert points(items) == {
+        "loss": [(1, 2)], "loss.2": [(1, 3)], "loss.1": [(1, 4)], "loss.3": [(1, 5)]
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("mark", ["\ufeff", "\ufeff\ufeff", "\u200b", "\ufeff\u200b"])
+def test_marks_without_width_are_no_part_of_a_name(mark: str):
+    data = f"{mark}step,loss\n3,0.5\n4,0.4\n"
+    assert claim("run/log.csv", data)[1].role is Role.metrics
+    assert points(read("csv", data)) == {"loss": [(3, 0.5), (4, 0.4)]}
+    assert parse(by_name()["csv"], data.encode(), [20]) == read("csv", data)
+
+
+def test_commas_in_quoted_numbers_are_between_thousands():
+    data = 'epoch,step,loss\n1,"1,000",0.5\n1,"2,000","1,234.5"\n2,"12,34",0.4\n'
+    items = read("csv", data)
+    assert points(items)["loss"] == [(1000, 0.5), (2000, 1234.5), (2000, 0.4)]
 
 
 def test_huge_numbers_neither_crash_nor_turn_into_text():
@@ -353,6 +419,114 @@ def test_rows_of_training_and_validation_are_told_apart():
     }
     assert claim("run/log.csv", "epoch,loss,phase\n")[0] == name
     assert claim("run/log.csv", "epoch,loss,mode\n1,0.5,max\n")[0] == name
+
+
+def test_steps_that_begin_again_with_each_epoch_are_counted_on():
+    rows = [(epoch, step) for epoch in range(3) for step in range(0, 50, 10)]
+    data = "epoch,step,loss\n" + "".join(f"{e},{s},{e + s}\n" for e, s in rows)
+    assert points(read("csv", data))["loss"] == [
+        (10 * number, e + s) for number, (e, s) in enumerate(rows)
+    ]
+
+
+def test_epochs_of_any_length_and_rows_without_one_are_counted_on():
+    data = (
+        "epoch,iter,loss,val\n1,50,5,\n1,100,4,\n1,7,,9\n,120,4,\n"
+        "2,50,3,\n2,7,,8\n3,50,2,\n3,500,1,\n,7,,7\n4,50,0,\n"
+    )
+    found = points(read("csv", data))
+    assert found["loss"] == [
+        (50, 5), (100, 4), (120, 4), (170, 3), (220, 2), (670, 1), (720, 0)
+    ]  # fmt: skip
+    assert found["val"] == [(7, 9), (127, 8), (177, 7)]
+
+
+def test_a_resume_among_counted_epochs_goes_back_to_where_its_epoch_was():
+    first = [(epoch, step) for epoch in range(4) for step in range(5)]
+    again = [(epoch, step) for epoch in range(2, 5) for step in range(7)]
+    data = "epoch,step,loss\n" + "".join(f"{e},{s},1\n" for e, s in first + again)
+    steps = [step for step, _ in points(read("csv", data))["loss"]]
+    # The epochs that come again are longer, and still overtake none of their own.
+    assert steps == [*range(20), *range(10, 31)]
+    assert metrics_of(read("csv", data))["loss"].count == 31
+    # The same epoch once more is a resume as well.
+    data = "epoch,step,loss\n0,0,1\n0,1,1\n1,0,1\n1,1,1\n1,0,1\n"
+    steps = [step for step, _ in points(read("csv", data))["loss"]]
+    assert steps == [0, 1, 2, 3, 2]
+
+
+def test_a_global_step_beside_epochs_stays_as_written():
+    data = "epoch,step,loss\n0,5,1\n1,10,1\n,15,1\nnan,16,1\n2,16,1\n1,11,1\n2,18,1\n"
+    steps = [step for step, _ in points(read("csv", data))["loss"]]
+    assert steps == [5, 10, 15, 16, 16, 11, 18]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 9)), max_size=60),
+    st.lists(st.integers(0, 400), max_size=4),
+)
+def test_counted_steps_are_alike_wherever_a_log_is_cut(
+    rows: list[tuple[int, int]], cuts: list[int]
+):
+    data = "epoch,step,loss\n" + "".join(f"{e},{s},1\n" for e, s in rows)
+    lines = "".join(f'{{"epoch":{e},"step":{s},"loss":1}}\n' for e, s in rows)
+    whole = read("csv", data)
+    cut = sorted({at % len(data) for at in cuts})
+    assert parse(by_name()["csv"], data.encode(), cut) == whole
+    assert read("json_lines", lines) == whole
+    rising = sorted(rows)
+    data = "epoch,step,loss\n" + "".join(f"{e},{s},1\n" for e, s in rising)
+    steps = [point.step for point in read("csv", data) if isinstance(point, Point)]
+    assert steps == sorted(steps)
+
+
+def test_more_epochs_than_are_remembered_are_counted_on():
+    rows = [(epoch, step) for epoch in range(700) for step in range(2)]
+    data = "epoch,step,loss\n" + "".join(f"{e},{s},1\n" for e, s in [*rows, (1, 0)])
+    memory: Memory = {}
+    chunk = Chunk("x.csv", b"epoch,step,loss", data.encode(), 0, 1)
+    steps = [
+        item.step
+        for item in by_name()["csv"].parse(chunk, memory)
+        if isinstance(item, Point)
+    ]
+    assert steps[:-1] == list(range(1400))
+    # No longer known; the first one that is.
+    assert steps[-1] == 2 * (700 - 256)
+    assert len(repr(memory)) < 4000
+
+
+def test_rows_of_several_trainings_are_told_apart():
+    data = "Fold,epoch,phase,loss\n0,1,train,0.5\n0,2,val,0.4\n1,1,train,0.9\n"
+    name, match = claim("run/log.csv", data)
+    assert match.role is Role.metrics
+    assert points(read(name, data + ",2,val,0.8\n")) == {
+        "fold_0/train/loss": [(1, 0.5)],
+        "fold_0/val/loss": [(2, 0.4)],
+        "fold_1/train/loss": [(1, 0.9)],
+        "val/loss": [(2, 0.8)],
+    }
+    data = "run,step,loss\na b,1,0.5\nb,1,0.9\na b,2,0.4\nb,2,0.8\n"
+    name, _ = claim("run/log.csv", data)
+    assert points(read(name, data)) == {
+        "run_a b/loss": [(1, 0.5), (2, 0.4)],
+        "run_b/loss": [(1, 0.9), (2, 0.8)],
+    }
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "seed,step,loss\n42,1,0.5\n42,2,0.4\n42,1,0.4\n",
+        "seed,step,loss\n7,1,0.5\n42,2,0.4\n9,3,0.4\n",
+        "seed,step,loss\n",
+        "seed,model,acc\n1,a,0.5\n2,b,0.9\n",
+        "fold,epoch\n0,1\n1,1\n",
+    ],
+)
+def test_a_column_that_tells_no_trainings_apart_is_a_column(data: str):
+    found = claim("run/metrics.csv", data)
+    assert found is None or found[0] != "training_rows"
 
 
 def test_csv_that_nemo_moved_is_continued_by_the_one_above():

@@ -7,7 +7,7 @@ from formats_reading import RUNS, claim, parse, points, problems
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlreport_batch.formats import Hparams, Restart
+from mlreport_batch.formats import Hparams, Restart, tensorboard
 from mlreport_batch.formats import _events as events
 from mlreport_batch.formats.registry import by_name
 
@@ -99,6 +99,20 @@ def test_scalars_of_every_kind_are_read(body: bytes, value: float | None):
 def test_negative_steps_and_bookkeeping_tags():
     data = scalar("a", -2, simple(1)) + scalar("train/epoch", 1, simple(1))
     assert points(parse(BOARD, data)) == {"a": [(-2, 1)]}
+
+
+def test_what_one_record_may_say_is_limited(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(tensorboard, "VALUES_MAX", 100)
+    values = [field(1, field(1, f"m{n}".encode()) + simple(n)) for n in range(150)]
+    full, many = (
+        record(field(2, step) + field(5, b"".join(values[:count])))
+        for step, count in ((1, 100), (2, 150))
+    )
+    items = parse(BOARD, full + many + many + scalar("m0", 3, simple(7)))
+    assert points(items)["m0"] == [(1, 0), (2, 0), (2, 0), (3, 7)]
+    assert len(points(items)) == 100
+    start = f"more than 100 values in the record at byte {len(full):,};"
+    assert [message.startswith(start) for _, message in problems(items)] == [True]
 
 
 def test_a_session_start_voids_what_is_after_it():

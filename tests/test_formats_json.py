@@ -2,12 +2,14 @@
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 from formats_reading import claim, hparams_of, parse, points, problems, read
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlreport_batch.discover import walk
 from mlreport_batch.formats import (
     Hparams,
     Intent,
@@ -20,7 +22,7 @@ from mlreport_batch.formats import (
     Text,
 )
 from mlreport_batch.formats._json import BadJsonError, load_document
-from mlreport_batch.formats.registry import by_name
+from mlreport_batch.formats.registry import by_name, recognise
 from mlreport_batch.text import clean
 
 VALUES = st.recursive(
@@ -196,6 +198,22 @@ def test_documents_in_utf_16_are_read():
     assert load_document('{"손실": 1}'.encode("utf-16")) == {"손실": 1}
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-8"])
+def test_lines_in_any_encoding_with_a_mark_are_read(encoding: str):
+    text = '\ufeff{"step": 1, "loss": 0.5}\n{"step": 2, "loss": 0.4}\n'
+    data = text.encode(encoding)
+    name, _ = claim("run/metrics.jsonl", data)
+    assert points(read(name, data)) == {"loss": [(1, 0.5), (2, 0.4)]}
+
+
+def test_utf_32_is_taken_for_no_other_encoding(tmp_path: Path):
+    data = "step,loss\n1,0.5\n".encode("utf-32")
+    assert claim("run/metrics.csv", data) is None
+    (tmp_path / "metrics.csv").write_bytes(data)
+    (folder,) = walk(str(tmp_path), root=str(tmp_path), recognise=recognise)
+    assert folder.files["metrics.csv"].why.startswith("UTF-32 text")
+
+
 def test_brackets_in_text_are_no_depth():
     text = json.dumps({"a": "[" * 500, "b": '\\"[' * 90})
     assert load_document(text.encode())["a"] == "[" * 500
@@ -308,6 +326,16 @@ def test_long_names_are_metrics_like_others():
     }
 
 
+def test_a_row_of_many_small_lists_is_read():
+    row = {"step": 1, "loss": 0.5, "per_class": [{"ap": 0.5}] * 80, "text": "[" * 90}
+    data = json.dumps(row) + "\n"
+    assert claim("run/metrics.jsonl", data)[0] == "json_lines"
+    assert points(read("json_lines", data)) == {"loss": [(1, 0.5)]}
+    deep = '{"step": 1, "loss": 0.5, "x": ' + "[" * 70 + "]" * 70 + "}\n"
+    assert claim("run/metrics.jsonl", deep) is None
+    assert problems(read("json_lines", deep)) == [(1, "nested deeper than 64 levels")]
+
+
 def test_lines_that_name_their_metric_are_one_curve_a_name():
     data = (
         '{"step": 1, "name": "loss", "value": 0.5}\n'
@@ -335,6 +363,61 @@ def test_lines_of_training_and_validation_are_told_apart():
     }
 
 
+def test_lines_of_several_trainings_are_told_apart():
+    rows = [{"fold": f, "epoch": e, "loss": f + e} for f in (0, 1) for e in (1, 2)]
+    data = "".join(json.dumps(row) + "\n" for row in rows)
+    name, _ = claim("run/log.jsonl", data)
+    assert points(read(name, data)) == {
+        "fold_0/loss": [(1, 1), (2, 2)],
+        "fold_1/loss": [(1, 2), (2, 3)],
+    }
+    same = '{"seed": 1, "step": 1, "loss": 2}\n' * 3
+    assert claim("run/log.jsonl", same)[0] == "json_lines"
+    other = '{"fold": true, "step": 1, "loss": 2}\n{"fold": 1, "step": 1, "loss": 2}\n'
+    assert claim("run/log.jsonl", other)[0] == "json_lines"
+    assert points(read(name, other))["loss"] == [(1, 2)]
+
+
+def test_iterations_that_begin_again_with_each_epoch_are_counted_on():
+    rows = []
+    for epoch in (1, 2, 3):
+        rows += [{"mode": "train", "epoch": epoch, "iter": i} for i in (50, 100)]
+        rows += [{"mode": "val", "epoch": epoch, "iter": 20}]
+    data = "".join(json.dumps({**row, "loss": 1}) + "\n" for row in rows)
+    assert points(read("json_lines", data)) == {
+        "train/loss": [(step, 1) for step in (50, 100, 150, 200, 250, 300)],
+        "val/loss": [(20, 1), (120, 1), (220, 1)],
+    }
+    document = json.dumps([{**row, "loss": 1} for row in rows])
+    assert points(read("json_history", document)) == points(read("json_lines", data))
+
+
+def test_a_log_may_begin_with_a_line_about_the_machine():
+    machine = (
+        '{"env_info": "Linux", "config": "a = 1", "seed": 0, "exp_name": "x.py"}\n'
+    )
+    row = '{"mode": "train", "epoch": 1, "iter": 50, "loss": 0.5}\n'
+    name, _ = claim("run/20200101_000000.log.json", machine + row)
+    assert points(read(name, machine + row)) == {"train/loss": [(50, 0.5)]}
+    assert claim("run/20200101_000000.log.json", machine) is None
+    assert claim("run/data.jsonl", machine + row) is None
+
+
+def test_each_kind_of_step_is_counted_by_itself():
+    data = (
+        '{"epoch": 0, "global_step": 10, "loss": 1}\n'
+        '{"epoch": 0, "global_step": 20, "loss": 1}\n'
+        '{"epoch": 1, "iter": 0, "val_loss": 2}\n'
+        '{"epoch": 1, "iter": 1, "val_loss": 2}\n'
+        '{"epoch": 1, "global_step": 30, "loss": 1}\n'
+        '{"epoch": 2, "iter": 0, "val_loss": 2}\n{"iter": 1, "val_loss": 2}\n'
+    )
+    assert points(read("json_lines", data)) == {
+        "loss": [(10, 1), (20, 1), (30, 1)],
+        "val_loss": [(0, 2), (1, 2), (2, 2), (3, 2)],
+    }
+
+
 ROWS = [{"epoch": 1, "loss": 0.5, "val": {"acc": 0.1}}, {"epoch": 2, "loss": 0.4}]
 
 
@@ -359,6 +442,18 @@ def test_rows_and_lists_in_one_document_keep_their_steps(name: str, document: ob
         seen = points(read("json", text))
         assert seen["loss"] == [(1, 0.5), (2, 0.4)]
         assert seen.keys() == {"loss", "val/acc"}
+
+
+def test_null_in_a_history_is_a_blank():
+    text = '{"loss": [3, null, 1], "x": [null, "a"], "acc": [null, 0.5], "n": [null]}'
+    assert claim("run/history.json", text)[0] == "json_history"
+    assert points(read("json_history", text)) == {
+        "loss": [(0, 3), (2, 1)],
+        "acc": [(1, 0.5)],
+    }
+    text = '{"loss": [null, 2, 1], "epoch": [1, 2, 3]}'
+    assert claim("run/history.json", text)[0] == "json_history"
+    assert points(read("json_history", text)) == {"loss": [(2, 2), (3, 1)]}
 
 
 def test_a_history_without_steps_counts_its_rows():

@@ -1,5 +1,6 @@
 """Weights & Biases' own log, real and written here piece by piece."""
 
+import json
 import math
 import struct
 import zlib
@@ -100,7 +101,8 @@ def test_values_of_every_kind_are_read():
     assert (found["b"], found["c"], found["n/m"]) == ([(3, 0.25)], [(3, -3)], [(3, 1)])
     assert found["e/x"] == [(3, 1)]
     assert found.keys() == {"a", "b", "c", "e/x", "e/y/z", "n/m"}
-    assert items[-2:] == [
+    assert [message[:9] for _, message in problems(items)] == ["h: no JSO"]
+    assert items[-3:-1] == [
         Outcome("failed", "W&B noted exit code -1"),
         Result("best", 1),
     ]
@@ -110,6 +112,25 @@ def test_a_configuration_is_flattened_and_names_a_run_without_notes():
     config = item("net", text('{"size": 3}')) + item("_wandb", text("{}"))
     data = logged([field(17, field(4, config) + field(8, b"calm-sea-1"))])
     assert parse(LOG, data) == [Hparams({"net.size": 3}), Intent(purpose="calm-sea-1")]
+
+
+def test_values_of_many_brackets_are_read_and_deep_ones_said():
+    wide = {f"layer{number}": {"units": {"n": number}} for number in range(80)}
+    deep = "[" * 70 + "]" * 70
+    items = parse(
+        LOG,
+        logged(
+            [
+                field(5, item("net", text(json.dumps(wide))) + item("x", text(deep))),
+                history(1, item("eval", text(json.dumps(wide))), item("y", text("{"))),
+            ]
+        ),
+    )
+    assert hparams_of(items)["net.layer79.units.n"] == 79
+    assert points(items)["eval/layer79/units/n"] == [(1, 79)]
+    assert problems(items) == [
+        (None, "x: nested deeper than 64 levels; such values are left out")
+    ]
 
 
 def test_records_over_several_blocks_are_joined_and_half_of_one_waits():

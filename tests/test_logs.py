@@ -65,6 +65,34 @@ def trainer_state(steps: int) -> str:
     return json.dumps({"log_history": history, "global_step": steps, "max_steps": 9})
 
 
+def test_rows_without_any_number_are_said_until_there_is_one(training: Training):
+    training.put("metrics.csv", "step,loss,note\n")
+    assert training.read().problems == ()
+    training.put("metrics.csv", "1,,a\n2,NA,b\n", mode="a")
+    (problem,) = training.read().problems
+    assert problem.message == "rows, but no column of numbers"
+    assert training.fresh().problems == (problem,)
+    training.put("metrics.csv", "3,0.5,c\n", mode="a")
+    view = training.read()
+    assert view.problems == ()
+    assert view.metrics["loss"].count == 1
+
+
+def test_a_log_of_wandb_that_is_too_large_is_a_run_that_says_so(training: Training):
+    name = "wandb/run-20260101_000000-abc/run-abc.wandb"
+    path = training.put(name, ":W&B\0\0\0")
+    os.truncate(path, tail.DOCUMENT_MAX + 1)
+    view = training.read()
+    (problem,) = view.problems
+    assert "larger than 64 MiB" in problem.message
+    assert not view.metrics
+    summary = f"{name.rpartition('/')[0]}/files/wandb-summary.json"
+    training.put(summary, '{"_step": 9, "loss": 0.5}')
+    view = training.read()
+    assert view.problems == (problem,)
+    assert view.metrics["loss"].last_step == 9
+
+
 def test_half_a_document_leaves_what_it_said_before(training: Training):
     training.put("trainer_state.json", trainer_state(3))
     assert training.read().metrics["loss"].count == 3

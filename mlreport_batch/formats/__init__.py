@@ -186,12 +186,14 @@ class BulkLayout:
         step: Index of the step column; None counts data rows from 0.
         metrics: (index, metric) of each column that may be a metric. A column
             whose first filled cell is text is none.
+        epoch: Index of a column of epochs beside the steps; None where there is none.
     """
 
     separator: str
     width: int
     step: int | None
     metrics: tuple[tuple[int, str], ...]
+    epoch: int | None = None
 
 
 class LogFormat(Protocol):

@@ -1,6 +1,7 @@
 """Header lines of separated values: their columns and what each is."""
 
 import csv
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -8,10 +9,16 @@ from functools import lru_cache
 from mlreport_batch.formats import BulkLayout
 from mlreport_batch.formats._numbers import to_number
 from mlreport_batch.formats._text import first_text, is_utf16
-from mlreport_batch.formats.bookkeeping import is_bookkeeping, step_column
+from mlreport_batch.formats.bookkeeping import (
+    epoch_column,
+    is_bookkeeping,
+    step_column,
+)
 from mlreport_batch.redact import shown
 
 _SEPARATORS = ",\t;|"
+_BRACKETED = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
+_UNSEEN = "\ufeff\u200b\u2060"  # without width: no part of a name, as blanks are
 _REMEMBERED_MAX = 4096
 COLUMNS_MAX = 10_000
 
@@ -44,13 +51,24 @@ def split_cells(line: str, separator: str) -> list[str]:
 
 
 def separator_of(line: str) -> str:
-    """Return what separates the cells of a header *line*; a space is any blanks."""
+    """Return what separates the cells of a header *line*; a space is any blanks.
+
+    Names may hold other marks. The one that leaves a step column counts; else the
+    one that stands most often outside brackets: ``epoch;loss (a,b)``.
+    """
     plain = line
     if '"' in line:
         plain = '""'.join(line.split('"')[::2])
-    counted = [(plain.count(mark), mark) for mark in _SEPARATORS]
-    most, mark = max(counted, key=lambda pair: pair[0])
-    return mark if most else " "
+    found = [mark for mark in _SEPARATORS if mark in plain]
+    if len(found) < 2:  # noqa: PLR2004
+        return found[0] if found else " "
+    bare = _BRACKETED.sub("", plain)
+
+    def sureness(mark: str) -> tuple[bool, int, int]:
+        has_step = step_column(split_cells(line, mark)) is not None
+        return has_step, bare.count(mark), plain.count(mark)
+
+    return max(found, key=sureness)
 
 
 def build_header(line: str) -> Header | None:
@@ -84,14 +102,17 @@ def header_of(
         keep: Names that are metrics although they sound like bookkeeping.
     """
     cells = split_cells(line, separator) if names is None else list(names)
+    cells = [cell.strip(_UNSEEN) for cell in cells]
+    epoch = None
     if step is None:
         step = step_column(cells)
+        epoch = epoch_column(cells, step)
     # Without a step column, a number in it means that this is a row of data.
     if step is None and any(to_number(cell) is not None for cell in cells):
         return None
     if not any(cells):
         return None
-    taken: dict[str, int] = {}
+    free = _FreeNames(map(shown, cells))
     metrics: list[tuple[int, str]] = []
     for index, cell in enumerate(cells):
         if index == step or (is_bookkeeping(cell) and cell not in keep):
@@ -99,13 +120,27 @@ def header_of(
         name = shown(cell)
         if not name:  # nothing but colours
             continue
-        count = taken[name] = taken.get(name, -1) + 1
         if len(metrics) == COLUMNS_MAX:
             break
-        metrics.append((index, f"{name}.{count}" if count else name))
-    return Header(
-        line, tuple(cells), BulkLayout(separator, len(cells), step, tuple(metrics))
-    )
+        metrics.append((index, free.name_like(name)))
+    layout = BulkLayout(separator, len(cells), step, tuple(metrics), epoch)
+    return Header(line, tuple(cells), layout)
+
+
+class _FreeNames:
+    """Numbers equal names, past those that others of a header have already."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._written = set(names)
+        self._counts: dict[str, int] = {}
+
+    def name_like(self, name: str) -> str:
+        """Return *name*, from the second time on ``name.1`` and so on."""
+        count = self._counts.get(name, -1) + 1
+        while count and f"{name}.{count}" in self._written:
+            count += 1
+        self._counts[name] = count
+        return f"{name}.{count}" if count else name
 
 
 def bulk_layout(header: bytes, build: Build = build_header) -> BulkLayout | None:

@@ -42,7 +42,7 @@ def load_document(data: bytes) -> object:
     text = data.decode(encoding, "replace").rstrip("\0 \r\n\t")
     if not text:
         raise NotYetError("empty so far")
-    _check_size(text)
+    check_size(text)
     check_depth(text)
     try:
         return decode(text)
@@ -72,7 +72,7 @@ def _guarded_int(digits: str) -> float:
     return -math.inf if digits.startswith("-") else math.inf
 
 
-def _check_size(text: str) -> None:
+def check_size(text: str) -> None:
     """Refuse what would take twenty times its size in memory: ``[{},{},{},...``.
 
     Raises:

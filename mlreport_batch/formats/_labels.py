@@ -1,14 +1,20 @@
-"""Words by which a row says which metric, or which part of the data, it is about."""
+"""Words by which a row says which metric, part of the data or training it is about."""
 
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from mlreport_batch.formats.bookkeeping import is_metric_name
+from mlreport_batch.redact import shown
 
 _NAMES = ("metric", "metric_name", "name", "key", "tag", "variable", "scalar")
 _VALUES = ("value", "metric_value", "scalar_value")
 _SPLITS = ("phase", "split", "mode", "stage", "subset", "data_split", "dataset_split")
+_TRAININGS = (
+    "fold", "fold_id", "kfold", "k_fold", "cv_fold", "run", "run_id", "run_name",
+    "trial", "trial_id", "seed",
+)  # fmt: skip
 _PARTS = frozenset(
     "train training val valid validation eval evaluation test testing dev".split()
 )
@@ -43,6 +49,38 @@ def split_column(names: tuple[str, ...]) -> int | None:
     return _index(names, _SPLITS)
 
 
+@lru_cache(maxsize=256)
+def training_column(names: tuple[str, ...]) -> int | None:
+    """Return the index of the column that says which fold, run or seed, or None."""
+    return _index(names, _TRAININGS)
+
+
+def training_in(entry: Mapping[str, object]) -> tuple[str, str] | None:
+    """Return the key and text by which a JSON object says which fold, run or seed."""
+    for key in _TRAININGS:
+        value = entry.get(key)
+        if isinstance(value, int | str) and not isinstance(value, bool) and value != "":
+            return key, str(value)
+    return None
+
+
+def is_shared(rows: Iterable[tuple[str, float | None]]) -> bool:
+    """Return whether several trainings count their steps in the same log.
+
+    Args:
+        rows: Training and step of each row. One seed for all of them, or another
+            one for every step, tells nothing apart.
+    """
+    before, highest = "", -math.inf
+    for training, step in rows:
+        if step is None or not training:
+            continue
+        if training != before and step <= highest:
+            return True
+        before, highest = training, max(highest, step)
+    return False
+
+
 def split_in(entry: Mapping[str, object]) -> str:
     """Return the part of the data that a JSON object is about, or nothing."""
     for key in _SPLITS:
@@ -72,3 +110,8 @@ def labelled(split: str, name: str) -> str:
     if part not in _PARTS or _FIRST_WORD.split(_normal(name))[0] in _PARTS:
         return name
     return f"{part}/{name}"
+
+
+def of_training(key: str, training: str, name: str) -> str:
+    """Return *name* under the *training* that its row is about: ``fold_0/loss``."""
+    return f"{_normal(key)}_{shown(training)}/{name}" if training else name

@@ -9,22 +9,29 @@ from typing import Any
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import Hparams, Item, Memory, Outcome, Point, Progress
 from mlreport_batch.formats._documents import flatten
-from mlreport_batch.formats._json import (
-    DEPTH_MAX,
-    BadJsonError,
-    check_depth,
-    decode,
-    leaves,
+from mlreport_batch.formats._json import BadJsonError, check_depth, decode, leaves
+from mlreport_batch.formats._labels import (
+    labelled,
+    named_in,
+    of_training,
+    split_in,
+    training_in,
 )
-from mlreport_batch.formats._labels import labelled, named_in, split_in
 from mlreport_batch.formats._numbers import value_of
+from mlreport_batch.formats._steps import StepCounters
 from mlreport_batch.formats._text import lines_of
-from mlreport_batch.formats.bookkeeping import has_sure_step, is_bookkeeping, step_rank
+from mlreport_batch.formats.bookkeeping import (
+    EPOCH_RANKS,
+    has_sure_step,
+    is_bookkeeping,
+    step_rank,
+)
 from mlreport_batch.redact import shown
 from mlreport_batch.tail import Chunk
 from mlreport_batch.text import clean
 
 NUMBER_KEY = re.compile(r'"([^"\\]{1,80})":\s*(?:-?\d|NaN|-?Infinity)')
+_SETTINGS = frozenset(["config", "seed"])
 _NO_METRICS = frozenset(["percentage", "total_steps"])  # LLaMA-Factory: a plan
 
 
@@ -41,6 +48,7 @@ def read_json_lines(
     steps: tuple[str, ...] = (),
     leave_out: Iterable[str] = (),
     is_labelled: bool = False,
+    is_shared: bool = False,
 ) -> Iterator[Item]:
     """Yield the points of *chunk*; each row is stepped by its surest step key.
 
@@ -54,6 +62,7 @@ def read_json_lines(
         leave_out: Top-level keys that are no metrics.
         is_labelled: Whether a row may say in a text which metric, or which part of
             the data, it is about.
+        is_shared: Whether a row says which of several trainings it is about.
     """
     items: list[Item] = []
     lines = lines_of(chunk, memory, items)
@@ -61,7 +70,8 @@ def read_json_lines(
     row = int(memory.get("row") or 0)
     stood = memory.get("step")
     last = stood if isinstance(stood, float) else None
-    hidden = frozenset(leave_out) | {"config"}
+    counters = StepCounters(memory)
+    hidden = _SETTINGS.union(leave_out)
     for number, line in enumerate(lines, chunk.first_line):
         text = line[max(0, line.find("{")) :] if is_mixed else line
         try:
@@ -73,24 +83,42 @@ def read_json_lines(
             continue
         if entry is None or (is_mixed and _is_repeated(text, memory)):
             continue
-        stated = _step(entry, steps)
+        stated = _step(entry, steps, counters)
         if stated is not None:
             last = stated
         step = float(row) if last is None else last
         row += 1
         yield from _settings(entry, memory)
-        skipped = hidden | _NO_METRICS if "current_steps" in entry else hidden
-        told = {k: v for k, v in entry.items() if k not in skipped}
         split = split_in(entry) if is_labelled else ""
-        if is_labelled and (named := named_in(entry)) is not None:
-            told = dict([named])
+        training = training_in(entry) if is_shared else None
+        skipped = hidden if training is None else hidden | {training[0]}
+        told = _told(entry, skipped, is_labelled=is_labelled)
         for key, item in leaves(told):
             value = item if type(item) is float else value_of(item)
             if value is not None and (metric := _metric(key)):
-                yield Point(labelled(split, metric) if split else metric, step, value)
+                if split or training:
+                    metric = _under(split, training, metric)
+                yield Point(metric, step, value)
     memory["row"] = row
     if last is not None:
         memory["step"] = last
+    counters.remember()
+
+
+def _told(
+    entry: Mapping[str, object], hidden: frozenset[str], *, is_labelled: bool
+) -> dict[str, object]:
+    """Return what of *entry* may be metrics."""
+    if is_labelled and (named := named_in(entry)) is not None:
+        return dict([named])
+    skipped = hidden | _NO_METRICS if "current_steps" in entry else hidden
+    return {key: item for key, item in entry.items() if key not in skipped}
+
+
+def _under(split: str, training: tuple[str, str] | None, metric: str) -> str:
+    """Return *metric* under the part of the data and the training of its row."""
+    name = labelled(split, metric)
+    return name if training is None else of_training(*training, name)
 
 
 def _is_repeated(text: str, memory: Memory) -> bool:
@@ -98,6 +126,12 @@ def _is_repeated(text: str, memory: Memory) -> bool:
     crc = zlib.crc32(text.encode("utf-8", "replace"))
     before, memory["object"] = memory.get("object"), crc
     return before == crc
+
+
+def step_in(entry: Mapping[str, object]) -> float | None:
+    """Return the step that a JSON object states by the surest of its names."""
+    counts = _counts_in(entry)
+    return counts[min(counts)] if counts else None
 
 
 def object_in(line: str) -> dict[str, Any] | None:
@@ -113,10 +147,11 @@ def numbers_in(line: str) -> list[str] | None:
 
     A data set has a few numbers among its texts and gives an empty list.
     """
-    if line.count("{") + line.count("[") > DEPTH_MAX:
-        return None
     try:
+        check_depth(line)
         entry = decode(line)
+    except BadJsonError:
+        return None
     except json.JSONDecodeError as error:
         # Ray repeats its config in each row, so a row can be longer than the head.
         is_cut = error.pos >= len(line) - 1 or error.msg.startswith("Unterminated")
@@ -137,8 +172,7 @@ def _object(line: str) -> dict[str, Any] | None:
     """
     if not line or line.isspace():
         return None
-    if line.count("{") + line.count("[") > DEPTH_MAX:
-        check_depth(line)
+    check_depth(line)
     try:
         entry = decode(line)
     except json.JSONDecodeError as error:
@@ -150,19 +184,37 @@ def _object(line: str) -> dict[str, Any] | None:
     return entry
 
 
-def _step(entry: Mapping[str, object], preferred: tuple[str, ...]) -> float | None:
+def _step(
+    entry: Mapping[str, object], preferred: tuple[str, ...], counters: StepCounters
+) -> float | None:
+    """Return the step that a row states, None for none.
+
+    Frameworks' own step keys, *preferred*, count on over epochs.
+    """
     for key in preferred:
         found = value_of(entry.get(key))
         if found is not None and found - found == 0:
             return found
-    best: tuple[int, float] | None = None
+    counts = _counts_in(entry)
+    if not counts:
+        return None
+    best = min(counts)
+    epochs = [found for rank, found in counts.items() if rank in EPOCH_RANKS]
+    if best in EPOCH_RANKS:
+        return counts[best]
+    return counters.at(best, counts[best], epochs[0] if epochs else None)
+
+
+def _counts_in(entry: Mapping[str, object]) -> dict[int, float]:
+    """Return the finite steps and epochs of a row by the ranks of their names."""
+    counts: dict[int, float] = {}
     for key, item in entry.items():
         rank = step_rank(key)
-        if rank is not None and (best is None or rank < best[0]):
+        if rank is not None and rank not in counts:
             found = value_of(item)
             if found is not None and found - found == 0:
-                best = rank, found
-    return None if best is None else best[1]
+                counts[rank] = found
+    return counts
 
 
 def _settings(entry: Mapping[str, Any], memory: Memory) -> Iterator[Item]:

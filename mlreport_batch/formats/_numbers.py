@@ -7,6 +7,7 @@ BLANK = frozenset([
     "", "NA", "N/A", "n/a", "na", "<NA>", "None", "none", "null", "NULL", "-", "?",
 ])  # fmt: skip
 _DIGITS_MAX = 60
+_THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d*)?")
 _COMMA = re.compile(r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?")
 
 
@@ -28,9 +29,12 @@ def cell_number(text: str, separator: str) -> float | None:
     """Return the number in a cell, or None.
 
     Where ``;`` separates the cells, the comma of other languages is a decimal point.
+    In a quoted cell between commas it is between thousands: ``"1,000"``.
     """
     if separator == ";" and _COMMA.fullmatch(text):
         text = text.replace(",", ".")
+    elif separator == "," and "," in text and _THOUSANDS.fullmatch(text):
+        text = text.replace(",", "")
     return to_number(text)
 
 

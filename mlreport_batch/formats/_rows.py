@@ -15,7 +15,9 @@ from mlreport_batch.formats._columns import (
     split_cells,
 )
 from mlreport_batch.formats._numbers import BLANK, cell_number, to_number
+from mlreport_batch.formats._steps import StepCounter
 from mlreport_batch.formats._text import first_text, lines_of
+from mlreport_batch.formats.bookkeeping import has_sure_step, sounds_like_metrics
 from mlreport_batch.redact import shown
 from mlreport_batch.tail import Chunk
 from mlreport_batch.text import shorten
@@ -79,6 +81,7 @@ class _Rows:
         self.row = int(memory.get("row") or 0)
         step = memory.get("step")
         self.step = step if isinstance(step, float) else _NAN
+        self.counter = StepCounter(memory)
         known = memory.get("header")
         if known is not None:
             line = first_text(self.chunk.header) if known is True else str(known)
@@ -124,12 +127,16 @@ class _Rows:
         try:
             values = [(name, float(cells[at])) for at, name in self.used if cells[at]]
             step = float(self.row if layout.step is None else cells[layout.step])
+            at = layout.epoch
+            epoch = None if at is None or not cells[at] else float(cells[at])
         except ValueError:
             return None
         if step - step != 0:
             return None
         self.row += 1
         if layout.step is not None:
+            if layout.epoch is not None:
+                step = self.counter.at(step, epoch)
             self.step = step
         if self.open:
             self.open = {at for at in self.open if not cells[at]}
@@ -181,7 +188,7 @@ class _Rows:
         if len(cells) != layout.width:
             self._bad_row(number, len(cells), layout.width)
             return _NAN, []
-        step = self._step_of(cells, layout.step)
+        step = self._step_of(cells, layout)
         self._decide(cells)
         values = []
         for at, name in self.used:
@@ -227,9 +234,12 @@ class _Rows:
             return self.repair(header, cells) or cells
         return cells
 
-    def _step_of(self, cells: list[str], at: int | None) -> float:
-        step = None if at is None else to_number(_OF_MANY.sub("", cells[at]))
+    def _step_of(self, cells: list[str], layout: BulkLayout) -> float:
+        step = _count_in(cells, layout.step, layout.separator)
         if step is not None and math.isfinite(step):
+            if layout.epoch is not None:
+                epoch = _count_in(cells, layout.epoch, layout.separator)
+                step = self.counter.at(step, epoch)
             self.step = step
             return step
         # Blank or text: the step the log stood at, else the number of the row.
@@ -248,7 +258,8 @@ class _Rows:
         self, line: str, cells: list[str], header: Header
     ) -> Header | None:
         known = set(header.names).intersection(cells) - {""}
-        if not known or len(known) * 2 < min(len(cells), len(header.names)):
+        is_kin = known and len(known) * 2 >= min(len(cells), len(header.names))
+        if not is_kin and not _is_all_names(cells, len(header.names)):
             return None
         other = self.build(line)
         if other is None:
@@ -277,9 +288,16 @@ class _Rows:
             memory["pending"] = self.pending
         if not math.isnan(self.step):
             memory["step"] = float(self.step)
+        if self.header is not None and self.header.layout.epoch is not None:
+            self.counter.remember(memory)
         for key, indexes in (("open", self.open), ("text", self.text)):
             if indexes or key in memory:
                 memory[key] = " ".join(map(str, sorted(indexes)))
+
+
+def _count_in(cells: list[str], at: int | None, separator: str) -> float | None:
+    """Return the step or epoch in a cell, or None."""
+    return None if at is None else cell_number(_OF_MANY.sub("", cells[at]), separator)
 
 
 def _is_open(line: str, separator: str) -> bool:
@@ -288,6 +306,15 @@ def _is_open(line: str, separator: str) -> bool:
         return False
     # `5" screen` opens nothing: only a quote at the start of a cell does.
     return any(cell.lstrip().startswith('"') for cell in line.split(separator))
+
+
+def _is_all_names(cells: list[str], width: int) -> bool:
+    """Return whether a row can only be names, whatever the header above it says."""
+    if len(cells) < 2:  # noqa: PLR2004
+        return False
+    if any(cell in BLANK or to_number(cell) is not None for cell in cells):
+        return False
+    return has_sure_step(cells) or (len(cells) == width and sounds_like_metrics(cells))
 
 
 def _indexes(memory: Memory, key: str) -> set[int]:

@@ -13,7 +13,15 @@ _UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
 def is_utf16(data: bytes) -> bool:
     """Return whether *data* starts with the byte order mark of UTF-16."""
-    return data[:2] in _UTF16
+    # That of UTF-32, which nothing here writes, begins alike.
+    return data[:2] in _UTF16 and data[2:4] != b"\0\0"
+
+
+def without_marks(data: bytes) -> bytes:
+    """Return *data* without the marks of UTF-8 at its start; some write it twice."""
+    while data.startswith(_UTF8_MARK):
+        data = data.removeprefix(_UTF8_MARK)
+    return data
 
 
 def lines_of(chunk: Chunk, memory: Memory, items: list[Item]) -> list[str]:
@@ -31,7 +39,7 @@ def lines_of(chunk: Chunk, memory: Memory, items: list[Item]) -> list[str]:
         text = _from_utf16(data, encoding)
     else:
         if chunk.first_line == 1:
-            data = data.removeprefix(_UTF8_MARK)
+            data = without_marks(data)
         if b"\0" in data:
             _report_nul(chunk, memory, items)
             data = data.replace(b"\0", b"")
@@ -66,7 +74,7 @@ def _from_utf16(data: bytes, encoding: str) -> str:
 
 def first_text(line: bytes) -> str:
     """Return a log's first *line* as `lines_of` would."""
-    raw = line.removeprefix(_UTF8_MARK).replace(b"\0", b"")
+    raw = without_marks(line).replace(b"\0", b"")
     return raw.decode("utf-8", "replace").strip("\r")
 
 
@@ -83,7 +91,7 @@ def head_lines(head: bytes, size: int) -> Sequence[str]:
         head = text.encode("utf-8", "replace")
         size = min(size, len(head))
     else:
-        head = head.removeprefix(_UTF8_MARK)
+        head = without_marks(head)
         if (nul := head.find(b"\0")) >= 0:
             head, size = head[:nul], nul
     end = head.rfind(b"\n")

@@ -12,8 +12,10 @@ _STEPS = (
     "num_updates", "train_num_updates", "valid_num_updates", "n_iter", "update",
     "updates", "epoch", "epochs", "current_epoch",
 )  # fmt: skip
+_EPOCHS = ("epoch", "epochs", "current_epoch")
 _WEAK_STEPS = ("round", "boosting_round", "batch", "batch_idx", "it", "episode")
 _ORDER = {name: rank for rank, name in enumerate((*_STEPS, *_WEAK_STEPS))}
+EPOCH_RANKS = frozenset(_ORDER[name] for name in _EPOCHS)
 _CLOCKS = frozenset([
     "time", "timestamp", "ts", "datetime", "date", "wall", "wall_time", "walltime",
     "wall_clock", "wallclock", "clock", "elapsed", "elapsed_s", "elapsed_sec",
@@ -84,6 +86,14 @@ def step_column(names: Sequence[str]) -> int | None:
         if (rank := step_rank(name)) is not None
     ]
     return min(ranked)[1] if ranked else None
+
+
+def epoch_column(names: Sequence[str], step: int | None) -> int | None:
+    """Return the index of the column of epochs beside one of finer steps, or None."""
+    if step is None or step_rank(names[step]) in EPOCH_RANKS:
+        return None
+    epochs = (at for at, name in enumerate(names) if step_rank(name) in EPOCH_RANKS)
+    return next(epochs, None)
 
 
 def has_sure_step(names: Iterable[str]) -> bool:

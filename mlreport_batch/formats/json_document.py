@@ -29,7 +29,7 @@ _SINGLE = re.compile(r"results?|scores?|evals?|summary")
 _LOG_SUFFIXES = (".csv", ".tsv", ".jsonl", ".log", ".yaml", ".yml")
 _SETTINGS = frozenset(["config", "configs", "args", "params", "hparams", "versions"])
 _SPLIT = re.compile(r"[^a-z]+")
-_HISTORY = re.compile(rb'\{\s*"[^"]*"\s*:\s*(?:\{\s*"[^"]*"\s*:\s*)?\[\s*[-\dNI]')
+_HISTORY = re.compile(rb'\{\s*"[^"]*"\s*:\s*(?:\{\s*"[^"]*"\s*:\s*)?\[\s*[-\dNIn]')
 _LIST_KEY = re.compile(r'"([^"\\]{1,80})"\s*:\s*\[')
 _RECORDS = re.compile(r"\[\s*(?=\{)")
 _TOLD_BY_NAME = frozenset(["history", "log_history", "log", "logs", "epochs"])
@@ -159,11 +159,13 @@ def _listed(
             is_plain = key.rpartition("/")[2] in _TOLD_BY_NAME
             yield from _rows(item, path, "" if is_plain else shown(key))
         return
-    values = [value for value in map(value_of, item) if value is not None]
+    values = [value_of(one) for one in item]
     # A list with anything else in it (boxes, names) is no history.
-    if len(values) == len(item):
-        counted = steps if len(steps) == len(values) else range(len(values))
-        for step, value in zip(counted, values, strict=True):
+    if any(v is None and one is not None for v, one in zip(values, item, strict=True)):
+        return
+    counted = steps if len(steps) == len(values) else range(len(values))
+    for step, value in zip(counted, values, strict=True):
+        if value is not None:  # null is a blank
             yield Point(shown(key), float(step), value)
 
 

@@ -6,7 +6,13 @@ from typing import ClassVar
 
 from mlreport_batch.formats import Candidate, Item, Match, Memory, Role
 from mlreport_batch.formats._documents import stem_of
-from mlreport_batch.formats._lines import numbers_in, read_json_lines
+from mlreport_batch.formats._labels import is_shared, training_in
+from mlreport_batch.formats._lines import (
+    numbers_in,
+    object_in,
+    read_json_lines,
+    step_in,
+)
 from mlreport_batch.formats._text import filled, head_lines
 from mlreport_batch.formats.bookkeeping import (
     has_sure_step,
@@ -20,6 +26,33 @@ _SUFFIXES = (".jsonl", ".ndjson", ".jsonlines", ".json", ".log", ".txt")
 
 
 @dataclass(frozen=True, slots=True)
+class TrainingLines:
+    """JSON lines of several trainings: ``{"fold": 0, "epoch": 1, "loss": 0.5}``."""
+
+    name: ClassVar[str] = "training_lines"
+    whole_file: ClassVar[bool] = False
+
+    def matches(self, candidate: Candidate) -> Match | None:
+        """Claim a log in which the steps of one training come again in another."""
+        match = JsonLines().matches(candidate)
+        if match is None:
+            return None
+        lines = filled(head_lines(candidate.head, candidate.size))
+        first = object_in(next(lines))
+        if first is None or training_in(first) is None:
+            return None
+        rows = (row for line in lines if (row := object_in(line)) is not None)
+        told = ((training_in(row), step_in(row)) for row in (first, *rows))
+        if not is_shared((name[1], step) for name, step in told if name is not None):
+            return None
+        return Match(Role.metrics, note="JSON lines of several trainings")
+
+    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
+        """Yield the points of each row, under the name of its training."""
+        return read_json_lines(chunk, memory, is_labelled=True, is_shared=True)
+
+
+@dataclass(frozen=True, slots=True)
 class JsonLines:
     """Any file of JSON objects, one a line, that has steps or metric names in it."""
 
@@ -29,11 +62,11 @@ class JsonLines:
     def matches(self, candidate: Candidate) -> Match | None:
         """Claim a file whose first line is an object with numbers, no data set."""
         suffix = stem_of(candidate.name)[1]
-        head = candidate.head.removeprefix(b"\xef\xbb\xbf").lstrip()
-        if suffix not in _SUFFIXES or not head.startswith(b"{"):
+        if suffix not in _SUFFIXES:
             return None
         lines = list(filled(head_lines(candidate.head, candidate.size)))
-        if not lines or (names := numbers_in(lines[0])) is None:
+        names = _names_in(lines, is_log=is_log_name(candidate.name))
+        if names is None:
             return None
         if suffix == ".json" and not _goes_on(lines, names):
             return None
@@ -47,6 +80,15 @@ class JsonLines:
     def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
         """Yield the points of each row."""
         return read_json_lines(chunk, memory, is_labelled=True)
+
+
+def _names_in(lines: list[str], *, is_log: bool) -> list[str] | None:
+    """Return the names of the numbers in the first row; None if it is no object."""
+    names = numbers_in(lines[0]) if lines and lines[0][0] == "{" else None
+    # mmcv's log begins with a line about the machine and the configuration.
+    if names == [] and is_log and len(lines) > 1:
+        return numbers_in(lines[1])
+    return names
 
 
 def _goes_on(lines: list[str], names: list[str]) -> bool:

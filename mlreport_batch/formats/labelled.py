@@ -1,16 +1,24 @@
-"""Rows that say in a cell what they are about: a metric's name, or a data split.
+"""Rows that say in a cell what they are about: a metric, a data split, a training.
 
 Without this, the values of several metrics would be taken for one curve.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 from mlreport_batch.formats import Candidate, Item, Match, Memory, Point, Result, Role
-from mlreport_batch.formats._columns import Header, build_header
+from mlreport_batch.formats._columns import Header, build_header, split_cells
 from mlreport_batch.formats._documents import stem_of
-from mlreport_batch.formats._labels import labelled, named_column, split_column
+from mlreport_batch.formats._labels import (
+    is_shared,
+    labelled,
+    named_column,
+    of_training,
+    split_column,
+    training_column,
+)
+from mlreport_batch.formats._numbers import to_number
 from mlreport_batch.formats._rows import read_rows
 from mlreport_batch.formats._text import filled, first_text, head_lines
 from mlreport_batch.formats.bookkeeping import has_sure_step, is_log_name
@@ -58,6 +66,31 @@ class NamedRows:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainingRows:
+    """``fold,epoch,loss``: several trainings, one after the other or in turns."""
+
+    name: ClassVar[str] = "training_rows"
+    whole_file: ClassVar[bool] = False
+
+    def matches(self, candidate: Candidate) -> Match | None:
+        """Claim a log in which the steps of one training come again in another."""
+        header = _first_header(candidate)
+        at = None if header is None else training_column(header.names)
+        if header is None or at is None or not has_sure_step(header.names):
+            return None
+        if len(header.layout.metrics) < 2:  # noqa: PLR2004
+            return None
+        rows = filled(head_lines(candidate.head, candidate.size))
+        if not is_shared(_trainings(header, at, rows)):
+            return None
+        return Match(Role.metrics, note="CSV with a step column and several trainings")
+
+    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
+        """Yield the points of each row, under the name of its training."""
+        return read_rows(chunk, memory, rename=_by_training)
+
+
+@dataclass(frozen=True, slots=True)
 class SplitRows:
     """``epoch,phase,loss``: rows of training and validation take turns."""
 
@@ -94,3 +127,23 @@ def _by_name(header: Header, cells: list[str], name: str) -> str:
 def _by_split(header: Header, cells: list[str], name: str) -> str:
     at = split_column(header.names)
     return name if at is None else labelled(cells[at], name)
+
+
+def _trainings(
+    header: Header, at: int, rows: Iterable[str]
+) -> Iterator[tuple[str, float | None]]:
+    """Yield training and step of each of the first rows."""
+    step = header.layout.step
+    for row in rows:
+        cells = split_cells(row, header.layout.separator)
+        if len(cells) == header.layout.width and step is not None:
+            yield cells[at], to_number(cells[step])
+
+
+def _by_training(header: Header, cells: list[str], name: str) -> str:
+    at = training_column(header.names)
+    if at is None:
+        return _by_split(header, cells, name)
+    if name == header.names[at]:
+        return ""
+    return of_training(header.names[at], cells[at], _by_split(header, cells, name))

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import ClassVar
 
 from mlreport_batch.errors import Problem
@@ -30,6 +31,7 @@ _STEP, _SUMMARY, _SESSION = 2, 5, 7
 _TAG, _SIMPLE, _TENSOR, _METADATA = 1, 2, 8, 9
 _NOT_SCALARS = frozenset([4, 5, 6])  # image, histogram, audio
 _CHECKED_MAX = 4096
+VALUES_MAX = 100_000  # of one record; a step has a few
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ class EventFile:
             if not size or len(record) < size:
                 return
             try:
-                found = list(_items(record))
+                found = list(islice(_items(record), VALUES_MAX + 1))
                 # Only what is used is checked, and blobs are not used.
                 if found and size <= _CHECKED_MAX and not events.is_sound(record):
                     raise events.BadRecordError  # noqa: TRY301
@@ -97,7 +99,12 @@ class EventFile:
                     text = f"damaged record at byte {chunk.start + at:,}; left out"
                     yield Problem(chunk.path, None, text)
             else:
-                yield from found
+                yield from found[:VALUES_MAX]
+                if len(found) > VALUES_MAX and not memory.get("too_many"):
+                    memory["too_many"] = True
+                    text = f"more than {VALUES_MAX:,} values in the record at byte "
+                    text += f"{chunk.start + at:,}; the rest of it is left out"
+                    yield Problem(chunk.path, None, text)
             at += size
 
 

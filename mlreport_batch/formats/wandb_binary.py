@@ -26,12 +26,19 @@ from mlreport_batch.formats import (
 )
 from mlreport_batch.formats import _events as events
 from mlreport_batch.formats._documents import flatten
-from mlreport_batch.formats._json import DEPTH_MAX, decode, leaves
+from mlreport_batch.formats._json import (
+    BadJsonError,
+    check_depth,
+    check_size,
+    decode,
+    leaves,
+)
 from mlreport_batch.formats._numbers import value_of
 from mlreport_batch.formats.bookkeeping import is_bookkeeping
 from mlreport_batch.formats.wandb import RUN_FOLDER, purpose_of
 from mlreport_batch.redact import shown
 from mlreport_batch.tail import DOCUMENT_MAX, Chunk
+from mlreport_batch.text import clean
 
 _MAGIC = b":W&B"
 _BLOCK = 32 * 1024
@@ -52,21 +59,19 @@ class WandbLog:
 
     def matches(self, candidate: Candidate) -> Match | None:
         """Claim the log of a run's folder, before its summary."""
-        folder = candidate.parents[0] if candidate.parents else ""
-        if not candidate.name.endswith(".wandb") or not RUN_FOLDER.fullmatch(folder):
-            return None
-        if not candidate.head.startswith(_MAGIC) or candidate.size > DOCUMENT_MAX:
+        if not _is_log(candidate) or candidate.size > DOCUMENT_MAX:
             return None
         return Match(Role.metrics, closed=True, twin="wandb", rank=-1, note="W&B log")
 
     def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG002
         """Yield what each record says; damaged records are passed over."""
         damaged: list[int] = []
+        bad: list[str] = []
         metrics: set[str] = set()
         summary: dict[str, Result] = {}
         for record in _records(chunk.data, damaged):
             try:
-                items = list(_items(record))
+                items = list(_items(record, bad))
             except events.BadRecordError:
                 damaged.append(0)
                 continue
@@ -81,6 +86,37 @@ class WandbLog:
         if damaged:
             text = f"{len(damaged):,} damaged records; they are left out"
             yield Problem(chunk.path, None, text)
+        if bad:
+            yield Problem(chunk.path, None, f"{bad[0]}; such values are left out")
+
+
+@dataclass(frozen=True, slots=True)
+class WandbLargeLog:
+    """A log larger than any document that is read: it makes a run, and is a problem.
+
+    It has a name of its own, so that what was read of it while it was smaller does not
+    stand beside the summary, which is read from now on.
+    """
+
+    name: ClassVar[str] = "wandb_large"
+    whole_file: ClassVar[bool] = True
+
+    def matches(self, candidate: Candidate) -> Match | None:
+        """Claim the log of a run's folder; its summary is no twin of it."""
+        if not _is_log(candidate) or candidate.size <= DOCUMENT_MAX:
+            return None
+        return Match(Role.metrics, closed=True, note="W&B log, too large to be read")
+
+    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG002
+        """Yield nothing: the reader of documents refuses such a file, and says it."""
+        return ()
+
+
+def _is_log(candidate: Candidate) -> bool:
+    folder = candidate.parents[0] if candidate.parents else ""
+    if not candidate.name.endswith(".wandb") or not RUN_FOLDER.fullmatch(folder):
+        return False
+    return candidate.head.startswith(_MAGIC)
 
 
 def _records(data: bytes, damaged: list[int]) -> Iterator[bytes]:
@@ -118,16 +154,16 @@ def _records(data: bytes, damaged: list[int]) -> Iterator[bytes]:
             parts = []
 
 
-def _items(record: bytes) -> Iterator[Item]:
+def _items(record: bytes, bad: list[str]) -> Iterator[Item]:
     for number, _, value in events.fields(record):
         if number == _HISTORY:
-            yield from _history(events.message(value))
+            yield from _history(events.message(value), bad)
         elif number == _SUMMARY:
-            yield from _summary(events.message(value))
+            yield from _summary(events.message(value), bad)
         elif number == _CONFIG:
-            yield from _config(events.message(value))
+            yield from _config(events.message(value), bad)
         elif number == _RUN:
-            yield from _run(events.message(value))
+            yield from _run(events.message(value), bad)
         elif number == _EXIT:
             codes = [
                 events.signed(code)
@@ -139,12 +175,12 @@ def _items(record: bytes) -> Iterator[Item]:
             yield Outcome(status, f"W&B noted exit code {code}")
 
 
-def _history(data: bytes) -> Iterator[Item]:
+def _history(data: bytes, bad: list[str]) -> Iterator[Item]:
     values: dict[str, float] = {}
     step: float | None = None
     for number, _, value in events.fields(data):
         if number == _ITEM:
-            values.update(_numbers(events.message(value)))
+            values.update(_numbers(events.message(value), bad))
         elif number == _STEP:
             step = 0.0
             for field, _, stated in events.fields(events.message(value)):
@@ -157,18 +193,18 @@ def _history(data: bytes) -> Iterator[Item]:
             yield Point(shown(name), at, found)
 
 
-def _summary(data: bytes) -> Iterator[Item]:
+def _summary(data: bytes, bad: list[str]) -> Iterator[Item]:
     """Yield the values of the summary, which is noted again at every step."""
     for number, _, value in events.fields(data):
         if number == _ITEM:
-            for name, found in _numbers(events.message(value)):
+            for name, found in _numbers(events.message(value), bad):
                 if not is_bookkeeping(name) and not name.startswith("_wandb"):
                     yield Result(shown(name), found)
 
 
-def _numbers(data: bytes) -> Iterator[tuple[str, float]]:
+def _numbers(data: bytes, bad: list[str]) -> Iterator[tuple[str, float]]:
     """Yield the numbers in one item of a history; media and text have none."""
-    keys, found = _key_and_value(data)
+    keys, found = _key_and_value(data, bad)
     name = "/".join(keys)
     if isinstance(found, dict):
         if "_type" not in found:
@@ -180,7 +216,8 @@ def _numbers(data: bytes) -> Iterator[tuple[str, float]]:
         yield name, number
 
 
-def _key_and_value(data: bytes) -> tuple[list[str], object]:
+def _key_and_value(data: bytes, bad: list[str]) -> tuple[list[str], object]:
+    """Return the keys and the value of an item; what cannot be read goes to *bad*."""
     keys: list[str] = []
     found: object = None
     for number, _, value in events.fields(data):
@@ -193,32 +230,36 @@ def _key_and_value(data: bytes) -> tuple[list[str], object]:
         elif number == _NUMBER:
             found = events.float64(value)
         elif number == _VALUE_JSON:
-            found = _decoded(events.message(value).decode("utf-8", "replace"))
+            text = events.message(value).decode("utf-8", "replace")
+            try:
+                found = _decoded(text)
+            except BadJsonError as error:
+                bad += [] if bad else [f"{clean('/'.join(keys), 80)}: {error.message}"]
     return keys, found
 
 
 def _decoded(text: str) -> object:
-    if text.count("{") + text.count("[") > DEPTH_MAX:
-        return None
+    check_size(text)
+    check_depth(text)
     try:
         return decode(text)
-    except json.JSONDecodeError:
-        return None
+    except json.JSONDecodeError as error:
+        raise BadJsonError(f"no JSON ({error.msg})", 1) from error
 
 
-def _config(data: bytes) -> Iterator[Item]:
+def _config(data: bytes, bad: list[str]) -> Iterator[Item]:
     for number, _, value in events.fields(data):
         if number == _ITEM:
-            keys, found = _key_and_value(events.message(value))
+            keys, found = _key_and_value(events.message(value), bad)
             if keys and keys[0] != "_wandb":
                 yield Hparams(flatten({".".join(keys): found}))
 
 
-def _run(data: bytes) -> Iterator[Item]:
+def _run(data: bytes, bad: list[str]) -> Iterator[Item]:
     texts = {_RUN_NAME: "", _RUN_NOTES: ""}
     for number, _, value in events.fields(data):
         if number == _RUN_CONFIG:
-            yield from _config(events.message(value))
+            yield from _config(events.message(value), bad)
         elif number in texts:
             texts[number] = events.message(value).decode("utf-8", "replace")
     purpose = purpose_of(texts[_RUN_NOTES], texts[_RUN_NAME])
