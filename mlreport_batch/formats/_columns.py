@@ -9,7 +9,7 @@ from mlreport_batch.formats import BulkLayout
 from mlreport_batch.formats._numbers import to_number
 from mlreport_batch.formats._text import first_text, is_utf16
 from mlreport_batch.formats.bookkeeping import is_bookkeeping, step_column
-from mlreport_batch.redact import shown
+from mlreport_batch.redact import shown_name
 
 _SEPARATORS = ",\t;|"
 _REMEMBERED_MAX = 4096
@@ -96,7 +96,7 @@ def header_of(
     for index, cell in enumerate(cells):
         if index == step or (is_bookkeeping(cell) and cell not in keep):
             continue
-        name = shown(cell)
+        name = shown_name(cell)
         if not name:  # nothing but colours
             continue
         count = taken[name] = taken.get(name, -1) + 1

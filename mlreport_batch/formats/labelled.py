@@ -14,7 +14,7 @@ from mlreport_batch.formats._labels import labelled, named_column, split_column
 from mlreport_batch.formats._rows import read_rows
 from mlreport_batch.formats._text import filled, first_text, head_lines
 from mlreport_batch.formats.bookkeeping import has_sure_step, is_log_name
-from mlreport_batch.redact import shown
+from mlreport_batch.redact import shown_name
 from mlreport_batch.tail import Chunk
 
 _SUFFIXES = (".csv", ".tsv")
@@ -86,7 +86,7 @@ def _by_name(header: Header, cells: list[str], name: str) -> str:
     of_name, of_value = found
     if name != header.names[of_value]:
         return ""
-    metric = shown(cells[of_name])
+    metric = shown_name(cells[of_name])
     at = split_column(header.names)
     return labelled(cells[at], metric) if metric and at is not None else metric
 
