@@ -3,15 +3,19 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import Intent, Outcome, Progress, Text
+from mlreport_batch.formats.hparams import is_shared
 from mlreport_batch.logs import LogState
 from mlreport_batch.metrics import MetricSummary
 from mlreport_batch.reader import RunState
 from mlreport_batch.text import Scalar, natural_key
 from mlreport_batch.weights import Weights
+
+DISPUTES_MAX = 3
+"""Pairs of files that are said to disagree on hyperparameters, and names of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +101,11 @@ def view_of(state: RunState) -> RunView:
         if log.more_problems:
             path = log.problems[0].path
             problems.append(Problem(path, None, f"{log.more_problems:,} more problems"))
+    hparams = _merge_hparams(logs, problems)
     return RunView(
         metrics=merged.metrics,
         sources=merged.sources,
-        hparams=_merge_hparams([log for _, log in logs]),
+        hparams=hparams,
         expect=expect,
         purpose=purpose,
         to=to,
@@ -118,20 +123,78 @@ def view_of(state: RunState) -> RunView:
     )
 
 
-def _merge_hparams(logs: Sequence[LogState]) -> dict[str, Scalar]:
+def _merge_hparams(
+    logs: Sequence[tuple[str, LogState]], problems: list[Problem]
+) -> dict[str, Scalar]:
     """Return the first word on each; what only events say comes last.
 
     ``add_hparams`` joins names with ``/`` and makes text of what it cannot hold.
     """
     told: dict[str, Scalar] = {}
     repeated: dict[str, Scalar] = {}
-    for log in logs:
+    sources: dict[str, tuple[str, LogState]] = {}
+    disputes: dict[tuple[str, str], list[str]] = {}
+    for path, log in sorted(logs, key=_authority):
         into = repeated if log.format == "tensorboard" else told
         for key, value in log.hparams.items():
-            into.setdefault(key, value)
+            if key not in into:
+                into[key] = value
+                sources[key] = path, log
+            elif into is told and _differ(value, told[key]):
+                first, first_log = sources[key]
+                if _are_peers((first, first_log), (path, log)):
+                    disputes.setdefault((first, path), []).append(key)
+    for (first, path), keys in list(disputes.items())[:DISPUTES_MAX]:
+        names = ", ".join(keys[:DISPUTES_MAX])
+        more = len(keys) - DISPUTES_MAX
+        names += f" and {more:,} more" if more > 0 else ""
+        text = f"{names}: not as in {first}, which is used"
+        problems.append(Problem(path, None, text))
     known = {key.replace("/", ".") for key in told}
-    more = {k: v for k, v in repeated.items() if k.replace("/", ".") not in known}
-    return told | more
+    more_told = {k: v for k, v in repeated.items() if k.replace("/", ".") not in known}
+    return told | more_told
+
+
+def _authority(item: tuple[str, LogState]) -> tuple[object, ...]:
+    """Return what logs are sorted by, the surest about hyperparameters first.
+
+    A data set or a checkpoint below the run may have a configuration of its own.
+    """
+    path, log = item
+    folders = [name for name in path.split("/")[:-1] if name not in _TRANSPARENT]
+    return is_shared(log.format, path), len(folders), natural_key(path)
+
+
+def _are_peers(first: tuple[str, LogState], second: tuple[str, LogState]) -> bool:
+    """Return whether both files are the run's own word, so that one of them errs."""
+    return (
+        all(
+            "/" not in path and log.format == "hparams"
+            for path, log in (
+                first,
+                second,
+            )
+        )
+        and _authority(first)[0] == _authority(second)[0]
+    )
+
+
+def _differ(first: Scalar, second: Scalar) -> bool:
+    """Return whether two values disagree, however each was written."""
+    texts = [str(value).strip().lower() for value in (first, second)]
+    if texts[0] == texts[1]:
+        return False
+    try:
+        return not math.isclose(*map(float, texts), rel_tol=1e-9)
+    except ValueError:
+        texts = ["null" if text in _NOTHING else text for text in texts]
+        # Tuples and lists are told apart by how a framework writes them, too.
+        return texts[0] != texts[1] and not any(t.startswith(_BRACKETS) for t in texts)
+
+
+_TRANSPARENT = (".hydra", "files")  # what Hydra and W&B keep apart in a run's folder
+_NOTHING = ("none", "null", "~", "")
+_BRACKETS = ("(", "[", "{")
 
 
 def _merge_intent(
@@ -163,17 +226,21 @@ def _merge_metrics(logs: list[tuple[str, LogState]]) -> _Merged:
     framework that writes CSV and JSON), else it is told apart by the log's name.
     """
     by_name: dict[str, dict[object, tuple[str, MetricSummary]]] = {}
+    stems: dict[str, str] = {}
     for path, log in logs:
         if log.is_continued:
             continue
+        stems[path] = _stem(path, log.format)
         for name, summary in log.metrics.items():
             by_name.setdefault(name, {}).setdefault(_kin(summary), (path, summary))
     merged = _Merged()
     for name, rivals in by_name.items():
-        paths = [path for path, _ in rivals.values()]
-        depth = 1 if len({_stem(path, 1) for path in paths}) == len(paths) else 9
-        for path, summary in rivals.values():
-            full = name if len(rivals) == 1 else f"{_stem(path, depth)}/{name}"
+        long = [stems[path] for path, _ in rivals.values()]
+        short = [stem.rpartition("/")[2] for stem in long]
+        labels = short if len(set(short)) == len(short) else long
+        for (path, summary), label in zip(rivals.values(), labels, strict=True):
+            is_apart = len(rivals) > 1 and label
+            full = f"{label}/{name}" if is_apart else name
             if full in merged.metrics:
                 full = f"{path}/{name}"
             while full in merged.metrics:
@@ -184,15 +251,20 @@ def _merge_metrics(logs: list[tuple[str, LogState]]) -> _Merged:
 
 
 def _kin(summary: MetricSummary) -> object:
-    """Return what two summaries share that hold the same values."""
+    """Return what two summaries share that hold the same values.
+
+    Scores often end alike, at 1 or at NaN: the whole course is compared.
+    """
     last = None if math.isnan(summary.last) else summary.last
-    return summary.count, summary.nans, summary.first_step, summary.last_step, last
+    return replace(summary, last=0.0), last
 
 
-def _stem(path: str, depth: int) -> str:
-    parts = path.split("/")
-    parts[-1] = parts[-1].split(".")[0] or parts[-1]
-    return "/".join(parts[-depth:])
+def _stem(path: str, form: str) -> str:
+    """Return what tells a log from another: of event files only the folder does."""
+    folder, slash, name = path.rpartition("/")
+    if form == "tensorboard":
+        return folder
+    return folder + slash + (name.split(".")[0] or name)
 
 
 def main_metrics(view: RunView) -> list[str]:
@@ -217,17 +289,38 @@ def headline_metric(names: Sequence[str]) -> str | None:
 
 
 def _is_reward(name: str) -> bool:
-    last = name.lower().replace(".", "/").rpartition("/")[2]
-    return "rew_mean" in last or "reward" in last or "episode_return" in last
+    last = _last_part(name)
+    named = "rew_mean" in last or "reward" in last or "episode_return" in last
+    return named and not is_amount(name)
 
 
 def _is_held_out(name: str) -> bool:
     return _HELD_OUT.search(name) is not None
 
 
+def is_amount(name: str) -> bool:
+    """Return whether *name* tells of a setting or an amount, whatever it is about.
+
+    ``loss_scale`` and ``kl_weight`` measure no training; ``multi_scale_loss`` does.
+    """
+    words = _WORD.findall(_last_part(name))
+    while len(words) > 1 and words[-1] in _SUMMED_UP:
+        del words[-1]
+    if not words:
+        return False
+    is_money = "cost" in words and not _MONEY.isdisjoint(words)
+    return words[-1] in _AMOUNTS or words[0] == "num" or is_money
+
+
+def _last_part(name: str) -> str:
+    return name.lower().replace(".", "/").rpartition("/")[2]
+
+
 def _kind(name: str) -> int:
     lowered = name.lower()
-    last = lowered.replace(".", "/").rpartition("/")[2]
+    last = _last_part(name)
+    if is_amount(name):
+        return 3
     if (
         "loss" in last
         or "손실" in last
@@ -240,6 +333,15 @@ def _kind(name: str) -> int:
     return 3 if any(word in lowered for word in _HOUSEKEEPING) else 2
 
 
+_WORD = re.compile(r"[^\W\d_]+")
+_AMOUNTS = frozenset(
+    "scale scaler weight weights coef coeff coefficient count counts num size sizes "
+    "steps lr code".split()
+)
+_SUMMED_UP = frozenset("total sum mean avg min max step epoch".split())
+_MONEY = frozenset(
+    ["api", "usd", "dollar", "dollars", "eur", "money", "token", "tokens"]
+)
 _HELD_OUT = re.compile(
     r"(?:^|[^a-z])(?:val|valid|validation|eval|evaluation|test|dev)(?![a-z])"
     "|검증|평가|시험",

@@ -9,10 +9,12 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
+from hostile import scalar_event
 
 from mlreport_batch.discover import RunDir, group_runs, walk
 from mlreport_batch.formats.registry import by_name, recognise
 from mlreport_batch.reader import RunState, chosen, read_run, series
+from mlreport_batch.redact import shown_name
 from mlreport_batch.view import view_of
 
 RUNS = Path(__file__).parent / "runs"
@@ -146,3 +148,95 @@ def test_files_of_a_series_are_one_log(tmp_path: Path):
     lay(RUNS / "tb_restart" / "tree", tmp_path / "root")
     [run] = runs_below(tmp_path / "root").values()
     assert max(len(files) for files in series(chosen(run.files))) == 2
+
+
+def put_events(folder: Path, losses: list[float], *, number: int = 0) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"events.out.tfevents.170000000{number}.host.{number}.0"
+    steps = range(number, number + len(losses))
+    records = map(scalar_event, steps, [b"loss"] * len(losses), losses)
+    (folder / name).write_bytes(b"".join(records))
+
+
+@pytest.mark.parametrize("above", ["args.json", ".hydra/config.yaml"])
+def test_writers_in_folders_of_their_own_do_not_overtake_one_another(
+    above: str, tmp_path: Path
+):
+    """PyTorch's ``SummaryWriter("train")`` and ``SummaryWriter("val")``."""
+    run = tmp_path / "root" / "run"
+    (run / above).parent.mkdir(parents=True)
+    (run / above).write_text('{"lr": 0.1}')
+    put_events(run / "train", [4, 3, 2, 1])
+    put_events(run / "val", [6, 5, 4])
+    put_events(run / "val", [3, 2], number=1)  # resumed: one folder, one series
+    [found] = runs_below(tmp_path / "root").values()
+
+    view = view_of(read_run(found, None, now_ns=NOW_NS))
+
+    assert {name: m.count for name, m in view.metrics.items()} == {
+        "train/loss": 4,
+        "val/loss": 3,
+    }
+    assert view.metrics["train/loss"].low == 1
+    assert view.orphans == 2
+
+
+def test_a_run_s_own_events_keep_their_names_beside_those_below_it(tmp_path: Path):
+    run = tmp_path / "root" / "run"
+    put_events(run, [4, 3])
+    put_events(run / "val", [6, 5], number=1)
+    [found] = runs_below(tmp_path / "root").values()
+    view = view_of(read_run(found, None, now_ns=NOW_NS))
+    assert list(view.metrics) == ["loss", "val/loss"]
+
+
+SAME_SHAPE = (
+    "acc/resnet50_bs256_lr0p1_wd1e4_ep90_seed42_amp_e1",
+    "acc/resnet50_bs256_lr0p1_wd1e4_ep90_seed43_amp_e1",
+)
+SAME_START = ("loss/" + "block_" * 60 + "a", "loss/" + "block_" * 60 + "b")
+
+
+@pytest.mark.parametrize("names", [SAME_SHAPE, SAME_START])
+def test_names_that_are_masked_or_cut_stay_apart(
+    names: tuple[str, str], tmp_path: Path
+):
+    root, values = tmp_path / "root", (0.5, 0.25)
+    row = dict(zip(names, values, strict=True))
+    files = {
+        "csv/metrics.csv": f"step,{','.join(names)}\n1,0.5,0.25\n".encode(),
+        "lines/metrics.jsonl": json.dumps({"step": 1} | row).encode() + b"\n",
+        "events/events.out.tfevents.1.h.1.0": b"".join(
+            scalar_event(1, name.encode(), value) for name, value in row.items()
+        ),
+        "results/results.json": json.dumps(row).encode(),
+        "hparams/hparams.json": json.dumps(row).encode(),
+    }
+    for path, data in files.items():
+        (root / path).parent.mkdir(parents=True)
+        (root / path).write_bytes(data)
+
+    known: dict[str, set[str]] = {}
+    for name, run in runs_below(root).items():
+        view = view_of(read_run(run, None, now_ns=NOW_NS))
+        found = {key: s.last for key, s in view.metrics.items()}
+        found |= view.results | view.hparams
+        assert sorted(found.values()) == [0.25, 0.5], name
+        assert all(len(key) <= 300 for key in found)
+        known[name] = set(found)
+    assert len(known) == len(files)
+    # Whichever file says it, the name is the same.
+    assert len({frozenset(keys) for keys in known.values()}) == 1
+
+
+def test_a_name_is_changed_only_where_it_is_masked_or_cut():
+    assert shown_name("train/loss") == "train/loss"
+    assert shown_name("a\x1b[31mb\x01") == "ab\ufffd"
+    assert shown_name("x" * 300) == "x" * 300
+    cut, masked = shown_name("x" * 301), shown_name("password=hunter2hunter2")
+    assert len(cut) == 300
+    assert cut.startswith("xxx")
+    assert "hunter" not in masked
+    # Far behind where anything is looked at.
+    assert shown_name("x" * 10_000 + "a") != shown_name("x" * 10_000 + "b")
+    assert shown_name("\ud800" * 301) != shown_name("\ud800" * 302)
