@@ -11,13 +11,14 @@ REPLACEMENT = "\ufffd"
 ELLIPSIS = "…"
 
 # C0 and C1 controls, line and paragraph separators, bidirectional overrides and
-# isolates, lone surrogates, non-characters, and invisible tag characters.
+# isolates, the deprecated format characters beside them, lone surrogates,
+# non-characters, and invisible tag characters.
 _UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f"
     "\ud800-\udfff\ufdd0-\ufdef\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f]"
 )
 _UNSAFE_IN_BLOCK = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f"
     "\ud800-\udfff\ufdd0-\ufdef\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f]"
 )
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
@@ -33,6 +34,15 @@ def clean(text: str, limit: int = 300) -> str:
     if text.isascii() and text.isprintable() and len(text) <= limit:
         return text
     return shorten(_UNSAFE.sub(REPLACEMENT, _ANSI.sub("", text)), limit)
+
+
+def escape_unsafe(text: str) -> str:
+    """Return *text*, which is JSON, with what is unsafe in a terminal as escapes."""
+    if text.isascii() and text.isprintable():
+        return text
+    import json
+
+    return _UNSAFE.sub(lambda match: json.dumps(match[0])[1:-1], text)
 
 
 def clean_block(text: str, *, max_lines: int = 40, max_columns: int = 160) -> str:
