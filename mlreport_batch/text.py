@@ -22,6 +22,12 @@ _UNSAFE_IN_BLOCK = re.compile(
     "\ud800-\udfff\ufdd0-\ufdef\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f]"
 )
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+_UNSEEN = (
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
+)
+_HAS_UNSEEN = re.compile(_UNSEEN)
+_HIDDEN = re.compile(rf"(?:\x1b\[[0-?]*[ -/]*[@-~]|{_UNSEEN})+")
 
 
 def clean(text: str, limit: int = 300) -> str:
@@ -34,6 +40,13 @@ def clean(text: str, limit: int = 300) -> str:
     if text.isascii() and text.isprintable() and len(text) <= limit:
         return text
     return shorten(_UNSAFE.sub(REPLACEMENT, _ANSI.sub("", text)), limit)
+
+
+def without_hidden(text: str, mark: str = "") -> str:
+    """Return *text* with *mark* for colours, controls and all that takes no room."""
+    if text.replace("\n", "").isprintable() or not _HAS_UNSEEN.search(text):
+        return text
+    return _HIDDEN.sub(mark, text)
 
 
 def escape_unsafe(text: str) -> str:
