@@ -45,7 +45,7 @@ class _Parser(argparse.ArgumentParser):
                 hint = f"; did you mean {close[0]}?"
                 break
         self.print_usage(sys.stderr)
-        self.exit(2, f"{self.prog}: {message}{hint}\n")
+        self.exit(2, f"{self.prog}: {_safe(message)}{hint}\n")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -179,11 +179,17 @@ def main(argv: Sequence[str], *, has_news: bool = False) -> int:
 
 
 def _say_json(value: object) -> None:
-    """Print *value*; bytes of a path that are no UTF-8 become escapes."""
+    """Print *value* as JSON.
+
+    Bytes of a path that are no UTF-8 become escapes, and so does what a terminal
+    would obey instead of showing it.
+    """
     import json
 
+    from mlreport_batch.text import escape_unsafe
+
     is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    _say(json.dumps(value, ensure_ascii=not is_utf8))
+    _say(escape_unsafe(json.dumps(value, ensure_ascii=not is_utf8)))
 
 
 def _say(text: str, end: str = "\n", *, is_last: bool = False) -> None:
@@ -243,8 +249,18 @@ def _failed(exc: Exception) -> int:
 
 
 def _complain(text: str) -> None:
+    text = _safe(text)
     with contextlib.suppress(OSError, ValueError):
         print(f"mlreport-batch: {text}", file=sys.stderr)
+
+
+def _safe(text: str) -> str:
+    """Return *text* without what a terminal obeys: a path may hold anything."""
+    if text.isascii() and text.isprintable():
+        return text
+    from mlreport_batch.text import clean
+
+    return "\n".join(clean(line, len(line)) for line in text.split("\n"))
 
 
 # -- run ---------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from mlreport_batch.insights import (
 )
 from mlreport_batch.metrics import MetricSummary
 from mlreport_batch.phrases import phrase
+from mlreport_batch.redact import redact_text
 from mlreport_batch.report import (
     AlertRow,
     Chart,
@@ -148,7 +149,7 @@ def describe(
         rid=occasion.rid,
         language=language,
         run=clean(occasion.run),
-        project=clean(occasion.project),
+        project=clean(redact_text(occasion.project)),
         status=status[0],
         status_text=clean(status[1]),
         date=_date_text(occasion.now, language),

@@ -27,7 +27,12 @@ from mlreport_batch.formats import (
 )
 from mlreport_batch.formats.registry import by_name
 from mlreport_batch.metrics import LogFold, MetricSummary, RestartPlan
-from mlreport_batch.redact import redact_all, redact_text
+from mlreport_batch.redact import (
+    is_secret_metric,
+    redact_all,
+    redact_lines,
+    redact_text,
+)
 from mlreport_batch.tail import (
     MORE_COMES,
     Chunk,
@@ -150,9 +155,11 @@ class _Collected:
                 self._add(self.hparams, redact_all(item.values, self.redact))
             case Intent():
                 expect = _kept(redact_all(item.expect, self.redact))
-                self.intents.append(replace(item, expect=expect))
+                purpose = redact_text(item.purpose, self.redact)
+                self.intents.append(replace(item, expect=expect, purpose=purpose))
             case Result():
-                self._add(self.results, {item.name: item.value})
+                if not is_secret_metric(item.name, self.redact):
+                    self._add(self.results, {item.name: item.value})
             case Progress():
                 old = self.progress or Progress()
                 self.progress = Progress(
@@ -162,7 +169,7 @@ class _Collected:
             case Outcome():
                 self.outcome = item
             case Text():
-                text = _encodable(redact_text(item.text))
+                text = _encodable(redact_lines(item.text, self.redact))
                 self.texts[item.kind] = replace(item, text=text)
 
     def _add(self, known: dict[str, Scalar], more: Mapping[str, Scalar]) -> None:
@@ -178,7 +185,7 @@ class _Collected:
         problem = replace(
             problem,
             path=self.path,
-            message=clean(redact_text(problem.message)),
+            message=clean(redact_text(problem.message, self.redact)),
         )
         if len(self.problems) < PROBLEMS_MAX:
             self.problems.append(problem)
@@ -194,7 +201,12 @@ class _Collected:
 
     def state(self, base: LogState, **changes: object) -> LogState:
         fields: dict[str, object] = {
-            "metrics": self.fold.metrics(),
+            # A password of digits is read as a number: its name says what it is.
+            "metrics": {
+                name: summary
+                for name, summary in self.fold.metrics().items()
+                if not is_secret_metric(name, self.redact)
+            },
             "hparams": self.hparams,
             "intents": tuple(self.intents),
             "results": self.results,

@@ -401,8 +401,8 @@ class Config:
     redact: tuple[str, ...] = setting(
         _GLOBS,
         [],
-        help="Globs on names of hyperparameters whose values are masked, beside the"
-        " built-in rules",
+        help="Globs on names whose values are masked, beside the built-in rules, in"
+        " hyperparameters and texts; metrics and results of such a name are left out",
         example='["*my_secret*"]',
     )
     executor: str = setting(

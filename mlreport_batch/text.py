@@ -11,16 +11,23 @@ REPLACEMENT = "\ufffd"
 ELLIPSIS = "…"
 
 # C0 and C1 controls, line and paragraph separators, bidirectional overrides and
-# isolates, lone surrogates, non-characters, and invisible tag characters.
+# isolates, the deprecated format characters beside them, lone surrogates,
+# non-characters, and invisible tag characters.
 _UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f"
     "\ud800-\udfff\ufdd0-\ufdef\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f]"
 )
 _UNSAFE_IN_BLOCK = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f"
     "\ud800-\udfff\ufdd0-\ufdef\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f]"
 )
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+_UNSEEN = (
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
+)
+_HAS_UNSEEN = re.compile(_UNSEEN)
+_HIDDEN = re.compile(rf"(?:\x1b\[[0-?]*[ -/]*[@-~]|{_UNSEEN})+")
 
 
 def clean(text: str, limit: int = 300) -> str:
@@ -33,6 +40,22 @@ def clean(text: str, limit: int = 300) -> str:
     if text.isascii() and text.isprintable() and len(text) <= limit:
         return text
     return shorten(_UNSAFE.sub(REPLACEMENT, _ANSI.sub("", text)), limit)
+
+
+def without_hidden(text: str, mark: str = "") -> str:
+    """Return *text* with *mark* for colours, controls and all that takes no room."""
+    if text.replace("\n", "").isprintable() or not _HAS_UNSEEN.search(text):
+        return text
+    return _HIDDEN.sub(mark, text)
+
+
+def escape_unsafe(text: str) -> str:
+    """Return *text*, which is JSON, with what is unsafe in a terminal as escapes."""
+    if text.isascii() and text.isprintable():
+        return text
+    import json
+
+    return _UNSAFE.sub(lambda match: json.dumps(match[0])[1:-1], text)
 
 
 def clean_block(text: str, *, max_lines: int = 40, max_columns: int = 160) -> str:

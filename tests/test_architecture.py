@@ -16,8 +16,8 @@ PACKAGE = ROOT / "mlreport_batch"
 # import one another.
 ORDER = """
     errors text words phrases metrics weights report tail localzone quick glance
-    redact yamlvalues executors bounded bulk_fold charts placeholders schedule spool
-    state_folder tick_summary
+    secret_names assigned redact yamlvalues executors bounded bulk_fold charts
+    placeholders schedule spool state_folder tick_summary
     mail safekeep settings_builder yamlbuild
     database
     yamlguard

@@ -60,6 +60,26 @@ def test_inspect_says_what_was_found_and_why(desk: Desk):
     assert all(file["why"] for file in run["files"])
 
 
+def test_what_a_terminal_obeys_is_never_printed(desk: Desk):
+    desk.put("a/metrics.csv", CSV)
+    desk.put("a/hparams.json", json.dumps({"a": "값 x\u202e\u2066\x9b31m\x7f\u2028"}))
+    said = desk.run("inspect", desk.runs, "--json")
+    assert said.out.rstrip("\n").isprintable()
+    assert "값" in said.out
+    [run] = said.json["runs"]
+    assert "\ufffd" in run["hparams"]["a"] or "\u202e" in run["hparams"]["a"]
+    for command in (
+        ("inspect", desk.folder / "no\x1b[31mpe\u202e\x9b\nBcc: x"),
+        ("run", desk.folder / "no\x1b[31mpe\u202e"),
+        ("run", "--no\x1b[31mpe\u202e"),
+        ("no\x1b[31mpe\u202e",),
+    ):
+        said = desk.run(*command)
+        assert said.code == 2
+        assert said.err.replace("\n", "").isprintable(), said.err
+        assert "pe" in said.err
+
+
 def test_inspect_of_nothing_says_so(desk: Desk):
     assert desk.run("inspect", desk.runs).out == "no runs found\n"
     assert desk.run("inspect", desk.runs, "--json").json == {"runs": []}

@@ -310,6 +310,22 @@ def pdf_text(data: bytes, base: Path) -> str:
     return raw + done.stdout.decode()
 
 
+def mailed(outbox: Path) -> list[str]:
+    """Return headers, texts and the texts of PDFs of all mails in *outbox*."""
+    texts = []
+    for path in outbox.iterdir():
+        mail = BytesParser(policy=policy.default).parsebytes(path.read_bytes())
+        texts.append("\n".join(map(str, mail.values())))
+        texts += [
+            pdf_text(part.get_content(), outbox.parent)
+            if part.get_content_type() == "application/pdf"
+            else part.get_content()
+            for part in mail.walk()
+            if part.get_content_maintype() in ("text", "application")
+        ]
+    return texts
+
+
 def test_no_planted_secret_is_found_anywhere(made: dict[str, str]):
     found = {where: leaks(text) for where, text in made.items()}
     for where in list(found):
@@ -351,7 +367,12 @@ def test_the_users_own_globs_mask_wherever_the_value_is_shown(tmp_path: Path):
     (run / "hparams.yaml").write_text(
         "codeword_of_lab: swordfish-one\nlr: 0.25\nx: {codeword: [swordfish-two]}\n"
     )
-    (run / "intent.yaml").write_text("expect: {codeword_of_lab: swordfish-three}\n")
+    (run / "intent.yaml").write_text(
+        "purpose: try codeword_of_lab=swordfish-four\n"
+        "expect: {codeword_of_lab: swordfish-three}\n"
+    )
+    _describe(run, "codeword_of_lab", "swordfish-five")
+    _describe(run, "cookie", "swordfish-six")
     (tmp_path / "mlreport.yaml").write_text(
         f"runs: [{{path: {tmp_path / 'root'}}}]\nstate: {tmp_path / 'state'}\n"
         f"outbox: {{dir: {tmp_path / 'outbox'}}}\nredact: ['*codeword*']\n"
@@ -359,21 +380,67 @@ def test_the_users_own_globs_mask_wherever_the_value_is_shown(tmp_path: Path):
     )
     code, said = program("run", "-v", cwd=tmp_path)
     assert code == 0, said
-    [mail] = (tmp_path / "outbox").iterdir()
-    parsed = BytesParser(policy=policy.default).parsebytes(mail.read_bytes())
-    texts = [
-        pdf_text(part.get_content(), tmp_path)
-        if part.get_content_type() == "application/pdf"
-        else part.get_content()
-        for part in parsed.walk()
-        if part.get_content_maintype() in ("text", "application")
-    ]
+    texts = mailed(tmp_path / "outbox")
     state = b"".join(
         path.read_bytes() for path in (tmp_path / "state").rglob("*") if path.is_file()
     )
     for text in (*texts, state.decode("latin-1"), said):
         assert "swordfish" not in re.sub(r"<wbr>|\s", "", text)
     assert any("0.25" in text for text in texts)
+
+
+def _describe(run: Path, key: str, secret: str) -> None:
+    """Put *key* into every kind of text that is shown of a run."""
+    for kind in ("config.json", "wandb", "model_summary.txt", "error.txt"):
+        folder = run.parent / f"{kind.partition('.')[0]}_{key}"
+        folder.mkdir()
+        (folder / "metrics.csv").write_text(good_csv(3))
+        values = {
+            "model_type": "bert",
+            key: f"{secret}, {secret}",
+            "env": {key: secret},
+        }
+        lines = f"lr: 1\n{key}: {secret} and {secret}\n{key}:\n  - {secret}\n"
+        if kind == "config.json":
+            (folder / kind).write_text(json.dumps(values))
+        elif kind == "wandb":
+            files = folder / "wandb" / "run-20240101_000000-abc12345" / "files"
+            files.mkdir(parents=True)
+            (files / "wandb-metadata.json").write_text(json.dumps(values))
+            (files / "wandb-summary.json").write_text('{"_step": 3, "loss": 0.5}')
+        elif kind == "model_summary.txt":
+            (folder / kind).write_text(f"Layer (type) param\n{lines}")
+        else:
+            (folder / kind).write_text(f"Traceback\n{{'{key}': '{secret}'}}\n{lines}")
+            (folder / "params.json").write_text("{}")
+            (folder / "result.json").write_text('{"training_iteration": 1, "loss": 1}')
+
+
+def test_secrets_in_numbers_cells_and_names_of_folders_are_not_shown(tmp_path: Path):
+    root = tmp_path / "runs_password=swordfish-one"
+    for name in ("rows", "result", "cells", "exp_dbPassword=swordfish-two"):
+        (root / name).mkdir(parents=True)
+        (root / name / "metrics.csv").write_text(good_csv(3))
+    row = {"loss": 0.5, "db_password": "73912846", "pin_password": 73912846}
+    rows = (json.dumps({"step": step, **row}) + "\n" for step in range(3))
+    (root / "rows" / "metrics.jsonl").write_text("".join(rows))
+    (root / "result" / "eval_results.json").write_text(
+        '{"acc": 0.5, "api_key": "73912846"}'
+    )
+    (root / "cells" / "log.csv").write_text(
+        "step,f1,vault_password\n1,0.5,1\n2,0.5,swordfish-three\n"
+    )
+    out = tmp_path / "out"
+    where = (str(root), "--out", str(out), "--summary", str(tmp_path / "summary"))
+    code, said = program("run", *where, "-v", cwd=tmp_path)
+    assert code == 0, said
+    texts = [said.replace(str(root), ""), (tmp_path / "summary").read_text()]
+    texts += [page.read_text() for page in out.rglob("*.html")]
+    texts += mailed(out / "outbox")
+    for text in texts:
+        bare = re.sub(r"<wbr>|\s", "", text)
+        assert not re.search(r"swordfish|739128|7\.3913?e", bare)
+    assert any("is no number" in text for text in texts)
 
 
 def test_a_crash_does_not_tell_what_it_crashed_on(tmp_path: Path):

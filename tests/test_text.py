@@ -1,5 +1,6 @@
 """Text that is safe to show, and numbers that read right."""
 
+import json
 import math
 import sys
 
@@ -12,6 +13,7 @@ from mlreport_batch.text import (
     clean,
     clean_block,
     duration_text,
+    escape_unsafe,
     natural_key,
     number,
     scalar_text,
@@ -52,6 +54,25 @@ from mlreport_batch.text import (
 )
 def test_number_shows(value: float, text: str):
     assert number(value) == text
+
+
+UNSAFE = "\u202e\u2066\u206a\u206f\x9b\x85\u2028\x7f\ufeff\U000e0041\ud800"
+
+
+def test_json_holds_nothing_that_a_terminal_obeys_and_says_the_same():
+    value = {"키": f"값 {UNSAFE} \x1b[31m é 😀"}
+    text = escape_unsafe(json.dumps(value, ensure_ascii=False))
+    assert not set(UNSAFE) & set(text)
+    assert "키" in text
+    assert "😀" in text
+    assert json.loads(text) == value
+    assert escape_unsafe('{"a": 1}') == '{"a": 1}'
+
+
+@pytest.mark.parametrize("char", [*UNSAFE, "\x1b", "\n"])
+def test_no_unsafe_character_is_left(char: str):
+    assert char not in clean(f"a{char}b")
+    assert char == "\n" or char not in clean_block(f"a{char}b")
 
 
 @given(st.floats(-1e308, 1e308))

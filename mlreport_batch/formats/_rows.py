@@ -18,7 +18,7 @@ from mlreport_batch.formats._numbers import BLANK, cell_number, to_number
 from mlreport_batch.formats._steps import StepCounter
 from mlreport_batch.formats._text import first_text, lines_of
 from mlreport_batch.formats.bookkeeping import has_sure_step, sounds_like_metrics
-from mlreport_batch.redact import shown
+from mlreport_batch.redact import redact_value, shown
 from mlreport_batch.tail import Chunk
 from mlreport_batch.text import shorten
 
@@ -276,7 +276,7 @@ class _Rows:
     def _bad_cell(self, number: int, cell: str, name: str) -> None:
         count = self.memory["bad_cells"] = int(self.memory.get("bad_cells") or 0) + 1
         if count == 1:
-            told = shorten(shown(cell), 40)
+            told = shorten(shown(str(redact_value(name, cell))), 40)
             text = f"'{told}' for {name} is no number; such cells are left out"
             self.problems.append(Problem(self.chunk.path, number, text))
 

@@ -24,7 +24,7 @@ _STYLES: Final[Mapping[str, Sequence[tuple[str, bool]]]] = {
 # What no encoder or parser takes, and what reorders text. Reports are clean
 # already; this is the last wall before libraries written in C.
 _UNSAFE = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069"
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u206f"
     "\ud800-\udfff\ufffe\uffff]"
 )
 # Where a long name may break: after / _ = : and after a point between letters, and
