@@ -94,6 +94,29 @@ def shelf(tmp_path: Path) -> Iterator[Shelf]:
     shelf.state.close()
 
 
+@pytest.mark.parametrize(
+    ("name", "first", "second"),
+    [
+        ("metrics.csv", "fold,epoch,loss\n0,1,2\n", "1,1,3\n"),
+        (
+            "log.jsonl",
+            '{"fold": 0, "epoch": 1, "loss": 2}\n',
+            '{"fold": 1, "epoch": 1, "loss": 3}\n',
+        ),
+    ],
+)
+def test_a_log_that_turns_out_to_be_of_several_trainings_changes_its_format(
+    shelf: Shelf, name: str, first: str, second: str
+):
+    shelf.put(f"run/{name}", first)
+    shelf.survey()
+    shelf.put(f"run/{name}", first + second)
+    shelf.survey()
+    assert parts(shelf.known()["run"]) == parts(shelf.there()["run"])
+    (file,) = shelf.known()["run"].files
+    assert file.format.startswith("training_")
+
+
 def parts(run: RunDir) -> object:
     return (
         [(file.path, file.format, file.signature.size) for file in run.files],

@@ -222,6 +222,16 @@ class LogFormat(Protocol):
         """
 
 
+class SoleFormat(LogFormat, Protocol):
+    """Port: a format by the rows, which keeps no claim of another beside its own.
+
+    Attributes:
+        is_sole: True: a file that another format knew by its header becomes this one.
+    """
+
+    is_sole: ClassVar[bool]
+
+
 class RecordFormat(LogFormat, Protocol):
     """Port: a log that grows by records of its own kind instead of lines."""
 

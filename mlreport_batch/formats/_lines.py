@@ -199,10 +199,12 @@ def _step(
     if not counts:
         return None
     best = min(counts)
-    epochs = [found for rank, found in counts.items() if rank in EPOCH_RANKS]
     if best in EPOCH_RANKS:
         return counts[best]
-    return counters.at(best, counts[best], epochs[0] if epochs else None)
+    for rank in EPOCH_RANKS:
+        if rank in counts:
+            return counters.at(best, counts[best], counts[rank])
+    return counters.at(best, counts[best], None)
 
 
 def _counts_in(entry: Mapping[str, object]) -> dict[int, float]:

@@ -109,16 +109,16 @@ class StepCounters:
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
-        self._counters: dict[str, StepCounter] = {}
+        self._counters: dict[int, StepCounter] = {}
 
     def at(self, rank: int, step: float, epoch: float | None) -> float:
         """Return the step of a row; *rank* is that of the step's name."""
-        key = f"counter {rank}"
-        counter = self._counters.get(key)
+        counter = self._counters.get(rank)
         if counter is None:
+            key = f"counter {rank}"
             if epoch is None and key not in self._memory:
                 return step
-            counter = self._counters[key] = StepCounter(self._memory, key)
+            counter = self._counters[rank] = StepCounter(self._memory, key)
         return counter.at(step, epoch)
 
     def remember(self) -> None:

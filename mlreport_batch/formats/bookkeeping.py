@@ -15,7 +15,7 @@ _STEPS = (
 _EPOCHS = ("epoch", "epochs", "current_epoch")
 _WEAK_STEPS = ("round", "boosting_round", "batch", "batch_idx", "it", "episode")
 _ORDER = {name: rank for rank, name in enumerate((*_STEPS, *_WEAK_STEPS))}
-EPOCH_RANKS = frozenset(_ORDER[name] for name in _EPOCHS)
+EPOCH_RANKS = tuple(_ORDER[name] for name in _EPOCHS)
 _CLOCKS = frozenset([
     "time", "timestamp", "ts", "datetime", "date", "wall", "wall_time", "walltime",
     "wall_clock", "wallclock", "clock", "elapsed", "elapsed_s", "elapsed_sec",

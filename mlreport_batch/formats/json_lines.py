@@ -31,6 +31,7 @@ class TrainingLines:
 
     name: ClassVar[str] = "training_lines"
     whole_file: ClassVar[bool] = False
+    is_sole: ClassVar[bool] = True
 
     def matches(self, candidate: Candidate) -> Match | None:
         """Claim a log in which the steps of one training come again in another."""

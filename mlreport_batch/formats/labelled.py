@@ -71,6 +71,7 @@ class TrainingRows:
 
     name: ClassVar[str] = "training_rows"
     whole_file: ClassVar[bool] = False
+    is_sole: ClassVar[bool] = True
 
     def matches(self, candidate: Candidate) -> Match | None:
         """Claim a log in which the steps of one training come again in another."""

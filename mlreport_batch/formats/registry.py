@@ -81,3 +81,7 @@ def recognise(candidate: Candidate) -> Iterator[tuple[LogFormat, Match]]:
         match = member.matches(candidate)
         if match is not None:
             yield member, match
+            # What a file is by its first rows may show only later. A format that knew
+            # it by its header alone must not keep it then.
+            if getattr(member, "is_sole", False):
+                return
