@@ -415,12 +415,18 @@ def _as_part(folder: Folder, above: Folder | None) -> Folder:
     if name not in _PARTS or above is None or not above.is_evidence:
         return folder
     files = {
-        key: replace(found, match=replace(found.match, levels_up=1))
+        key: replace(found, match=_lifted(found.match, name))
         if found.match is not None and found.match.levels_up == 0
         else found
         for key, found in folder.files.items()
     }
     return replace(folder, files=files)
+
+
+def _lifted(match: Match, folder: str) -> Match:
+    """Return the claim for the folder above; ``train/`` and ``val/`` stay apart."""
+    series = f"{match.series} {folder}" if match.series else ""
+    return replace(match, levels_up=1, series=series)
 
 
 def is_part(path: str) -> bool:

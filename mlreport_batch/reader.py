@@ -103,8 +103,13 @@ def series(files: Iterable[RunFile]) -> list[list[RunFile]]:
     """Return *files* in groups: those of one series together, in their order."""
     groups: dict[str, list[RunFile]] = {}
     for file in files:
-        key = file.match.series if file.match is not None else ""
-        group = f"series {key}" if key else f"file {file.path}"
+        match = file.match
+        if match is not None and match.series:
+            # A run may hold several folders of event files, such as one per writer.
+            folder = file.full_path.rsplit("/", match.levels_up + 1)[0]
+            group = f"series {match.series} {folder}"
+        else:
+            group = f"file {file.path}"
         groups.setdefault(group, []).append(file)
     return [sorted(group, key=_age) for group in groups.values()]
 

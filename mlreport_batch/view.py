@@ -163,17 +163,21 @@ def _merge_metrics(logs: list[tuple[str, LogState]]) -> _Merged:
     framework that writes CSV and JSON), else it is told apart by the log's name.
     """
     by_name: dict[str, dict[object, tuple[str, MetricSummary]]] = {}
+    stems: dict[str, str] = {}
     for path, log in logs:
         if log.is_continued:
             continue
+        stems[path] = _stem(path, log.format)
         for name, summary in log.metrics.items():
             by_name.setdefault(name, {}).setdefault(_kin(summary), (path, summary))
     merged = _Merged()
     for name, rivals in by_name.items():
-        paths = [path for path, _ in rivals.values()]
-        depth = 1 if len({_stem(path, 1) for path in paths}) == len(paths) else 9
-        for path, summary in rivals.values():
-            full = name if len(rivals) == 1 else f"{_stem(path, depth)}/{name}"
+        long = [stems[path] for path, _ in rivals.values()]
+        short = [stem.rpartition("/")[2] for stem in long]
+        labels = short if len(set(short)) == len(short) else long
+        for (path, summary), label in zip(rivals.values(), labels, strict=True):
+            is_apart = len(rivals) > 1 and label
+            full = f"{label}/{name}" if is_apart else name
             if full in merged.metrics:
                 full = f"{path}/{name}"
             while full in merged.metrics:
@@ -189,10 +193,12 @@ def _kin(summary: MetricSummary) -> object:
     return summary.count, summary.nans, summary.first_step, summary.last_step, last
 
 
-def _stem(path: str, depth: int) -> str:
-    parts = path.split("/")
-    parts[-1] = parts[-1].split(".")[0] or parts[-1]
-    return "/".join(parts[-depth:])
+def _stem(path: str, form: str) -> str:
+    """Return what tells a log from another: of event files only the folder does."""
+    folder, slash, name = path.rpartition("/")
+    if form == "tensorboard":
+        return folder
+    return folder + slash + (name.split(".")[0] or name)
 
 
 def main_metrics(view: RunView) -> list[str]:

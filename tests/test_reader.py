@@ -9,6 +9,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
+from hostile import scalar_event
 
 from mlreport_batch.discover import RunDir, group_runs, walk
 from mlreport_batch.formats.registry import by_name, recognise
@@ -146,3 +147,43 @@ def test_files_of_a_series_are_one_log(tmp_path: Path):
     lay(RUNS / "tb_restart" / "tree", tmp_path / "root")
     [run] = runs_below(tmp_path / "root").values()
     assert max(len(files) for files in series(chosen(run.files))) == 2
+
+
+def put_events(folder: Path, losses: list[float], *, number: int = 0) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"events.out.tfevents.170000000{number}.host.{number}.0"
+    steps = range(number, number + len(losses))
+    records = map(scalar_event, steps, [b"loss"] * len(losses), losses)
+    (folder / name).write_bytes(b"".join(records))
+
+
+@pytest.mark.parametrize("above", ["args.json", ".hydra/config.yaml"])
+def test_writers_in_folders_of_their_own_do_not_overtake_one_another(
+    above: str, tmp_path: Path
+):
+    """PyTorch's ``SummaryWriter("train")`` and ``SummaryWriter("val")``."""
+    run = tmp_path / "root" / "run"
+    (run / above).parent.mkdir(parents=True)
+    (run / above).write_text('{"lr": 0.1}')
+    put_events(run / "train", [4, 3, 2, 1])
+    put_events(run / "val", [6, 5, 4])
+    put_events(run / "val", [3, 2], number=1)  # resumed: one folder, one series
+    [found] = runs_below(tmp_path / "root").values()
+
+    view = view_of(read_run(found, None, now_ns=NOW_NS))
+
+    assert {name: m.count for name, m in view.metrics.items()} == {
+        "train/loss": 4,
+        "val/loss": 3,
+    }
+    assert view.metrics["train/loss"].low == 1
+    assert view.orphans == 2
+
+
+def test_a_run_s_own_events_keep_their_names_beside_those_below_it(tmp_path: Path):
+    run = tmp_path / "root" / "run"
+    put_events(run, [4, 3])
+    put_events(run / "val", [6, 5], number=1)
+    [found] = runs_below(tmp_path / "root").values()
+    view = view_of(read_run(found, None, now_ns=NOW_NS))
+    assert list(view.metrics) == ["loss", "val/loss"]

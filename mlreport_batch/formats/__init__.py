@@ -74,9 +74,9 @@ class Match:
         fallback: Whether the file is used only where no other file of the run
             holds points: TensorBoard events mostly repeat what a log beside them
             says, under other names.
-        series: Files of one run with the same series continue one another, in
-            natural order of their names: a later one whose steps go back overtakes
-            what the earlier ones wrote from there on.
+        series: Files with the same series that speak for the same folder continue
+            one another, in natural order of their names: a later one whose steps go
+            back overtakes what the earlier ones wrote from there on.
         is_deleted: Whether this file says that its framework deleted the run.
         prefix: Put before every metric name, with ``/`` between.
         note: What it was recognised by, for ``inspect``.
