@@ -13,6 +13,7 @@ from mlreport_batch.discover import (
     Folder,
     Recognise,
     RunDir,
+    Says,
     build_run,
     claimed_run,
     is_part,
@@ -269,21 +270,21 @@ class Catalog:
         """Work out whom *paths* belong to; return the runs that gained or lost some."""
         state = self._state
         roots = state.roots()
-        claims: dict[str, tuple[bool, bool]] = {}
+        claims: dict[str, Says | None] = {}
         touched: set[str] = set()
         for path in sorted(paths):
             root = _root_of(path, roots)
             before, claimed = state.owner_of(path)
             if root is None:
                 continue
-            runs: dict[str, bool] = {}
+            runs: dict[str, Says] = {}
             above = path
             while True:
                 if above not in claims:
                     claims[above] = state.claims_on(above)
-                is_run, closed = claims[above]
-                if is_run:
-                    runs[above] = closed
+                says = claims[above]
+                if says is not None:
+                    runs[above] = says
                 if above == root:
                     break
                 above = os.path.dirname(above)

@@ -12,6 +12,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from enum import IntFlag
 
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import Candidate, LogFormat, Match, Role
@@ -41,6 +42,17 @@ _PARTS = frozenset(
     "logs log metrics eval evaluation evaluations val valid validation test train "
     "training tb tensorboard results csv history monitor events summaries".split()
 )
+
+# Folders that frameworks make in theirs, and copies of a checkpoint: a run in one is
+# a part of the run above, where that owns what is below it.
+_MADE_BY_FRAMEWORKS = re.compile(
+    r"\.hydra|wandb|mlruns|artifacts|files|plots|vis_data|catboost_info"
+    r"|checkpoint[-_]?\d+|(?:best|last|latest|final)(?:[-_]?(?:model|checkpoint|ckpt))?"
+)
+# The same, but at the root of the search these are runs side by side.
+_NUMBERED = re.compile(r"lightning_logs|(?:version|fold)[-_]?\d+")
+# Where frameworks put event files.
+_OF_EVENTS = _PARTS | {"runs", "tb_logs", "tensorboard_logs"}
 
 # Names that only logs and hyperparameters bear: when such a file cannot be read as
 # one, its run's report says so.
@@ -73,12 +85,28 @@ class FoundFile:
     why: str
 
 
+class Says(IntFlag):
+    """What claims say of the folder that they call a run.
+
+    Attributes:
+        closed: Everything below it belongs to it (see `stands_alone`).
+        metrics: It has a log of its own.
+        events: It has event files, which may be another's second copy.
+        hparams: It has hyperparameters, or an intent.
+    """
+
+    closed = 1
+    metrics = 2
+    events = 4
+    hparams = 8
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A folder's word on which folder is a run: itself or one above it."""
 
     levels_up: int
-    closed: bool
+    says: Says
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +145,11 @@ class Folder:
         if not matches:
             return None
         levels_up = max(match.levels_up for match in matches)
-        return Claim(
-            levels_up,
-            any(match.closed for match in matches if match.levels_up == levels_up),
-        )
+        says = Says(0)
+        for match in matches:
+            if match.levels_up == levels_up:
+                says |= _said_by(match)
+        return Claim(levels_up, says)
 
     @property
     def is_unsure(self) -> bool:
@@ -146,6 +175,13 @@ class Folder:
     def is_evidence(self) -> bool:
         """Whether something in it suggests a run, if only weakly."""
         return bool(self.weights) or any(f.match for f in self.files.values())
+
+
+def _said_by(match: Match) -> Says:
+    says = Says.closed if match.closed else Says(0)
+    if match.role is not Role.metrics:
+        return says | Says.hparams
+    return says | (Says.events if match.fallback else Says.metrics)
 
 
 @dataclass(frozen=True, slots=True)
@@ -500,8 +536,8 @@ def is_placeholder(folder: Folder) -> bool:
     return not folder.inode and bool(folder.problems)
 
 
-def claimed_run(folder: Folder, root: str) -> tuple[str, bool] | None:
-    """Return (path of the run that *folder* speaks for, closed), or None."""
+def claimed_run(folder: Folder, root: str) -> tuple[str, Says] | None:
+    """Return (path of the run that *folder* speaks for, what it says), or None."""
     claim = folder.claim
     if claim is None:
         return None
@@ -510,31 +546,60 @@ def claimed_run(folder: Folder, root: str) -> tuple[str, bool] | None:
         if path == root:
             break
         path = os.path.dirname(path)
-    return path, claim.closed
+    return path, claim.says
 
 
 def owner(
-    folder_path: str, claimed: str | None, runs: Mapping[str, bool], root: str
+    folder_path: str, claimed: str | None, runs: Mapping[str, Says], root: str
 ) -> str | None:
     """Return the run that a folder belongs to, or None.
 
     Args:
         folder_path: The folder.
         claimed: The run it speaks for itself, if any.
-        runs: All runs on the way up, with whether they are closed.
+        runs: All runs on the way up, with what is said of them.
         root: Where the way up ends.
     """
     nearest = claimed
     path = folder_path
     while True:
         if path in runs:
-            if runs[path]:
-                nearest = path  # the topmost closed run owns all below it
+            if Says.closed in runs[path]:
+                # The topmost closed run owns what is below it and no run by itself.
+                if nearest is None or not stands_alone(nearest, path, runs, root):
+                    nearest = path
             elif nearest is None:
                 nearest = path
         if path == root or len(path) <= len(root):
             return nearest
         path = os.path.dirname(path)
+
+
+def stands_alone(run: str, above: str, runs: Mapping[str, Says], root: str) -> bool:
+    """Return whether *run* is none of the parts of the closed run *above* it.
+
+    A checkpoint or a ``.hydra`` that got into a folder of runs must not take them
+    all: a run with a log of its own, or one that a framework made, is a part only
+    where its place says so. Event files may repeat the log of the run above, so
+    they count where hyperparameters lie beside them, or below the root of the
+    search, which is a folder of runs more often than a run.
+    """
+    says = runs.get(run, Says(0))
+    if len(run) <= len(above) or not says:
+        return False
+    names = _below(run, above).lower().split("/")
+    if any(map(_MADE_BY_FRAMEWORKS.fullmatch, names)) or names[-1] in _PARTS:
+        return False
+    if above != root and any(map(_NUMBERED.fullmatch, names)):
+        return False
+    if Says.metrics in says or says & _MADE == _MADE:
+        return True
+    if Says.events not in says or not _OF_EVENTS.isdisjoint(names):
+        return False
+    return Says.hparams in says or above == root
+
+
+_MADE = Says.closed | Says.hparams
 
 
 def run_name(path: str, root: str) -> str:
@@ -593,14 +658,14 @@ def build_run(path: str, root: str, folders: Iterable[Folder]) -> RunDir:
 def group_runs(folders: Iterable[Folder], root: str) -> list[RunDir]:
     """Return the runs in a whole tree of *folders* below *root*."""
     folders = list(folders)
-    runs: dict[str, bool] = {}
+    runs: dict[str, Says] = {}
     claims: dict[str, str] = {}
     for folder in folders:
         claim = claimed_run(folder, root)
         if claim is not None:
-            path, closed = claim
+            path, says = claim
             claims[folder.path] = path
-            runs[path] = runs.get(path, False) or closed
+            runs[path] = runs.get(path, Says(0)) | says
     members: dict[str, list[Folder]] = {}
     for folder in folders:
         path_owner = owner(folder.path, claims.get(folder.path), runs, root)

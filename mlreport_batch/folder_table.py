@@ -4,11 +4,13 @@ import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 
 import msgspec
 
 from mlreport_batch.database import Database, decode
-from mlreport_batch.discover import MODEL_DIRS, Folder, FoundFile
+from mlreport_batch.discover import MODEL_DIRS, Folder, FoundFile, Says
 from mlreport_batch.errors import Problem
 from mlreport_batch.glance import ANY, changed
 from mlreport_batch.tail import Signature
@@ -73,7 +75,7 @@ class FolderTable(Database):
         *,
         root: str,
         run: str | None,
-        claim: tuple[str, bool] | None,
+        claim: tuple[str, Says] | None,
     ) -> None:
         """Keep what was found in a folder, and whom it belongs to."""
         key = os.fsencode(folder.path)
@@ -143,13 +145,13 @@ class FolderTable(Database):
         self._db.execute("DELETE FROM folders WHERE path=?", (key,))
         self._db.execute("DELETE FROM listings WHERE path=?", (key,))
 
-    def claims_on(self, path: str) -> tuple[bool, bool]:
-        """Return whether any folder says that *path* is a run, and a closed one."""
-        row = self._db.execute(
-            "SELECT COUNT(*), MAX(closed) FROM listings WHERE claims=?",
-            (os.fsencode(path),),
-        ).fetchone()
-        return bool(row[0]), bool(row[1])
+    def claims_on(self, path: str) -> Says | None:
+        """Return what folders say of the run *path*; None if none calls it a run."""
+        # The column is named after its first bit, the only one there was.
+        rows = self._db.execute(
+            "SELECT DISTINCT closed FROM listings WHERE claims=?", (os.fsencode(path),)
+        ).fetchall()
+        return Says(reduce(or_, (row[0] for row in rows))) if rows else None
 
     def roots(self) -> list[str]:
         """Return all roots that folders are known of."""

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hostile import scalar_event
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -160,6 +161,76 @@ def test_surveys_know_what_a_walk_would_find(
         before = known
         shelf.settle()
     shelf.state.close()
+
+
+STATE = CONTENTS["trainer_state.json"]
+STRAYS = {
+    "checkpoint-500/trainer_state.json": STATE,
+    "trainer_state.json": STATE,
+    ".hydra/config.yaml": "lr: 1\n",
+    "plots/metrics/x.tsv": "step\tx\n1\t0.5\n",
+    "run.json": '{"experiment": {}, "command": "x", "status": "RUNNING"}',
+}
+
+
+@pytest.mark.parametrize("above", ["", "project/"])
+@pytest.mark.parametrize("stray", STRAYS)
+def test_what_strays_into_a_folder_of_runs_does_not_take_them(
+    shelf: Shelf, stray: str, above: str
+):
+    runs = ("plain", "lightning/version_0", "hydra", "hf", "board", "dvc")
+    shelf.put(f"{above}plain/logs/metrics.csv")
+    shelf.put(f"{above}plain/hparams.yaml", "lr: 1\n")
+    # At the root of a search, versions are runs side by side.
+    shelf.put("lightning/version_0/metrics.csv")
+    shelf.put(f"{above}hydra/.hydra/config.yaml", "lr: 1\n")
+    shelf.put(f"{above}hydra/lightning_logs/version_0/metrics.csv")
+    shelf.put(f"{above}hf/checkpoint-8/trainer_state.json", STATE)
+    shelf.put(f"{above}board/args.json", '{"lr": 1}')
+    events = shelf.root / f"{above}board/tb/events.out.tfevents.1700000000.h.1.0"
+    events.parent.mkdir()
+    events.write_bytes(scalar_event(1, b"loss", 0.5))
+    shelf.put(f"{above}dvc/plots/metrics/x.tsv", STRAYS["plots/metrics/x.tsv"])
+    names = {n if n.startswith("lightning") else f"{above}{n}" for n in runs}
+    shelf.survey()
+    assert set(shelf.known()) == names
+    shelf.settle()
+
+    shelf.put(f"{above}{stray}", STRAYS[stray])
+    shelf.survey()
+
+    stray_run = above.strip("/") or "root"
+    assert set(shelf.known()) == {*names, stray_run}
+    assert {name: parts(run) for name, run in shelf.known().items()} == {
+        name: parts(run) for name, run in shelf.there().items()
+    }
+    assert [f.path for f in shelf.known()[stray_run].files] == [stray]
+
+
+@pytest.mark.parametrize("stray", STRAYS)
+def test_parts_of_a_run_that_owns_what_is_below_it_stay_parts(shelf: Shelf, stray: str):
+    shelf.put(f"run/{stray}", STRAYS[stray])
+    shelf.put("run/csv/version_0/metrics.csv")
+    shelf.put("run/fold_1/metrics.csv")
+    shelf.put("run/eval/metrics.csv")
+    shelf.put("run/best_model/trainer_state.json", STATE)
+    shelf.put("run/wandb/run-20240101_000000-abc/files/config.yaml", "lr: 1\n")
+    events = shelf.root / "run/runs/Nov26_host/events.out.tfevents.1700000000.h.1.0"
+    events.parent.mkdir(parents=True)
+    events.write_bytes(scalar_event(1, b"loss", 0.5))
+    shelf.survey()
+    assert list(shelf.known()) == list(shelf.there()) == ["run"]
+
+
+def test_a_run_that_gets_its_first_log_leaves_the_one_that_took_it(shelf: Shelf):
+    shelf.put("a/hparams.yaml", "lr: 1\n")
+    shelf.put("trainer_state.json", STATE)
+    shelf.survey()
+    assert list(shelf.known()) == ["root"]
+    shelf.settle()
+    shelf.put("a/train/metrics.csv")
+    shelf.survey()
+    assert set(shelf.known()) == set(shelf.there()) == {"a", "root"}
 
 
 def test_only_what_changed_is_dirty(shelf: Shelf):
