@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import Intent, Outcome, Progress, Text
@@ -188,9 +188,12 @@ def _merge_metrics(logs: list[tuple[str, LogState]]) -> _Merged:
 
 
 def _kin(summary: MetricSummary) -> object:
-    """Return what two summaries share that hold the same values."""
+    """Return what two summaries share that hold the same values.
+
+    Scores often end alike, at 1 or at NaN: the whole course is compared.
+    """
     last = None if math.isnan(summary.last) else summary.last
-    return summary.count, summary.nans, summary.first_step, summary.last_step, last
+    return replace(summary, last=0.0), last
 
 
 def _stem(path: str, form: str) -> str:

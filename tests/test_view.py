@@ -45,6 +45,15 @@ def test_other_values_under_one_name_are_told_apart():
     assert list(view.metrics) == ["a/log/loss", "b/log/loss"]
 
 
+@pytest.mark.parametrize("last", [1.0, float("nan"), float("inf")])
+def test_curves_that_only_end_alike_are_told_apart(last: float):
+    ends_alike = {"acc": [0.1, 0.5, last]}, {"acc": [0.1, 0.4, last]}
+    view = together(train_csv=log(ends_alike[0]), val_csv=log(ends_alike[1]))
+    assert list(view.metrics) == ["train/acc", "val/acc"]
+    view = together(train_csv=log(ends_alike[0]), val_csv=log(ends_alike[0]))
+    assert list(view.metrics) == ["acc"]
+
+
 def test_names_that_would_meet_are_kept_apart():
     view = together(
         a_csv=log({"loss": [1]}), b_csv=log({"loss": [2]}), c_csv=log({"a/loss": [3]})
