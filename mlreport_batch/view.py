@@ -7,11 +7,15 @@ from dataclasses import dataclass, field, replace
 
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import Intent, Outcome, Progress, Text
+from mlreport_batch.formats.hparams import is_shared
 from mlreport_batch.logs import LogState
 from mlreport_batch.metrics import MetricSummary
 from mlreport_batch.reader import RunState
 from mlreport_batch.text import Scalar, natural_key
 from mlreport_batch.weights import Weights
+
+DISPUTES_MAX = 3
+"""Pairs of files that are said to disagree on hyperparameters, and names of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +101,11 @@ def view_of(state: RunState) -> RunView:
         if log.more_problems:
             path = log.problems[0].path
             problems.append(Problem(path, None, f"{log.more_problems:,} more problems"))
+    hparams = _merge_hparams(logs, problems)
     return RunView(
         metrics=merged.metrics,
         sources=merged.sources,
-        hparams=_merge_hparams([log for _, log in logs]),
+        hparams=hparams,
         expect=expect,
         purpose=purpose,
         to=to,
@@ -118,20 +123,78 @@ def view_of(state: RunState) -> RunView:
     )
 
 
-def _merge_hparams(logs: Sequence[LogState]) -> dict[str, Scalar]:
+def _merge_hparams(
+    logs: Sequence[tuple[str, LogState]], problems: list[Problem]
+) -> dict[str, Scalar]:
     """Return the first word on each; what only events say comes last.
 
     ``add_hparams`` joins names with ``/`` and makes text of what it cannot hold.
     """
     told: dict[str, Scalar] = {}
     repeated: dict[str, Scalar] = {}
-    for log in logs:
+    sources: dict[str, tuple[str, LogState]] = {}
+    disputes: dict[tuple[str, str], list[str]] = {}
+    for path, log in sorted(logs, key=_authority):
         into = repeated if log.format == "tensorboard" else told
         for key, value in log.hparams.items():
-            into.setdefault(key, value)
+            if key not in into:
+                into[key] = value
+                sources[key] = path, log
+            elif into is told and _differ(value, told[key]):
+                first, first_log = sources[key]
+                if _are_peers((first, first_log), (path, log)):
+                    disputes.setdefault((first, path), []).append(key)
+    for (first, path), keys in list(disputes.items())[:DISPUTES_MAX]:
+        names = ", ".join(keys[:DISPUTES_MAX])
+        more = len(keys) - DISPUTES_MAX
+        names += f" and {more:,} more" if more > 0 else ""
+        text = f"{names}: not as in {first}, which is used"
+        problems.append(Problem(path, None, text))
     known = {key.replace("/", ".") for key in told}
-    more = {k: v for k, v in repeated.items() if k.replace("/", ".") not in known}
-    return told | more
+    more_told = {k: v for k, v in repeated.items() if k.replace("/", ".") not in known}
+    return told | more_told
+
+
+def _authority(item: tuple[str, LogState]) -> tuple[object, ...]:
+    """Return what logs are sorted by, the surest about hyperparameters first.
+
+    A data set or a checkpoint below the run may have a configuration of its own.
+    """
+    path, log = item
+    folders = [name for name in path.split("/")[:-1] if name not in _TRANSPARENT]
+    return is_shared(log.format, path), len(folders), natural_key(path)
+
+
+def _are_peers(first: tuple[str, LogState], second: tuple[str, LogState]) -> bool:
+    """Return whether both files are the run's own word, so that one of them errs."""
+    return (
+        all(
+            "/" not in path and log.format == "hparams"
+            for path, log in (
+                first,
+                second,
+            )
+        )
+        and _authority(first)[0] == _authority(second)[0]
+    )
+
+
+def _differ(first: Scalar, second: Scalar) -> bool:
+    """Return whether two values disagree, however each was written."""
+    texts = [str(value).strip().lower() for value in (first, second)]
+    if texts[0] == texts[1]:
+        return False
+    try:
+        return not math.isclose(*map(float, texts), rel_tol=1e-9)
+    except ValueError:
+        texts = ["null" if text in _NOTHING else text for text in texts]
+        # Tuples and lists are told apart by how a framework writes them, too.
+        return texts[0] != texts[1] and not any(t.startswith(_BRACKETS) for t in texts)
+
+
+_TRANSPARENT = (".hydra", "files")  # what Hydra and W&B keep apart in a run's folder
+_NOTHING = ("none", "null", "~", "")
+_BRACKETS = ("(", "[", "{")
 
 
 def _merge_intent(

@@ -1,5 +1,6 @@
 """What the files of a run say together."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -85,6 +86,69 @@ def test_hyperparameters_of_events_give_way_to_those_of_a_file():
         "flag": True,
         "only/here": 2,
     }
+
+
+def hparams_of(files: dict[str, dict[str, Any]]) -> RunView:
+    logs = {
+        path: replace(
+            log(hparams=told), format="hydra" if ".hydra" in path else "hparams"
+        )
+        for path, told in files.items()
+    }
+    return view_of(RunState(logs))
+
+
+def test_a_run_s_own_hparams_go_before_other_configurations():
+    view = hparams_of(
+        {
+            "config.yaml": {"lr": 4, "e": 1},
+            "checkpoints/args.yaml": {"lr": 3, "d": 1},
+            ".hydra/config.yaml": {"lr": 1, "b": 1},
+            "data/config.json": {"lr": 5, "batch_size": 1},
+            "hparams.yaml": {"lr": 2, "batch_size": 32},
+        }
+    )
+    assert view.hparams == {
+        "lr": 1, "b": 1, "batch_size": 32, "d": 1, "e": 1,
+    }  # fmt: skip
+    assert view.problems == ()
+
+
+def test_files_that_disagree_are_told_once_a_pair():
+    view = hparams_of(
+        {
+            "args.yaml": {"lr": 1, "a": 1, "b": 1, "c": 1, "same": 0.1, "none": None},
+            "hparams.yaml": {"lr": 2, "a": 2, "b": 2, "c": 2, "same": "0.10"},
+            "opt.yaml": {"lr": 2, "none": "None", "betas": [1]},
+            "config.yaml": {"lr": 3},
+            "data/args.yaml": {"lr": 3},
+        }
+    )
+    assert view.hparams["lr"] == 1
+    assert list(map(str, view.problems)) == [
+        "hparams.yaml: lr, a, b and 1 more: not as in args.yaml, which is used",
+        "opt.yaml: lr: not as in args.yaml, which is used",
+    ]
+
+
+def test_how_a_value_is_written_is_no_dispute():
+    view = hparams_of(
+        {
+            "args.yaml": {
+                "betas": "(0.9, 0.999)",
+                "flag": True,
+                "text": "Adam",
+                "x": math.nan,
+            },
+            "hparams.yaml": {
+                "betas": "[0.9, 0.999]",
+                "flag": "true",
+                "text": "adam",
+                "x": math.nan,
+            },
+        }
+    )
+    assert view.problems == ()
 
 
 def test_intents_progress_and_outcome_are_put_together():

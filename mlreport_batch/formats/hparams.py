@@ -67,6 +67,12 @@ class HparamsFile:
             yield Hparams(flatten(document))
 
 
+def is_shared(form: str, path: str) -> bool:
+    """Return whether a file that *form* read is named as others' configurations are."""
+    name = path.rpartition("/")[2]
+    return form == HparamsFile.name and stem_of(name)[0] in _SHARED
+
+
 def unwrapped(document: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return W&B's ``{lr: {desc: null, value: 0.1}}`` as ``{lr: 0.1}``."""
     own = {key: value for key, value in document.items() if key != "wandb_version"}
