@@ -5,6 +5,7 @@ Pure functions over a run's view. They say what was measured ("no new rows for
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -15,7 +16,7 @@ from mlreport_batch.metrics import MetricSummary
 from mlreport_batch.phrases import phrase
 from mlreport_batch.report import Verdict
 from mlreport_batch.text import Scalar, duration_text, number, scalar_text, step_text
-from mlreport_batch.view import RunView
+from mlreport_batch.view import RunView, is_amount
 
 STALL_LEAST_S = 1800.0
 STALL_FACTOR = 20
@@ -100,12 +101,27 @@ def goal_of(name: str, goals: Mapping[str, str]) -> str | None:
 
 @lru_cache(maxsize=4096)
 def _usual_goal(name: str) -> str | None:
+    if is_amount(name):
+        return None
+    group, slash, last = name.rpartition("/")
+    minus = _ONE_MINUS.match(last)
+    if minus is not None and _named_goal(group + slash + last[minus.end() :]) == "max":
+        return "min"
+    # scikit-learn turns each error into a score, so that higher is better.
+    goal = _named_goal(name)
+    return "max" if last.lower().startswith("neg_") and goal == "min" else goal
+
+
+_ONE_MINUS = re.compile(r"(?i)(?:1|one)[\s_]*(?:-|minus)[\s_]*(?=[^\W\d])")
+
+
+def _named_goal(name: str) -> str | None:
     words = _words(name)
     for group, goal in ((_MIN_WORDS, "min"), (_MAX_WORDS, "max")):
         if words.intersection(group):
             return goal
     lowered = name.lower()
-    if "loss" in lowered or "손실" in lowered or "오차" in lowered:
+    if any(w in lowered for w in ("loss", "inaccura", "손실", "오차")):
         return "min"
     return "max" if any(w in lowered for w in ("acc", "reward", "정확도")) else None
 

@@ -289,17 +289,38 @@ def headline_metric(names: Sequence[str]) -> str | None:
 
 
 def _is_reward(name: str) -> bool:
-    last = name.lower().replace(".", "/").rpartition("/")[2]
-    return "rew_mean" in last or "reward" in last or "episode_return" in last
+    last = _last_part(name)
+    named = "rew_mean" in last or "reward" in last or "episode_return" in last
+    return named and not is_amount(name)
 
 
 def _is_held_out(name: str) -> bool:
     return _HELD_OUT.search(name) is not None
 
 
+def is_amount(name: str) -> bool:
+    """Return whether *name* tells of a setting or an amount, whatever it is about.
+
+    ``loss_scale`` and ``kl_weight`` measure no training; ``multi_scale_loss`` does.
+    """
+    words = _WORD.findall(_last_part(name))
+    while len(words) > 1 and words[-1] in _SUMMED_UP:
+        del words[-1]
+    if not words:
+        return False
+    is_money = "cost" in words and not _MONEY.isdisjoint(words)
+    return words[-1] in _AMOUNTS or words[0] == "num" or is_money
+
+
+def _last_part(name: str) -> str:
+    return name.lower().replace(".", "/").rpartition("/")[2]
+
+
 def _kind(name: str) -> int:
     lowered = name.lower()
-    last = lowered.replace(".", "/").rpartition("/")[2]
+    last = _last_part(name)
+    if is_amount(name):
+        return 3
     if (
         "loss" in last
         or "손실" in last
@@ -312,6 +333,15 @@ def _kind(name: str) -> int:
     return 3 if any(word in lowered for word in _HOUSEKEEPING) else 2
 
 
+_WORD = re.compile(r"[^\W\d_]+")
+_AMOUNTS = frozenset(
+    "scale scaler weight weights coef coeff coefficient count counts num size sizes "
+    "steps lr code".split()
+)
+_SUMMED_UP = frozenset("total sum mean avg min max step epoch".split())
+_MONEY = frozenset(
+    ["api", "usd", "dollar", "dollars", "eur", "money", "token", "tokens"]
+)
 _HELD_OUT = re.compile(
     r"(?:^|[^a-z])(?:val|valid|validation|eval|evaluation|test|dev)(?![a-z])"
     "|검증|평가|시험",

@@ -61,10 +61,28 @@ def alerts_of(
         ("val_accuracy", "max"), ("valAccuracy", "max"), ("eval_f1", "max"),
         ("rollout/ep_rew_mean", "max"), ("mAP50", "max"), ("top1", "max"),
         ("lr", None), ("grad_norm", None), ("epoch_time", None),
+        ("neg_mean_squared_error", "max"), ("neg_log_loss", "max"),
+        ("valid/neg_loss", "max"), ("neg_acc", "max"), ("loss_neg", "min"),
+        ("loss_scale", None), ("kl_weight", None), ("error_count_total", None),
+        ("api_cost", None), ("train/cost", "min"), ("num_errors", None),
+        ("map_size", None), ("return_code", None), ("accumulated_steps", None),
+        ("reward_coef", None), ("loss/scale", None), ("size_64/val_loss", "min"),
+        ("total_loss", "min"), ("train_loss_step", "min"), ("weighted_f1", "max"),
+        ("1-acc", "min"), ("val/1 - accuracy", "min"), ("one_minus_iou", "min"),
+        ("inaccuracy", "min"), ("val_inaccuracy", "min"), ("1-loss", "min"),
+        ("1-x", None), ("loss_1-2", "min"), ("multi_scale_loss", "min"),
+        ("loss_total", "min"), ("loss_scale_max", None), ("code_bleu", "max"),
     ],
 )  # fmt: skip
 def test_goals_go_by_common_names(name: str, goal: str | None):
     assert goal_of(name, {}) == goal
+
+
+@pytest.mark.parametrize("name", ["loss_scale", "api_cost", "error_count_total"])
+def test_what_is_meant_to_grow_does_not_diverge(name: str):
+    rules, growing = AlertRules(stall_s=None), [2.0**step for step in range(16)]
+    assert not alerts_of(view({name: growing}), rules)
+    assert alerts_of(view({"loss": growing}), rules)
 
 
 def test_a_users_goals_go_first():

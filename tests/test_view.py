@@ -192,6 +192,10 @@ def test_the_step_is_the_furthest_one():
         (["lr", "acc", "eval_acc"], "eval_acc"),
         (["lr", "something"], "something"),
         (["grad_norm"], "grad_norm"),
+        (["loss_scale", "train_loss"], "train_loss"),
+        (["reward_weight", "val_acc"], "val_acc"),
+        (["kl_weight", "error_count_total", "api_cost", "x"], "x"),
+        (["loss_scale"], "loss_scale"),
         ([], None),
     ],
 )
