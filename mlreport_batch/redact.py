@@ -2,6 +2,7 @@
 
 import base64
 import re
+import zlib
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -134,6 +135,20 @@ def shown(text: str) -> str:
     return clean(redact_text(text[:_NAME_MAX]))
 
 
+@lru_cache(maxsize=4096)
+def shown_name(text: str) -> str:
+    """Return the name of a value as one safe line, secrets masked, and still its own.
+
+    Names that differ only where they are masked or cut would become one curve.
+    """
+    masked = redact_text(text[:_NAME_MAX])
+    told = clean(masked, _NAME_MAX)
+    if text == masked and len(told) <= _SHOWN_MAX:
+        return told
+    mark = f"~{zlib.crc32(text.encode('utf-8', 'surrogatepass')):08x}"
+    return clean(masked, _SHOWN_MAX - len(mark)) + mark
+
+
 def shown_block(text: str) -> str:
     """Return the beginning of *text* for fixed width, secrets masked."""
     return clean_block(redact_text(text[:_BLOCK_MAX]))
@@ -147,6 +162,7 @@ def shown_tail(text: str, lines: int = 40) -> str:
 
 
 _NAME_MAX = 5000
+_SHOWN_MAX = 300
 _BLOCK_MAX = 100_000
 
 

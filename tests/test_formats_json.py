@@ -23,7 +23,7 @@ from mlreport_batch.formats import (
 )
 from mlreport_batch.formats._json import BadJsonError, load_document
 from mlreport_batch.formats.registry import by_name, recognise
-from mlreport_batch.text import clean
+from mlreport_batch.redact import shown_name
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=8),
@@ -322,7 +322,7 @@ def test_long_runs_of_escapes_are_passed_over_in_one_go():
 def test_long_names_are_metrics_like_others():
     name = "loss" * 200
     assert points(read("json_lines", json.dumps({"step": 1, name: 2}) + "\n")) == {
-        clean(name): [(1, 2)]
+        shown_name(name): [(1, 2)]
     }
 
 

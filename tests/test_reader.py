@@ -14,6 +14,7 @@ from hostile import scalar_event
 from mlreport_batch.discover import RunDir, group_runs, walk
 from mlreport_batch.formats.registry import by_name, recognise
 from mlreport_batch.reader import RunState, chosen, read_run, series
+from mlreport_batch.redact import shown_name
 from mlreport_batch.view import view_of
 
 RUNS = Path(__file__).parent / "runs"
@@ -187,3 +188,55 @@ def test_a_run_s_own_events_keep_their_names_beside_those_below_it(tmp_path: Pat
     [found] = runs_below(tmp_path / "root").values()
     view = view_of(read_run(found, None, now_ns=NOW_NS))
     assert list(view.metrics) == ["loss", "val/loss"]
+
+
+SAME_SHAPE = (
+    "acc/resnet50_bs256_lr0p1_wd1e4_ep90_seed42_amp_e1",
+    "acc/resnet50_bs256_lr0p1_wd1e4_ep90_seed43_amp_e1",
+)
+SAME_START = ("loss/" + "block_" * 60 + "a", "loss/" + "block_" * 60 + "b")
+
+
+@pytest.mark.parametrize("names", [SAME_SHAPE, SAME_START])
+def test_names_that_are_masked_or_cut_stay_apart(
+    names: tuple[str, str], tmp_path: Path
+):
+    root, values = tmp_path / "root", (0.5, 0.25)
+    row = dict(zip(names, values, strict=True))
+    files = {
+        "csv/metrics.csv": f"step,{','.join(names)}\n1,0.5,0.25\n".encode(),
+        "lines/metrics.jsonl": json.dumps({"step": 1} | row).encode() + b"\n",
+        "events/events.out.tfevents.1.h.1.0": b"".join(
+            scalar_event(1, name.encode(), value) for name, value in row.items()
+        ),
+        "results/results.json": json.dumps(row).encode(),
+        "hparams/hparams.json": json.dumps(row).encode(),
+    }
+    for path, data in files.items():
+        (root / path).parent.mkdir(parents=True)
+        (root / path).write_bytes(data)
+
+    known: dict[str, set[str]] = {}
+    for name, run in runs_below(root).items():
+        view = view_of(read_run(run, None, now_ns=NOW_NS))
+        found = {key: s.last for key, s in view.metrics.items()}
+        found |= view.results | view.hparams
+        assert sorted(found.values()) == [0.25, 0.5], name
+        assert all(len(key) <= 300 for key in found)
+        known[name] = set(found)
+    assert len(known) == len(files)
+    # Whichever file says it, the name is the same.
+    assert len({frozenset(keys) for keys in known.values()}) == 1
+
+
+def test_a_name_is_changed_only_where_it_is_masked_or_cut():
+    assert shown_name("train/loss") == "train/loss"
+    assert shown_name("a\x1b[31mb\x01") == "ab\ufffd"
+    assert shown_name("x" * 300) == "x" * 300
+    cut, masked = shown_name("x" * 301), shown_name("password=hunter2hunter2")
+    assert len(cut) == 300
+    assert cut.startswith("xxx")
+    assert "hunter" not in masked
+    # Far behind where anything is looked at.
+    assert shown_name("x" * 10_000 + "a") != shown_name("x" * 10_000 + "b")
+    assert shown_name("\ud800" * 301) != shown_name("\ud800" * 302)

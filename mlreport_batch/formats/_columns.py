@@ -14,7 +14,7 @@ from mlreport_batch.formats.bookkeeping import (
     is_bookkeeping,
     step_column,
 )
-from mlreport_batch.redact import shown
+from mlreport_batch.redact import shown_name
 
 _SEPARATORS = ",\t;|"
 _BRACKETED = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
@@ -112,12 +112,12 @@ def header_of(
         return None
     if not any(cells):
         return None
-    free = _FreeNames(map(shown, cells))
+    free = _FreeNames(map(shown_name, cells))
     metrics: list[tuple[int, str]] = []
     for index, cell in enumerate(cells):
         if index == step or (is_bookkeeping(cell) and cell not in keep):
             continue
-        name = shown(cell)
+        name = shown_name(cell)
         if not name:  # nothing but colours
             continue
         if len(metrics) == COLUMNS_MAX:

@@ -6,7 +6,7 @@ from typing import Any
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import NotYetError
 from mlreport_batch.formats._json import BadJsonError, load_document
-from mlreport_batch.redact import shown
+from mlreport_batch.redact import shown_name
 from mlreport_batch.tail import Chunk
 from mlreport_batch.text import Scalar, clean, shorten
 
@@ -72,7 +72,9 @@ def flatten(value: object) -> dict[str, Scalar]:
     """Return nested values as one level, names joined with ``.`` and cleaned."""
     from mlreport_batch import yamlguard
 
-    return {shown(key): _cut(item) for key, item in yamlguard.flatten(value).items()}
+    return {
+        shown_name(key): _cut(item) for key, item in yamlguard.flatten(value).items()
+    }
 
 
 def _cut(item: Scalar) -> Scalar:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from mlreport_batch.formats.bookkeeping import is_metric_name
-from mlreport_batch.redact import shown
+from mlreport_batch.redact import shown_name
 
 _NAMES = ("metric", "metric_name", "name", "key", "tag", "variable", "scalar")
 _VALUES = ("value", "metric_value", "scalar_value")
@@ -114,4 +114,4 @@ def labelled(split: str, name: str) -> str:
 
 def of_training(key: str, training: str, name: str) -> str:
     """Return *name* under the *training* that its row is about: ``fold_0/loss``."""
-    return f"{_normal(key)}_{shown(training)}/{name}" if training else name
+    return f"{_normal(key)}_{shown_name(training)}/{name}" if training else name

@@ -26,7 +26,7 @@ from mlreport_batch.formats.bookkeeping import (
     is_bookkeeping,
     step_rank,
 )
-from mlreport_batch.redact import shown
+from mlreport_batch.redact import shown_name
 from mlreport_batch.tail import Chunk
 from mlreport_batch.text import clean
 
@@ -37,7 +37,7 @@ _NO_METRICS = frozenset(["percentage", "total_steps"])  # LLaMA-Factory: a plan
 
 def _metric(name: str) -> str:
     """Return the metric that *name* stands for, or nothing for bookkeeping."""
-    return "" if is_bookkeeping(name) else shown(name)
+    return "" if is_bookkeeping(name) else shown_name(name)
 
 
 def read_json_lines(

@@ -20,7 +20,7 @@ from mlreport_batch.formats._documents import load_mapping
 from mlreport_batch.formats._json import leaves
 from mlreport_batch.formats._numbers import value_of
 from mlreport_batch.formats.bookkeeping import is_bookkeeping
-from mlreport_batch.redact import shown
+from mlreport_batch.redact import shown_name
 from mlreport_batch.tail import Chunk
 
 _NAME = re.compile(r"metrics_epoch_(\d{1,9})\.json")
@@ -54,7 +54,7 @@ class AllennlpEpoch:
             value = value_of(item)
             hidden = key.startswith(("best_", "training_start", "training_epochs"))
             if value is not None and not hidden and not is_bookkeeping(key):
-                yield Point(shown(key), epoch, value)
+                yield Point(shown_name(key), epoch, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,6 @@ class AllennlpSummary:
         for key, item in leaves(document):
             value = value_of(item)
             if value is not None and not is_bookkeeping(key):
-                yield Result(shown(key), value)
+                yield Result(shown_name(key), value)
         if document:
             yield Outcome("finished", "metrics.json is there")

@@ -24,7 +24,7 @@ from mlreport_batch.formats._json import leaves
 from mlreport_batch.formats._lines import read_json_lines
 from mlreport_batch.formats._numbers import value_of
 from mlreport_batch.formats.bookkeeping import is_bookkeeping
-from mlreport_batch.redact import shown, shown_block
+from mlreport_batch.redact import shown_block, shown_name
 from mlreport_batch.tail import Chunk
 
 _CHECKPOINT = re.compile(r"checkpoint-(\d{1,15})")
@@ -108,7 +108,7 @@ def _points(entries: Iterable[Mapping[str, Any]]) -> Iterator[Point]:
             step = stated
         for key, item in leaves(entry):
             if not is_bookkeeping(key) and (value := value_of(item)) is not None:
-                yield Point(shown(key), step, value)
+                yield Point(shown_name(key), step, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ class ResultsFile:
         for key, item in leaves(document):
             value = value_of(item)
             if value is not None and not is_bookkeeping(key):
-                yield Result(shown(key), value)
+                yield Result(shown_name(key), value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from mlreport_batch.formats.bookkeeping import (
     sounds_like_metrics,
     step_rank,
 )
-from mlreport_batch.redact import shown
+from mlreport_batch.redact import shown_name
 from mlreport_batch.tail import Chunk
 
 _NAMES = re.compile(r"metrics?|results?|evals?|evaluations?|scores?|summary|history")
@@ -147,7 +147,7 @@ def _items(document: Mapping[str, Any], path: str) -> Iterator[Item]:
         if isinstance(item, list):
             yield from _listed(key, item, steps.get(key.rpartition("/")[0], ()), path)
         elif (number := value_of(item)) is not None:
-            yield Result(shown(key), number)
+            yield Result(shown_name(key), number)
 
 
 def _listed(
@@ -157,7 +157,7 @@ def _listed(
     if item and isinstance(item[0], dict):
         if _has_steps(item[0]):
             is_plain = key.rpartition("/")[2] in _TOLD_BY_NAME
-            yield from _rows(item, path, "" if is_plain else shown(key))
+            yield from _rows(item, path, "" if is_plain else shown_name(key))
         return
     values = [value_of(one) for one in item]
     # A list with anything else in it (boxes, names) is no history.
@@ -166,7 +166,7 @@ def _listed(
     counted = steps if len(steps) == len(values) else range(len(values))
     for step, value in zip(counted, values, strict=True):
         if value is not None:  # null is a blank
-            yield Point(shown(key), float(step), value)
+            yield Point(shown_name(key), float(step), value)
 
 
 def _has_steps(row: Mapping[str, object]) -> bool:

@@ -22,7 +22,7 @@ from mlreport_batch.formats._numbers import to_number
 from mlreport_batch.formats._rows import read_rows
 from mlreport_batch.formats._text import filled, first_text, head_lines
 from mlreport_batch.formats.bookkeeping import has_sure_step, is_log_name
-from mlreport_batch.redact import shown
+from mlreport_batch.redact import shown_name
 from mlreport_batch.tail import Chunk
 
 _SUFFIXES = (".csv", ".tsv")
@@ -119,7 +119,7 @@ def _by_name(header: Header, cells: list[str], name: str) -> str:
     of_name, of_value = found
     if name != header.names[of_value]:
         return ""
-    metric = shown(cells[of_name])
+    metric = shown_name(cells[of_name])
     at = split_column(header.names)
     return labelled(cells[at], metric) if metric and at is not None else metric
 

@@ -20,7 +20,7 @@ from mlreport_batch.formats import (
 from mlreport_batch.formats._documents import load_mapping
 from mlreport_batch.formats._numbers import to_number
 from mlreport_batch.formats._text import filled, head_lines, lines_of
-from mlreport_batch.redact import shown
+from mlreport_batch.redact import shown, shown_name
 from mlreport_batch.tail import Chunk
 from mlreport_batch.text import clean_block
 
@@ -45,7 +45,7 @@ def _depth_below(candidate: Candidate, part: str) -> int | None:
 
 def _key_of(path: str) -> str:
     found = _KEY.fullmatch(path)
-    return shown(found["key"] if found else path.rpartition("/")[2])
+    return shown_name(found["key"] if found else path.rpartition("/")[2])
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from mlreport_batch.formats import (
 )
 from mlreport_batch.formats._numbers import value_of
 from mlreport_batch.formats.mlflow import STATUS_BY_NAME
-from mlreport_batch.redact import shown
+from mlreport_batch.redact import shown_name
 from mlreport_batch.tail import Chunk
 from mlreport_batch.text import Scalar, clean
 
@@ -134,9 +134,9 @@ def _runs(connection: sqlite3.Connection) -> list[DatabaseRun]:
         "WHERE lifecycle_stage = 'active' ORDER BY start_time, run_uuid LIMIT ?",
         (_RUNS_MAX,),
     ):
-        label = shown(str(name or run_id))
+        label = shown_name(str(name or run_id))
         if label in taken:
-            label = shown(f"{label} {str(run_id)[:8]}")
+            label = shown_name(f"{label} {str(run_id)[:8]}")
         taken.add(label)
         labels[run_id], items[run_id] = label, []
         if str(status) in STATUS_BY_NAME:
@@ -146,7 +146,7 @@ def _runs(connection: sqlite3.Connection) -> list[DatabaseRun]:
         "SELECT run_uuid, key, value FROM params ORDER BY key LIMIT ?", (_PARAMS_MAX,)
     ):
         if run_id in items:
-            values: dict[str, Scalar] = {shown(str(key)): clean(str(text), 6000)}
+            values: dict[str, Scalar] = {shown_name(str(key)): clean(str(text), 6000)}
             items[run_id].append(Hparams(values))
     rows = 0
     for run_id, key, stored, step, is_nan in connection.execute(
@@ -160,7 +160,7 @@ def _runs(connection: sqlite3.Connection) -> list[DatabaseRun]:
             continue
         if abs(value) >= _LARGEST:
             value = math.copysign(math.inf, value)
-        items[run_id].append(Point(shown(str(key)), at, value))
+        items[run_id].append(Point(shown_name(str(key)), at, value))
     if items and (rows == _ROWS_MAX or len(items) == _RUNS_MAX):
         text = f"only the first {_RUNS_MAX:,} runs and {_ROWS_MAX:,} values are read"
         next(iter(items.values())).append(Problem("", None, text))

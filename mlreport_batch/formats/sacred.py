@@ -18,7 +18,7 @@ from mlreport_batch.formats import (
 )
 from mlreport_batch.formats._documents import load_mapping
 from mlreport_batch.formats._numbers import value_of
-from mlreport_batch.redact import shown, shown_tail
+from mlreport_batch.redact import shown_name, shown_tail
 from mlreport_batch.tail import Chunk
 
 _STATUS = {
@@ -80,7 +80,7 @@ class SacredMetrics:
         yield from problems
         for name, columns in document.items():
             if isinstance(columns, dict):
-                yield from _points(shown(name), columns)
+                yield from _points(shown_name(name), columns)
 
 
 def _points(name: str, columns: Mapping[str, Any]) -> Iterator[Point]:

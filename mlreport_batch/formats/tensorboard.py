@@ -20,7 +20,7 @@ from mlreport_batch.formats import (
 from mlreport_batch.formats import _events as events
 from mlreport_batch.formats._moved import is_moved
 from mlreport_batch.formats.bookkeeping import is_bookkeeping
-from mlreport_batch.redact import shown
+from mlreport_batch.redact import shown_name
 from mlreport_batch.tail import Chunk
 
 _NAME = re.compile(r"(?:.*\.)?events\.out\.tfevents(?:\.(?P<rest>.*))?")
@@ -171,7 +171,7 @@ def _value(data: bytes, step: float) -> Iterator[Item]:
     if plugin == b"hparams":
         found = events.session_hparams(content)
         if found:
-            yield Hparams({shown(key): item for key, item in found.items()})
+            yield Hparams({shown_name(key): item for key, item in found.items()})
     elif value is not None and plugin in (b"", b"scalars") and (name := _metric(tag)):
         yield Point(name, step, value)
 
@@ -185,4 +185,4 @@ def _plugin(metadata: bytes) -> tuple[bytes, bytes]:
 
 
 def _metric(tag: str) -> str:
-    return "" if is_bookkeeping(tag) else shown(tag)
+    return "" if is_bookkeeping(tag) else shown_name(tag)

@@ -29,7 +29,7 @@ from mlreport_batch.formats._lines import read_json_lines
 from mlreport_batch.formats._numbers import value_of
 from mlreport_batch.formats.bookkeeping import is_bookkeeping
 from mlreport_batch.formats.hparams import unwrapped
-from mlreport_batch.redact import redact_text, shown, shown_block
+from mlreport_batch.redact import redact_text, shown_block, shown_name
 from mlreport_batch.tail import Chunk
 from mlreport_batch.text import clean
 
@@ -111,7 +111,7 @@ class WandbSummary:
             value = None if isinstance(item, str) else value_of(item)
             hidden = key.startswith("_wandb/") or is_bookkeeping(key)
             if value is not None and not hidden:
-                yield Point(shown(key), at, value)
+                yield Point(shown_name(key), at, value)
 
 
 @dataclass(frozen=True, slots=True)

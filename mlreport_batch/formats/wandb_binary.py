@@ -36,7 +36,7 @@ from mlreport_batch.formats._json import (
 from mlreport_batch.formats._numbers import value_of
 from mlreport_batch.formats.bookkeeping import is_bookkeeping
 from mlreport_batch.formats.wandb import RUN_FOLDER, purpose_of
-from mlreport_batch.redact import shown
+from mlreport_batch.redact import shown_name
 from mlreport_batch.tail import DOCUMENT_MAX, Chunk
 from mlreport_batch.text import clean
 
@@ -190,7 +190,7 @@ def _history(data: bytes, bad: list[str]) -> Iterator[Item]:
     at = step if step is not None else own if own - own == 0 else 0.0
     for name, found in values.items():
         if not is_bookkeeping(name):
-            yield Point(shown(name), at, found)
+            yield Point(shown_name(name), at, found)
 
 
 def _summary(data: bytes, bad: list[str]) -> Iterator[Item]:
@@ -199,7 +199,7 @@ def _summary(data: bytes, bad: list[str]) -> Iterator[Item]:
         if number == _ITEM:
             for name, found in _numbers(events.message(value), bad):
                 if not is_bookkeeping(name) and not name.startswith("_wandb"):
-                    yield Result(shown(name), found)
+                    yield Result(shown_name(name), found)
 
 
 def _numbers(data: bytes, bad: list[str]) -> Iterator[tuple[str, float]]:
