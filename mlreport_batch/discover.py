@@ -24,6 +24,7 @@ from mlreport_batch.weights import Weights, is_weights
 DEPTH_MAX = 16
 ENTRIES_MAX = 200_000
 CANDIDATES_MAX = 2_000
+LINKS_MAX = 10
 HEAD = 8192
 _SHORT = 300
 _PATH_MAX = 600
@@ -60,6 +61,15 @@ _EXPECTED = re.compile(
     r"(?i)(?:[\w.-]*(?:metrics?|progress|history|scalars|train(?:ing)?_?log|results?)"
     r"[\w.-]*\.(?:csv|tsv|jsonl)|hparams\.(?:ya?ml|json)|trainer_state\.json)"
 )
+# What else a run may lack where it is a symlink: nothing is read through one, since it
+# may lead anywhere.
+_MISSED_FILE = re.compile(
+    r"(?i)intent\.(?:ya?ml|json)|.*tfevents.*|.*(?:metrics|results|scores).*\.json"
+    r"|(?:(?:run|experiment|train|training)_)?"
+    r"(?:args|arguments|cfg|conf|configs?|hps|hyp|hyper_?param(?:eter)?s|opts?"
+    r"|param(?:eter)?s|settings)\.(?:ya?ml|json)"
+)
+_MISSED_FOLDER = _PARTS | {".hydra", "wandb", "mlruns", "plots", "lightning_logs"}
 _TEXT_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".yaml", ".yml", ".txt")
 _BOMS_16 = (b"\xff\xfe", b"\xfe\xff")
 _BOMS_32 = (b"\xff\xfe\0\0", b"\0\0\xfe\xff")
@@ -271,6 +281,7 @@ def list_folder(
     names: list[str] = []
     folders: list[str] = []
     candidates: list[os.DirEntry[str]] = []
+    links: list[str] = []
     weights: dict[str, tuple[int, int]] = {}
     problems: list[Problem] = []
     parents = parents_of(path, root)
@@ -284,7 +295,11 @@ def list_folder(
                 )
                 break
             names.append(entry.name)
-            _sort_in(entry, parents, folders, candidates, weights, problems)
+            if entry.is_symlink() and _is_missed(entry, root):
+                links.append(entry.name)
+            else:
+                _sort_in(entry, parents, folders, candidates, weights, problems)
+    problems += _told_links(links)
     if len(candidates) > CANDIDATES_MAX:
         candidates.sort(key=lambda entry: natural_key(entry.name))
         problems.append(
@@ -349,10 +364,65 @@ def _sort_in(
             if _is_candidate(name, parents):
                 candidates.append(entry)
         elif _EXPECTED.fullmatch(name):
-            kind = "a symlink" if entry.is_symlink() else "no regular file"
-            problems.append(Problem(clean(name), None, f"is {kind}; not opened"))
+            problems.append(
+                Problem(clean(name), None, "is no regular file; not opened")
+            )
     except OSError:
         return  # vanished between listing and looking
+
+
+def _is_missed(entry: os.DirEntry[str], root: str) -> bool:
+    """Return whether a symlink seems to stand for a part of a run.
+
+    Only its name and text are looked at: what it leads to may be slow or gone.
+    """
+    name = entry.name.lower()
+    if _EXPECTED.fullmatch(name):
+        return True
+    if _MISSED_FILE.fullmatch(name):
+        # How Hugging Face keeps the models that it downloads.
+        return "/blobs/" not in _target(entry)
+    return name in _MISSED_FOLDER and _leads_out(entry, root)
+
+
+def _target(entry: os.DirEntry[str]) -> str:
+    try:
+        return os.readlink(entry.path)
+    except OSError:
+        return ""  # vanished between listing and looking
+
+
+def _leads_out(entry: os.DirEntry[str], root: str) -> bool:
+    """Return whether what a link leads to is not found without it."""
+    path = os.path.normpath(os.path.join(os.path.dirname(entry.path), _target(entry)))
+    return path != root and not path.startswith(root.rstrip("/") + "/")
+
+
+def linked_folders(root: str) -> list[str]:
+    """Return the names of links right below *root* that lead to folders elsewhere.
+
+    Raises:
+        OSError: *root* cannot be listed.
+    """
+    with os.scandir(root) as entries:
+        found = [
+            entry.name
+            for entry in entries
+            if entry.is_symlink()
+            and not entry.name.startswith(".")
+            and _leads_out(entry, root)
+            and entry.is_dir()
+        ]
+    return sorted(found, key=natural_key)
+
+
+def _told_links(names: list[str]) -> Iterator[Problem]:
+    names.sort(key=natural_key)
+    for name in names[:LINKS_MAX]:
+        yield Problem(clean(name), None, "is a symlink; not opened")
+    if len(names) > LINKS_MAX:
+        more = len(names) - LINKS_MAX
+        yield Problem(".", None, f"{more:,} more symlinks; not opened")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlreport_batch.discover import RunDir, group_runs, walk
+from mlreport_batch.discover import RunDir, group_runs, linked_folders, walk
 from mlreport_batch.errors import UsageError
 from mlreport_batch.formats.registry import recognise
 from mlreport_batch.insights import AlertRules, status_of
 from mlreport_batch.reader import RunState, chosen, read_run
+from mlreport_batch.redact import shown
 from mlreport_batch.text import Scalar, clean, scalar_text
 from mlreport_batch.view import RunView, view_of
 
@@ -65,6 +66,7 @@ def left_alone(paths: Iterable[str]) -> list[str]:
     """Return a line for each file below *paths* where no run is, and why none is."""
     lines = []
     for path in dict.fromkeys(os.path.realpath(path) for path in paths):
+        lines += _links(path)
         for folder in walk(path, root=path, recognise=recognise):
             for name, found in sorted(folder.files.items()):
                 why = (
@@ -72,6 +74,10 @@ def left_alone(paths: Iterable[str]) -> list[str]:
                 )
                 told = clean(f"{folder.path}/{name}".removeprefix(f"{path}/"), 4096)
                 lines.append(f"  file        {told}: {found.format or '-'} ({why})")
+            below = folder.path.removeprefix(path).lstrip("/")
+            for problem in folder.problems:
+                told = os.path.normpath(os.path.join(below, problem.path))
+                lines.append(f"  problem     {clean(told, 4096)}: {problem.message}")
     more = len(lines) - _LISTED_MAX
     if more > 0:
         lines[_LISTED_MAX:] = [f"  and {more:,} more files"]
@@ -180,7 +186,20 @@ def as_text(looked: Sequence[Looked], now: float) -> str:
             for file in files
         ]
         lines += [f"  problem     {problem}" for problem in item.view.problems]
+    for root in dict.fromkeys(item.run.root for item in looked):
+        lines += [line.strip() for line in _links(root)]
     return "\n".join(lines)
+
+
+def _links(root: str) -> list[str]:
+    """Return a line for each link that may stand for a run; none is followed."""
+    names = linked_folders(root)
+    lines = [
+        f"  link        {shown(name)}: a symlink to a folder elsewhere; not followed"
+        for name in names[:_LISTED_MAX]
+    ]
+    more = len(names) - _LISTED_MAX
+    return [*lines, f"  and {more:,} more links"] if more > 0 else lines
 
 
 def _listed(label: str, values: Mapping[str, Scalar]) -> list[str]:

@@ -13,12 +13,13 @@ from hostile import scalar_event
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlreport_batch import catalog, discover
+from mlreport_batch import catalog, discover, look
 from mlreport_batch.catalog import Catalog
 from mlreport_batch.discover import Folder, RunDir, group_runs, list_folder, walk
 from mlreport_batch.formats.registry import recognise
 from mlreport_batch.glance import SLICES, is_quiet
 from mlreport_batch.state import RunRow, State
+from mlreport_batch.text import natural_key
 
 CSV = "step,loss\n1,0.5\n"
 CONTENTS = {
@@ -483,6 +484,72 @@ def test_a_link_to_a_folder_is_neither_told_of_nor_entered(
     # It may take a folder's place after that was listed.
     with pytest.raises(NotADirectoryError):
         list_folder(str(shelf.root / "link"), **where)
+
+
+def test_links_that_may_stand_for_a_part_of_a_run_are_said_once(
+    shelf: Shelf, tmp_path: Path
+):
+    shelf.put("a/metrics.csv")
+    shelf.put("shared/notes.md", "x")
+    run = shelf.root / "a"
+    missed = (
+        ".hydra", "args.json", "config.yaml", "events.out.tfevents.1.h.1.0",
+        "intent.yaml", "wandb",
+    )  # fmt: skip
+    for name in missed:
+        (run / name).symlink_to(tmp_path / "elsewhere")
+    (run / "latest").symlink_to(tmp_path)
+    (run / "logs").symlink_to("../shared")  # read where it lies
+    (run / "config.json").symlink_to("../../blobs/0a1b")
+    (run / "self").symlink_to(".")
+    shelf.survey()
+    said = [
+        f"{name}: is a symlink; not opened" for name in sorted(missed, key=natural_key)
+    ]
+    assert list(map(str, shelf.known()["a"].problems)) == said
+    shelf.settle()
+    time.sleep(0.1)
+    shelf.now += 100
+    shelf.survey(full=True)
+    shelf.settle()
+    before = (shelf.folder / "state.db").read_bytes()
+    assert shelf.survey() == shelf.survey() == []
+    assert (shelf.folder / "state.db").read_bytes() == before
+
+
+def test_many_links_are_counted(shelf: Shelf):
+    shelf.put("a/metrics.csv")
+    for number in range(30):
+        (shelf.root / f"a/results{number}.csv").symlink_to("nowhere")
+    shelf.survey()
+    problems = list(map(str, shelf.known()["a"].problems))
+    assert len(problems) == discover.LINKS_MAX + 1
+    assert problems[-1] == ".: 20 more symlinks; not opened"
+
+
+@pytest.mark.parametrize("has_run", [False, True])
+def test_inspect_names_links_that_may_be_runs(
+    shelf: Shelf, tmp_path: Path, *, has_run: bool
+):
+    if has_run:
+        shelf.put("a/metrics.csv")
+    (tmp_path / "scratch/exp1").mkdir(parents=True)
+    (shelf.root / "exp1").symlink_to(tmp_path / "scratch/exp1")
+    (shelf.root / "exp2").symlink_to("../scratch/exp1")
+    (shelf.root / "latest").symlink_to("a")
+    (shelf.root / "gone").symlink_to(tmp_path / "nowhere")
+    (shelf.root / "b").mkdir()
+    (shelf.root / "b/metrics.csv").symlink_to(tmp_path / "nowhere")
+    paths = [str(shelf.root)]
+    looked = look.look_at(paths)
+    told = look.as_text(looked, 0) if has_run else "\n".join(look.left_alone(paths))
+    lines = told.split("\n")
+    assert [line.strip() for line in lines if "link  " in line] == [
+        f"link        {name}: a symlink to a folder elsewhere; not followed"
+        for name in ("exp1", "exp2")
+    ]
+    said = "  problem     b/metrics.csv: is a symlink; not opened"
+    assert (said in lines) is not has_run
 
 
 def test_inodes_beyond_63_bits_are_kept(shelf: Shelf):
