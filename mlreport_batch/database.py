@@ -26,7 +26,7 @@ from mlreport_batch.safekeep import Seal, Since, Statement
 from mlreport_batch.spool import sync_folder
 from mlreport_batch.state_folder import DATABASE, damaged, state_errors, unusable
 
-SCHEMA = 2
+SCHEMA = 3
 VERSIONS_MAX = 1000  # beyond: not a version, but damage
 ADOPT = "adopt"
 _PACKED_FROM = 512  # bytes; what is shorter hardly gets smaller
@@ -78,6 +78,11 @@ CREATE TABLE marks_2 (path BLOB PRIMARY KEY, seen BLOB, reported BLOB);
 INSERT INTO marks_2 SELECT path, seen, reported FROM marks;
 DROP TABLE marks;
 ALTER TABLE marks_2 RENAME TO marks;
+""",
+    # More is kept of what folders say of runs: all of them are listed anew.
+    2: """
+UPDATE folders SET stats = CAST(zeroblob(8) || substr(stats, 9) AS BLOB);
+UPDATE meta SET value = '' WHERE key = 'config_key';
 """,
 }
 

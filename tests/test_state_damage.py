@@ -18,6 +18,7 @@ from crash_tools import Lab, check_told, mails_of
 
 from mlreport_batch.cli import main
 from mlreport_batch.database import SCHEMA
+from mlreport_batch.discover import Says
 from mlreport_batch.errors import DamagedStateError, NewerStateError, StateError
 from mlreport_batch.mending import open_state
 from mlreport_batch.safekeep import Since
@@ -365,6 +366,7 @@ def _made_earlier(lab: OutboxLab, name: str) -> None:
             "INSERT INTO old SELECT path, seen, reported FROM marks",
             "DROP TABLE marks",
             "ALTER TABLE old RENAME TO marks",
+            "UPDATE listings SET closed = closed & 1",  # all that it knew of a claim
             "PRAGMA user_version=1",
         ):
             database.execute(statement)
@@ -395,6 +397,12 @@ def test_the_state_of_an_earlier_version_is_brought_up_to_date(
 
     assert lab.tick() == 0
     assert {mail.rid for mail in mails_of(lab.mails())} == before
+    with sqlite3.connect(lab.database) as database:
+        claims = database.execute("SELECT closed FROM listings WHERE claims NOTNULL")
+        assert [bits for (bits,) in claims] == [Says.metrics] * 2
+        stats = database.execute("SELECT stats FROM folders").fetchall()
+        assert all(len(blob) % 8 == 0 for (blob,) in stats)
+    database.close()
     lab.grow("a", 3)
     lab.grow("b", 4)
     assert lab.tick() == 0
