@@ -334,6 +334,18 @@ def test_a_mail_of_unknown_outcome_stays_so_while_it_is_put_off(desk: Desk):
     assert desk.send().sent == ["r1"]
 
 
+def test_the_refused_recipients_are_asked_less_and_less_often(desk: Desk):
+    desk.owe("r1")
+    later = Refusal("b@x", permanent=False, answer="450")
+    waits = []
+    for _ in range(3):
+        desk.channel.answers["r1"] = [Receipt(refused={"b@x": later})]
+        desk.send()
+        waits.append(desk.owed()["r1"].next_at - desk.now)
+        desk.now += waits[-1] + 1
+    assert waits == [60.0, 120.0, 240.0]
+
+
 def test_a_mail_that_may_have_arrived_is_never_superseded(desk: Desk):
     desk.owe("r1")
     desk.channel.answers["r1"] = [UnknownOutcomeError("lost"), RefusedError("550 no")]

@@ -893,6 +893,35 @@ def test_a_new_folder_that_cannot_be_listed_is_said_once(
     assert [run.name for run in desk.tick(None, time.time()).runs] == ["b"]
 
 
+def test_a_report_that_cannot_be_drawn_is_named_with_its_run(desk: Desk):
+    desk.put("a/metrics.csv", CSV)
+    own = desk.folder / "own.html"
+    own.write_bytes(b"\xff{{run}}")
+    config = desk.config(f"render: {{template: {own}}}\n")
+    summary = desk.tick(config, time.time())
+    assert summary.exit_code == 78
+    [problem] = summary.problems
+    assert problem.startswith("a: ")
+    assert [(run.name, run.rid) for run in summary.runs] == [("a", None)]
+
+
+def test_the_state_is_copied_again_once_much_was_noted(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    desk.put("a/metrics.csv", CSV)
+    now = time.time()
+    desk.tick(None, now)
+    since = desk.out / "state.db.since"
+    sizes = [since.stat().st_size]
+    for limit in (10**9, 100):
+        monkeypatch.setattr("mlreport_batch.tick.SINCE_MAX_BYTES", limit)
+        desk.append("a/metrics.csv", f"{limit},0.1\n")
+        now += 60
+        desk.tick(None, now)
+        sizes.append(since.stat().st_size)
+    assert sizes[2] < sizes[1] > sizes[0]
+
+
 def test_a_root_that_was_never_readable_is_not_forgotten(desk: Desk):
     desk.put("a/metrics.csv", CSV)
     config = desk.config()
