@@ -893,6 +893,27 @@ def test_a_new_folder_that_cannot_be_listed_is_said_once(
     assert [run.name for run in desk.tick(None, time.time()).runs] == ["b"]
 
 
+def test_only_an_outbox_is_named_as_the_place_of_the_mails(desk: Desk):
+    desk.put("a/metrics.csv", CSV)
+    assert "mails: " in desk.report("-v").out
+    shutil.rmtree(desk.out)
+    assert "mails: " not in desk.run("run", "-v", "-c", desk.config()).out
+
+
+def test_what_mails_wait_for_is_not_why_others_are_dead(desk: Desk):
+    desk.put("a/metrics.csv", CSV)
+    config = desk.config()
+    now = time.time()
+    desk.answer(65)
+    desk.tick(config, now)
+    desk.put("b/metrics.csv", CSV)
+    desk.answer(75)
+    desk.tick(config, now + 60)
+    waiting = desk.tick(config, now + 61)
+    assert (waiting.owed, waiting.dead) == (1, 1)
+    assert "with 75" in waiting.waits_for
+
+
 def test_a_report_that_cannot_be_drawn_is_named_with_its_run(desk: Desk):
     desk.put("a/metrics.csv", CSV)
     own = desk.folder / "own.html"
