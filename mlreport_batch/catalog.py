@@ -56,7 +56,6 @@ class Survey:
 class _Update:
     listed: dict[str, tuple[Folder, str]] = field(default_factory=dict)
     dropped: set[str] = field(default_factory=set)
-    touched: set[str] = field(default_factory=set)
 
 
 def _unread(root: str, exc: OSError) -> Problem:

@@ -33,7 +33,7 @@ Type=oneshot
 ExecStart={exec_start}
 # 75: something is kept and will be retried by itself.
 SuccessExitStatus=75
-TimeoutStartSec=20min
+TimeoutStartSec=35min
 MemoryMax=1G
 Nice=10
 UMask=0077

@@ -167,16 +167,9 @@ def _authority(item: tuple[str, LogState]) -> tuple[object, ...]:
 
 def _are_peers(first: tuple[str, LogState], second: tuple[str, LogState]) -> bool:
     """Return whether both files are the run's own word, so that one of them errs."""
-    return (
-        all(
-            "/" not in path and log.format == "hparams"
-            for path, log in (
-                first,
-                second,
-            )
-        )
-        and _authority(first)[0] == _authority(second)[0]
-    )
+    both = (first, second)
+    are_own = all("/" not in path and log.format == "hparams" for path, log in both)
+    return are_own and _authority(first)[0] == _authority(second)[0]
 
 
 def _differ(first: Scalar, second: Scalar) -> bool:

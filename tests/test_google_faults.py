@@ -274,10 +274,8 @@ def test_lost_merge_is_not_applied_twice(lab: Lab):
     assert lab.server.count(READ) == 2
 
 
-def test_late_merge_and_its_repetition_cannot_both_land(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch
-):
-    """The first request arrives after we read the copy as untouched."""
+def merge_late(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the first request arrive after we read the copy as untouched."""
     batch: list[Any] = []
     send = GoogleClient.batch_update
 
@@ -288,6 +286,12 @@ def test_late_merge_and_its_repetition_cannot_both_land(
     monkeypatch.setattr(GoogleClient, "batch_update", noting)
     lab.server.fail(MERGE, faults.drop())
     lab.server.before(MERGE, lambda: lab.server.edit(batch[0], *batch[1]), nth=2)
+
+
+def test_late_merge_and_its_repetition_cannot_both_land(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+):
+    merge_late(lab, monkeypatch)
     is_right(lab, one(lab))
     assert lab.server.count(MERGE, applied_only=True) == 0
 
@@ -297,16 +301,7 @@ def test_late_merge_of_a_document_that_could_be_merged_twice(
 ):
     """The text after the placeholders is so long that the places exist twice."""
     lab.with_template("{{date}} of {{run}}", "and so on " * 30)
-    batch: list[Any] = []
-    send = GoogleClient.batch_update
-
-    def noting(self: GoogleClient, where: str, requests: Any, **options: Any) -> None:
-        batch[:] = [where, requests]
-        send(self, where, requests, **options)
-
-    monkeypatch.setattr(GoogleClient, "batch_update", noting)
-    lab.server.fail(MERGE, faults.drop())
-    lab.server.before(MERGE, lambda: lab.server.edit(batch[0], *batch[1]), nth=2)
+    merge_late(lab, monkeypatch)
     assert one(lab).error is None
     (file,) = lab.documents()
     report = samples.fine()

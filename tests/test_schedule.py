@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from mlreport_batch import cli
+from mlreport_batch.deliver.smtp import SmtpChannel
 from mlreport_batch.errors import UsageError
 from mlreport_batch.schedule import (
     cron_line,
@@ -14,6 +16,7 @@ from mlreport_batch.schedule import (
     system_units,
     systemd_units,
 )
+from mlreport_batch.tick import SEND_S
 
 ROOT = Path(__file__).parent.parent
 AWKWARD = "conf 50% \"of\" $HOME 'it' \\ ; 설정.yaml"
@@ -216,12 +219,21 @@ def test_the_system_unit_is_well_hardened():
     for wish in (
         *("DynamicUser=yes", "ProtectSystem=strict", "PrivateTmp=yes"),
         *("NoNewPrivileges=yes", "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6"),
-        *("SystemCallFilter=@system-service", "MemoryMax=1G", "TimeoutStartSec=20min"),
+        *("SystemCallFilter=@system-service", "MemoryMax=1G", "TimeoutStartSec=35min"),
         *("StateDirectory=mlreport-batch", "CapabilityBoundingSet="),
     ):
         assert f"\n{wish}\n" in service
     assert "\nReadWritePaths" not in service
     assert "\nPersistent=true\n" in shipped()["system"]["mlreport-batch.timer"]
+
+
+def test_systemd_waits_for_all_that_a_tick_may_take():
+    """Reading, sending, and the last server's word; no longer than others believe."""
+    unit = (ROOT / "systemd" / "system" / "mlreport-batch.service").read_text()
+    found = re.search(r"TimeoutStartSec=(\d+)min", unit)
+    assert found
+    longest_s = cli.MAX_RUN_S + SEND_S + SmtpChannel("localhost").final_timeout_s
+    assert longest_s < int(found[1]) * 60 < cli.HOLDER_IS_OLD_S
 
 
 def test_systemd_rates_the_system_unit_as_safe():
