@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import cast
 
-from mlreport_batch.config import Config
+from mlreport_batch.config.load import Config
 from mlreport_batch.deliver import Channel, channel_type
 
 

@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from mlreport_batch import __version__
-from mlreport_batch.quick import DEFAULT_OUT, find_config, quick_key
+from mlreport_batch.config.locate import DEFAULT_OUT, find_config, quick_key
 
 if TYPE_CHECKING:
-    from mlreport_batch.config import Config
+    from mlreport_batch.config.load import Config
     from mlreport_batch.tick_summary import TickSummary
 
 FAIL_ON = 4
@@ -320,7 +320,7 @@ def _config(args: argparse.Namespace) -> "Config":
     from dataclasses import replace
     from pathlib import Path
 
-    from mlreport_batch.config import from_paths, load
+    from mlreport_batch.config.load import from_paths, load
     from mlreport_batch.errors import UsageError
 
     paths = getattr(args, "paths", [])
@@ -590,7 +590,7 @@ def _baseline(args: argparse.Namespace) -> int:
 
 
 def _init(args: argparse.Namespace) -> int:
-    from mlreport_batch.config_text import init_text
+    from mlreport_batch.config.reference import init_text
     from mlreport_batch.errors import UsageError
 
     try:

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from mlreport_batch.config.kinds import is_loopback
+from mlreport_batch.config.settings import GoogleSettings
 from mlreport_batch.errors import (
     ChannelDownError,
     ConfigError,
@@ -22,8 +24,6 @@ from mlreport_batch.errors import (
     MlreportError,
     UsageError,
 )
-from mlreport_batch.settings import GoogleSettings
-from mlreport_batch.settings_kinds import is_loopback
 from mlreport_batch.text import clean
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from mlreport_batch.config.settings import GoogleSettings
 from mlreport_batch.google_auth import Account
 from mlreport_batch.google_pace import Limiter, Pace, Patience
 from mlreport_batch.google_transport import Carrier, GoogleError, from_answer
-from mlreport_batch.settings import GoogleSettings
 
 Json = dict[str, Any]
 _VERSIONS: Final = {"docs": "v1", "drive": "v3", "gmail": "v1"}

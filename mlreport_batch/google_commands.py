@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from mlreport_batch.config import Config
+from mlreport_batch.config.load import Config
+from mlreport_batch.config.settings import GoogleSettings
 from mlreport_batch.errors import ConfigError, MlreportError
 from mlreport_batch.google_auth import (
     DRIVE_FILE,
@@ -16,7 +17,6 @@ from mlreport_batch.google_auth import (
 from mlreport_batch.google_client import GoogleClient, Json
 from mlreport_batch.google_pace import Pace
 from mlreport_batch.google_transport import GoogleError
-from mlreport_batch.settings import GoogleSettings
 from mlreport_batch.text import clean
 
 __all__ = ["check_google", "check_live", "create_template", "login", "token_line"]

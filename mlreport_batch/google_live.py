@@ -8,13 +8,13 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 
+from mlreport_batch.config.settings import GoogleSettings
 from mlreport_batch.errors import MlreportError, RenderError
 from mlreport_batch.google_client import GoogleClient, Json
 from mlreport_batch.google_transport import GoogleError
 from mlreport_batch.render import google_export, google_tree
 from mlreport_batch.render.google_default import requests
 from mlreport_batch.render.google_template import analyse
-from mlreport_batch.settings import GoogleSettings
 
 Line = tuple[str, MlreportError | None]
 _DOCUMENT = "application/vnd.google-apps.document"

@@ -3,7 +3,7 @@
 import os
 
 from mlreport_batch.changes import compare
-from mlreport_batch.config import Config, from_paths
+from mlreport_batch.config.load import Config, from_paths
 from mlreport_batch.describe import Occasion, describe, local_now
 from mlreport_batch.errors import StateError, UsageError
 from mlreport_batch.insights import find_alerts, status_of

@@ -11,7 +11,7 @@ from datetime import datetime
 from hashlib import sha256
 
 from mlreport_batch.changes import Snapshot
-from mlreport_batch.config import Config
+from mlreport_batch.config.load import Config
 from mlreport_batch.describe import describe_digest, local_now
 from mlreport_batch.errors import MlreportError, RenderError, StateError
 from mlreport_batch.executors import Executor

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from mlreport_batch.quick import quick_key
+from mlreport_batch.config.locate import quick_key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

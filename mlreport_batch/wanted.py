@@ -1,6 +1,6 @@
 """What the config wants of reports, as the stages take it."""
 
-from mlreport_batch.config import Config
+from mlreport_batch.config.load import Config
 from mlreport_batch.describe import Wishes
 from mlreport_batch.insights import AlertRules
 

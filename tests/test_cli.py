@@ -12,7 +12,7 @@ import pytest
 from ticking import RUNS, Desk
 
 from mlreport_batch.cli import main
-from mlreport_batch.config import load
+from mlreport_batch.config.load import load
 from mlreport_batch.errors import ConfigError
 from mlreport_batch.executors import Inline, Pool, executor_of
 

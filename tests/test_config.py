@@ -13,12 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlreport_batch import config_text, quick
-from mlreport_batch.config import Config, from_paths, load, parse
+from mlreport_batch.config import locate as quick
+from mlreport_batch.config import reference as config_text
+from mlreport_batch.config.builder import Table, default_of, settings_of
+from mlreport_batch.config.kinds import ListOf, Whole
+from mlreport_batch.config.load import Config, from_paths, load, parse
 from mlreport_batch.errors import ConfigError, StateError, UsageError
 from mlreport_batch.localzone import local_zone, zone
-from mlreport_batch.settings_builder import Table, default_of, settings_of
-from mlreport_batch.settings_kinds import ListOf, Whole
 
 ROOT = Path(__file__).parent.parent
 HOME = Path("~").expanduser()
@@ -663,7 +664,7 @@ def test_the_quick_look_agrees_with_the_yaml_reader(value: str):
 
 def test_the_quick_look_imports_nothing_heavy():
     code = (
-        "import sys; import mlreport_batch.quick as q; q.quick_state_dir(b'', 'x');"
+        "import sys; import mlreport_batch.config.locate as q; q.quick_state_dir(b'', 'x');"
         "print(*sys.modules)"
     )
     done = subprocess.run(
@@ -680,7 +681,7 @@ def test_the_quick_look_imports_nothing_heavy():
         cwd=ROOT,
     )
     loaded = set(done.stdout.split())
-    assert "mlreport_batch.quick" in loaded
+    assert "mlreport_batch.config.locate" in loaded
     assert not loaded & {"yaml", "re", "dataclasses", "pathlib", "json", "hashlib"}
 
 

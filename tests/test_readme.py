@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mlreport_batch.config import load
+from mlreport_batch.config.load import load
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

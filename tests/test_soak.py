@@ -24,7 +24,7 @@ import pytest
 from crash_tools import mails_of
 
 from mlreport_batch import work
-from mlreport_batch.config import Config, load
+from mlreport_batch.config.load import Config, load
 from mlreport_batch.deliver import Envelope, Receipt
 from mlreport_batch.errors import DeliveryError
 from mlreport_batch.tick import run_tick

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from mlreport_batch.config import Config, from_paths
+from mlreport_batch.config.load import Config, from_paths
 from mlreport_batch.look import look_at
 from mlreport_batch.reader import RunState, read_run
 from mlreport_batch.state import State

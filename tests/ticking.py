@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mlreport_batch.cli import main
-from mlreport_batch.config import Config, from_paths, load
+from mlreport_batch.config.load import Config, from_paths, load
 from mlreport_batch.tick import run_tick
 from mlreport_batch.tick_summary import Options, TickSummary
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from mlreport_batch.config.settings import GoogleSettings
 from mlreport_batch.deliver import Envelope, Receipt
 from mlreport_batch.errors import (
     ChannelDownError,
@@ -24,7 +25,6 @@ from mlreport_batch.google_auth import GMAIL_SEND, SEARCH_SCOPES, load_account
 from mlreport_batch.google_client import GoogleClient
 from mlreport_batch.google_pace import Pace
 from mlreport_batch.google_transport import GoogleError
-from mlreport_batch.settings import GoogleSettings
 
 _KEPT = "The mail is kept and tried again"
 _MESSAGE_ID = re.compile(

@@ -18,7 +18,7 @@ from typing import TypeVar
 
 import msgspec
 
-from mlreport_batch.config import Config
+from mlreport_batch.config.load import Config
 from mlreport_batch.errors import (
     ConfigError,
     CredentialError,

@@ -10,14 +10,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from mlreport_batch.config import Config
+from mlreport_batch.config.load import Config
+from mlreport_batch.config.settings import GoogleSettings
 from mlreport_batch.errors import MlreportError
 from mlreport_batch.google_auth import DRIVE, DRIVE_FILE, load_account
 from mlreport_batch.google_client import GoogleClient
 from mlreport_batch.google_pace import Pace
 from mlreport_batch.google_transport import GoogleError
 from mlreport_batch.owed_table import DocumentRow
-from mlreport_batch.settings import GoogleSettings
 from mlreport_batch.spool import TOMBSTONE_S, Spool
 from mlreport_batch.state import State
 

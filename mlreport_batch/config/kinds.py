@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from mlreport_batch.quick import resolved
-from mlreport_batch.settings_builder import INVALID, Kind, Place
+from mlreport_batch.config.builder import INVALID, Kind, Place
+from mlreport_batch.config.locate import resolved
 from mlreport_batch.text import clean
 from mlreport_batch.yamlvalues import MarkedList, MarkedMap
 

@@ -1,7 +1,7 @@
 """The settings in words: a commented config, a JSON Schema, a reference.
 
 All three come from the declarations in `settings`, so none can fall behind.
-``python -m mlreport_batch.config_text docs/config.md`` writes schema and tables.
+``python -m mlreport_batch.config.reference docs/config.md`` writes schema and tables.
 """
 
 import json
@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mlreport_batch.settings import Config
-from mlreport_batch.settings_builder import Setting, Table, settings_of
-from mlreport_batch.settings_kinds import ListOf, OneOf
+from mlreport_batch.config.builder import Setting, Table, settings_of
+from mlreport_batch.config.kinds import ListOf, OneOf
+from mlreport_batch.config.settings import Config
 
 SCHEMA_FILE = Path(__file__).with_name("config.schema.json")
 

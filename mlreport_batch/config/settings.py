@@ -11,9 +11,8 @@ from datetime import tzinfo
 from pathlib import Path
 from typing import Literal
 
-from mlreport_batch.quick import DEFAULT_STATE
-from mlreport_batch.settings_builder import Table, setting, settings_of
-from mlreport_batch.settings_kinds import (
+from mlreport_batch.config.builder import Table, setting, settings_of
+from mlreport_batch.config.kinds import (
     Address,
     Duration,
     Flag,
@@ -32,6 +31,7 @@ from mlreport_batch.settings_kinds import (
     Zone,
     env_name,
 )
+from mlreport_batch.config.locate import DEFAULT_STATE
 from mlreport_batch.text import Scalar
 
 _GLOBS = ListOf(Text(what="text"))

@@ -10,14 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mlreport_batch.errors import (
-    DISK_ERRORS,
-    ConfigError,
-    StateError,
-    UsageError,
-    reason_of,
-)
-from mlreport_batch.settings import (
+from mlreport_batch.config.builder import Place, Problems, Table
+from mlreport_batch.config.kinds import is_loopback
+from mlreport_batch.config.settings import (
     AlertSettings,
     Config,
     GoogleSettings,
@@ -30,8 +25,13 @@ from mlreport_batch.settings import (
     SmtpSettings,
     table_of_keys,
 )
-from mlreport_batch.settings_builder import Place, Problems, Table
-from mlreport_batch.settings_kinds import is_loopback
+from mlreport_batch.errors import (
+    DISK_ERRORS,
+    ConfigError,
+    StateError,
+    UsageError,
+    reason_of,
+)
 from mlreport_batch.yamlvalues import MarkedList, MarkedMap, YamlError
 
 __all__ = [
