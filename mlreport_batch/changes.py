@@ -8,7 +8,7 @@ or went into a digest loses nothing.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mlreport_batch.text import Scalar
+from mlreport_batch.safety.clean import Scalar
 from mlreport_batch.view import RunView
 
 

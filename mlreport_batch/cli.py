@@ -186,7 +186,7 @@ def _say_json(value: object) -> None:
     """
     import json
 
-    from mlreport_batch.text import escape_unsafe
+    from mlreport_batch.safety.clean import escape_unsafe
 
     is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     _say(escape_unsafe(json.dumps(value, ensure_ascii=not is_utf8)))
@@ -238,7 +238,7 @@ def _failed(exc: Exception) -> int:
         return exc.exit_code
     import traceback
 
-    from mlreport_batch.redact import redact_text
+    from mlreport_batch.safety.masking.redact import redact_text
 
     _complain(
         redact_text("".join(traceback.format_exception(exc)))
@@ -258,7 +258,7 @@ def _safe(text: str) -> str:
     """Return *text* without what a terminal obeys: a path may hold anything."""
     if text.isascii() and text.isprintable():
         return text
-    from mlreport_batch.text import clean
+    from mlreport_batch.safety.clean import clean
 
     return "\n".join(clean(line, len(line)) for line in text.split("\n"))
 

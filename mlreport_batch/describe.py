@@ -17,7 +17,6 @@ from mlreport_batch.insights import (
 )
 from mlreport_batch.metrics import MetricSummary
 from mlreport_batch.phrases import phrase
-from mlreport_batch.redact import redact_text
 from mlreport_batch.report import (
     AlertRow,
     Chart,
@@ -32,7 +31,7 @@ from mlreport_batch.report import (
     Trend,
     Verdict,
 )
-from mlreport_batch.text import (
+from mlreport_batch.safety.clean import (
     Scalar,
     clean,
     clean_block,
@@ -44,6 +43,7 @@ from mlreport_batch.text import (
     sparkline,
     step_text,
 )
+from mlreport_batch.safety.masking.redact import redact_text
 from mlreport_batch.view import RunView, headline_metric, main_metrics
 
 METRICS_MAX = 300

@@ -16,9 +16,9 @@ from enum import IntFlag
 
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import Candidate, LogFormat, Match, Role
-from mlreport_batch.redact import redact_text, shown
+from mlreport_batch.safety.clean import clean, natural_key
+from mlreport_batch.safety.masking.redact import redact_text, shown
 from mlreport_batch.tail import Signature, read_head, storable_ns
-from mlreport_batch.text import clean, natural_key
 from mlreport_batch.weights import Weights, is_weights
 
 DEPTH_MAX = 16

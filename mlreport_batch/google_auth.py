@@ -24,7 +24,7 @@ from mlreport_batch.errors import (
     MlreportError,
     UsageError,
 )
-from mlreport_batch.text import clean
+from mlreport_batch.safety.clean import clean
 
 if TYPE_CHECKING:
     import requests

@@ -17,7 +17,7 @@ from mlreport_batch.google_auth import (
 from mlreport_batch.google_client import GoogleClient, Json
 from mlreport_batch.google_pace import Pace
 from mlreport_batch.google_transport import GoogleError
-from mlreport_batch.text import clean
+from mlreport_batch.safety.clean import clean
 
 __all__ = ["check_google", "check_live", "create_template", "login", "token_line"]
 

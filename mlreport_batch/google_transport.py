@@ -17,7 +17,7 @@ from mlreport_batch.config.kinds import is_loopback
 from mlreport_batch.config.settings import GoogleSettings
 from mlreport_batch.errors import ConfigError
 from mlreport_batch.google_auth import Account
-from mlreport_batch.text import clean
+from mlreport_batch.safety.clean import clean
 
 if TYPE_CHECKING:
     import requests

@@ -15,7 +15,13 @@ from mlreport_batch.changes import Changes
 from mlreport_batch.metrics import MetricSummary
 from mlreport_batch.phrases import phrase
 from mlreport_batch.report import Verdict
-from mlreport_batch.text import Scalar, duration_text, number, scalar_text, step_text
+from mlreport_batch.safety.clean import (
+    Scalar,
+    duration_text,
+    number,
+    scalar_text,
+    step_text,
+)
 from mlreport_batch.view import RunView, is_amount
 
 STALL_LEAST_S = 1800.0

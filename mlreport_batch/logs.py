@@ -27,7 +27,8 @@ from mlreport_batch.formats import (
 )
 from mlreport_batch.formats.registry import by_name
 from mlreport_batch.metrics import LogFold, MetricSummary, RestartPlan
-from mlreport_batch.redact import (
+from mlreport_batch.safety.clean import Scalar, clean, scalar_text, shorten
+from mlreport_batch.safety.masking.redact import (
     is_secret_metric,
     redact_all,
     redact_lines,
@@ -41,7 +42,6 @@ from mlreport_batch.tail import (
     Signature,
     read_document,
 )
-from mlreport_batch.text import Scalar, clean, scalar_text, shorten
 
 QUIET_S = 2.0
 """A log that lost rows is believed once nothing was written to it for so long:

@@ -12,8 +12,8 @@ from mlreport_batch.errors import UsageError
 from mlreport_batch.formats.registry import recognise
 from mlreport_batch.insights import AlertRules, status_of
 from mlreport_batch.reader import RunState, chosen, read_run
-from mlreport_batch.redact import shown
-from mlreport_batch.text import Scalar, clean, scalar_text
+from mlreport_batch.safety.clean import Scalar, clean, scalar_text
+from mlreport_batch.safety.masking.redact import shown
 from mlreport_batch.view import RunView, view_of
 
 _LISTED_MAX = 50

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from mlreport_batch.render import Image, Rendered
-from mlreport_batch.text import REPLACEMENT, clean
+from mlreport_batch.safety.clean import REPLACEMENT, clean
 
 MAX_MAIL_BYTES = 25_000_000
 FALLBACK_DOMAIN = "mlreport.invalid"

@@ -13,7 +13,7 @@ from mlreport_batch.discover import RunDir, RunFile, is_racy
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import Role
 from mlreport_batch.logs import LogState, Reading, read_series, unread_log
-from mlreport_batch.text import natural_key
+from mlreport_batch.safety.clean import natural_key
 from mlreport_batch.weights import Weights
 
 # Single values: beside them, event files still hold the only history there is.

@@ -11,7 +11,7 @@ from mlreport_batch.formats.hparams import is_shared
 from mlreport_batch.logs import LogState
 from mlreport_batch.metrics import MetricSummary
 from mlreport_batch.reader import RunState
-from mlreport_batch.text import Scalar, natural_key
+from mlreport_batch.safety.clean import Scalar, natural_key
 from mlreport_batch.weights import Weights
 
 DISPUTES_MAX = 3

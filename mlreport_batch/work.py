@@ -34,14 +34,14 @@ from mlreport_batch.insights import (
 from mlreport_batch.logs import look_again_at
 from mlreport_batch.phrases import phrase
 from mlreport_batch.reader import RunState, read_run, unread_logs
-from mlreport_batch.redact import redact_text
 from mlreport_batch.render import Rendered, Renderer
 from mlreport_batch.report import Digest, Report
-from mlreport_batch.text import clean
+from mlreport_batch.safety.clean import clean
+from mlreport_batch.safety.masking.redact import redact_text
 from mlreport_batch.view import RunView, view_of
 
 if TYPE_CHECKING:
-    from mlreport_batch.bounded import BoundedChild
+    from mlreport_batch.safety.child import BoundedChild
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ def read_apart(tasks: Sequence[RunTask], settings: ReadSettings) -> list[Finding
 
     For when one of them, nobody knows which, has killed the process that read it.
     """
-    from mlreport_batch.bounded import BoundedChild, ChildFailedError
+    from mlreport_batch.safety.child import BoundedChild, ChildFailedError
 
     findings = []
     for task in tasks:
@@ -427,7 +427,7 @@ def draw_batch(tasks: Sequence[DrawTask], settings: DrawSettings) -> list[Drawn]
 
 
 def _draw_bounded(task: DrawTask, settings: DrawSettings) -> Drawn:
-    from mlreport_batch.bounded import ChildFailedError
+    from mlreport_batch.safety.child import ChildFailedError
 
     try:
         drawn = _child(settings).call(task)
@@ -442,7 +442,7 @@ def _draw_bounded(task: DrawTask, settings: DrawSettings) -> Drawn:
 def _child(settings: DrawSettings) -> "BoundedChild[DrawTask, Drawn]":
     import atexit
 
-    from mlreport_batch.bounded import BoundedChild
+    from mlreport_batch.safety.child import BoundedChild
 
     child = BoundedChild(partial(_draw_local, settings=settings))
     atexit.register(child.close)

@@ -18,8 +18,8 @@ from mlreport_batch.formats import (
 from mlreport_batch.formats.registry import by_name, recognise
 from mlreport_batch.metrics import MetricSummary, fold_points
 from mlreport_batch.reader import series
+from mlreport_batch.safety.clean import Scalar
 from mlreport_batch.tail import Chunk
-from mlreport_batch.text import Scalar
 
 RUNS = Path(__file__).parent / "runs"
 WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}

@@ -18,7 +18,7 @@ import msgspec
 from formats_reading import RUNS, candidate, parse
 from sample_reports import hostile
 
-from mlreport_batch import glance, placeholders, yamlguard
+from mlreport_batch import glance, placeholders
 from mlreport_batch.changes import Snapshot
 from mlreport_batch.database import decode
 from mlreport_batch.discover import RunFile
@@ -40,11 +40,17 @@ from mlreport_batch.formats._json import BadJsonError, load_document
 from mlreport_batch.formats.registry import by_name, formats, recognise
 from mlreport_batch.logs import Reading, read_series
 from mlreport_batch.reader import RunState
-from mlreport_batch.redact import redact_text, shown, shown_block, shown_tail
 from mlreport_batch.report import Report
+from mlreport_batch.safety.clean import clean
+from mlreport_batch.safety.masking.redact import (
+    redact_text,
+    shown,
+    shown_block,
+    shown_tail,
+)
+from mlreport_batch.safety.yaml import load as yamlguard
 from mlreport_batch.state import State
 from mlreport_batch.tail import Signature
-from mlreport_batch.text import clean
 
 Target = Callable[[bytes], None]
 

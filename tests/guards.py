@@ -409,7 +409,7 @@ GUARDS = [
     ),
     Guard(
         "F25",
-        "bounded.py",
+        "safety/child.py",
         "_close_all_but(pipe.fileno())\n    # Libraries",
         "# Libraries",
         "test_owed::test_f25_the_lock_of_a_killed_tick_is_free_while_its_child_still_"
@@ -474,14 +474,14 @@ GUARDS = [
     # -- drawing
     Guard(
         "F29",
-        "bounded.py",
+        "safety/child.py",
         "resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, hard))",
         "pass",
         "test_bounded::test_a_child_that_fails_says_how_and_the_next_call_works",
     ),
     Guard(
         "F29",
-        "bounded.py",
+        "safety/child.py",
         "resource.setrlimit(resource.RLIMIT_CPU, (limit, hard_cpu))",
         "pass",
         "test_bounded::test_the_limit_on_cpu_time_is_for_each_task "
@@ -489,7 +489,7 @@ GUARDS = [
     ),
     Guard(
         "F29",
-        "bounded.py",
+        "safety/child.py",
         "if self._failures >= FAILURES_MAX:",
         "if False:",
         "test_bounded::test_three_failures_in_a_row_are_enough_and_fewer_are_forgotten",
@@ -524,7 +524,7 @@ GUARDS = [
     ),
     Guard(
         "F31 F53",
-        "text.py",
+        "safety/clean.py",
         'return shorten(_UNSAFE.sub(REPLACEMENT, _ANSI.sub("", text)), limit)',
         'return shorten(_ANSI.sub("", text), limit)',
         "test_text::test_clean_replaces_what_could_break_out",
@@ -1005,7 +1005,7 @@ GUARDS = [
     ),
     Guard(
         "F52",
-        "bounded.py",
+        "safety/child.py",
         'raise ChildFailedError(f"could not work: {reason_of(exc)}") from exc',
         "raise",
         "test_owed::test_f52_no_process_to_draw_in_makes_a_plain_mail",
@@ -1118,7 +1118,7 @@ GUARDS = [
     ),
     Guard(
         "F56",
-        "yamlbuild.py",
+        "safety/yaml/build.py",
         "if self._nodes > self._max_nodes:",
         "if False:",
         "test_yamlguard::test_too_many_values_or_bytes_are_refused "
@@ -1126,14 +1126,14 @@ GUARDS = [
     ),
     Guard(
         "F56",
-        "yamlbuild.py",
+        "safety/yaml/build.py",
         "if len(self._stack) >= self._max_depth:",
         "if False:",
         "test_yamlguard::test_deep_nesting_is_refused_and_never_crashes",
     ),
     Guard(
         "F56",
-        "yamlbuild.py",
+        "safety/yaml/build.py",
         "        if known is None:\n            raise YamlError",
         "        if known is None:\n            known = ({}, 1, 0)\n        if False:\n"
         "            raise YamlError",
@@ -1141,7 +1141,7 @@ GUARDS = [
     ),
     Guard(
         "F57",
-        "yamlbuild.py",
+        "safety/yaml/build.py",
         "value = tagged_scalar(event.tag, text)",
         "value = eval(text)",
         "test_yamlguard::test_tags_become_plain_values_and_nothing_runs",
@@ -1170,42 +1170,42 @@ GUARDS = [
     # -- credentials and supply
     Guard(
         "F59",
-        "redact.py",
+        "safety/masking/redact.py",
         "text = _SHAPES.sub(MASK, text)",
         "pass",
         "test_redact::test_a_secret_is_masked",
     ),
     Guard(
         "F59",
-        "redact.py",
+        "safety/masking/redact.py",
         "text = _URL_USER.sub(_mask_user, text)",
         "pass",
         "test_redact::test_a_secret_is_masked",
     ),
     Guard(
         "F59",
-        "redact.py",
+        "safety/masking/redact.py",
         "(level is Secrecy.sure and not is_folder(key, value))",
         "False",
         "test_redact::test_a_secret_is_masked",
     ),
     Guard(
         "F59",
-        "secret_names.py",
+        "safety/masking/names.py",
         "if not is_credential and not _VOCABULARY.isdisjoint(words):",
         "if False:",
         "test_redact::test_a_name_that_only_sounds_like_one_masks_nothing",
     ),
     Guard(
         "F59",
-        "redact.py",
+        "safety/masking/redact.py",
         'parted = without_hidden(text, "\\x00")',
         "parted = text",
         "test_redact::test_colours_hide_no_secret_from_what_is_shown",
     ),
     Guard(
         "F59",
-        "assigned.py",
+        "safety/masking/assigned.py",
         "return _mask_named(_mask_below(text, globs), pattern, globs)",
         "return _mask_named(text, pattern, globs)",
         "test_redact::test_a_secret_in_a_text_is_masked",

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from hostile import good_csv
 
-from mlreport_batch.bounded import BoundedChild, ChildFailedError
+from mlreport_batch.safety.child import BoundedChild, ChildFailedError
 
 
 def _spin() -> None:
@@ -94,7 +94,7 @@ def test_a_child_that_fails_says_how_and_the_next_call_works(
 
 def test_a_child_that_raises_prints_nothing(tmp_path: Path):
     (tmp_path / "raising.py").write_text(
-        "from mlreport_batch.bounded import BoundedChild, ChildFailedError\n"
+        "from mlreport_batch.safety.child import BoundedChild, ChildFailedError\n"
         "def work(task):\n"
         "    raise KeyError(task)\n"
         "child = BoundedChild(work)\n"

@@ -18,8 +18,8 @@ from mlreport_batch.catalog import Catalog
 from mlreport_batch.discover import Folder, RunDir, group_runs, list_folder, walk
 from mlreport_batch.formats.registry import recognise
 from mlreport_batch.glance import SLICES, is_quiet
+from mlreport_batch.safety.clean import natural_key
 from mlreport_batch.state import RunRow, State
-from mlreport_batch.text import natural_key
 
 CSV = "step,loss\n1,0.5\n"
 CONTENTS = {

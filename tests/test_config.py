@@ -782,7 +782,7 @@ def fits(value: object, schema: dict[str, Any]) -> bool:  # noqa: PLR0911
 
 
 def test_the_schema_accepts_what_the_program_accepts():
-    from mlreport_batch.yamlguard import load as load_yaml
+    from mlreport_batch.safety.yaml.load import load as load_yaml
 
     schema = config_text.schema()
     assert fits(load_yaml(CONTRACT.encode()), schema)

@@ -23,7 +23,7 @@ from mlreport_batch.formats import (
 )
 from mlreport_batch.formats._json import BadJsonError, load_document
 from mlreport_batch.formats.registry import by_name, recognise
-from mlreport_batch.redact import shown_name
+from mlreport_batch.safety.masking.redact import shown_name
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=8),

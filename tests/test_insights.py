@@ -23,7 +23,7 @@ from mlreport_batch.insights import (
     status_of,
 )
 from mlreport_batch.report import Verdict
-from mlreport_batch.text import Scalar
+from mlreport_batch.safety.clean import Scalar
 from mlreport_batch.view import RunView
 
 HOUR = 3600

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlreport_batch.redact import (
+from mlreport_batch.safety.clean import Scalar
+from mlreport_batch.safety.masking.redact import (
     MASK,
     is_secret_key,
     is_secret_metric,
@@ -18,7 +19,6 @@ from mlreport_batch.redact import (
     shown_block,
     shown_tail,
 )
-from mlreport_batch.text import Scalar
 
 # Put together here, so that no scanner of this repository takes them for real ones.
 AWS = "AKIA" + "IOSFODNN7EXAMPLE"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlreport_batch.text import (
+from mlreport_batch.safety.clean import (
     REPLACEMENT,
     clean,
     clean_block,

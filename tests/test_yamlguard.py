@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlreport_batch.yamlguard import MarkedMap, YamlError, flatten, load
+from mlreport_batch.safety.yaml.load import MarkedMap, YamlError, flatten, load
 
 
 def one(text: str) -> object:
@@ -200,7 +200,7 @@ def test_deep_nesting_is_refused_and_never_crashes(mark: str, times: int):
 
 def test_fifty_thousand_brackets_leave_the_process_alive():
     code = (
-        "from mlreport_batch.yamlguard import load, YamlError\n"
+        "from mlreport_batch.safety.yaml.load import load, YamlError\n"
         "try:\n    load(b'[' * 900_000)\nexcept YamlError as e:\n    print(e)\n"
     )
     done = subprocess.run(
@@ -402,7 +402,7 @@ def test_a_cut_is_said():
 
 
 def test_pyyaml_without_libyaml_is_guarded_too(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("mlreport_batch.yamlbuild.LOADER", yaml.SafeLoader)
+    monkeypatch.setattr("mlreport_batch.safety.yaml.build.LOADER", yaml.SafeLoader)
     assert load(b"a: &x [1e-3, !!python/tuple [1]]\nb: *x\n") == {
         "a": [0.001, [1]],
         "b": [0.001, [1]],

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from mlreport_batch.yamlvalues import MarkedMap
+from mlreport_batch.safety.yaml.values import MarkedMap
 
 REQUIRED: Any = object()
 INVALID: Any = object()

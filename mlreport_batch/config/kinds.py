@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 from mlreport_batch.config.builder import INVALID, Kind, Place
 from mlreport_batch.config.locate import resolved
-from mlreport_batch.text import clean
-from mlreport_batch.yamlvalues import MarkedList, MarkedMap
+from mlreport_batch.safety.clean import clean
+from mlreport_batch.safety.yaml.values import MarkedList, MarkedMap
 
 # ruff: noqa: ANN401, D102 - `Kind` says what each method is for
 
@@ -275,7 +275,7 @@ class Hparams:
     """Any hyperparameters, nested or not; read flat, keys joined with a dot."""
 
     def read(self, value: Any, place: Place) -> Any:
-        from mlreport_batch.yamlguard import flatten
+        from mlreport_batch.safety.yaml.load import flatten
 
         if not isinstance(value, Mapping):
             return place.expected("a table of hyperparameters", value)

@@ -32,7 +32,7 @@ from mlreport_batch.errors import (
     UsageError,
     reason_of,
 )
-from mlreport_batch.yamlvalues import MarkedList, MarkedMap, YamlError
+from mlreport_batch.safety.yaml.values import MarkedList, MarkedMap, YamlError
 
 __all__ = [
     "AlertSettings",
@@ -82,7 +82,7 @@ def parse(data: bytes, path: str | os.PathLike[str]) -> Config:
     Raises:
         ConfigError: It is wrong; lists all problems at once.
     """
-    from mlreport_batch.yamlguard import load as load_yaml
+    from mlreport_batch.safety.yaml.load import load as load_yaml
 
     file = os.fspath(path)
     problems = Problems(file)

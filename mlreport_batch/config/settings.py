@@ -32,7 +32,7 @@ from mlreport_batch.config.kinds import (
     env_name,
 )
 from mlreport_batch.config.locate import DEFAULT_STATE
-from mlreport_batch.text import Scalar
+from mlreport_batch.safety.clean import Scalar
 
 _GLOBS = ListOf(Text(what="text"))
 

@@ -23,7 +23,7 @@ from mlreport_batch.errors import (
     RefusedError,
     UnknownOutcomeError,
 )
-from mlreport_batch.text import clean
+from mlreport_batch.safety.clean import clean
 
 if TYPE_CHECKING:
     import subprocess

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from mlreport_batch.errors import ConfigError, CredentialError
-from mlreport_batch.text import clean
+from mlreport_batch.safety.clean import clean
 
 if TYPE_CHECKING:
     from mlreport_batch.deliver.smtp_session import SmtpSession

@@ -14,7 +14,7 @@ from pathlib import Path
 from mlreport_batch.deliver.smtp import SmtpChannel
 from mlreport_batch.deliver.smtp_wire import Wire, WireError
 from mlreport_batch.errors import ChannelDownError, ConfigError, CredentialError
-from mlreport_batch.text import clean
+from mlreport_batch.safety.clean import clean
 
 ALL_KEPT = "All mails are kept and tried again in the next tick"
 

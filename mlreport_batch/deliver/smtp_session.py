@@ -19,7 +19,7 @@ from mlreport_batch.errors import (
     RefusedError,
     UnknownOutcomeError,
 )
-from mlreport_batch.text import clean, size_text
+from mlreport_batch.safety.clean import clean, size_text
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ import ssl
 import time
 from dataclasses import dataclass
 
-from mlreport_batch.text import clean
+from mlreport_batch.safety.clean import clean
 
 _LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?")
 _LINE_MAX = 4096  # RFC 5321 says 512; some servers say more

@@ -14,7 +14,7 @@ from mlreport_batch.formats.bookkeeping import (
     is_bookkeeping,
     step_column,
 )
-from mlreport_batch.redact import shown_name
+from mlreport_batch.safety.masking.redact import shown_name
 
 _SEPARATORS = ",\t;|"
 _BRACKETED = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")

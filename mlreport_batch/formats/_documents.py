@@ -6,9 +6,9 @@ from typing import Any
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import NotYetError
 from mlreport_batch.formats._json import BadJsonError, load_document
-from mlreport_batch.redact import shown_name
+from mlreport_batch.safety.clean import Scalar, clean, shorten
+from mlreport_batch.safety.masking.redact import shown_name
 from mlreport_batch.tail import Chunk
-from mlreport_batch.text import Scalar, clean, shorten
 
 YAML_SUFFIXES = (".yaml", ".yml")
 _TEXT_MAX = 20_000
@@ -34,7 +34,7 @@ def load(chunk: Chunk, problems: list[Problem]) -> object:
         except BadJsonError as error:
             problems.append(Problem(chunk.path, error.line, clean(error.message)))
             return None
-    from mlreport_batch import yamlguard
+    from mlreport_batch.safety.yaml import load as yamlguard
 
     try:
         return yamlguard.load(chunk.data)
@@ -70,7 +70,7 @@ def _kind(value: object) -> str:
 
 def flatten(value: object) -> dict[str, Scalar]:
     """Return nested values as one level, names joined with ``.`` and cleaned."""
-    from mlreport_batch import yamlguard
+    from mlreport_batch.safety.yaml import load as yamlguard
 
     return {
         shown_name(key): _cut(item) for key, item in yamlguard.flatten(value).items()

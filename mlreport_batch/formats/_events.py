@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterator
 from functools import cache
 
-from mlreport_batch.text import Scalar
+from mlreport_batch.safety.clean import Scalar
 
 HEAD_SIZE = 12
 TAIL_SIZE = 4

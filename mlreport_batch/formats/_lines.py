@@ -26,9 +26,9 @@ from mlreport_batch.formats.bookkeeping import (
     is_bookkeeping,
     step_rank,
 )
-from mlreport_batch.redact import shown_name
+from mlreport_batch.safety.clean import clean
+from mlreport_batch.safety.masking.redact import shown_name
 from mlreport_batch.tail import Chunk
-from mlreport_batch.text import clean
 
 NUMBER_KEY = re.compile(r'"([^"\\]{1,80})":\s*(?:-?\d|NaN|-?Infinity)')
 _SETTINGS = frozenset(["config", "seed"])

@@ -18,9 +18,9 @@ from mlreport_batch.formats._numbers import BLANK, cell_number, to_number
 from mlreport_batch.formats._steps import StepCounter
 from mlreport_batch.formats._text import first_text, lines_of
 from mlreport_batch.formats.bookkeeping import has_sure_step, sounds_like_metrics
-from mlreport_batch.redact import redact_value, shown
+from mlreport_batch.safety.clean import shorten
+from mlreport_batch.safety.masking.redact import redact_value, shown
 from mlreport_batch.tail import Chunk
-from mlreport_batch.text import shorten
 
 _NAN: Final = math.nan
 _QUOTED_MAX = 4096

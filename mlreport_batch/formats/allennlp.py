@@ -20,7 +20,7 @@ from mlreport_batch.formats._documents import load_mapping
 from mlreport_batch.formats._json import leaves
 from mlreport_batch.formats._numbers import value_of
 from mlreport_batch.formats.bookkeeping import is_bookkeeping
-from mlreport_batch.redact import shown_name
+from mlreport_batch.safety.masking.redact import shown_name
 from mlreport_batch.tail import Chunk
 
 _NAME = re.compile(r"metrics_epoch_(\d{1,9})\.json")

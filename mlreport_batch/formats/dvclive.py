@@ -21,7 +21,7 @@ from mlreport_batch.formats._numbers import value_of
 from mlreport_batch.formats._rows import read_rows
 from mlreport_batch.formats._text import head_lines
 from mlreport_batch.formats.bookkeeping import is_bookkeeping
-from mlreport_batch.redact import shown_name
+from mlreport_batch.safety.masking.redact import shown_name
 from mlreport_batch.tail import Chunk
 
 

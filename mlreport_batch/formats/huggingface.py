@@ -24,7 +24,7 @@ from mlreport_batch.formats._json import leaves
 from mlreport_batch.formats._lines import read_json_lines
 from mlreport_batch.formats._numbers import value_of
 from mlreport_batch.formats.bookkeeping import is_bookkeeping
-from mlreport_batch.redact import shown_block, shown_name
+from mlreport_batch.safety.masking.redact import shown_block, shown_name
 from mlreport_batch.tail import Chunk
 
 _CHECKPOINT = re.compile(r"checkpoint-(\d{1,15})")

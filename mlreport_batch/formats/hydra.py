@@ -8,9 +8,9 @@ from typing import ClassVar
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import Candidate, Hparams, Intent, Item, Match, Memory, Role
 from mlreport_batch.formats._documents import flatten, load, load_mapping, texts
-from mlreport_batch.redact import redact_text
+from mlreport_batch.safety.clean import Scalar, clean
+from mlreport_batch.safety.masking.redact import redact_text
 from mlreport_batch.tail import Chunk
-from mlreport_batch.text import Scalar, clean
 
 _FOLDER = ".hydra"
 _OVERRIDE = re.compile(
@@ -96,7 +96,7 @@ def _mapping(value: object) -> dict[str, object]:
 def _expected(
     overrides: Iterable[str], groups: set[str]
 ) -> Iterator[tuple[str, Scalar]]:
-    from mlreport_batch import yamlguard
+    from mlreport_batch.safety.yaml import load as yamlguard
 
     for override in overrides:
         match = _OVERRIDE.fullmatch(override)

@@ -19,7 +19,7 @@ from mlreport_batch.formats.bookkeeping import (
     sounds_like_metrics,
     step_rank,
 )
-from mlreport_batch.redact import shown_name
+from mlreport_batch.safety.masking.redact import shown_name
 from mlreport_batch.tail import Chunk
 
 _NAMES = re.compile(r"metrics?|results?|evals?|evaluations?|scores?|summary|history")

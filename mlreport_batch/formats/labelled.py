@@ -22,7 +22,7 @@ from mlreport_batch.formats._numbers import to_number
 from mlreport_batch.formats._rows import read_rows
 from mlreport_batch.formats._text import filled, first_text, head_lines
 from mlreport_batch.formats.bookkeeping import has_sure_step, is_log_name
-from mlreport_batch.redact import shown_name
+from mlreport_batch.safety.masking.redact import shown_name
 from mlreport_batch.tail import Chunk
 
 _SUFFIXES = (".csv", ".tsv")

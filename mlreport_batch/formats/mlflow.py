@@ -20,9 +20,9 @@ from mlreport_batch.formats import (
 from mlreport_batch.formats._documents import load_mapping
 from mlreport_batch.formats._numbers import to_number
 from mlreport_batch.formats._text import filled, head_lines, lines_of
-from mlreport_batch.redact import shown, shown_name
+from mlreport_batch.safety.clean import clean_block
+from mlreport_batch.safety.masking.redact import shown, shown_name
 from mlreport_batch.tail import Chunk
-from mlreport_batch.text import clean_block
 
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 _KEY = re.compile(r".*?/[0-9a-f]{32}/(?:metrics|params)/(?P<key>.+)", re.DOTALL)

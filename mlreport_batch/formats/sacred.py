@@ -18,7 +18,7 @@ from mlreport_batch.formats import (
 )
 from mlreport_batch.formats._documents import load_mapping
 from mlreport_batch.formats._numbers import value_of
-from mlreport_batch.redact import shown_name, shown_tail
+from mlreport_batch.safety.masking.redact import shown_name, shown_tail
 from mlreport_batch.tail import Chunk
 
 _STATUS = {

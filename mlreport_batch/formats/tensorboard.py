@@ -20,7 +20,7 @@ from mlreport_batch.formats import (
 from mlreport_batch.formats import _events as events
 from mlreport_batch.formats._moved import is_moved
 from mlreport_batch.formats.bookkeeping import is_bookkeeping
-from mlreport_batch.redact import shown_name
+from mlreport_batch.safety.masking.redact import shown_name
 from mlreport_batch.tail import Chunk
 
 _NAME = re.compile(r"(?:.*\.)?events\.out\.tfevents(?:\.(?P<rest>.*))?")

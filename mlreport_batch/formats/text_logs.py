@@ -23,7 +23,7 @@ from mlreport_batch.formats._lines import object_in, read_json_lines
 from mlreport_batch.formats._numbers import to_number, value_of
 from mlreport_batch.formats._text import head_lines, lines_of
 from mlreport_batch.formats.bookkeeping import has_sure_step, is_bookkeeping
-from mlreport_batch.redact import shown_name
+from mlreport_batch.safety.masking.redact import shown_name
 from mlreport_batch.tail import Chunk
 
 _SUFFIXES = (".log", ".txt", ".out", ".err", "")

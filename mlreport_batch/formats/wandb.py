@@ -29,9 +29,9 @@ from mlreport_batch.formats._lines import read_json_lines
 from mlreport_batch.formats._numbers import value_of
 from mlreport_batch.formats.bookkeeping import is_bookkeeping
 from mlreport_batch.formats.hparams import unwrapped
-from mlreport_batch.redact import redact_text, shown_block, shown_name
+from mlreport_batch.safety.clean import clean
+from mlreport_batch.safety.masking.redact import redact_text, shown_block, shown_name
 from mlreport_batch.tail import Chunk
-from mlreport_batch.text import clean
 
 RUN_FOLDER = re.compile(r"(?:offline-|dry)?run-\d{8}_\d{6}-.+", re.DOTALL)
 _OWN = ("_wandb",)

@@ -18,7 +18,7 @@ from mlreport_batch.report import (
     TextBlock,
     Verdict,
 )
-from mlreport_batch.text import shorten
+from mlreport_batch.safety.clean import shorten
 from mlreport_batch.words import word
 
 _Row = TypeVar("_Row")

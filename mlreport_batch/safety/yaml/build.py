@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import yaml
 
-from mlreport_batch.yamlvalues import (
+from mlreport_batch.safety.yaml.values import (
     BinaryText,
     MarkedList,
     MarkedMap,

@@ -2,7 +2,7 @@
 
 import re
 
-from mlreport_batch.secret_names import (
+from mlreport_batch.safety.masking.names import (
     Secrecy,
     is_folder,
     is_named,

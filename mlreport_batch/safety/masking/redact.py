@@ -6,15 +6,16 @@ import zlib
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
-from mlreport_batch import assigned
-from mlreport_batch.assigned import (
+from mlreport_batch.safety.clean import Scalar, clean, clean_block, without_hidden
+from mlreport_batch.safety.masking import assigned
+from mlreport_batch.safety.masking.assigned import (
     alternates,
     is_symbol,
     looks_issued,
     mask_assigned,
     mask_lines,
 )
-from mlreport_batch.secret_names import (
+from mlreport_batch.safety.masking.names import (
     Secrecy,
     ends_secret,
     is_folder,
@@ -22,7 +23,6 @@ from mlreport_batch.secret_names import (
     secrecy,
     words_of,
 )
-from mlreport_batch.text import Scalar, clean, clean_block, without_hidden
 
 MASK = assigned.MASK
 

@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from mlreport_batch.text import Scalar
-from mlreport_batch.yamlvalues import MarkedList, MarkedMap, YamlError, bounded
+from mlreport_batch.safety.clean import Scalar
+from mlreport_batch.safety.yaml.values import MarkedList, MarkedMap, YamlError, bounded
 
 if TYPE_CHECKING:
     import yaml
@@ -52,7 +52,7 @@ def load(
 
     import yaml
 
-    from mlreport_batch.yamlbuild import LOADER, Builder
+    from mlreport_batch.safety.yaml.build import LOADER, Builder
 
     builder = Builder(
         max_depth=max_depth,

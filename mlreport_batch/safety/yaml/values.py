@@ -11,7 +11,7 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-from mlreport_batch.text import Scalar
+from mlreport_batch.safety.clean import Scalar
 
 _YAML_TAG = "tag:yaml.org,2002:"
 _MAX_INT_CHARS = 80  # as written, with base prefix and underscores
