@@ -15,8 +15,8 @@ from mlreport_batch.insights import (
     compare_intent,
     goal_of,
 )
+from mlreport_batch.language.phrases import phrase
 from mlreport_batch.metrics import MetricSummary
-from mlreport_batch.phrases import phrase
 from mlreport_batch.report import (
     AlertRow,
     Chart,

@@ -17,9 +17,9 @@ from datetime import datetime
 from urllib.parse import quote
 
 from mlreport_batch.errors import StateError, reason_of
+from mlreport_batch.language.say import word
 from mlreport_batch.spool import write_durably
 from mlreport_batch.state import RunRow
-from mlreport_batch.words import word
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from mlreport_batch.language.say import label, word
 from mlreport_batch.report import Report
-from mlreport_batch.words import label, word
 
 MISSING: Final = "—"
 """What a placeholder shows that has no value."""

@@ -31,8 +31,8 @@ from mlreport_batch.insights import (
     stall_after_s,
     status_of,
 )
+from mlreport_batch.language.phrases import phrase
 from mlreport_batch.logs import look_again_at
-from mlreport_batch.phrases import phrase
 from mlreport_batch.reader import RunState, read_run, unread_logs
 from mlreport_batch.render import Rendered, Renderer
 from mlreport_batch.report import Digest, Report
@@ -306,7 +306,7 @@ def _only_recorded(task: RunTask, view: RunView, settings: ReadSettings) -> bool
 
 
 def _local(zone_name: str, now: float) -> datetime:
-    from mlreport_batch.localzone import zone
+    from mlreport_batch.language.dates import zone
 
     return local_now(zone(zone_name), now)
 

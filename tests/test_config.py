@@ -19,7 +19,7 @@ from mlreport_batch.config.builder import Table, default_of, settings_of
 from mlreport_batch.config.kinds import ListOf, Whole
 from mlreport_batch.config.load import Config, from_paths, load, parse
 from mlreport_batch.errors import ConfigError, StateError, UsageError
-from mlreport_batch.localzone import local_zone, zone
+from mlreport_batch.language.dates import local_zone, zone
 
 ROOT = Path(__file__).parent.parent
 HOME = Path("~").expanduser()

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from mlreport_batch import words
+from mlreport_batch.language import say as words
 from mlreport_batch.report import Trend, Verdict
 
 

@@ -396,7 +396,7 @@ class Zone:
     """The name of a time zone."""
 
     def read(self, value: Any, place: Place) -> Any:
-        from mlreport_batch.localzone import zone
+        from mlreport_batch.language.dates import zone
 
         if not isinstance(value, str) or not value:
             return place.expected("a time zone such as Asia/Seoul", value)

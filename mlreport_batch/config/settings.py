@@ -117,7 +117,7 @@ class ReportSettings:
 
     def zone(self) -> tzinfo:
         """Return the zone of dates and times."""
-        from mlreport_batch.localzone import zone
+        from mlreport_batch.language.dates import zone
 
         return zone(self.timezone or "")
 

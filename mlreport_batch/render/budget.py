@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
+from mlreport_batch.language.say import word
 from mlreport_batch.report import (
     Digest,
     HparamRow,
@@ -19,7 +20,6 @@ from mlreport_batch.report import (
     Verdict,
 )
 from mlreport_batch.safety.clean import shorten
-from mlreport_batch.words import word
 
 _Row = TypeVar("_Row")
 

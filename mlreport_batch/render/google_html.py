@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from mlreport_batch import charts
+from mlreport_batch.language.say import word
 from mlreport_batch.render import Image, Rendered, layout, pdf, plain
 from mlreport_batch.render.budget import MAIL_BYTES
 from mlreport_batch.render.google_export import Cleaned, clean
 from mlreport_batch.render.google_tree import Node
 from mlreport_batch.report import Chart, Report
 from mlreport_batch.safety.clean import shorten
-from mlreport_batch.words import word
 
 CHARTS_MAX: Final = 8
 _ROW_STEPS: Final = (400, 200, 100, 60, 30, 15, 8)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlreport_batch import placeholders
+from mlreport_batch.language.say import word
 from mlreport_batch.placeholders import MISSING
 from mlreport_batch.render.budget import Limits, fit
 from mlreport_batch.render.google_template import (
@@ -27,7 +28,6 @@ from mlreport_batch.render.google_template import (
     units,
 )
 from mlreport_batch.report import Report
-from mlreport_batch.words import word
 
 Json = dict[str, Any]
 # One batch has no documented limit; a few thousand requests are known to work.

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from mlreport_batch.language.say import ENGLISH, label, word
 from mlreport_batch.report import Digest, Report
-from mlreport_batch.words import ENGLISH, label, word
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _STYLES: Final[Mapping[str, Sequence[tuple[str, bool]]]] = {

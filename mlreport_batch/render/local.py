@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 
 from mlreport_batch import charts
 from mlreport_batch.errors import RenderError
+from mlreport_batch.language.say import word
 from mlreport_batch.render import Image, Rendered, budget, layout, own, pdf, plain
 from mlreport_batch.report import Chart, Digest, Report, Series
 from mlreport_batch.safety.clean import shorten
 from mlreport_batch.safety.masking.redact import shown
-from mlreport_batch.words import word
 
 _LATEST = 24  # a number is shorter
 _PAPER = (662, 205)  # a chart in the PDF, in CSS pixels: as wide as the page
