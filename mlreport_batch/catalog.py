@@ -9,7 +9,8 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from mlreport_batch.discover import (
+from mlreport_batch.errors import Problem, reason_of
+from mlreport_batch.find.runs import (
     Folder,
     Recognise,
     RunDir,
@@ -24,7 +25,6 @@ from mlreport_batch.discover import (
     unreadable,
     walk,
 )
-from mlreport_batch.errors import Problem, reason_of
 from mlreport_batch.state import RunRow, State
 
 GONE_S = 30 * 86400.0

@@ -10,8 +10,8 @@ from operator import or_
 import msgspec
 
 from mlreport_batch.database import Database, decode
-from mlreport_batch.discover import MODEL_DIRS, Folder, FoundFile, Says
 from mlreport_batch.errors import Problem
+from mlreport_batch.find.runs import MODEL_DIRS, Folder, FoundFile, Says
 from mlreport_batch.glance import ANY, changed
 from mlreport_batch.tail import Signature
 

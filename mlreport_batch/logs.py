@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from mlreport_batch.bulk import Bulk, Unread
-from mlreport_batch.discover import RunFile
 from mlreport_batch.errors import Problem
+from mlreport_batch.find.runs import RunFile
 from mlreport_batch.formats import (
     Hparams,
     Intent,

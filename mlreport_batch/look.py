@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlreport_batch.discover import RunDir, group_runs, linked_folders, walk
 from mlreport_batch.errors import UsageError
+from mlreport_batch.find.runs import RunDir, group_runs, linked_folders, walk
 from mlreport_batch.formats.registry import recognise
 from mlreport_batch.insights import AlertRules, status_of
 from mlreport_batch.reader import RunState, chosen, read_run

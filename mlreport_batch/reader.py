@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from mlreport_batch.bulk import Bulk, Unread
-from mlreport_batch.discover import RunDir, RunFile, is_racy
 from mlreport_batch.errors import Problem
+from mlreport_batch.find.checkpoints import Weights
+from mlreport_batch.find.runs import RunDir, RunFile, is_racy
 from mlreport_batch.formats import Role
 from mlreport_batch.logs import LogState, Reading, read_series, unread_log
 from mlreport_batch.safety.clean import natural_key
-from mlreport_batch.weights import Weights
 
 # Single values: beside them, event files still hold the only history there is.
 WITHOUT_HISTORY = frozenset(["dvclive_summary", "hf_results", "json"])

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from mlreport_batch.errors import Problem
+from mlreport_batch.find.checkpoints import Weights
 from mlreport_batch.formats import Intent, Outcome, Progress, Text
 from mlreport_batch.formats.hparams import is_shared
 from mlreport_batch.logs import LogState
 from mlreport_batch.metrics import MetricSummary
 from mlreport_batch.reader import RunState
 from mlreport_batch.safety.clean import Scalar, natural_key
-from mlreport_batch.weights import Weights
 
 DISPUTES_MAX = 3
 """Pairs of files that are said to disagree on hyperparameters, and names of each."""

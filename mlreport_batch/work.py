@@ -19,8 +19,8 @@ import msgspec
 from mlreport_batch.bulk import Bulk, Unread, is_worth
 from mlreport_batch.changes import Snapshot, compare, snapshot_of
 from mlreport_batch.describe import Occasion, Wishes, describe, local_now
-from mlreport_batch.discover import RunDir
 from mlreport_batch.errors import ConfigError, MlreportError, RenderError
+from mlreport_batch.find.runs import RunDir
 from mlreport_batch.insights import (
     Alert,
     AlertRules,

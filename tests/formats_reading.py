@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from mlreport_batch.discover import RunDir, group_runs, walk
 from mlreport_batch.errors import Problem
+from mlreport_batch.find.runs import RunDir, group_runs, walk
 from mlreport_batch.formats import (
     Candidate,
     Hparams,

@@ -21,8 +21,8 @@ from sample_reports import hostile
 from mlreport_batch import glance, placeholders
 from mlreport_batch.changes import Snapshot
 from mlreport_batch.database import decode
-from mlreport_batch.discover import RunFile
 from mlreport_batch.errors import Problem, StateError
+from mlreport_batch.find.runs import RunFile
 from mlreport_batch.folder_table import Listing
 from mlreport_batch.formats import (
     Hparams,

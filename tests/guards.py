@@ -79,7 +79,7 @@ GUARDS = [
     ),
     Guard(
         "F5",
-        "discover.py",
+        "find/runs.py",
         "return abs(age) < (2_000_000_000 if mtime_ns % 1_000_000_000 == 0"
         " else 50_000_000)",
         "return abs(age) < 0",
@@ -130,7 +130,7 @@ GUARDS = [
     ),
     Guard(
         "F11 F13",
-        "discover.py",
+        "find/runs.py",
         "self.unread.add(entry.name)",
         "pass",
         "test_owed::test_f11_a_file_that_could_not_be_looked_into_is_looked_into_again",
@@ -1062,28 +1062,28 @@ GUARDS = [
     ),
     Guard(
         "F55",
-        "discover.py",
+        "find/runs.py",
         "if len(parents_of(path, root)) - base_depth >= DEPTH_MAX and entered:",
         "if False:",
         "test_hostile::test_a_hostile_run_is_survived_and_told_about[tree_60_deep]",
     ),
     Guard(
         "F55",
-        "discover.py",
+        "find/runs.py",
         "if len(candidates) > CANDIDATES_MAX:",
         "if False:",
         "test_hostile::test_a_hostile_run_is_survived_and_told_about[folder_of_3_000_logs]",
     ),
     Guard(
         "F55",
-        "discover.py",
+        "find/runs.py",
         "if entry.is_dir(follow_symlinks=False):",
         "if entry.is_dir():",
         "test_catalog::test_a_link_to_a_folder_is_neither_told_of_nor_entered",
     ),
     Guard(
         "F55",
-        "discover.py",
+        "find/runs.py",
         "if not stat.S_ISDIR(status.st_mode) and path != root:",
         "if False:",
         "test_catalog::test_a_link_to_a_folder_is_neither_told_of_nor_entered",

@@ -20,7 +20,7 @@ from mlreport_batch import work
 from mlreport_batch.bulk import Bulk, is_worth
 from mlreport_batch.cli import main
 from mlreport_batch.database import decode
-from mlreport_batch.discover import RunDir, group_runs, walk
+from mlreport_batch.find.runs import RunDir, group_runs, walk
 from mlreport_batch.formats import Item, Memory
 from mlreport_batch.formats.lightning import LightningCsv
 from mlreport_batch.formats.registry import recognise

@@ -13,9 +13,10 @@ from hostile import scalar_event
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlreport_batch import catalog, discover, look
+from mlreport_batch import catalog, look
 from mlreport_batch.catalog import Catalog
-from mlreport_batch.discover import Folder, RunDir, group_runs, list_folder, walk
+from mlreport_batch.find import runs as discover
+from mlreport_batch.find.runs import Folder, RunDir, group_runs, list_folder, walk
 from mlreport_batch.formats.registry import recognise
 from mlreport_batch.glance import SLICES, is_quiet
 from mlreport_batch.safety.clean import natural_key

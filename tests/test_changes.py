@@ -8,9 +8,9 @@ from views import view
 
 from mlreport_batch.changes import Snapshot, compare, snapshot_of
 from mlreport_batch.errors import Problem
+from mlreport_batch.find.checkpoints import Weights
 from mlreport_batch.formats import Outcome
 from mlreport_batch.view import RunView
-from mlreport_batch.weights import Weights
 
 
 def reported(of: RunView) -> Snapshot:

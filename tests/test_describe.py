@@ -18,11 +18,11 @@ from mlreport_batch.describe import (
     local_now,
 )
 from mlreport_batch.errors import Problem
+from mlreport_batch.find.checkpoints import Weights
 from mlreport_batch.formats import Progress, Text
 from mlreport_batch.insights import Alert
 from mlreport_batch.report import Report, Trend, Verdict
 from mlreport_batch.view import RunView
-from mlreport_batch.weights import Weights
 
 NOW = datetime(2026, 11, 23, 13, 5, tzinfo=UTC)
 

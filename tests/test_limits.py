@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlreport_batch import logs, reader
-from mlreport_batch.discover import group_runs, walk
+from mlreport_batch.find.runs import group_runs, walk
 from mlreport_batch.formats import NotYetError, wandb_binary
 from mlreport_batch.formats import mlflow_database as mlflow_database_format
 from mlreport_batch.formats._json import BadJsonError, load_document

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mlreport_batch import logs, tail
-from mlreport_batch.discover import RunDir, group_runs, walk
+from mlreport_batch.find.runs import RunDir, group_runs, walk
 from mlreport_batch.formats.registry import recognise
 from mlreport_batch.logs import LogState, look_again_at
 from mlreport_batch.reader import RunState, read_run

@@ -272,7 +272,7 @@ def test_f11_a_file_that_could_not_be_looked_into_is_looked_into_again(
         for path in (lab.runs / "a" / "metrics.csv", lab.runs / "a", lab.runs):
             os.utime(path, (time.time() - 60, time.time() - 60))
         with monkeypatch.context() as patch:
-            patch.setattr("mlreport_batch.discover.read_head", fail)
+            patch.setattr("mlreport_batch.find.runs.read_head", fail)
             _tick(lab, clock, capsys)
         assert server.mails == []
         clock.shift_s = 60.0

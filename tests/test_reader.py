@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hostile import scalar_event
 
-from mlreport_batch.discover import RunDir, group_runs, walk
+from mlreport_batch.find.runs import RunDir, group_runs, walk
 from mlreport_batch.formats.registry import by_name, recognise
 from mlreport_batch.reader import RunState, chosen, read_run, series
 from mlreport_batch.safety.masking.redact import shown_name

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from ticking import MAIL, RUNS, Desk, Said
 
-from mlreport_batch import catalog, discover
+from mlreport_batch import catalog
+from mlreport_batch.find import runs as discover
 from mlreport_batch.state import State
 from mlreport_batch.tick import run_tick
 from mlreport_batch.tick_summary import Options

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlreport_batch.weights import Weights, is_weights
+from mlreport_batch.find.checkpoints import Weights, is_weights
 
 
 @pytest.mark.parametrize(
