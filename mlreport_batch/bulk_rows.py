@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mlreport_batch.bulk_fold import Piece, fold_pieces
 from mlreport_batch.formats import BulkLayout, LogFormat, Memory
-from mlreport_batch.formats._steps import StepCounter
+from mlreport_batch.formats.kit.steps import StepCounter
 from mlreport_batch.metrics import MetricSummary
 from mlreport_batch.tail import HEADER_MAX, Chunk
 

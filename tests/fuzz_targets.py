@@ -36,7 +36,7 @@ from mlreport_batch.formats import (
     Role,
     Text,
 )
-from mlreport_batch.formats._json import BadJsonError, load_document
+from mlreport_batch.formats.kit.json_values import BadJsonError, load_document
 from mlreport_batch.formats.registry import by_name, formats, recognise
 from mlreport_batch.logs import Reading, read_series
 from mlreport_batch.reader import RunState

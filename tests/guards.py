@@ -174,14 +174,14 @@ GUARDS = [
     ),
     Guard(
         "F14",
-        "formats/_rows.py",
+        "formats/kit/rows.py",
         "if len(cells) != layout.width:\n            self._bad_row",
         "if len(cells) < 0:\n            self._bad_row",
         "test_formats_csv::test_the_first_ragged_row_is_reported_and_all_are_left_out",
     ),
     Guard(
         "F14",
-        "formats/_rows.py",
+        "formats/kit/rows.py",
         "if (other := self._other_header(line, cells, header)) is not None:",
         "if (other := None) is not None:",
         "test_formats_csv::"
@@ -189,7 +189,7 @@ GUARDS = [
     ),
     Guard(
         "F14",
-        "formats/_rows.py",
+        "formats/kit/rows.py",
         "self._bad_cell(number, cell, name)",
         "pass",
         "test_formats_csv::"
@@ -197,21 +197,21 @@ GUARDS = [
     ),
     Guard(
         "F15",
-        "formats/_text.py",
+        "formats/kit/text.py",
         'data = data.replace(b"\\0", b"")',
         "pass",
         "test_formats_csv::test_nul_bytes_are_passed_over_and_reported_once",
     ),
     Guard(
         "F15",
-        "formats/_text.py",
+        "formats/kit/text.py",
         "if chunk.first_line == 1 and is_utf16(data):",
         "if False:",
         "test_formats_csv::test_other_encodings_are_known_by_their_mark",
     ),
     Guard(
         "F16",
-        "formats/_json.py",
+        "formats/kit/json_values.py",
         "except ValueError:  # a whole number",
         "except ZeroDivisionError:  # a whole number",
         "test_formats_json::test_numbers_of_thousands_of_digits_are_survived",
@@ -1104,14 +1104,14 @@ GUARDS = [
     ),
     Guard(
         "F56",
-        "formats/_json.py",
+        "formats/kit/json_values.py",
         "if depth > DEPTH_MAX:",
         "if False:",
         "test_formats_json::test_broken_documents_say_where",
     ),
     Guard(
         "F56",
-        "formats/_json.py",
+        "formats/kit/json_values.py",
         'if text.count("[") + text.count("{") > CONTAINERS_MAX:',
         "if False:",
         "test_limits::test_json_that_would_swell_in_memory_is_refused",

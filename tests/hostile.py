@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlreport_batch.formats import _events as events
+from mlreport_batch.formats.kit import events
 
 EVIL = "evil.example"
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlreport_batch.formats import Memory, Point, Result, Role
-from mlreport_batch.formats._numbers import to_number, value_of
-from mlreport_batch.formats.bookkeeping import is_bookkeeping, step_column
+from mlreport_batch.formats.kit.bookkeeping import is_bookkeeping, step_column
+from mlreport_batch.formats.kit.numbers import to_number, value_of
 from mlreport_batch.formats.registry import by_name
 from mlreport_batch.tail import Chunk
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlreport_batch.formats import Hparams, Restart, tensorboard
-from mlreport_batch.formats import _events as events
+from mlreport_batch.formats.kit import events
 from mlreport_batch.formats.registry import by_name
 
 BOARD = by_name()["tensorboard"]

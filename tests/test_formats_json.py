@@ -21,7 +21,7 @@ from mlreport_batch.formats import (
     Role,
     Text,
 )
-from mlreport_batch.formats._json import BadJsonError, load_document
+from mlreport_batch.formats.kit.json_values import BadJsonError, load_document
 from mlreport_batch.formats.registry import by_name, recognise
 from mlreport_batch.safety.masking.redact import shown_name
 

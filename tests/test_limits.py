@@ -15,7 +15,7 @@ from mlreport_batch import logs, reader
 from mlreport_batch.find.runs import group_runs, walk
 from mlreport_batch.formats import NotYetError, wandb_binary
 from mlreport_batch.formats import mlflow_database as mlflow_database_format
-from mlreport_batch.formats._json import BadJsonError, load_document
+from mlreport_batch.formats.kit.json_values import BadJsonError, load_document
 from mlreport_batch.formats.registry import recognise
 from mlreport_batch.metrics import RESTARTS_MAX, LogFold, RestartPlan
 from mlreport_batch.reader import RunState, read_run

@@ -5,21 +5,21 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mlreport_batch.formats import BulkLayout, Candidate, Item, Match, Memory, Role
-from mlreport_batch.formats._columns import (
+from mlreport_batch.formats.kit.bookkeeping import (
+    has_sure_step,
+    is_log_name,
+    sounds_like_metrics,
+)
+from mlreport_batch.formats.kit.columns import (
     Header,
     build_header,
     bulk_layout,
     split_cells,
 )
-from mlreport_batch.formats._documents import stem_of
-from mlreport_batch.formats._numbers import BLANK, cell_number
-from mlreport_batch.formats._rows import read_rows
-from mlreport_batch.formats._text import filled, head_lines
-from mlreport_batch.formats.bookkeeping import (
-    has_sure_step,
-    is_log_name,
-    sounds_like_metrics,
-)
+from mlreport_batch.formats.kit.documents import stem_of
+from mlreport_batch.formats.kit.numbers import BLANK, cell_number
+from mlreport_batch.formats.kit.rows import read_rows
+from mlreport_batch.formats.kit.text import filled, head_lines
 from mlreport_batch.tail import Chunk
 
 _SUFFIXES = (".csv", ".tsv")

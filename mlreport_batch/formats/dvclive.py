@@ -14,13 +14,13 @@ from mlreport_batch.formats import (
     Result,
     Role,
 )
-from mlreport_batch.formats._columns import Header, bulk_layout, header_of
-from mlreport_batch.formats._documents import load_mapping
-from mlreport_batch.formats._json import leaves
-from mlreport_batch.formats._numbers import value_of
-from mlreport_batch.formats._rows import read_rows
-from mlreport_batch.formats._text import head_lines
-from mlreport_batch.formats.bookkeeping import is_bookkeeping
+from mlreport_batch.formats.kit.bookkeeping import is_bookkeeping
+from mlreport_batch.formats.kit.columns import Header, bulk_layout, header_of
+from mlreport_batch.formats.kit.documents import load_mapping
+from mlreport_batch.formats.kit.json_values import leaves
+from mlreport_batch.formats.kit.numbers import value_of
+from mlreport_batch.formats.kit.rows import read_rows
+from mlreport_batch.formats.kit.text import head_lines
 from mlreport_batch.safety.masking.redact import shown_name
 from mlreport_batch.tail import Chunk
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import Candidate, Hparams, Item, Match, Memory, Role
-from mlreport_batch.formats._documents import (
+from mlreport_batch.formats.kit.documents import (
     YAML_SUFFIXES,
     flatten,
     load_mapping,

@@ -19,11 +19,11 @@ from mlreport_batch.formats import (
     Role,
     Text,
 )
-from mlreport_batch.formats._documents import load_mapping
-from mlreport_batch.formats._json import leaves
-from mlreport_batch.formats._lines import read_json_lines
-from mlreport_batch.formats._numbers import value_of
-from mlreport_batch.formats.bookkeeping import is_bookkeeping
+from mlreport_batch.formats.kit.bookkeeping import is_bookkeeping
+from mlreport_batch.formats.kit.documents import load_mapping
+from mlreport_batch.formats.kit.json_values import leaves
+from mlreport_batch.formats.kit.lines import read_json_lines
+from mlreport_batch.formats.kit.numbers import value_of
 from mlreport_batch.safety.masking.redact import shown_block, shown_name
 from mlreport_batch.tail import Chunk
 

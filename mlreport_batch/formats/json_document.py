@@ -8,17 +8,17 @@ from typing import Any, ClassVar
 
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import Candidate, Item, Match, Memory, Point, Result, Role
-from mlreport_batch.formats._documents import load, mapping_of, stem_of
-from mlreport_batch.formats._json import leaves
-from mlreport_batch.formats._lines import NUMBER_KEY, numbers_in, read_json_lines
-from mlreport_batch.formats._numbers import value_of
-from mlreport_batch.formats.bookkeeping import (
+from mlreport_batch.formats.kit.bookkeeping import (
     has_sure_step,
     is_bookkeeping,
     is_log_name,
     sounds_like_metrics,
     step_rank,
 )
+from mlreport_batch.formats.kit.documents import load, mapping_of, stem_of
+from mlreport_batch.formats.kit.json_values import leaves
+from mlreport_batch.formats.kit.lines import NUMBER_KEY, numbers_in, read_json_lines
+from mlreport_batch.formats.kit.numbers import value_of
 from mlreport_batch.safety.masking.redact import shown_name
 from mlreport_batch.tail import Chunk
 

@@ -5,21 +5,21 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mlreport_batch.formats import Candidate, Item, Match, Memory, Role
-from mlreport_batch.formats._documents import stem_of
-from mlreport_batch.formats._labels import is_shared, training_in
-from mlreport_batch.formats._lines import (
-    numbers_in,
-    object_in,
-    read_json_lines,
-    step_in,
-)
-from mlreport_batch.formats._text import filled, head_lines
-from mlreport_batch.formats.bookkeeping import (
+from mlreport_batch.formats.kit.bookkeeping import (
     has_sure_step,
     is_bookkeeping,
     is_log_name,
     sounds_like_metrics,
 )
+from mlreport_batch.formats.kit.documents import stem_of
+from mlreport_batch.formats.kit.labels import is_shared, training_in
+from mlreport_batch.formats.kit.lines import (
+    numbers_in,
+    object_in,
+    read_json_lines,
+    step_in,
+)
+from mlreport_batch.formats.kit.text import filled, head_lines
 from mlreport_batch.tail import Chunk
 
 _SUFFIXES = (".jsonl", ".ndjson", ".jsonlines", ".json", ".log", ".txt")

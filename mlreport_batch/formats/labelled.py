@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mlreport_batch.formats import Candidate, Item, Match, Memory, Point, Result, Role
-from mlreport_batch.formats._columns import Header, build_header, split_cells
-from mlreport_batch.formats._documents import stem_of
-from mlreport_batch.formats._labels import (
+from mlreport_batch.formats.kit.bookkeeping import has_sure_step, is_log_name
+from mlreport_batch.formats.kit.columns import Header, build_header, split_cells
+from mlreport_batch.formats.kit.documents import stem_of
+from mlreport_batch.formats.kit.labels import (
     is_shared,
     labelled,
     named_column,
@@ -18,10 +19,9 @@ from mlreport_batch.formats._labels import (
     split_column,
     training_column,
 )
-from mlreport_batch.formats._numbers import to_number
-from mlreport_batch.formats._rows import read_rows
-from mlreport_batch.formats._text import filled, first_text, head_lines
-from mlreport_batch.formats.bookkeeping import has_sure_step, is_log_name
+from mlreport_batch.formats.kit.numbers import to_number
+from mlreport_batch.formats.kit.rows import read_rows
+from mlreport_batch.formats.kit.text import filled, first_text, head_lines
 from mlreport_batch.safety.masking.redact import shown_name
 from mlreport_batch.tail import Chunk
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mlreport_batch.formats import BulkLayout, Candidate, Item, Match, Memory, Role
-from mlreport_batch.formats._columns import build_header, bulk_layout
-from mlreport_batch.formats._moved import is_moved, is_nemo
-from mlreport_batch.formats._rows import read_rows
-from mlreport_batch.formats._text import filled, head_lines
+from mlreport_batch.formats.kit.columns import build_header, bulk_layout
+from mlreport_batch.formats.kit.moved import is_moved, is_nemo
+from mlreport_batch.formats.kit.rows import read_rows
+from mlreport_batch.formats.kit.text import filled, head_lines
 from mlreport_batch.tail import Chunk
 
 

@@ -17,9 +17,9 @@ from mlreport_batch.formats import (
     Point,
     Role,
 )
-from mlreport_batch.formats._documents import load_mapping
-from mlreport_batch.formats._numbers import to_number
-from mlreport_batch.formats._text import filled, head_lines, lines_of
+from mlreport_batch.formats.kit.documents import load_mapping
+from mlreport_batch.formats.kit.numbers import to_number
+from mlreport_batch.formats.kit.text import filled, head_lines, lines_of
 from mlreport_batch.safety.clean import clean_block
 from mlreport_batch.safety.masking.redact import shown, shown_name
 from mlreport_batch.tail import Chunk

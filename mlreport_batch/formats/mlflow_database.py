@@ -24,7 +24,7 @@ from mlreport_batch.formats import (
     Point,
     Role,
 )
-from mlreport_batch.formats._numbers import value_of
+from mlreport_batch.formats.kit.numbers import value_of
 from mlreport_batch.formats.mlflow import STATUS_BY_NAME
 from mlreport_batch.safety.clean import Scalar, clean
 from mlreport_batch.safety.masking.redact import shown_name

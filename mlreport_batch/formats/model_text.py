@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from mlreport_batch.formats import Candidate, Item, Match, Memory, Role, Text
-from mlreport_batch.formats._documents import load_mapping, stem_of
+from mlreport_batch.formats.kit.documents import load_mapping, stem_of
 from mlreport_batch.safety.clean import clean
 from mlreport_batch.safety.masking.redact import shown_block
 from mlreport_batch.tail import Chunk

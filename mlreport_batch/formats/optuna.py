@@ -5,9 +5,14 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from mlreport_batch.formats import Candidate, Item, Match, Memory, Role
-from mlreport_batch.formats._columns import Header, header_of, separator_of, split_cells
-from mlreport_batch.formats._rows import read_rows
-from mlreport_batch.formats._text import filled, head_lines
+from mlreport_batch.formats.kit.columns import (
+    Header,
+    header_of,
+    separator_of,
+    split_cells,
+)
+from mlreport_batch.formats.kit.rows import read_rows
+from mlreport_batch.formats.kit.text import filled, head_lines
 from mlreport_batch.tail import Chunk
 
 _ALWAYS = {"number", "datetime_start", "state"}

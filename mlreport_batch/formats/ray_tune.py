@@ -14,10 +14,10 @@ from mlreport_batch.formats import (
     Role,
     Text,
 )
-from mlreport_batch.formats._columns import Header, bulk_layout, header_of
-from mlreport_batch.formats._lines import read_json_lines
-from mlreport_batch.formats._rows import read_rows
-from mlreport_batch.formats._text import filled, head_lines
+from mlreport_batch.formats.kit.columns import Header, bulk_layout, header_of
+from mlreport_batch.formats.kit.lines import read_json_lines
+from mlreport_batch.formats.kit.rows import read_rows
+from mlreport_batch.formats.kit.text import filled, head_lines
 from mlreport_batch.safety.masking.redact import shown_tail
 from mlreport_batch.tail import Chunk
 

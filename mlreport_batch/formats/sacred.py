@@ -16,8 +16,8 @@ from mlreport_batch.formats import (
     Role,
     Text,
 )
-from mlreport_batch.formats._documents import load_mapping
-from mlreport_batch.formats._numbers import value_of
+from mlreport_batch.formats.kit.documents import load_mapping
+from mlreport_batch.formats.kit.numbers import value_of
 from mlreport_batch.safety.masking.redact import shown_name, shown_tail
 from mlreport_batch.tail import Chunk
 

@@ -17,9 +17,9 @@ from mlreport_batch.formats import (
     Restart,
     Role,
 )
-from mlreport_batch.formats import _events as events
-from mlreport_batch.formats._moved import is_moved
-from mlreport_batch.formats.bookkeeping import is_bookkeeping
+from mlreport_batch.formats.kit import events
+from mlreport_batch.formats.kit.bookkeeping import is_bookkeeping
+from mlreport_batch.formats.kit.moved import is_moved
 from mlreport_batch.safety.masking.redact import shown_name
 from mlreport_batch.tail import Chunk
 

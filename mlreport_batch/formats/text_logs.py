@@ -17,12 +17,12 @@ from mlreport_batch.formats import (
     Point,
     Role,
 )
-from mlreport_batch.formats._documents import flatten, stem_of
-from mlreport_batch.formats._json import leaves, load_document
-from mlreport_batch.formats._lines import object_in, read_json_lines
-from mlreport_batch.formats._numbers import to_number, value_of
-from mlreport_batch.formats._text import head_lines, lines_of
-from mlreport_batch.formats.bookkeeping import has_sure_step, is_bookkeeping
+from mlreport_batch.formats.kit.bookkeeping import has_sure_step, is_bookkeeping
+from mlreport_batch.formats.kit.documents import flatten, stem_of
+from mlreport_batch.formats.kit.json_values import leaves, load_document
+from mlreport_batch.formats.kit.lines import object_in, read_json_lines
+from mlreport_batch.formats.kit.numbers import to_number, value_of
+from mlreport_batch.formats.kit.text import head_lines, lines_of
 from mlreport_batch.safety.masking.redact import shown_name
 from mlreport_batch.tail import Chunk
 

@@ -23,12 +23,12 @@ from mlreport_batch.formats import (
     Role,
     Text,
 )
-from mlreport_batch.formats._documents import flatten, load_mapping
-from mlreport_batch.formats._json import leaves
-from mlreport_batch.formats._lines import read_json_lines
-from mlreport_batch.formats._numbers import value_of
-from mlreport_batch.formats.bookkeeping import is_bookkeeping
 from mlreport_batch.formats.hparams import unwrapped
+from mlreport_batch.formats.kit.bookkeeping import is_bookkeeping
+from mlreport_batch.formats.kit.documents import flatten, load_mapping
+from mlreport_batch.formats.kit.json_values import leaves
+from mlreport_batch.formats.kit.lines import read_json_lines
+from mlreport_batch.formats.kit.numbers import value_of
 from mlreport_batch.safety.clean import clean
 from mlreport_batch.safety.masking.redact import redact_text, shown_block, shown_name
 from mlreport_batch.tail import Chunk

@@ -24,17 +24,17 @@ from mlreport_batch.formats import (
     Result,
     Role,
 )
-from mlreport_batch.formats import _events as events
-from mlreport_batch.formats._documents import flatten
-from mlreport_batch.formats._json import (
+from mlreport_batch.formats.kit import events
+from mlreport_batch.formats.kit.bookkeeping import is_bookkeeping
+from mlreport_batch.formats.kit.documents import flatten
+from mlreport_batch.formats.kit.json_values import (
     BadJsonError,
     check_depth,
     check_size,
     decode,
     leaves,
 )
-from mlreport_batch.formats._numbers import value_of
-from mlreport_batch.formats.bookkeeping import is_bookkeeping
+from mlreport_batch.formats.kit.numbers import value_of
 from mlreport_batch.formats.wandb import RUN_FOLDER, purpose_of
 from mlreport_batch.safety.clean import clean
 from mlreport_batch.safety.masking.redact import shown_name

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from mlreport_batch.formats import NotYetError
-from mlreport_batch.formats._text import is_utf16
+from mlreport_batch.formats.kit.text import is_utf16
 
 DEPTH_MAX = 64
 CONTAINERS_MAX = 500_000

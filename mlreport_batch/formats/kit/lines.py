@@ -8,24 +8,29 @@ from typing import Any
 
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import Hparams, Item, Memory, Outcome, Point, Progress
-from mlreport_batch.formats._documents import flatten
-from mlreport_batch.formats._json import BadJsonError, check_depth, decode, leaves
-from mlreport_batch.formats._labels import (
+from mlreport_batch.formats.kit.bookkeeping import (
+    EPOCH_RANKS,
+    has_sure_step,
+    is_bookkeeping,
+    step_rank,
+)
+from mlreport_batch.formats.kit.documents import flatten
+from mlreport_batch.formats.kit.json_values import (
+    BadJsonError,
+    check_depth,
+    decode,
+    leaves,
+)
+from mlreport_batch.formats.kit.labels import (
     labelled,
     named_in,
     of_training,
     split_in,
     training_in,
 )
-from mlreport_batch.formats._numbers import value_of
-from mlreport_batch.formats._steps import StepCounters
-from mlreport_batch.formats._text import lines_of
-from mlreport_batch.formats.bookkeeping import (
-    EPOCH_RANKS,
-    has_sure_step,
-    is_bookkeeping,
-    step_rank,
-)
+from mlreport_batch.formats.kit.numbers import value_of
+from mlreport_batch.formats.kit.steps import StepCounters
+from mlreport_batch.formats.kit.text import lines_of
 from mlreport_batch.safety.clean import clean
 from mlreport_batch.safety.masking.redact import shown_name
 from mlreport_batch.tail import Chunk

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
-from mlreport_batch.formats.bookkeeping import is_metric_name
+from mlreport_batch.formats.kit.bookkeeping import is_metric_name
 from mlreport_batch.safety.masking.redact import shown_name
 
 _NAMES = ("metric", "metric_name", "name", "key", "tag", "variable", "scalar")

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from mlreport_batch.formats import BulkLayout
-from mlreport_batch.formats._numbers import to_number
-from mlreport_batch.formats._text import first_text, is_utf16
-from mlreport_batch.formats.bookkeeping import (
+from mlreport_batch.formats.kit.bookkeeping import (
     epoch_column,
     is_bookkeeping,
     step_column,
 )
+from mlreport_batch.formats.kit.numbers import to_number
+from mlreport_batch.formats.kit.text import first_text, is_utf16
 from mlreport_batch.safety.masking.redact import shown_name
 
 _SEPARATORS = ",\t;|"
