@@ -16,7 +16,7 @@ from mlreport_batch.insights import (
     goal_of,
 )
 from mlreport_batch.language.phrases import phrase
-from mlreport_batch.metrics import MetricSummary
+from mlreport_batch.read.fold import MetricSummary
 from mlreport_batch.report import (
     AlertRow,
     Chart,

@@ -13,7 +13,7 @@ from mlreport_batch.database import Database, decode
 from mlreport_batch.errors import Problem
 from mlreport_batch.find.runs import MODEL_DIRS, Folder, FoundFile, Says
 from mlreport_batch.glance import ANY, changed
-from mlreport_batch.tail import Signature
+from mlreport_batch.read.tail import Signature
 
 TRACKED_BELOW = 8192
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from mlreport_batch.changes import Changes
 from mlreport_batch.language.phrases import phrase
-from mlreport_batch.metrics import MetricSummary
+from mlreport_batch.read.fold import MetricSummary
 from mlreport_batch.report import Verdict
 from mlreport_batch.safety.clean import (
     Scalar,

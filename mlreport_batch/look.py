@@ -11,7 +11,7 @@ from mlreport_batch.errors import UsageError
 from mlreport_batch.find.runs import RunDir, group_runs, linked_folders, walk
 from mlreport_batch.formats.registry import recognise
 from mlreport_batch.insights import AlertRules, status_of
-from mlreport_batch.reader import RunState, chosen, read_run
+from mlreport_batch.read.run import RunState, chosen, read_run
 from mlreport_batch.safety.clean import Scalar, clean, scalar_text
 from mlreport_batch.safety.masking.redact import shown
 from mlreport_batch.view import RunView, view_of

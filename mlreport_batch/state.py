@@ -9,7 +9,7 @@ from mlreport_batch.changes import Snapshot
 from mlreport_batch.database import decode, encode
 from mlreport_batch.folder_table import FolderTable
 from mlreport_batch.owed_table import OwedTable
-from mlreport_batch.reader import RunState
+from mlreport_batch.read.run import RunState
 
 
 @dataclass(frozen=True, slots=True)

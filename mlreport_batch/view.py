@@ -9,9 +9,9 @@ from mlreport_batch.errors import Problem
 from mlreport_batch.find.checkpoints import Weights
 from mlreport_batch.formats import Intent, Outcome, Progress, Text
 from mlreport_batch.formats.hparams import is_shared
-from mlreport_batch.logs import LogState
-from mlreport_batch.metrics import MetricSummary
-from mlreport_batch.reader import RunState
+from mlreport_batch.read.fold import MetricSummary
+from mlreport_batch.read.log import LogState
+from mlreport_batch.read.run import RunState
 from mlreport_batch.safety.clean import Scalar, natural_key
 
 DISPUTES_MAX = 3

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mlreport_batch.bulk import Bulk, Unread, is_worth
 from mlreport_batch.changes import Snapshot, compare, snapshot_of
 from mlreport_batch.describe import Occasion, Wishes, describe, local_now
 from mlreport_batch.errors import ConfigError, MlreportError, RenderError
@@ -32,8 +31,9 @@ from mlreport_batch.insights import (
     status_of,
 )
 from mlreport_batch.language.phrases import phrase
-from mlreport_batch.logs import look_again_at
-from mlreport_batch.reader import RunState, read_run, unread_logs
+from mlreport_batch.read.bulk.ahead import Bulk, Unread, is_worth
+from mlreport_batch.read.log import look_again_at
+from mlreport_batch.read.run import RunState, read_run, unread_logs
 from mlreport_batch.render import Rendered, Renderer
 from mlreport_batch.report import Digest, Report
 from mlreport_batch.safety.clean import clean

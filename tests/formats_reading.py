@@ -16,10 +16,10 @@ from mlreport_batch.formats import (
     Point,
 )
 from mlreport_batch.formats.registry import by_name, recognise
-from mlreport_batch.metrics import MetricSummary, fold_points
-from mlreport_batch.reader import series
+from mlreport_batch.read.fold import MetricSummary, fold_points
+from mlreport_batch.read.run import series
+from mlreport_batch.read.tail import Chunk
 from mlreport_batch.safety.clean import Scalar
-from mlreport_batch.tail import Chunk
 
 RUNS = Path(__file__).parent / "runs"
 WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}

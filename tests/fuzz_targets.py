@@ -38,8 +38,9 @@ from mlreport_batch.formats import (
 )
 from mlreport_batch.formats.kit.json_values import BadJsonError, load_document
 from mlreport_batch.formats.registry import by_name, formats, recognise
-from mlreport_batch.logs import Reading, read_series
-from mlreport_batch.reader import RunState
+from mlreport_batch.read.log import Reading, read_series
+from mlreport_batch.read.run import RunState
+from mlreport_batch.read.tail import Signature
 from mlreport_batch.report import Report
 from mlreport_batch.safety.clean import clean
 from mlreport_batch.safety.masking.redact import (
@@ -50,7 +51,6 @@ from mlreport_batch.safety.masking.redact import (
 )
 from mlreport_batch.safety.yaml import load as yamlguard
 from mlreport_batch.state import State
-from mlreport_batch.tail import Signature
 
 Target = Callable[[bytes], None]
 

@@ -15,24 +15,24 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from mlreport_batch import bulk as bulk_module
 from mlreport_batch import work
-from mlreport_batch.bulk import Bulk, is_worth
 from mlreport_batch.cli import main
 from mlreport_batch.database import decode
 from mlreport_batch.find.runs import RunDir, group_runs, walk
 from mlreport_batch.formats import Item, Memory
 from mlreport_batch.formats.lightning import LightningCsv
 from mlreport_batch.formats.registry import recognise
-from mlreport_batch.metrics import (
+from mlreport_batch.read.bulk import ahead as bulk_module
+from mlreport_batch.read.bulk.ahead import Bulk, is_worth
+from mlreport_batch.read.fold import (
     Curve,
     LogFold,
     MetricSummary,
     join_summaries,
     width_for,
 )
-from mlreport_batch.reader import RunState, read_run, unread_logs
-from mlreport_batch.tail import Chunk
+from mlreport_batch.read.run import RunState, read_run, unread_logs
+from mlreport_batch.read.tail import Chunk
 
 NOW_NS = 4_000_000_000_000_000_000
 LATE_NS = NOW_NS + 10**13

@@ -11,14 +11,15 @@ from hostile import mlflow_database
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlreport_batch import logs, reader
 from mlreport_batch.find.runs import group_runs, walk
 from mlreport_batch.formats import NotYetError, wandb_binary
 from mlreport_batch.formats import mlflow_database as mlflow_database_format
 from mlreport_batch.formats.kit.json_values import BadJsonError, load_document
 from mlreport_batch.formats.registry import recognise
-from mlreport_batch.metrics import RESTARTS_MAX, LogFold, RestartPlan
-from mlreport_batch.reader import RunState, read_run
+from mlreport_batch.read import log as logs
+from mlreport_batch.read import run as reader
+from mlreport_batch.read.fold import RESTARTS_MAX, LogFold, RestartPlan
+from mlreport_batch.read.run import RunState, read_run
 from mlreport_batch.view import view_of
 
 

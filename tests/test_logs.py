@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from mlreport_batch import logs, tail
 from mlreport_batch.find.runs import RunDir, group_runs, walk
 from mlreport_batch.formats.registry import recognise
-from mlreport_batch.logs import LogState, look_again_at
-from mlreport_batch.reader import RunState, read_run
-from mlreport_batch.tail import Signature
+from mlreport_batch.read import log as logs
+from mlreport_batch.read import tail
+from mlreport_batch.read.log import LogState, look_again_at
+from mlreport_batch.read.run import RunState, read_run
+from mlreport_batch.read.tail import Signature
 from mlreport_batch.view import RunView, view_of
 
 HOUR_NS = 3600 * 10**9

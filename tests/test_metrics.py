@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlreport_batch import metrics
-from mlreport_batch.metrics import (
+from mlreport_batch.read import fold as metrics
+from mlreport_batch.read.fold import (
     CURVE_BUCKETS,
     LogFold,
     MetricSummary,

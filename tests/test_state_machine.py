@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from mlreport_batch.config.load import Config, from_paths
 from mlreport_batch.look import look_at
-from mlreport_batch.reader import RunState, read_run
+from mlreport_batch.read.run import RunState, read_run
 from mlreport_batch.state import State
 from mlreport_batch.tick import run_tick
 from mlreport_batch.tick_summary import Options, TickSummary

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlreport_batch import tail
-from mlreport_batch.tail import (
+from mlreport_batch.read import tail
+from mlreport_batch.read.tail import (
     Chunk,
     Cursor,
     LogReader,

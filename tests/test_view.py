@@ -8,10 +8,10 @@ import pytest
 
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import Intent, Outcome, Progress, Text
-from mlreport_batch.logs import LogState
-from mlreport_batch.metrics import fold_points
-from mlreport_batch.reader import RunState
-from mlreport_batch.tail import Signature
+from mlreport_batch.read.fold import fold_points
+from mlreport_batch.read.log import LogState
+from mlreport_batch.read.run import RunState
+from mlreport_batch.read.tail import Signature
 from mlreport_batch.view import RunView, headline_metric, main_metrics, view_of
 
 SIGNATURE = Signature(1, 1, 1, 1)

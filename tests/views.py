@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlreport_batch.formats import Progress
-from mlreport_batch.metrics import fold_points
+from mlreport_batch.read.fold import fold_points
 from mlreport_batch.view import RunView
 
 EMPTY: dict[str, Any] = {

@@ -17,9 +17,9 @@ from enum import IntFlag
 from mlreport_batch.errors import Problem
 from mlreport_batch.find.checkpoints import Weights, is_weights
 from mlreport_batch.formats import Candidate, LogFormat, Match, Role
+from mlreport_batch.read.tail import Signature, read_head, storable_ns
 from mlreport_batch.safety.clean import clean, natural_key
 from mlreport_batch.safety.masking.redact import redact_text, shown
-from mlreport_batch.tail import Signature, read_head, storable_ns
 
 DEPTH_MAX = 16
 ENTRIES_MAX = 200_000

@@ -14,8 +14,8 @@ from enum import StrEnum
 from typing import ClassVar, Protocol
 
 from mlreport_batch.errors import Problem
+from mlreport_batch.read.tail import Chunk
 from mlreport_batch.safety.clean import Scalar
-from mlreport_batch.tail import Chunk
 
 Memory = MutableMapping[str, Scalar]
 """What a reader of one log keeps between chunks and ticks; starts empty."""

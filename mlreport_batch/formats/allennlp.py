@@ -20,8 +20,8 @@ from mlreport_batch.formats.kit.bookkeeping import is_bookkeeping
 from mlreport_batch.formats.kit.documents import load_mapping
 from mlreport_batch.formats.kit.json_values import leaves
 from mlreport_batch.formats.kit.numbers import value_of
+from mlreport_batch.read.tail import Chunk
 from mlreport_batch.safety.masking.redact import shown_name
-from mlreport_batch.tail import Chunk
 
 _NAME = re.compile(r"metrics_epoch_(\d{1,9})\.json")
 

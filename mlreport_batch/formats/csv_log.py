@@ -20,7 +20,7 @@ from mlreport_batch.formats.kit.documents import stem_of
 from mlreport_batch.formats.kit.numbers import BLANK, cell_number
 from mlreport_batch.formats.kit.rows import read_rows
 from mlreport_batch.formats.kit.text import filled, head_lines
-from mlreport_batch.tail import Chunk
+from mlreport_batch.read.tail import Chunk
 
 _SUFFIXES = (".csv", ".tsv")
 _SCANNED = 20

@@ -21,8 +21,8 @@ from mlreport_batch.formats.kit.json_values import leaves
 from mlreport_batch.formats.kit.numbers import value_of
 from mlreport_batch.formats.kit.rows import read_rows
 from mlreport_batch.formats.kit.text import head_lines
+from mlreport_batch.read.tail import Chunk
 from mlreport_batch.safety.masking.redact import shown_name
-from mlreport_batch.tail import Chunk
 
 
 def _header(line: str) -> Header | None:

@@ -13,7 +13,7 @@ from mlreport_batch.formats.kit.documents import (
     load_mapping,
     stem_of,
 )
-from mlreport_batch.tail import Chunk
+from mlreport_batch.read.tail import Chunk
 
 # These say that a training ran here.
 _OWN = frozenset([

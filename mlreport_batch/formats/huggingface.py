@@ -24,8 +24,8 @@ from mlreport_batch.formats.kit.documents import load_mapping
 from mlreport_batch.formats.kit.json_values import leaves
 from mlreport_batch.formats.kit.lines import read_json_lines
 from mlreport_batch.formats.kit.numbers import value_of
+from mlreport_batch.read.tail import Chunk
 from mlreport_batch.safety.masking.redact import shown_block, shown_name
-from mlreport_batch.tail import Chunk
 
 _CHECKPOINT = re.compile(r"checkpoint-(\d{1,15})")
 _GLOBAL_STEP = re.compile(rb'"global_step":\s*(\d{1,15})\b')

@@ -8,9 +8,9 @@ from typing import ClassVar
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import Candidate, Hparams, Intent, Item, Match, Memory, Role
 from mlreport_batch.formats.kit.documents import flatten, load, load_mapping, texts
+from mlreport_batch.read.tail import Chunk
 from mlreport_batch.safety.clean import Scalar, clean
 from mlreport_batch.safety.masking.redact import redact_text
-from mlreport_batch.tail import Chunk
 
 _FOLDER = ".hydra"
 _OVERRIDE = re.compile(

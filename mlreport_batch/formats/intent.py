@@ -7,9 +7,9 @@ from typing import ClassVar
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import Candidate, Intent, Item, Match, Memory, Role
 from mlreport_batch.formats.kit.documents import flatten, load_mapping, stem_of, texts
+from mlreport_batch.read.tail import Chunk
 from mlreport_batch.safety.clean import clean, shorten
 from mlreport_batch.safety.masking.redact import redact_text, shown
-from mlreport_batch.tail import Chunk
 
 _KEYS = frozenset(["purpose", "expect", "to"])
 _PURPOSE_MAX = 2000

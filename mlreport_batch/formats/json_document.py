@@ -19,8 +19,8 @@ from mlreport_batch.formats.kit.documents import load, mapping_of, stem_of
 from mlreport_batch.formats.kit.json_values import leaves
 from mlreport_batch.formats.kit.lines import NUMBER_KEY, numbers_in, read_json_lines
 from mlreport_batch.formats.kit.numbers import value_of
+from mlreport_batch.read.tail import Chunk
 from mlreport_batch.safety.masking.redact import shown_name
-from mlreport_batch.tail import Chunk
 
 _NAMES = re.compile(r"metrics?|results?|evals?|evaluations?|scores?|summary|history")
 _HISTORIES = re.compile(r"history|hist|evals|curves?|log|logs")

@@ -20,7 +20,7 @@ from mlreport_batch.formats.kit.lines import (
     step_in,
 )
 from mlreport_batch.formats.kit.text import filled, head_lines
-from mlreport_batch.tail import Chunk
+from mlreport_batch.read.tail import Chunk
 
 _SUFFIXES = (".jsonl", ".ndjson", ".jsonlines", ".json", ".log", ".txt")
 

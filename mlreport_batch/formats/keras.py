@@ -8,7 +8,7 @@ from mlreport_batch.formats import BulkLayout, Candidate, Item, Match, Memory, R
 from mlreport_batch.formats.kit.columns import Header, build_header, bulk_layout
 from mlreport_batch.formats.kit.rows import read_rows
 from mlreport_batch.formats.kit.text import filled, head_lines
-from mlreport_batch.tail import Chunk
+from mlreport_batch.read.tail import Chunk
 
 _SUFFIXES = (".csv", ".tsv", ".txt", ".log")
 

@@ -22,8 +22,8 @@ from mlreport_batch.formats.kit.labels import (
 from mlreport_batch.formats.kit.numbers import to_number
 from mlreport_batch.formats.kit.rows import read_rows
 from mlreport_batch.formats.kit.text import filled, first_text, head_lines
+from mlreport_batch.read.tail import Chunk
 from mlreport_batch.safety.masking.redact import shown_name
-from mlreport_batch.tail import Chunk
 
 _SUFFIXES = (".csv", ".tsv")
 

@@ -9,7 +9,7 @@ from mlreport_batch.formats.kit.columns import build_header, bulk_layout
 from mlreport_batch.formats.kit.moved import is_moved, is_nemo
 from mlreport_batch.formats.kit.rows import read_rows
 from mlreport_batch.formats.kit.text import filled, head_lines
-from mlreport_batch.tail import Chunk
+from mlreport_batch.read.tail import Chunk
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,9 @@ from mlreport_batch.formats import (
 from mlreport_batch.formats.kit.documents import load_mapping
 from mlreport_batch.formats.kit.numbers import to_number
 from mlreport_batch.formats.kit.text import filled, head_lines, lines_of
+from mlreport_batch.read.tail import Chunk
 from mlreport_batch.safety.clean import clean_block
 from mlreport_batch.safety.masking.redact import shown, shown_name
-from mlreport_batch.tail import Chunk
 
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 _KEY = re.compile(r".*?/[0-9a-f]{32}/(?:metrics|params)/(?P<key>.+)", re.DOTALL)

@@ -26,9 +26,9 @@ from mlreport_batch.formats import (
 )
 from mlreport_batch.formats.kit.numbers import value_of
 from mlreport_batch.formats.mlflow import STATUS_BY_NAME
+from mlreport_batch.read.tail import Chunk
 from mlreport_batch.safety.clean import Scalar, clean
 from mlreport_batch.safety.masking.redact import shown_name
-from mlreport_batch.tail import Chunk
 
 _MAGIC = b"SQLite format 3\0"
 _NAMES = frozenset(["mlflow.db", "mlruns.db"])

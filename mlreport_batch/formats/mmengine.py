@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from mlreport_batch.formats import Candidate, Item, Match, Memory, Role
 from mlreport_batch.formats.kit.lines import read_json_lines
-from mlreport_batch.tail import Chunk
+from mlreport_batch.read.tail import Chunk
 
 _TIME = re.compile(r"\d{8}_\d{6}")
 

@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 
 from mlreport_batch.formats import Candidate, Item, Match, Memory, Role, Text
 from mlreport_batch.formats.kit.documents import load_mapping, stem_of
+from mlreport_batch.read.tail import Chunk
 from mlreport_batch.safety.clean import clean
 from mlreport_batch.safety.masking.redact import shown_block
-from mlreport_batch.tail import Chunk
 
 _STEMS = frozenset([
     "model_summary", "summary", "model", "architecture", "network",

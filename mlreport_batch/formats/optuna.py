@@ -13,7 +13,7 @@ from mlreport_batch.formats.kit.columns import (
 )
 from mlreport_batch.formats.kit.rows import read_rows
 from mlreport_batch.formats.kit.text import filled, head_lines
-from mlreport_batch.tail import Chunk
+from mlreport_batch.read.tail import Chunk
 
 _ALWAYS = {"number", "datetime_start", "state"}
 _METRICS = ("value", "user_attrs_", "intermediate_values_")

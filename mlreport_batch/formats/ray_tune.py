@@ -18,8 +18,8 @@ from mlreport_batch.formats.kit.columns import Header, bulk_layout, header_of
 from mlreport_batch.formats.kit.lines import read_json_lines
 from mlreport_batch.formats.kit.rows import read_rows
 from mlreport_batch.formats.kit.text import filled, head_lines
+from mlreport_batch.read.tail import Chunk
 from mlreport_batch.safety.masking.redact import shown_tail
-from mlreport_batch.tail import Chunk
 
 _STEP = "training_iteration"
 _TWIN = "ray_tune"

@@ -18,8 +18,8 @@ from mlreport_batch.formats import (
 )
 from mlreport_batch.formats.kit.documents import load_mapping
 from mlreport_batch.formats.kit.numbers import value_of
+from mlreport_batch.read.tail import Chunk
 from mlreport_batch.safety.masking.redact import shown_name, shown_tail
-from mlreport_batch.tail import Chunk
 
 _STATUS = {
     "QUEUED": "running", "RUNNING": "running", "COMPLETED": "finished",

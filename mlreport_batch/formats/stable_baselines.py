@@ -13,7 +13,7 @@ from mlreport_batch.formats.kit.columns import Header, bulk_layout, header_of
 from mlreport_batch.formats.kit.lines import read_json_lines
 from mlreport_batch.formats.kit.rows import read_rows
 from mlreport_batch.formats.kit.text import filled, head_lines
-from mlreport_batch.tail import Chunk
+from mlreport_batch.read.tail import Chunk
 
 _STEP = "time/total_timesteps"
 _TWIN = "sb3"

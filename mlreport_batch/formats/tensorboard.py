@@ -20,8 +20,8 @@ from mlreport_batch.formats import (
 from mlreport_batch.formats.kit import events
 from mlreport_batch.formats.kit.bookkeeping import is_bookkeeping
 from mlreport_batch.formats.kit.moved import is_moved
+from mlreport_batch.read.tail import Chunk
 from mlreport_batch.safety.masking.redact import shown_name
-from mlreport_batch.tail import Chunk
 
 _NAME = re.compile(r"(?:.*\.)?events\.out\.tfevents(?:\.(?P<rest>.*))?")
 _WRITER = re.compile(r"\d{10,}\.(?P<host>.+)\.(?P<pid>\d+)\.\d+(?:\.\w+)*")

@@ -23,8 +23,8 @@ from mlreport_batch.formats.kit.json_values import leaves, load_document
 from mlreport_batch.formats.kit.lines import object_in, read_json_lines
 from mlreport_batch.formats.kit.numbers import to_number, value_of
 from mlreport_batch.formats.kit.text import head_lines, lines_of
+from mlreport_batch.read.tail import Chunk
 from mlreport_batch.safety.masking.redact import shown_name
-from mlreport_batch.tail import Chunk
 
 _SUFFIXES = (".log", ".txt", ".out", ".err", "")
 _XGBOOST = re.compile(r"(?:.*\s)?\[(?P<step>\d{1,9})\]\t(?P<pairs>\S.*)")

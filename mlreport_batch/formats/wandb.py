@@ -29,9 +29,9 @@ from mlreport_batch.formats.kit.documents import flatten, load_mapping
 from mlreport_batch.formats.kit.json_values import leaves
 from mlreport_batch.formats.kit.lines import read_json_lines
 from mlreport_batch.formats.kit.numbers import value_of
+from mlreport_batch.read.tail import Chunk
 from mlreport_batch.safety.clean import clean
 from mlreport_batch.safety.masking.redact import redact_text, shown_block, shown_name
-from mlreport_batch.tail import Chunk
 
 RUN_FOLDER = re.compile(r"(?:offline-|dry)?run-\d{8}_\d{6}-.+", re.DOTALL)
 _OWN = ("_wandb",)

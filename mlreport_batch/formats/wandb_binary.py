@@ -36,9 +36,9 @@ from mlreport_batch.formats.kit.json_values import (
 )
 from mlreport_batch.formats.kit.numbers import value_of
 from mlreport_batch.formats.wandb import RUN_FOLDER, purpose_of
+from mlreport_batch.read.tail import DOCUMENT_MAX, Chunk
 from mlreport_batch.safety.clean import clean
 from mlreport_batch.safety.masking.redact import shown_name
-from mlreport_batch.tail import DOCUMENT_MAX, Chunk
 
 _MAGIC = b":W&B"
 _BLOCK = 32 * 1024

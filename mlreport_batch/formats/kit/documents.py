@@ -6,9 +6,9 @@ from typing import Any
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import NotYetError
 from mlreport_batch.formats.kit.json_values import BadJsonError, load_document
+from mlreport_batch.read.tail import Chunk
 from mlreport_batch.safety.clean import Scalar, clean, shorten
 from mlreport_batch.safety.masking.redact import shown_name
-from mlreport_batch.tail import Chunk
 
 YAML_SUFFIXES = (".yaml", ".yml")
 _TEXT_MAX = 20_000

@@ -31,9 +31,9 @@ from mlreport_batch.formats.kit.labels import (
 from mlreport_batch.formats.kit.numbers import value_of
 from mlreport_batch.formats.kit.steps import StepCounters
 from mlreport_batch.formats.kit.text import lines_of
+from mlreport_batch.read.tail import Chunk
 from mlreport_batch.safety.clean import clean
 from mlreport_batch.safety.masking.redact import shown_name
-from mlreport_batch.tail import Chunk
 
 NUMBER_KEY = re.compile(r'"([^"\\]{1,80})":\s*(?:-?\d|NaN|-?Infinity)')
 _SETTINGS = frozenset(["config", "seed"])

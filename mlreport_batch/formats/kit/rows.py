@@ -18,9 +18,9 @@ from mlreport_batch.formats.kit.columns import (
 from mlreport_batch.formats.kit.numbers import BLANK, cell_number, to_number
 from mlreport_batch.formats.kit.steps import StepCounter
 from mlreport_batch.formats.kit.text import first_text, lines_of
+from mlreport_batch.read.tail import Chunk
 from mlreport_batch.safety.clean import shorten
 from mlreport_batch.safety.masking.redact import redact_value, shown
-from mlreport_batch.tail import Chunk
 
 _NAN: Final = math.nan
 _QUOTED_MAX = 4096

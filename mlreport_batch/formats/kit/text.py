@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import Item, Memory
-from mlreport_batch.tail import Chunk
+from mlreport_batch.read.tail import Chunk
 
 _UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}

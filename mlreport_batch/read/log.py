@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from mlreport_batch.bulk import Bulk, Unread
 from mlreport_batch.errors import Problem
 from mlreport_batch.find.runs import RunFile
 from mlreport_batch.formats import (
@@ -26,21 +25,22 @@ from mlreport_batch.formats import (
     Text,
 )
 from mlreport_batch.formats.registry import by_name
-from mlreport_batch.metrics import LogFold, MetricSummary, RestartPlan
-from mlreport_batch.safety.clean import Scalar, clean, scalar_text, shorten
-from mlreport_batch.safety.masking.redact import (
-    is_secret_metric,
-    redact_all,
-    redact_lines,
-    redact_text,
-)
-from mlreport_batch.tail import (
+from mlreport_batch.read.bulk.ahead import Bulk, Unread
+from mlreport_batch.read.fold import LogFold, MetricSummary, RestartPlan
+from mlreport_batch.read.tail import (
     MORE_COMES,
     Chunk,
     Cursor,
     LogReader,
     Signature,
     read_document,
+)
+from mlreport_batch.safety.clean import Scalar, clean, scalar_text, shorten
+from mlreport_batch.safety.masking.redact import (
+    is_secret_metric,
+    redact_all,
+    redact_lines,
+    redact_text,
 )
 
 QUIET_S = 2.0

@@ -16,7 +16,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
-from mlreport_batch.bulk_rows import (
+from mlreport_batch.formats import BulkLayout, LogFormat, Memory
+from mlreport_batch.read.bulk.rows import (
     Folded,
     Rows,
     counts_of,
@@ -25,9 +26,8 @@ from mlreport_batch.bulk_rows import (
     remember,
     rows_of,
 )
-from mlreport_batch.formats import BulkLayout, LogFormat, Memory
-from mlreport_batch.metrics import LogFold, MetricSummary
-from mlreport_batch.tail import Chunk, Cursor, LogReader
+from mlreport_batch.read.fold import LogFold, MetricSummary
+from mlreport_batch.read.tail import Chunk, Cursor, LogReader
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mlreport_batch.metrics import FLOAT32_MAX, Curve, MetricSummary, width_for
+from mlreport_batch.read.fold import FLOAT32_MAX, Curve, MetricSummary, width_for
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,12 +8,12 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from mlreport_batch.bulk import Bulk, Unread
 from mlreport_batch.errors import Problem
 from mlreport_batch.find.checkpoints import Weights
 from mlreport_batch.find.runs import RunDir, RunFile, is_racy
 from mlreport_batch.formats import Role
-from mlreport_batch.logs import LogState, Reading, read_series, unread_log
+from mlreport_batch.read.bulk.ahead import Bulk, Unread
+from mlreport_batch.read.log import LogState, Reading, read_series, unread_log
 from mlreport_batch.safety.clean import natural_key
 
 # Single values: beside them, event files still hold the only history there is.

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from mlreport_batch.bulk_fold import Piece, fold_pieces
 from mlreport_batch.formats import BulkLayout, LogFormat, Memory
 from mlreport_batch.formats.kit.steps import StepCounter
-from mlreport_batch.metrics import MetricSummary
-from mlreport_batch.tail import HEADER_MAX, Chunk
+from mlreport_batch.read.bulk.fold import Piece, fold_pieces
+from mlreport_batch.read.fold import MetricSummary
+from mlreport_batch.read.tail import HEADER_MAX, Chunk
 
 if TYPE_CHECKING:
     import pandas as pd
