@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from mlreport_batch.report import Chart, Series
+from mlreport_batch.report.model import Chart, Series
 
 WIDTH = 560
 HEIGHT = 230

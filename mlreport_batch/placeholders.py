@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from mlreport_batch.language.say import label, word
-from mlreport_batch.report import Report
+from mlreport_batch.report.model import Report
 
 MISSING: Final = "—"
 """What a placeholder shows that has no value."""

@@ -2,13 +2,13 @@
 
 import os
 
-from mlreport_batch.changes import compare
 from mlreport_batch.config.load import Config, from_paths
-from mlreport_batch.describe import Occasion, describe, local_now
 from mlreport_batch.errors import StateError, UsageError
-from mlreport_batch.insights import find_alerts, status_of
 from mlreport_batch.look import look_at
 from mlreport_batch.pages import slug_of
+from mlreport_batch.report.alerts import find_alerts, status_of
+from mlreport_batch.report.describe import Occasion, describe, local_now
+from mlreport_batch.report.news import compare
 from mlreport_batch.spool import write_durably
 from mlreport_batch.wanted import rules_of, wishes_of
 

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from mlreport_batch.changes import Snapshot
 from mlreport_batch.database import decode, encode
 from mlreport_batch.folder_table import FolderTable
 from mlreport_batch.owed_table import OwedTable
 from mlreport_batch.read.run import RunState
+from mlreport_batch.report.news import Snapshot
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """What the config wants of reports, as the stages take it."""
 
 from mlreport_batch.config.load import Config
-from mlreport_batch.describe import Wishes
-from mlreport_batch.insights import AlertRules
+from mlreport_batch.report.alerts import AlertRules
+from mlreport_batch.report.describe import Wishes
 
 AUTO = -1.0
 

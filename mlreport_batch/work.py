@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mlreport_batch.changes import Snapshot, compare, snapshot_of
-from mlreport_batch.describe import Occasion, Wishes, describe, local_now
 from mlreport_batch.errors import ConfigError, MlreportError, RenderError
 from mlreport_batch.find.runs import RunDir
-from mlreport_batch.insights import (
+from mlreport_batch.language.phrases import phrase
+from mlreport_batch.read.bulk.ahead import Bulk, Unread, is_worth
+from mlreport_batch.read.log import look_again_at
+from mlreport_batch.read.run import RunState, read_run, unread_logs
+from mlreport_batch.render import Rendered, Renderer
+from mlreport_batch.report.alerts import (
     Alert,
     AlertRules,
     best_of,
@@ -30,15 +33,12 @@ from mlreport_batch.insights import (
     stall_after_s,
     status_of,
 )
-from mlreport_batch.language.phrases import phrase
-from mlreport_batch.read.bulk.ahead import Bulk, Unread, is_worth
-from mlreport_batch.read.log import look_again_at
-from mlreport_batch.read.run import RunState, read_run, unread_logs
-from mlreport_batch.render import Rendered, Renderer
-from mlreport_batch.report import Digest, Report
+from mlreport_batch.report.describe import Occasion, Wishes, describe, local_now
+from mlreport_batch.report.model import Digest, Report
+from mlreport_batch.report.news import Snapshot, compare, snapshot_of
+from mlreport_batch.report.view import RunView, view_of
 from mlreport_batch.safety.clean import clean
 from mlreport_batch.safety.masking.redact import redact_text
-from mlreport_batch.view import RunView, view_of
 
 if TYPE_CHECKING:
     from mlreport_batch.safety.child import BoundedChild

@@ -19,7 +19,6 @@ from formats_reading import RUNS, candidate, parse
 from sample_reports import hostile
 
 from mlreport_batch import glance, placeholders
-from mlreport_batch.changes import Snapshot
 from mlreport_batch.database import decode
 from mlreport_batch.errors import Problem, StateError
 from mlreport_batch.find.runs import RunFile
@@ -41,7 +40,8 @@ from mlreport_batch.formats.registry import by_name, formats, recognise
 from mlreport_batch.read.log import Reading, read_series
 from mlreport_batch.read.run import RunState
 from mlreport_batch.read.tail import Signature
-from mlreport_batch.report import Report
+from mlreport_batch.report.model import Report
+from mlreport_batch.report.news import Snapshot
 from mlreport_batch.safety.clean import clean
 from mlreport_batch.safety.masking.redact import (
     redact_text,

@@ -23,7 +23,7 @@ from mlreport_batch.google_commands import create_template
 from mlreport_batch.google_pace import LIMITS, Pace
 from mlreport_batch.mail import MailHeader
 from mlreport_batch.render.google import draw_google
-from mlreport_batch.report import Report
+from mlreport_batch.report.model import Report
 from mlreport_batch.state import State
 from mlreport_batch.work import Drawn, DrawTask
 

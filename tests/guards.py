@@ -1226,7 +1226,7 @@ GUARDS = [
     ),
     Guard(
         "F59",
-        "describe.py",
+        "report/describe.py",
         "clean(redact_text(occasion.project))",
         "clean(occasion.project)",
         "test_secrets::test_secrets_in_numbers_cells_and_names_of_folders_are_not_shown",

@@ -3,7 +3,7 @@
 import math
 from dataclasses import replace
 
-from mlreport_batch.report import (
+from mlreport_batch.report.model import (
     AlertRow,
     Chart,
     CheckpointRow,

@@ -12,7 +12,7 @@ import pytest
 import sample_reports
 
 from mlreport_batch.render.local import LocalRenderer
-from mlreport_batch.report import Digest, Report
+from mlreport_batch.report.model import Digest, Report
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from views import view
 
-from mlreport_batch.changes import Snapshot, compare, snapshot_of
 from mlreport_batch.errors import Problem
 from mlreport_batch.find.checkpoints import Weights
 from mlreport_batch.formats import Outcome
-from mlreport_batch.view import RunView
+from mlreport_batch.report.news import Snapshot, compare, snapshot_of
+from mlreport_batch.report.view import RunView
 
 
 def reported(of: RunView) -> Snapshot:

@@ -13,7 +13,7 @@ import sample_reports
 
 from mlreport_batch import charts
 from mlreport_batch.render import pdf
-from mlreport_batch.report import Chart, Series
+from mlreport_batch.report.model import Chart, Series
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 from views import view
 
-from mlreport_batch import describe as module
-from mlreport_batch.changes import compare, snapshot_of
-from mlreport_batch.describe import (
+from mlreport_batch.errors import Problem
+from mlreport_batch.find.checkpoints import Weights
+from mlreport_batch.formats import Progress, Text
+from mlreport_batch.report import describe as module
+from mlreport_batch.report.alerts import Alert
+from mlreport_batch.report.describe import (
     Occasion,
     Wishes,
     chosen_names,
@@ -17,12 +20,9 @@ from mlreport_batch.describe import (
     describe_digest,
     local_now,
 )
-from mlreport_batch.errors import Problem
-from mlreport_batch.find.checkpoints import Weights
-from mlreport_batch.formats import Progress, Text
-from mlreport_batch.insights import Alert
-from mlreport_batch.report import Report, Trend, Verdict
-from mlreport_batch.view import RunView
+from mlreport_batch.report.model import Report, Trend, Verdict
+from mlreport_batch.report.news import compare, snapshot_of
+from mlreport_batch.report.view import RunView
 
 NOW = datetime(2026, 11, 23, 13, 5, tzinfo=UTC)
 

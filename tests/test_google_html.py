@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from mlreport_batch.render import Rendered, google_export, google_html, google_tree
 from mlreport_batch.render.google_export import clean, inline, unwrapped
 from mlreport_batch.render.google_style import plain
-from mlreport_batch.report import Report
+from mlreport_batch.report.model import Report
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

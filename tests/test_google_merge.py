@@ -19,7 +19,13 @@ from hypothesis import strategies as st
 from mlreport_batch import placeholders
 from mlreport_batch.render.google_merge import plan
 from mlreport_batch.render.google_template import PLACEHOLDER, analyse, length, units
-from mlreport_batch.report import AlertRow, CheckpointRow, HparamRow, Report, Verdict
+from mlreport_batch.report.model import (
+    AlertRow,
+    CheckpointRow,
+    HparamRow,
+    Report,
+    Verdict,
+)
 
 BOLD = {"bold": True}
 ITALIC = {"italic": True}

@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 from views import view
 
-from mlreport_batch.changes import compare, snapshot_of
 from mlreport_batch.formats import Outcome, Progress
-from mlreport_batch.insights import (
+from mlreport_batch.report.alerts import (
     Alert,
     AlertRules,
     best_of,
@@ -22,9 +21,10 @@ from mlreport_batch.insights import (
     stall_after_s,
     status_of,
 )
-from mlreport_batch.report import Verdict
+from mlreport_batch.report.model import Verdict
+from mlreport_batch.report.news import compare, snapshot_of
+from mlreport_batch.report.view import RunView
 from mlreport_batch.safety.clean import Scalar
-from mlreport_batch.view import RunView
 
 HOUR = 3600
 OFF = AlertRules(stall_s=None, nan=False, divergence=False)

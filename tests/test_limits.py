@@ -20,7 +20,7 @@ from mlreport_batch.read import log as logs
 from mlreport_batch.read import run as reader
 from mlreport_batch.read.fold import RESTARTS_MAX, LogFold, RestartPlan
 from mlreport_batch.read.run import RunState, read_run
-from mlreport_batch.view import view_of
+from mlreport_batch.report.view import view_of
 
 
 def read(folder: Path) -> RunState:

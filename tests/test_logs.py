@@ -16,7 +16,7 @@ from mlreport_batch.read import tail
 from mlreport_batch.read.log import LogState, look_again_at
 from mlreport_batch.read.run import RunState, read_run
 from mlreport_batch.read.tail import Signature
-from mlreport_batch.view import RunView, view_of
+from mlreport_batch.report.view import RunView, view_of
 
 HOUR_NS = 3600 * 10**9
 

@@ -6,7 +6,7 @@ import pytest
 import sample_reports
 
 from mlreport_batch.render import plain
-from mlreport_batch.report import Fact, Report
+from mlreport_batch.report.model import Fact, Report
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from hostile import scalar_event
 from mlreport_batch.find.runs import RunDir, group_runs, walk
 from mlreport_batch.formats.registry import by_name, recognise
 from mlreport_batch.read.run import RunState, chosen, read_run, series
+from mlreport_batch.report.view import view_of
 from mlreport_batch.safety.masking.redact import shown_name
-from mlreport_batch.view import view_of
 
 RUNS = Path(__file__).parent / "runs"
 TREES = sorted(path.parent.name for path in RUNS.glob("*/tree"))

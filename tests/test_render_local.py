@@ -13,7 +13,7 @@ import sample_reports
 from mlreport_batch.errors import ConfigError, RenderError
 from mlreport_batch.render import Rendered, budget, layout, pdf
 from mlreport_batch.render.local import LocalRenderer
-from mlreport_batch.report import AlertRow, Digest, Fact, Report, TextBlock
+from mlreport_batch.report.model import AlertRow, Digest, Fact, Report, TextBlock
 
 VOID = {"area", "br", "col", "hr", "img", "input", "link", "meta", "wbr"}
 CASES = {

@@ -16,10 +16,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from mlreport_batch.config.load import Config, from_paths
 from mlreport_batch.look import look_at
 from mlreport_batch.read.run import RunState, read_run
+from mlreport_batch.report.view import view_of
 from mlreport_batch.state import State
 from mlreport_batch.tick import run_tick
 from mlreport_batch.tick_summary import Options, TickSummary
-from mlreport_batch.view import view_of
 
 QUICK_S, SETTLED_S = 0.2, 10.0
 VALUES = ("0.5", "0.25", "1e-3", "-2", "nan", "inf", "")

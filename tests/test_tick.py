@@ -168,8 +168,8 @@ def extra(counts: dict[str, int]) -> dict[str, int]:
 
 
 def seen_counts(desk: Desk) -> dict[str, int]:
+    from mlreport_batch.report.view import view_of
     from mlreport_batch.state import State
-    from mlreport_batch.view import view_of
 
     state = State(str(desk.out))
     try:

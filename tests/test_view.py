@@ -12,7 +12,7 @@ from mlreport_batch.read.fold import fold_points
 from mlreport_batch.read.log import LogState
 from mlreport_batch.read.run import RunState
 from mlreport_batch.read.tail import Signature
-from mlreport_batch.view import RunView, headline_metric, main_metrics, view_of
+from mlreport_batch.report.view import RunView, headline_metric, main_metrics, view_of
 
 SIGNATURE = Signature(1, 1, 1, 1)
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from mlreport_batch.language import say as words
-from mlreport_batch.report import Trend, Verdict
+from mlreport_batch.report.model import Trend, Verdict
 
 
 def fields(text: str):

@@ -5,7 +5,7 @@ from typing import Any
 
 from mlreport_batch.formats import Progress
 from mlreport_batch.read.fold import fold_points
-from mlreport_batch.view import RunView
+from mlreport_batch.report.view import RunView
 
 EMPTY: dict[str, Any] = {
     "metrics": {}, "sources": {}, "hparams": {}, "expect": {}, "purpose": "", "to": (),

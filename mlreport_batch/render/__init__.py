@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from mlreport_batch.report import Digest, Report
+from mlreport_batch.report.model import Digest, Report
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from mlreport_batch.language.say import word
-from mlreport_batch.report import (
+from mlreport_batch.report.model import (
     Digest,
     HparamRow,
     MetricRow,

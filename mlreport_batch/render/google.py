@@ -41,7 +41,7 @@ from mlreport_batch.render.google_documents import (
 from mlreport_batch.render.google_template import Template, analyse
 from mlreport_batch.render.google_tidy import known_scope, scope_key, tidy
 from mlreport_batch.render.local import LocalRenderer
-from mlreport_batch.report import Digest, Report
+from mlreport_batch.report.model import Digest, Report
 from mlreport_batch.state import State
 from mlreport_batch.work import Drawn, DrawTask, draw
 

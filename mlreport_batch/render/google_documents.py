@@ -21,7 +21,7 @@ from mlreport_batch.render import google_export, google_tree
 from mlreport_batch.render.google_html import say
 from mlreport_batch.render.google_merge import Plan, plan
 from mlreport_batch.render.google_template import Template, analyse, braces_in
-from mlreport_batch.report import Report
+from mlreport_batch.report.model import Report
 from mlreport_batch.safety.clean import clean
 
 _KEPT = "Its news stay owed"

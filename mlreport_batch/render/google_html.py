@@ -17,7 +17,7 @@ from mlreport_batch.render import Image, Rendered, layout, pdf, plain
 from mlreport_batch.render.budget import MAIL_BYTES
 from mlreport_batch.render.google_export import Cleaned, clean
 from mlreport_batch.render.google_tree import Node
-from mlreport_batch.report import Chart, Report
+from mlreport_batch.report.model import Chart, Report
 from mlreport_batch.safety.clean import shorten
 
 CHARTS_MAX: Final = 8

@@ -27,7 +27,7 @@ from mlreport_batch.render.google_template import (
     text_of,
     units,
 )
-from mlreport_batch.report import Report
+from mlreport_batch.report.model import Report
 
 Json = dict[str, Any]
 # One batch has no documented limit; a few thousand requests are known to work.

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mlreport_batch.language.say import ENGLISH, label, word
-from mlreport_batch.report import Digest, Report
+from mlreport_batch.report.model import Digest, Report
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _STYLES: Final[Mapping[str, Sequence[tuple[str, bool]]]] = {

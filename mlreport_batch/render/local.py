@@ -13,7 +13,7 @@ from mlreport_batch import charts
 from mlreport_batch.errors import RenderError
 from mlreport_batch.language.say import word
 from mlreport_batch.render import Image, Rendered, budget, layout, own, pdf, plain
-from mlreport_batch.report import Chart, Digest, Report, Series
+from mlreport_batch.report.model import Chart, Digest, Report, Series
 from mlreport_batch.safety.clean import shorten
 from mlreport_batch.safety.masking.redact import shown
 

@@ -9,7 +9,14 @@ from collections.abc import Iterator, Sequence
 
 from mlreport_batch.language.say import label, word
 from mlreport_batch.render.budget import PDF, fit, worst_first
-from mlreport_batch.report import Digest, Fact, HparamRow, MetricRow, Report, Verdict
+from mlreport_batch.report.model import (
+    Digest,
+    Fact,
+    HparamRow,
+    MetricRow,
+    Report,
+    Verdict,
+)
 
 COLUMNS = 78
 _GAP = "  "

@@ -8,16 +8,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from fnmatch import fnmatchcase
 
-from mlreport_batch.changes import Changes, Snapshot
-from mlreport_batch.insights import (
+from mlreport_batch.language.phrases import phrase
+from mlreport_batch.read.fold import MetricSummary
+from mlreport_batch.report.alerts import (
     Alert,
     best_of,
     compare_intent,
     goal_of,
 )
-from mlreport_batch.language.phrases import phrase
-from mlreport_batch.read.fold import MetricSummary
-from mlreport_batch.report import (
+from mlreport_batch.report.model import (
     AlertRow,
     Chart,
     CheckpointRow,
@@ -31,6 +30,8 @@ from mlreport_batch.report import (
     Trend,
     Verdict,
 )
+from mlreport_batch.report.news import Changes, Snapshot
+from mlreport_batch.report.view import RunView, headline_metric, main_metrics
 from mlreport_batch.safety.clean import (
     Scalar,
     clean,
@@ -44,7 +45,6 @@ from mlreport_batch.safety.clean import (
     step_text,
 )
 from mlreport_batch.safety.masking.redact import redact_text
-from mlreport_batch.view import RunView, headline_metric, main_metrics
 
 METRICS_MAX = 300
 HPARAMS_MAX = 100

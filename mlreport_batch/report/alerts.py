@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
-from mlreport_batch.changes import Changes
 from mlreport_batch.language.phrases import phrase
 from mlreport_batch.read.fold import MetricSummary
-from mlreport_batch.report import Verdict
+from mlreport_batch.report.model import Verdict
+from mlreport_batch.report.news import Changes
+from mlreport_batch.report.view import RunView, is_amount
 from mlreport_batch.safety.clean import (
     Scalar,
     duration_text,
@@ -22,7 +23,6 @@ from mlreport_batch.safety.clean import (
     scalar_text,
     step_text,
 )
-from mlreport_batch.view import RunView, is_amount
 
 STALL_LEAST_S = 1800.0
 STALL_FACTOR = 20

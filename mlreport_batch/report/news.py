@@ -8,8 +8,8 @@ or went into a digest loses nothing.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from mlreport_batch.report.view import RunView
 from mlreport_batch.safety.clean import Scalar
-from mlreport_batch.view import RunView
 
 
 @dataclass(frozen=True, slots=True)
