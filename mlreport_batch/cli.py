@@ -271,11 +271,11 @@ def _run(args: argparse.Namespace) -> int:
     key, folder = quick_key(args.paths, args.out, args.config)
     plain = not (args.all or args.dry_run or args.json or args.summary)
     if plain and folder is not None and args.only == "*" and not args.has_news:
-        from mlreport_batch.glance import is_quiet
+        from mlreport_batch.state.idle import is_quiet
 
         if is_quiet(folder, key, now):
             return 0
-    from mlreport_batch.state_folder import LockedError
+    from mlreport_batch.state.folder import LockedError
     from mlreport_batch.tick import run_tick
     from mlreport_batch.tick_summary import Options
 

@@ -20,9 +20,9 @@ from mlreport_batch.errors import (
     StateError,
     UnknownOutcomeError,
 )
-from mlreport_batch.owed_table import Owed
-from mlreport_batch.spool import Spool
-from mlreport_batch.state import State
+from mlreport_batch.state.owed import Owed
+from mlreport_batch.state.spool import Spool
+from mlreport_batch.state.store import State
 
 BACKOFF_MAX_S = 3600.0
 GIVE_UP_AFTER_S = 5 * 86400.0

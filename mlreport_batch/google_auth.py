@@ -387,7 +387,7 @@ def _flow(client: str) -> Any:  # noqa: ANN401
 
 
 def _store(path: Path, granted: Any) -> None:  # noqa: ANN401
-    from mlreport_batch.spool import write_durably
+    from mlreport_batch.state.spool import write_durably
 
     content = {
         "type": "authorized_user",

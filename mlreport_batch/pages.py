@@ -18,8 +18,8 @@ from urllib.parse import quote
 
 from mlreport_batch.errors import StateError, reason_of
 from mlreport_batch.language.say import word
-from mlreport_batch.spool import write_durably
-from mlreport_batch.state import RunRow
+from mlreport_batch.state.spool import write_durably
+from mlreport_batch.state.store import RunRow
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 

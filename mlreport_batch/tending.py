@@ -7,12 +7,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from mlreport_batch.errors import StateError, UsageError
-from mlreport_batch.mending import adopt, open_state
-from mlreport_batch.owed_table import Owed
 from mlreport_batch.safety.clean import duration_text
-from mlreport_batch.spool import Spool
-from mlreport_batch.state import State
-from mlreport_batch.state_folder import Lock
+from mlreport_batch.state.folder import Lock
+from mlreport_batch.state.mend import adopt, open_state
+from mlreport_batch.state.owed import Owed
+from mlreport_batch.state.spool import Spool
+from mlreport_batch.state.store import State
 
 
 def status(folder: str, now: float) -> dict[str, object]:

@@ -12,17 +12,17 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
-from mlreport_batch.catalog import GONE_S, Catalog
 from mlreport_batch.config.load import Config, RunsRoot
 from mlreport_batch.dispatch import TOLD_AT, Dispatcher, Policy
 from mlreport_batch.errors import ConfigError, DamagedStateError, StateError
 from mlreport_batch.executors import Executor, executor_of
 from mlreport_batch.formats.registry import recognise
-from mlreport_batch.mending import adopt, open_state
 from mlreport_batch.reporting import Reporter
-from mlreport_batch.spool import Spool
-from mlreport_batch.state import State
-from mlreport_batch.state_folder import Lock, state_errors
+from mlreport_batch.state.catalog import GONE_S, Catalog
+from mlreport_batch.state.folder import Lock, state_errors
+from mlreport_batch.state.mend import adopt, open_state
+from mlreport_batch.state.spool import Spool
+from mlreport_batch.state.store import State
 from mlreport_batch.tick_summary import Options, TickSummary
 from mlreport_batch.wanted import rules_of, wishes_of
 from mlreport_batch.work import (

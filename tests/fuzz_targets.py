@@ -18,11 +18,9 @@ import msgspec
 from formats_reading import RUNS, candidate, parse
 from sample_reports import hostile
 
-from mlreport_batch import glance, placeholders
-from mlreport_batch.database import decode
+from mlreport_batch import placeholders
 from mlreport_batch.errors import Problem, StateError
 from mlreport_batch.find.runs import RunFile
-from mlreport_batch.folder_table import Listing
 from mlreport_batch.formats import (
     Hparams,
     Intent,
@@ -50,7 +48,10 @@ from mlreport_batch.safety.masking.redact import (
     shown_tail,
 )
 from mlreport_batch.safety.yaml import load as yamlguard
-from mlreport_batch.state import State
+from mlreport_batch.state import idle as glance
+from mlreport_batch.state.database import decode
+from mlreport_batch.state.folders import Listing
+from mlreport_batch.state.store import State
 
 Target = Callable[[bytes], None]
 

@@ -24,7 +24,7 @@ from mlreport_batch.google_pace import LIMITS, Pace
 from mlreport_batch.mail import MailHeader
 from mlreport_batch.render.google import draw_google
 from mlreport_batch.report.model import Report
-from mlreport_batch.state import State
+from mlreport_batch.state.store import State
 from mlreport_batch.work import Drawn, DrawTask
 
 USER, YOU = "me@lab.example", "you@lab.example"

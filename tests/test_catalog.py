@@ -13,14 +13,15 @@ from hostile import scalar_event
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlreport_batch import catalog, look
-from mlreport_batch.catalog import Catalog
+from mlreport_batch import look
 from mlreport_batch.find import runs as discover
 from mlreport_batch.find.runs import Folder, RunDir, group_runs, list_folder, walk
 from mlreport_batch.formats.registry import recognise
-from mlreport_batch.glance import SLICES, is_quiet
 from mlreport_batch.safety.clean import natural_key
-from mlreport_batch.state import RunRow, State
+from mlreport_batch.state import catalog
+from mlreport_batch.state.catalog import Catalog
+from mlreport_batch.state.idle import SLICES, is_quiet
+from mlreport_batch.state.store import RunRow, State
 
 CSV = "step,loss\n1,0.5\n"
 CONTENTS = {

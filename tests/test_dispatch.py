@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mlreport_batch import dispatch, spool
+from mlreport_batch import dispatch
 from mlreport_batch.deliver import Envelope, Receipt, Refusal
 from mlreport_batch.dispatch import Dispatched, Dispatcher, Policy
 from mlreport_batch.errors import (
@@ -23,9 +23,10 @@ from mlreport_batch.errors import (
     StateError,
     UnknownOutcomeError,
 )
-from mlreport_batch.owed_table import Owed
-from mlreport_batch.spool import Spool
-from mlreport_batch.state import State
+from mlreport_batch.state import spool
+from mlreport_batch.state.owed import Owed
+from mlreport_batch.state.spool import Spool
+from mlreport_batch.state.store import State
 from mlreport_batch.tending import retry, status
 
 DAY_S = 86400.0

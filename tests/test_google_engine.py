@@ -20,7 +20,7 @@ from mlreport_batch.google_auth import DRIVE_FILE
 from mlreport_batch.look import look_at
 from mlreport_batch.render import google
 from mlreport_batch.render.google_tidy import tidy_google
-from mlreport_batch.state import State
+from mlreport_batch.state.store import State
 
 RUNS = ("lightning_basic", "keras_basic", "hf_running", "lightning_korean")
 ENGINE_CALLS = {

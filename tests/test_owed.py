@@ -17,7 +17,7 @@ from smtp_server import ScriptedServer, closed_port, drop
 
 from mlreport_batch import cli
 from mlreport_batch.cli import main
-from mlreport_batch.state_folder import Lock, LockedError
+from mlreport_batch.state.folder import Lock, LockedError
 from mlreport_batch.tick_summary import TickSummary
 
 TWO = "  to: [one@lab.example, two@lab.example]"

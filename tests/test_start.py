@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from mlreport_batch import glance
 from mlreport_batch.cli import main
 from mlreport_batch.start import has_no_news, plain_run
-from mlreport_batch.state import State
+from mlreport_batch.state import idle as glance
+from mlreport_batch.state.store import State
 
 ROW = b"step,loss\n1,0.5\n"
 
@@ -125,7 +125,7 @@ def test_a_quiet_tick_imports_neither_parser_nor_package(tree: Path):
         check=True,
     )
     found = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
-    assert "mlreport_batch.glance" in found
+    assert "mlreport_batch.state.idle" in found
     assert not found & {"argparse", "re", "mlreport_batch.cli", "dataclasses"}
 
 

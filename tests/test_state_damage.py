@@ -17,12 +17,12 @@ import pytest
 from crash_tools import Lab, check_told, mails_of
 
 from mlreport_batch.cli import main
-from mlreport_batch.database import SCHEMA
 from mlreport_batch.errors import DamagedStateError, NewerStateError, StateError
 from mlreport_batch.find.runs import Says
-from mlreport_batch.mending import open_state
-from mlreport_batch.safekeep import Since
-from mlreport_batch.state import State
+from mlreport_batch.state.database import SCHEMA
+from mlreport_batch.state.mend import open_state
+from mlreport_batch.state.seal import Since
+from mlreport_batch.state.store import State
 
 
 class OutboxLab(Lab):

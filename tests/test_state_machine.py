@@ -17,7 +17,7 @@ from mlreport_batch.config.load import Config, from_paths
 from mlreport_batch.look import look_at
 from mlreport_batch.read.run import RunState, read_run
 from mlreport_batch.report.view import view_of
-from mlreport_batch.state import State
+from mlreport_batch.state.store import State
 from mlreport_batch.tick import run_tick
 from mlreport_batch.tick_summary import Options, TickSummary
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from ticking import MAIL, RUNS, Desk, Said
 
-from mlreport_batch import catalog
 from mlreport_batch.find import runs as discover
-from mlreport_batch.state import State
+from mlreport_batch.state import catalog
+from mlreport_batch.state.store import State
 from mlreport_batch.tick import run_tick
 from mlreport_batch.tick_summary import Options
 
@@ -169,7 +169,7 @@ def extra(counts: dict[str, int]) -> dict[str, int]:
 
 def seen_counts(desk: Desk) -> dict[str, int]:
     from mlreport_batch.report.view import view_of
-    from mlreport_batch.state import State
+    from mlreport_batch.state.store import State
 
     state = State(str(desk.out))
     try:
@@ -375,7 +375,7 @@ def test_fail_on_is_met_by_alerts_and_problems(desk: Desk):
 
 
 def test_another_live_tick_is_left_alone(desk: Desk):
-    from mlreport_batch.state_folder import Lock
+    from mlreport_batch.state.folder import Lock
 
     desk.put("a/metrics.csv", CSV)
     desk.out.mkdir()
@@ -1072,7 +1072,7 @@ def test_nan_is_reminded_of_once_a_day(desk: Desk):
 
 
 def due_runs(desk: Desk, now: float) -> list[str]:
-    from mlreport_batch.state import State
+    from mlreport_batch.state.store import State
 
     state = State(str(desk.out))
     try:

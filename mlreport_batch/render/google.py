@@ -29,7 +29,6 @@ from mlreport_batch.google_auth import DRIVE, load_account
 from mlreport_batch.google_client import GoogleClient
 from mlreport_batch.google_pace import Pace
 from mlreport_batch.google_transport import GoogleError
-from mlreport_batch.owed_table import DocumentRow
 from mlreport_batch.render import Rendered, google_html
 from mlreport_batch.render.google_documents import (
     Made,
@@ -42,7 +41,8 @@ from mlreport_batch.render.google_template import Template, analyse
 from mlreport_batch.render.google_tidy import known_scope, scope_key, tidy
 from mlreport_batch.render.local import LocalRenderer
 from mlreport_batch.report.model import Digest, Report
-from mlreport_batch.state import State
+from mlreport_batch.state.owed import DocumentRow
+from mlreport_batch.state.store import State
 from mlreport_batch.work import Drawn, DrawTask, draw
 
 _T = TypeVar("_T")

@@ -17,9 +17,9 @@ from mlreport_batch.google_auth import DRIVE, DRIVE_FILE, load_account
 from mlreport_batch.google_client import GoogleClient
 from mlreport_batch.google_pace import Pace
 from mlreport_batch.google_transport import GoogleError
-from mlreport_batch.owed_table import DocumentRow
-from mlreport_batch.spool import TOMBSTONE_S, Spool
-from mlreport_batch.state import State
+from mlreport_batch.state.owed import DocumentRow
+from mlreport_batch.state.spool import TOMBSTONE_S, Spool
+from mlreport_batch.state.store import State
 
 STRAY_AFTER_S = 86_400.0
 _MOST = 50  # documents trashed by one tick; the next goes on

@@ -5,8 +5,8 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from mlreport_batch.database import Database, decode, encode
 from mlreport_batch.report.news import Snapshot
+from mlreport_batch.state.database import Database, decode, encode
 
 
 @dataclass(frozen=True, slots=True)

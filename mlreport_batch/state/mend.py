@@ -12,13 +12,13 @@ import shutil
 import sqlite3
 import time
 
-from mlreport_batch.database import ADOPT, SCHEMA
 from mlreport_batch.errors import DamagedStateError, StateError, reason_of
-from mlreport_batch.owed_table import Owed
-from mlreport_batch.safekeep import Seal, Since
-from mlreport_batch.spool import Spool, sync_folder
-from mlreport_batch.state import State
-from mlreport_batch.state_folder import DATABASE
+from mlreport_batch.state.database import ADOPT, SCHEMA
+from mlreport_batch.state.folder import DATABASE
+from mlreport_batch.state.owed import Owed
+from mlreport_batch.state.seal import Seal, Since
+from mlreport_batch.state.spool import Spool, sync_folder
+from mlreport_batch.state.store import State
 
 
 def open_state(folder: str) -> tuple[State, str]:

@@ -9,11 +9,11 @@ from operator import or_
 
 import msgspec
 
-from mlreport_batch.database import Database, decode
 from mlreport_batch.errors import Problem
 from mlreport_batch.find.runs import MODEL_DIRS, Folder, FoundFile, Says
-from mlreport_batch.glance import ANY, changed
 from mlreport_batch.read.tail import Signature
+from mlreport_batch.state.database import Database, decode
+from mlreport_batch.state.idle import ANY, changed
 
 TRACKED_BELOW = 8192
 

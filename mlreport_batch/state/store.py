@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from mlreport_batch.database import decode, encode
-from mlreport_batch.folder_table import FolderTable
-from mlreport_batch.owed_table import OwedTable
 from mlreport_batch.read.run import RunState
 from mlreport_batch.report.news import Snapshot
+from mlreport_batch.state.database import decode, encode
+from mlreport_batch.state.folders import FolderTable
+from mlreport_batch.state.owed import OwedTable
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from mlreport_batch.find.runs import (
     unreadable,
     walk,
 )
-from mlreport_batch.state import RunRow, State
+from mlreport_batch.state.store import RunRow, State
 
 GONE_S = 30 * 86400.0
 SETTLED_S = 60.0
