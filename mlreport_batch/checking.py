@@ -79,7 +79,7 @@ def _drawing(config: Config) -> str:
 
 
 def _google(config: Config, *, live: bool) -> Iterator[Line]:
-    from mlreport_batch.google_commands import check_google, check_live
+    from mlreport_batch.google.setup import check_google, check_live
 
     yield from check_google(config)
     if live:

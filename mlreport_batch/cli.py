@@ -651,7 +651,7 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _template(args: argparse.Namespace) -> int:
-    from mlreport_batch.google_commands import create_template
+    from mlreport_batch.google.setup import create_template
 
     config = _config(args)
     _say(create_template(config.google, config.report.language))
@@ -659,7 +659,7 @@ def _template(args: argparse.Namespace) -> int:
 
 
 def _login(args: argparse.Namespace) -> int:
-    from mlreport_batch.google_commands import login
+    from mlreport_batch.google.setup import login
 
     config = _config(args)
     for line in login(args.client, config.google.credentials):

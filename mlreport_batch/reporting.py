@@ -114,7 +114,7 @@ class Reporter:
         self, tasks: Iterator[list[DrawTask]], executor: Executor
     ) -> Iterator[list[Drawn]]:
         if self.config.render.engine == "google":
-            from mlreport_batch.render.google import draw_google
+            from mlreport_batch.google.engine import draw_google
 
             yield from draw_google(tasks, self.config, self.instance, self.state)
             return

@@ -448,7 +448,7 @@ class _Tick:
     def _tidy_documents(self) -> None:
         """Trim the Google documents whose mails were accepted, as ``keep`` says."""
         if self.config.render.engine == "google" and self.summary.sent:
-            from mlreport_batch.render.google_tidy import tidy_google
+            from mlreport_batch.google.tidy import tidy_google
 
             tidy_google(self.config, self.state)
 

@@ -18,11 +18,11 @@ from google_server import DriveFile, GoogleServer, build
 from google_server.build import Table
 
 from mlreport_batch.config.settings import Config, GoogleSettings, RenderSettings
-from mlreport_batch.google_auth import DRIVE_FILE, GMAIL_SEND
-from mlreport_batch.google_commands import create_template
-from mlreport_batch.google_pace import LIMITS, Pace
+from mlreport_batch.google.api.account import DRIVE_FILE, GMAIL_SEND
+from mlreport_batch.google.api.pace import LIMITS, Pace
+from mlreport_batch.google.engine import draw_google
+from mlreport_batch.google.setup import create_template
 from mlreport_batch.mail import MailHeader
-from mlreport_batch.render.google import draw_google
 from mlreport_batch.report.model import Report
 from mlreport_batch.state.store import State
 from mlreport_batch.work import Drawn, DrawTask

@@ -24,7 +24,7 @@ from mlreport_batch.errors import (
     MlreportError,
     UsageError,
 )
-from mlreport_batch.google_auth import (
+from mlreport_batch.google.api.account import (
     DRIVE,
     DRIVE_FILE,
     GMAIL_SEND,

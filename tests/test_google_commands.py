@@ -9,13 +9,14 @@ from google_server import GoogleServer, faults
 from google_server.build import Table
 from google_setup import USER, Lab
 
-from mlreport_batch import google_live, placeholders
+from mlreport_batch import placeholders
 from mlreport_batch.cli import main
 from mlreport_batch.config.settings import MailSettings
 from mlreport_batch.errors import ConfigError, CredentialError, MlreportError
-from mlreport_batch.google_auth import DRIVE_FILE, GMAIL_SEND
-from mlreport_batch.google_commands import check_google, check_live, create_template
-from mlreport_batch.render.google_default import blocks
+from mlreport_batch.google import live as google_live
+from mlreport_batch.google.api.account import DRIVE_FILE, GMAIL_SEND
+from mlreport_batch.google.document.default import blocks
+from mlreport_batch.google.setup import check_google, check_live, create_template
 
 Line = tuple[str, MlreportError | None]
 

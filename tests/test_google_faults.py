@@ -17,19 +17,19 @@ from google_server.faults import Fault
 from google_setup import FAST, Lab, html_of, mail_of, numbered, pdf_of
 
 from mlreport_batch.cli import main
-from mlreport_batch.deliver import gmail
 from mlreport_batch.errors import (
     ConfigError,
     CredentialError,
     MlreportError,
     RenderError,
 )
-from mlreport_batch.google_auth import DRIVE_FILE, GMAIL_SEND
-from mlreport_batch.google_client import GoogleClient
-from mlreport_batch.google_pace import Limiter
-from mlreport_batch.google_transport import GoogleError
-from mlreport_batch.render import google
-from mlreport_batch.render.google_tidy import tidy_google
+from mlreport_batch.google import engine as google
+from mlreport_batch.google import gmail
+from mlreport_batch.google.api.account import DRIVE_FILE, GMAIL_SEND
+from mlreport_batch.google.api.client import GoogleClient
+from mlreport_batch.google.api.pace import Limiter
+from mlreport_batch.google.api.transport import GoogleError
+from mlreport_batch.google.tidy import tidy_google
 from mlreport_batch.work import Drawn
 
 COPY = "drive.files.copy"

@@ -14,7 +14,6 @@ from google_server.faults import Fault
 from google_setup import FAST, USER, Lab
 
 from mlreport_batch.deliver import Envelope, Receipt
-from mlreport_batch.deliver.gmail import GmailChannel, addressed
 from mlreport_batch.errors import (
     ChannelDownError,
     ConfigError,
@@ -23,7 +22,8 @@ from mlreport_batch.errors import (
     RefusedError,
     UnknownOutcomeError,
 )
-from mlreport_batch.google_auth import DRIVE_FILE, GMAIL_SEND
+from mlreport_batch.google.api.account import DRIVE_FILE, GMAIL_SEND
+from mlreport_batch.google.gmail import GmailChannel, addressed
 
 SEND = "gmail.users.messages.send"
 READONLY = GMAIL_SEND.replace("send", "readonly")

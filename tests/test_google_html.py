@@ -17,9 +17,12 @@ from google_setup import Lab, html_of, numbered
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlreport_batch.render import Rendered, google_export, google_html, google_tree
-from mlreport_batch.render.google_export import clean, inline, unwrapped
-from mlreport_batch.render.google_style import plain
+from mlreport_batch.google.export import clean as google_export
+from mlreport_batch.google.export import mail as google_html
+from mlreport_batch.google.export import tree as google_tree
+from mlreport_batch.google.export.clean import clean, inline, unwrapped
+from mlreport_batch.google.export.style import plain
+from mlreport_batch.render import Rendered
 from mlreport_batch.report.model import Report
 
 PNG = base64.b64decode(

@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlreport_batch import placeholders
-from mlreport_batch.render.google_merge import plan
-from mlreport_batch.render.google_template import PLACEHOLDER, analyse, length, units
+from mlreport_batch.google.document.merge import plan
+from mlreport_batch.google.document.template import PLACEHOLDER, analyse, length, units
 from mlreport_batch.report.model import (
     AlertRow,
     CheckpointRow,
@@ -429,8 +429,9 @@ def test_what_the_export_is_compared_with_is_what_it_shows(
 ):
     from google_server.export import to_html
 
-    from mlreport_batch.render import google_export, google_tree
-    from mlreport_batch.render.google_documents import _problem
+    from mlreport_batch.google.document.make import _problem
+    from mlreport_batch.google.export import clean as google_export
+    from mlreport_batch.google.export import tree as google_tree
 
     template = build.document(*blocks)
     found = analyse(template.to_json(USER, with_tabs=True))

@@ -12,8 +12,8 @@ import sample_reports as samples
 from google_server import GoogleServer
 from google_setup import FAST, Lab, numbered
 
-from mlreport_batch.google_pace import Limiter, Pace, Patience
-from mlreport_batch.google_transport import GoogleError
+from mlreport_batch.google.api.pace import Limiter, Pace, Patience
+from mlreport_batch.google.api.transport import GoogleError
 
 QUOTA, WINDOW_S = 20, 3.0
 

@@ -90,7 +90,7 @@ CHANNELS: Mapping[str, str] = {
     "outbox": "mlreport_batch.deliver.outbox:OutboxChannel",
     "smtp": "mlreport_batch.deliver.smtp:SmtpChannel",
     "sendmail": "mlreport_batch.deliver.sendmail:SendmailChannel",
-    "gmail": "mlreport_batch.deliver.gmail:GmailChannel",
+    "gmail": "mlreport_batch.google.gmail:GmailChannel",
 }
 
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from mlreport_batch.config.kinds import is_loopback
 from mlreport_batch.config.settings import GoogleSettings
 from mlreport_batch.errors import ConfigError
-from mlreport_batch.google_auth import Account
+from mlreport_batch.google.api.account import Account
 from mlreport_batch.safety.clean import clean
 
 if TYPE_CHECKING:

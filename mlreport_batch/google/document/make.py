@@ -15,12 +15,13 @@ from mlreport_batch.errors import (
     MlreportError,
     RenderError,
 )
-from mlreport_batch.google_client import GoogleClient, Json
-from mlreport_batch.google_transport import GoogleError
-from mlreport_batch.render import google_export, google_tree
-from mlreport_batch.render.google_html import say
-from mlreport_batch.render.google_merge import Plan, plan
-from mlreport_batch.render.google_template import Template, analyse, braces_in
+from mlreport_batch.google.api.client import GoogleClient, Json
+from mlreport_batch.google.api.transport import GoogleError
+from mlreport_batch.google.document.merge import Plan, plan
+from mlreport_batch.google.document.template import Template, analyse, braces_in
+from mlreport_batch.google.export import clean as google_export
+from mlreport_batch.google.export import tree as google_tree
+from mlreport_batch.google.export.mail import say
 from mlreport_batch.report.model import Report
 from mlreport_batch.safety.clean import clean
 

@@ -7,16 +7,16 @@ from contextlib import contextmanager
 from mlreport_batch.config.load import Config
 from mlreport_batch.config.settings import GoogleSettings
 from mlreport_batch.errors import ConfigError, MlreportError
-from mlreport_batch.google_auth import (
+from mlreport_batch.google.api.account import (
     DRIVE_FILE,
     GMAIL_SEND,
     Account,
     load_account,
     login,
 )
-from mlreport_batch.google_client import GoogleClient, Json
-from mlreport_batch.google_pace import Pace
-from mlreport_batch.google_transport import GoogleError
+from mlreport_batch.google.api.client import GoogleClient, Json
+from mlreport_batch.google.api.pace import Pace
+from mlreport_batch.google.api.transport import GoogleError
 from mlreport_batch.safety.clean import clean
 
 __all__ = ["check_google", "check_live", "create_template", "login", "token_line"]
@@ -35,7 +35,7 @@ def client_of(
     Raises:
         MlreportError: What Google said, and what to do.
     """
-    from mlreport_batch.render.google_documents import translated
+    from mlreport_batch.google.document.make import translated
 
     client = GoogleClient(settings, load_account(settings, scopes), _PACE)
     try:
@@ -56,8 +56,8 @@ def create_template(settings: GoogleSettings, language: str = "en") -> str:
     Raises:
         MlreportError: It could not be made.
     """
-    from mlreport_batch.render.google import with_wider_scope
-    from mlreport_batch.render.google_default import requests
+    from mlreport_batch.google.document.default import requests
+    from mlreport_batch.google.engine import with_wider_scope
 
     body: Json = {"name": "mlreport-batch template", "mimeType": _DOCUMENT}
     if settings.folder:
@@ -119,8 +119,8 @@ def _check_engine(settings: GoogleSettings) -> Iterator[Line]:
 
 def _documents(client: GoogleClient, settings: GoogleSettings) -> Iterator[Line]:
     from mlreport_batch import placeholders
-    from mlreport_batch.render.google import with_wider_scope
-    from mlreport_batch.render.google_template import analyse
+    from mlreport_batch.google.document.template import analyse
+    from mlreport_batch.google.engine import with_wider_scope
 
     template_id = settings.template or ""
     fields = "id,name,driveId,parents,capabilities(canCopy)"
@@ -156,8 +156,8 @@ def _documents(client: GoogleClient, settings: GoogleSettings) -> Iterator[Line]
 
 
 def _folder(client: GoogleClient, folder: str, template: str) -> tuple[Json, Line]:
-    from mlreport_batch.render.google import with_wider_scope
-    from mlreport_batch.render.google_documents import translated
+    from mlreport_batch.google.document.make import translated
+    from mlreport_batch.google.engine import with_wider_scope
 
     fields = "id,name,driveId,capabilities(canAddChildren)"
     try:
@@ -181,7 +181,7 @@ def check_live(config: Config) -> Iterator[Line]:
 
     A few documents are made and put into the trash; no mail is sent.
     """
-    from mlreport_batch.google_live import proofs
+    from mlreport_batch.google.live import proofs
 
     settings = config.google
     try:

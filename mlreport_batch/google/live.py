@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator
 
 from mlreport_batch.config.settings import GoogleSettings
 from mlreport_batch.errors import MlreportError, RenderError
-from mlreport_batch.google_client import GoogleClient, Json
-from mlreport_batch.google_transport import GoogleError
-from mlreport_batch.render import google_export, google_tree
-from mlreport_batch.render.google_default import requests
-from mlreport_batch.render.google_template import analyse
+from mlreport_batch.google.api.client import GoogleClient, Json
+from mlreport_batch.google.api.transport import GoogleError
+from mlreport_batch.google.document.default import requests
+from mlreport_batch.google.document.template import analyse
+from mlreport_batch.google.export import clean as google_export
+from mlreport_batch.google.export import tree as google_tree
 
 Line = tuple[str, MlreportError | None]
 _DOCUMENT = "application/vnd.google-apps.document"

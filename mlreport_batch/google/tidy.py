@@ -13,10 +13,10 @@ from dataclasses import replace
 from mlreport_batch.config.load import Config
 from mlreport_batch.config.settings import GoogleSettings
 from mlreport_batch.errors import MlreportError
-from mlreport_batch.google_auth import DRIVE, DRIVE_FILE, load_account
-from mlreport_batch.google_client import GoogleClient
-from mlreport_batch.google_pace import Pace
-from mlreport_batch.google_transport import GoogleError
+from mlreport_batch.google.api.account import DRIVE, DRIVE_FILE, load_account
+from mlreport_batch.google.api.client import GoogleClient
+from mlreport_batch.google.api.pace import Pace
+from mlreport_batch.google.api.transport import GoogleError
 from mlreport_batch.state.owed import DocumentRow
 from mlreport_batch.state.spool import TOMBSTONE_S, Spool
 from mlreport_batch.state.store import State

@@ -14,9 +14,9 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from mlreport_batch.config.settings import GoogleSettings
-from mlreport_batch.google_auth import Account
-from mlreport_batch.google_pace import Limiter, Pace, Patience
-from mlreport_batch.google_transport import Carrier, GoogleError, from_answer
+from mlreport_batch.google.api.account import Account
+from mlreport_batch.google.api.pace import Limiter, Pace, Patience
+from mlreport_batch.google.api.transport import Carrier, GoogleError, from_answer
 
 Json = dict[str, Any]
 _VERSIONS: Final = {"docs": "v1", "drive": "v3", "gmail": "v1"}

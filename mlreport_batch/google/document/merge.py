@@ -13,10 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlreport_batch import placeholders
-from mlreport_batch.language.say import word
-from mlreport_batch.placeholders import MISSING
-from mlreport_batch.render.budget import Limits, fit
-from mlreport_batch.render.google_template import (
+from mlreport_batch.google.document.template import (
     PLACEHOLDER,
     Line,
     Part,
@@ -27,6 +24,9 @@ from mlreport_batch.render.google_template import (
     text_of,
     units,
 )
+from mlreport_batch.language.say import word
+from mlreport_batch.placeholders import MISSING
+from mlreport_batch.render.budget import Limits, fit
 from mlreport_batch.report.model import Report
 
 Json = dict[str, Any]

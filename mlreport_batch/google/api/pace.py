@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from mlreport_batch.google_transport import GoogleError
+from mlreport_batch.google.api.transport import GoogleError
 
 _T = TypeVar("_T")
 

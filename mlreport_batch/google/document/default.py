@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from mlreport_batch.google.document.template import length
 from mlreport_batch.language.say import word
-from mlreport_batch.render.google_template import length
 
 Json = dict[str, Any]
 _INK: Final = (0.10, 0.11, 0.13)

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
-from mlreport_batch.render import Image
-from mlreport_batch.render.google_style import (
+from mlreport_batch.google.export.style import (
     INHERITED,
     PX,
     SIZE,
@@ -22,7 +21,8 @@ from mlreport_batch.render.google_style import (
     own,
     shown,
 )
-from mlreport_batch.render.google_tree import Node, parse
+from mlreport_batch.google.export.tree import Node, parse
+from mlreport_batch.render import Image
 
 _DROPPED: Final = frozenset(
     {

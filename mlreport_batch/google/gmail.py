@@ -21,10 +21,10 @@ from mlreport_batch.errors import (
     RefusedError,
     UnknownOutcomeError,
 )
-from mlreport_batch.google_auth import GMAIL_SEND, SEARCH_SCOPES, load_account
-from mlreport_batch.google_client import GoogleClient
-from mlreport_batch.google_pace import Pace
-from mlreport_batch.google_transport import GoogleError
+from mlreport_batch.google.api.account import GMAIL_SEND, SEARCH_SCOPES, load_account
+from mlreport_batch.google.api.client import GoogleClient
+from mlreport_batch.google.api.pace import Pace
+from mlreport_batch.google.api.transport import GoogleError
 
 _KEPT = "The mail is kept and tried again"
 _MESSAGE_ID = re.compile(
@@ -64,7 +64,7 @@ class GmailChannel:
 
     def check(self) -> str:
         """Return one line when Google grants a token for sending."""
-        from mlreport_batch.google_commands import token_line
+        from mlreport_batch.google.setup import token_line
 
         return token_line(self.settings, [GMAIL_SEND])
 

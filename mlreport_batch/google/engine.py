@@ -25,20 +25,21 @@ from mlreport_batch.errors import (
     MlreportError,
     RenderError,
 )
-from mlreport_batch.google_auth import DRIVE, load_account
-from mlreport_batch.google_client import GoogleClient
-from mlreport_batch.google_pace import Pace
-from mlreport_batch.google_transport import GoogleError
-from mlreport_batch.render import Rendered, google_html
-from mlreport_batch.render.google_documents import (
+from mlreport_batch.google.api.account import DRIVE, load_account
+from mlreport_batch.google.api.client import GoogleClient
+from mlreport_batch.google.api.pace import Pace
+from mlreport_batch.google.api.transport import GoogleError
+from mlreport_batch.google.document.make import (
     Made,
     Source,
     is_for_all,
     make,
     translated,
 )
-from mlreport_batch.render.google_template import Template, analyse
-from mlreport_batch.render.google_tidy import known_scope, scope_key, tidy
+from mlreport_batch.google.document.template import Template, analyse
+from mlreport_batch.google.export import mail as google_html
+from mlreport_batch.google.tidy import known_scope, scope_key, tidy
+from mlreport_batch.render import Rendered
 from mlreport_batch.render.local import LocalRenderer
 from mlreport_batch.report.model import Digest, Report
 from mlreport_batch.state.owed import DocumentRow
