@@ -88,8 +88,13 @@ def _google(config: Config, *, live: bool) -> Iterator[Line]:
 
 def _send_test(config: Config) -> str:
     from mlreport_batch.deliver import Envelope
-    from mlreport_batch.mail import MailHeader, compose, message_id, parse_address
     from mlreport_batch.render import Rendered
+    from mlreport_batch.render.mail import (
+        MailHeader,
+        compose,
+        message_id,
+        parse_address,
+    )
     from mlreport_batch.report.describe import local_now
 
     now = time.time()

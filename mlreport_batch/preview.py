@@ -5,7 +5,7 @@ import os
 from mlreport_batch.config.load import Config, from_paths
 from mlreport_batch.errors import StateError, UsageError
 from mlreport_batch.look import look_at
-from mlreport_batch.pages import slug_of
+from mlreport_batch.render.pages import slug_of
 from mlreport_batch.report.alerts import find_alerts, status_of
 from mlreport_batch.report.describe import Occasion, describe, local_now
 from mlreport_batch.report.news import compare
@@ -20,8 +20,8 @@ def preview(path: str, out: str, config: Config | None, now: float) -> list[str]
         UsageError: There is not exactly one run at *path*.
         StateError: The files cannot be written.
     """
-    from mlreport_batch.mail import MailHeader, compose, message_id, subject
     from mlreport_batch.render.local import LocalRenderer
+    from mlreport_batch.render.mail import MailHeader, compose, message_id, subject
 
     config = config or from_paths([path], out)
     looked = look_at([path], redact=config.redact)

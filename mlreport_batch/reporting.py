@@ -13,7 +13,7 @@ from hashlib import sha256
 from mlreport_batch.config.load import Config
 from mlreport_batch.errors import MlreportError, RenderError, StateError
 from mlreport_batch.executors import Executor
-from mlreport_batch.pages import Pages, slug_of
+from mlreport_batch.render.pages import Pages, slug_of
 from mlreport_batch.report.describe import describe_digest, local_now
 from mlreport_batch.report.model import Report
 from mlreport_batch.report.news import Snapshot
@@ -139,7 +139,7 @@ class Reporter:
         A run's own intent may only name addresses of domains that the config mails
         to: whoever can write into a run directory must not choose who reads it.
         """
-        from mlreport_batch.mail import mail_domain, parse_address
+        from mlreport_batch.render.mail import mail_domain, parse_address
 
         row = self.state.run(finding.path)
         root = self.roots[row.root] if row else None
@@ -156,7 +156,7 @@ class Reporter:
         return (*base, *extra)
 
     def _draw_task(self, finding: Finding) -> DrawTask:
-        from mlreport_batch.mail import (
+        from mlreport_batch.render.mail import (
             MailHeader,
             list_id,
             mail_domain,
@@ -211,7 +211,7 @@ class Reporter:
         subject: str,
         slug: str = "",
     ) -> None:
-        from mlreport_batch.mail import parse_address
+        from mlreport_batch.render.mail import parse_address
 
         rid = drawn.rid
         superseded: dict[str, None] = {}
@@ -284,7 +284,7 @@ class Reporter:
         executor: Executor,
     ) -> None:
         """Keep one mail about several runs."""
-        from mlreport_batch.mail import (
+        from mlreport_batch.render.mail import (
             MailHeader,
             digest_subject,
             list_id,

@@ -487,7 +487,7 @@ def draw(renderer: Renderer, task: DrawTask) -> Drawn:
 
 
 def _composed(task: DrawTask, rendered: Rendered) -> Drawn:
-    from mlreport_batch.mail import MailHeader, compose
+    from mlreport_batch.render.mail import MailHeader, compose
 
     assert isinstance(task.header, MailHeader)  # noqa: S101
     return Drawn(

@@ -18,7 +18,6 @@ import msgspec
 from formats_reading import RUNS, candidate, parse
 from sample_reports import hostile
 
-from mlreport_batch import placeholders
 from mlreport_batch.errors import Problem, StateError
 from mlreport_batch.find.runs import RunFile
 from mlreport_batch.formats import (
@@ -38,6 +37,7 @@ from mlreport_batch.formats.registry import by_name, formats, recognise
 from mlreport_batch.read.log import Reading, read_series
 from mlreport_batch.read.run import RunState
 from mlreport_batch.read.tail import Signature
+from mlreport_batch.render import placeholders
 from mlreport_batch.report.model import Report
 from mlreport_batch.report.news import Snapshot
 from mlreport_batch.safety.clean import clean

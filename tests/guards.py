@@ -531,7 +531,7 @@ GUARDS = [
     ),
     Guard(
         "F31",
-        "mail.py",
+        "render/mail.py",
         "data = _UNSAFE_IN_BODY.sub(REPLACEMENT, lines).encode()",
         'data = lines.encode("utf-8", "surrogatepass")',
         "test_mail::test_control_characters_never_reach_a_body "
@@ -961,7 +961,7 @@ GUARDS = [
     ),
     Guard(
         "F49",
-        "mail.py",
+        "render/mail.py",
         "if rendered.pdf is not None and len(message) > max_bytes:",
         "if False:",
         "test_mail::test_a_pdf_over_the_cap_is_left_out_and_said",
@@ -1013,7 +1013,7 @@ GUARDS = [
     # -- content
     Guard(
         "F53",
-        "mail.py",
+        "render/mail.py",
         "words = clean(text, _VALUE_MAX).split()",
         'words = text.split(" ")',
         "test_mail::test_a_subject_from_elsewhere_is_cleaned_too",
@@ -1041,7 +1041,7 @@ GUARDS = [
     ),
     Guard(
         "F54",
-        "mail.py",
+        "render/mail.py",
         "escaped = html.escape(notice)",
         "escaped = notice",
         "test_mail::test_a_note_is_shown_once_and_escaped",
@@ -1155,7 +1155,7 @@ GUARDS = [
     ),
     Guard(
         "F58",
-        "mail.py",
+        "render/mail.py",
         'name = re.sub(r"[^A-Za-z0-9._-]+", "-", text.removesuffix(suffix))',
         'name = re.sub(r"[^!-~]+", "-", text.removesuffix(suffix))',
         "test_mail::test_a_hostile_run_name_stays_inside_the_subject",

@@ -11,8 +11,7 @@ from dataclasses import replace
 import pytest
 import sample_reports
 
-from mlreport_batch import charts
-from mlreport_batch.render import pdf
+from mlreport_batch.render import charts, pdf
 from mlreport_batch.report.model import Chart, Series
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -9,7 +9,6 @@ from google_server import GoogleServer, faults
 from google_server.build import Table
 from google_setup import USER, Lab
 
-from mlreport_batch import placeholders
 from mlreport_batch.cli import main
 from mlreport_batch.config.settings import MailSettings
 from mlreport_batch.errors import ConfigError, CredentialError, MlreportError
@@ -17,6 +16,7 @@ from mlreport_batch.google import live as google_live
 from mlreport_batch.google.api.account import DRIVE_FILE, GMAIL_SEND
 from mlreport_batch.google.document.default import blocks
 from mlreport_batch.google.setup import check_google, check_live, create_template
+from mlreport_batch.render import placeholders
 
 Line = tuple[str, MlreportError | None]
 

@@ -16,9 +16,9 @@ from google_setup import USER
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlreport_batch import placeholders
 from mlreport_batch.google.document.merge import plan
 from mlreport_batch.google.document.template import PLACEHOLDER, analyse, length, units
+from mlreport_batch.render import placeholders
 from mlreport_batch.report.model import (
     AlertRow,
     CheckpointRow,

@@ -12,8 +12,8 @@ import pytest
 from mlreport_batch.deliver import CHANNELS, Envelope, channel_type
 from mlreport_batch.deliver.outbox import OutboxChannel, file_name
 from mlreport_batch.errors import ChannelDownError, ConfigError, DeliveryError
-from mlreport_batch.mail import MailHeader, compose, list_id
 from mlreport_batch.render import Rendered
+from mlreport_batch.render.mail import MailHeader, compose, list_id
 
 RID = "0123456789abcdef0123456789"
 MAIL = compose(

@@ -6,8 +6,8 @@ from html.parser import HTMLParser
 import pytest
 import sample_reports
 
-from mlreport_batch import placeholders
-from mlreport_batch.placeholders import fill_html
+from mlreport_batch.render import placeholders
+from mlreport_batch.render.placeholders import fill_html
 
 FINE = sample_reports.fine()
 

@@ -118,9 +118,9 @@ def _check_engine(settings: GoogleSettings) -> Iterator[Line]:
 
 
 def _documents(client: GoogleClient, settings: GoogleSettings) -> Iterator[Line]:
-    from mlreport_batch import placeholders
     from mlreport_batch.google.document.template import analyse
     from mlreport_batch.google.engine import with_wider_scope
+    from mlreport_batch.render import placeholders
 
     template_id = settings.template or ""
     fields = "id,name,driveId,parents,capabilities(canCopy)"

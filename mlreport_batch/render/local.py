@@ -9,10 +9,18 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from mlreport_batch import charts
 from mlreport_batch.errors import RenderError
 from mlreport_batch.language.say import word
-from mlreport_batch.render import Image, Rendered, budget, layout, own, pdf, plain
+from mlreport_batch.render import (
+    Image,
+    Rendered,
+    budget,
+    charts,
+    layout,
+    own,
+    pdf,
+    plain,
+)
 from mlreport_batch.report.model import Chart, Digest, Report, Series
 from mlreport_batch.safety.clean import shorten
 from mlreport_batch.safety.masking.redact import shown

@@ -4,10 +4,9 @@ import functools
 import html
 from pathlib import Path
 
-from mlreport_batch import placeholders
 from mlreport_batch.errors import ConfigError
 from mlreport_batch.language.say import word
-from mlreport_batch.render import Rendered, budget, layout, pdf, plain
+from mlreport_batch.render import Rendered, budget, layout, pdf, placeholders, plain
 from mlreport_batch.report.model import Report
 from mlreport_batch.safety.masking.redact import shown
 

@@ -12,7 +12,7 @@ from datetime import date as calendar_date
 from pathlib import Path
 from typing import Any, Final
 
-from mlreport_batch import charts
+from mlreport_batch.render import charts
 
 FONTS = Path(__file__).with_name("fonts")
 FAILURES: Final = (ValueError, RuntimeError, MemoryError, OSError)

@@ -255,7 +255,7 @@ def _service_account(
 
 
 def _subject(settings: GoogleSettings) -> str | None:
-    from mlreport_batch.mail import parse_address
+    from mlreport_batch.render.mail import parse_address
 
     return parse_address(settings.subject)[1] if settings.subject else None
 

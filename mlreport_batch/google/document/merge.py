@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlreport_batch import placeholders
 from mlreport_batch.google.document.template import (
     PLACEHOLDER,
     Line,
@@ -25,8 +24,9 @@ from mlreport_batch.google.document.template import (
     units,
 )
 from mlreport_batch.language.say import word
-from mlreport_batch.placeholders import MISSING
+from mlreport_batch.render import placeholders
 from mlreport_batch.render.budget import Limits, fit
+from mlreport_batch.render.placeholders import MISSING
 from mlreport_batch.report.model import Report
 
 Json = dict[str, Any]

@@ -11,11 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from mlreport_batch import charts
 from mlreport_batch.google.export.clean import Cleaned, clean
 from mlreport_batch.google.export.tree import Node
 from mlreport_batch.language.say import word
-from mlreport_batch.render import Image, Rendered, layout, pdf, plain
+from mlreport_batch.render import Image, Rendered, charts, layout, pdf, plain
 from mlreport_batch.render.budget import MAIL_BYTES
 from mlreport_batch.report.model import Chart, Report
 from mlreport_batch.safety.clean import shorten
