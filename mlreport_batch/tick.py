@@ -13,7 +13,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from mlreport_batch.config.load import Config, RunsRoot
-from mlreport_batch.dispatch import TOLD_AT, Dispatcher, Policy
+from mlreport_batch.deliver.dispatch import TOLD_AT, Dispatcher, Policy
 from mlreport_batch.errors import ConfigError, DamagedStateError, StateError
 from mlreport_batch.executors import Executor, executor_of
 from mlreport_batch.formats.registry import recognise

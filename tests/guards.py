@@ -115,7 +115,7 @@ GUARDS = [
     ),
     Guard(
         "F10",
-        "dispatch.py",
+        "deliver/dispatch.py",
         "return not self._now < at <= self._now + BACKOFF_MAX_S",
         "return not self._now < at",
         "test_owed::test_n8_a_wait_noted_by_a_clock_in_the_future_is_over_at_once",
@@ -226,7 +226,7 @@ GUARDS = [
     # -- the state
     Guard(
         "F17",
-        "dispatch.py",
+        "deliver/dispatch.py",
         '            self._spool.move(owed.rid, "cur", "sent")\n'
         "            self._result.sent.append(owed.rid)\n"
         "            self._settle(owed.rid)\n",
@@ -237,7 +237,7 @@ GUARDS = [
     ),
     Guard(
         "F17",
-        "dispatch.py",
+        "deliver/dispatch.py",
         'if place == "sent":',
         'if place == "sent" and False:',
         "test_dispatch::test_a_kill_at_any_step_loses_nothing",
@@ -296,7 +296,7 @@ GUARDS = [
     ),
     Guard(
         "F18 F19",
-        "dispatch.py",
+        "deliver/dispatch.py",
         "with contextlib.suppress(StateError), self._state.transaction():",
         "with self._state.transaction():",
         "test_dispatch::test_a_debt_that_cannot_be_struck_off_stops_nothing",
@@ -648,7 +648,7 @@ GUARDS = [
     # -- SMTP
     Guard(
         "F40",
-        "dispatch.py",
+        "deliver/dispatch.py",
         "wait = _wait(self._policy.backoff_s, failures)",
         "wait = 0.0",
         "test_owed::"
@@ -657,21 +657,21 @@ GUARDS = [
     ),
     Guard(
         "F41",
-        "dispatch.py",
+        "deliver/dispatch.py",
         "return float(min(BACKOFF_MAX_S, first_s * 2 ** min(attempts - 1, 20)))",
         "return float(first_s)",
         "test_dispatch::test_waits_double_up_to_an_hour",
     ),
     Guard(
         "F41",
-        "dispatch.py",
+        "deliver/dispatch.py",
         "if is_old and has_tried and isinstance(exc, DeliveryError):",
         "if False:",
         "test_dispatch::test_a_mail_is_given_up_after_five_days_of_trying",
     ),
     Guard(
         "F41 F42",
-        "dispatch.py",
+        "deliver/dispatch.py",
         "if held and told_at and not is_due:",
         "if held and told_at:",
         "test_dispatch::test_dead_mails_are_told_once_a_day",
@@ -699,7 +699,7 @@ GUARDS = [
     ),
     Guard(
         "F40",
-        "dispatch.py",
+        "deliver/dispatch.py",
         "for owed in sorted(due, key=lambda owed: owed.attempts):",
         "for owed in due:",
         "test_dispatch::"
@@ -707,7 +707,7 @@ GUARDS = [
     ),
     Guard(
         "F40",
-        "dispatch.py",
+        "deliver/dispatch.py",
         "            if not self._result.sent:\n",
         "            if True:\n",
         "test_dispatch::test_a_server_that_took_others_is_not_left_alone",
@@ -807,7 +807,7 @@ GUARDS = [
     ),
     Guard(
         "F19 F45",
-        "dispatch.py",
+        "deliver/dispatch.py",
         "self._state.update_owed(replace(owed, unknowns=owed.unknowns + 1))",
         "pass",
         "test_dispatch::"
@@ -815,7 +815,7 @@ GUARDS = [
     ),
     Guard(
         "F18",
-        "dispatch.py",
+        "deliver/dispatch.py",
         "        except StateError as exc:  # the others may be readable\n",
         "        except ZeroDivisionError as exc:\n",
         "test_dispatch::test_a_mail_that_cannot_be_read_does_not_hold_up_the_others",
@@ -847,7 +847,7 @@ GUARDS = [
     ),
     Guard(
         "F42",
-        "dispatch.py",
+        "deliver/dispatch.py",
         "            self._refused(owed, exc)\n        except (ChannelDownError",
         "            self._back(owed, exc, was_unknown=False)\n"
         "        except (ChannelDownError",
@@ -855,14 +855,14 @@ GUARDS = [
     ),
     Guard(
         "F43",
-        "dispatch.py",
+        "deliver/dispatch.py",
         "recipients=left,",
         "recipients=owed.recipients,",
         "test_dispatch::test_only_the_refused_recipients_get_it_again",
     ),
     Guard(
         "F43",
-        "dispatch.py",
+        "deliver/dispatch.py",
         "            is_partial=True,\n        )",
         "            is_partial=False,\n        )",
         "test_owed::test_f43_an_accepted_recipient_never_gets_it_twice",
@@ -883,7 +883,7 @@ GUARDS = [
     ),
     Guard(
         "F45",
-        "dispatch.py",
+        "deliver/dispatch.py",
         'return self._policy.on_unknown == "hold" or owed.unknowns >= UNKNOWNS_MAX',
         'return self._policy.on_unknown == "hold"',
         "test_dispatch::"
@@ -891,7 +891,7 @@ GUARDS = [
     ),
     Guard(
         "F45",
-        "dispatch.py",
+        "deliver/dispatch.py",
         "owed = replace(owed, is_partial=True)",
         "pass",
         "test_dispatch::test_a_mail_that_may_have_arrived_is_never_superseded",
@@ -905,56 +905,56 @@ GUARDS = [
     ),
     Guard(
         "F45",
-        "deliver/smtp_session.py",
+        "deliver/smtp/session.py",
         "raise self._lost(str(exc), envelope) from exc",
         'raise self._cut(exc, "the final dot", envelope) from exc',
         "test_smtp::test_every_answer_at_every_stage",
     ),
     Guard(
         "F45",
-        "deliver/smtp_wire.py",
+        "deliver/smtp/wire.py",
         "self.expect_silence()\n        self.send(line",
         "self.send(line",
         "test_smtp::test_a_stray_answer_is_not_taken_for_the_next_one",
     ),
     Guard(
         "F46",
-        "deliver/smtp_session.py",
+        "deliver/smtp/session.py",
         "answer = wire.read(seconds)",
         "answer = wire.read(wire.timeout_s)",
         "test_smtp::test_the_wait_after_the_dot_has_its_own_time",
     ),
     Guard(
         "F47",
-        "deliver/smtp_connect.py",
+        "deliver/smtp/connect.py",
         "return ssl.create_default_context(cafile=path)",
         "return ssl._create_unverified_context(cafile=path)",
         "test_smtp::test_servers_that_are_not_to_be_trusted",
     ),
     Guard(
         "F47",
-        "deliver/smtp_connect.py",
+        "deliver/smtp/connect.py",
         'if "STARTTLS" not in features:',
         'if "STARTTLS" not in features and not channel.username:',
         "test_smtp::test_nothing_is_said_in_clear_to_a_server_without_starttls",
     ),
     Guard(
         "F47",
-        "deliver/smtp_connect.py",
+        "deliver/smtp/connect.py",
         "features = _hello(wire)  # what was said in clear counts no more",
         "_hello(wire)",
         "test_smtp::test_offers_made_in_clear_do_not_count",
     ),
     Guard(
         "F47",
-        "deliver/smtp_wire.py",
+        "deliver/smtp/wire.py",
         'if self._heard:\n            raise WireError("went on',
         'if False:\n            raise WireError("went on',
         "test_smtp::test_text_slipped_in_before_the_handshake_is_refused",
     ),
     Guard(
         "F48",
-        "dispatch.py",
+        "deliver/dispatch.py",
         "wait = CREDENTIAL_WAIT_S",
         "pass",
         "test_dispatch::test_a_wrong_password_is_tried_once_an_hour",
@@ -968,7 +968,7 @@ GUARDS = [
     ),
     Guard(
         "F49",
-        "deliver/smtp_session.py",
+        "deliver/smtp/session.py",
         "if 0 < link.size_limit < len(message):",
         "if False:",
         "test_smtp::test_a_mail_larger_than_the_server_takes_is_refused_before_it_is_"
@@ -998,7 +998,7 @@ GUARDS = [
     ),
     Guard(
         "F51",
-        "dispatch.py",
+        "deliver/dispatch.py",
         "if self._should_stop():",
         "if False:",
         "test_dispatch::test_a_tick_that_was_asked_to_end_keeps_the_rest",
@@ -1247,7 +1247,7 @@ GUARDS = [
     ),
     Guard(
         "F59",
-        "deliver/smtp.py",
+        "deliver/smtp/channel.py",
         "if stat.S_IMODE(mode) & 0o077:",
         "if False:",
         "test_smtp::test_the_password_comes_from_where_the_config_says",
@@ -1261,7 +1261,7 @@ GUARDS = [
     ),
     Guard(
         "F59",
-        "deliver/smtp_wire.py",
+        "deliver/smtp/wire.py",
         'text = text.replace(secret, "***")',
         "pass",
         "test_smtp::"

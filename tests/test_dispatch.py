@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mlreport_batch import dispatch
-from mlreport_batch.deliver import Envelope, Receipt, Refusal
-from mlreport_batch.dispatch import Dispatched, Dispatcher, Policy
+from mlreport_batch.deliver import Envelope, Receipt, Refusal, dispatch
+from mlreport_batch.deliver.dispatch import Dispatched, Dispatcher, Policy
 from mlreport_batch.errors import (
     ChannelDownError,
     ConfigError,

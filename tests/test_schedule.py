@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlreport_batch import cli
-from mlreport_batch.deliver.smtp import SmtpChannel
+from mlreport_batch.deliver.smtp.channel import SmtpChannel
 from mlreport_batch.errors import UsageError
 from mlreport_batch.schedule import (
     cron_line,

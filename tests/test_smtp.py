@@ -32,7 +32,7 @@ from smtp_server import (
 )
 
 from mlreport_batch.deliver import Envelope, Receipt
-from mlreport_batch.deliver.smtp import SmtpChannel
+from mlreport_batch.deliver.smtp.channel import SmtpChannel
 from mlreport_batch.errors import (
     ChannelDownError,
     ConfigError,

@@ -88,7 +88,7 @@ class Channel(Protocol):
 # By ``mail.via``. Modules are named, not imported: a tick uses one of them.
 CHANNELS: Mapping[str, str] = {
     "outbox": "mlreport_batch.deliver.outbox:OutboxChannel",
-    "smtp": "mlreport_batch.deliver.smtp:SmtpChannel",
+    "smtp": "mlreport_batch.deliver.smtp.channel:SmtpChannel",
     "sendmail": "mlreport_batch.deliver.sendmail:SendmailChannel",
     "gmail": "mlreport_batch.google.gmail:GmailChannel",
 }

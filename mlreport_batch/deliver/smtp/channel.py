@@ -17,7 +17,7 @@ from mlreport_batch.errors import ConfigError, CredentialError
 from mlreport_batch.safety.clean import clean
 
 if TYPE_CHECKING:
-    from mlreport_batch.deliver.smtp_session import SmtpSession
+    from mlreport_batch.deliver.smtp.session import SmtpSession
 
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
 _PORT_MAX = 65535
@@ -72,7 +72,7 @@ class SmtpChannel:
     @contextmanager
     def open(self) -> Iterator["SmtpSession"]:
         """Connect, encrypt and log in; say goodbye at the end."""
-        from mlreport_batch.deliver.smtp_session import SmtpSession
+        from mlreport_batch.deliver.smtp.session import SmtpSession
 
         session = SmtpSession(self)
         try:

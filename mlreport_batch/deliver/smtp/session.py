@@ -9,9 +9,9 @@ import logging
 import re
 
 from mlreport_batch.deliver import Envelope, Receipt, Refusal
-from mlreport_batch.deliver.smtp import SmtpChannel
-from mlreport_batch.deliver.smtp_connect import ALL_KEPT, Link, connect, down
-from mlreport_batch.deliver.smtp_wire import Answer, Wire, WireError
+from mlreport_batch.deliver.smtp.channel import SmtpChannel
+from mlreport_batch.deliver.smtp.connect import ALL_KEPT, Link, connect, down
+from mlreport_batch.deliver.smtp.wire import Answer, Wire, WireError
 from mlreport_batch.errors import (
     CredentialError,
     DeliveryError,

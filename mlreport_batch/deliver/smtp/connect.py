@@ -11,8 +11,8 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlreport_batch.deliver.smtp import SmtpChannel
-from mlreport_batch.deliver.smtp_wire import Wire, WireError
+from mlreport_batch.deliver.smtp.channel import SmtpChannel
+from mlreport_batch.deliver.smtp.wire import Wire, WireError
 from mlreport_batch.errors import ChannelDownError, ConfigError, CredentialError
 from mlreport_batch.safety.clean import clean
 
