@@ -5,10 +5,10 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 
-from mlreport_batch.channels import make_channel
 from mlreport_batch.config.load import Config
 from mlreport_batch.errors import ConfigError, MlreportError, RenderError, StateError
 from mlreport_batch.look import look_at
+from mlreport_batch.tick.channels import make_channel
 
 Line = tuple[str, MlreportError | None]
 

@@ -19,7 +19,7 @@ from mlreport_batch.config.locate import DEFAULT_OUT, find_config, quick_key
 
 if TYPE_CHECKING:
     from mlreport_batch.config.load import Config
-    from mlreport_batch.tick_summary import TickSummary
+    from mlreport_batch.tick.summary import TickSummary
 
 FAIL_ON = 4
 MAX_RUN_S = 900.0  # a tick ends at the next safe point after so long
@@ -276,8 +276,8 @@ def _run(args: argparse.Namespace) -> int:
         if is_quiet(folder, key, now):
             return 0
     from mlreport_batch.state.folder import LockedError
-    from mlreport_batch.tick import run_tick
-    from mlreport_batch.tick_summary import Options
+    from mlreport_batch.tick.conduct import run_tick
+    from mlreport_batch.tick.summary import Options
 
     config = _config(args)
     _check_paths_only(config)
@@ -368,7 +368,7 @@ def _tell(args: argparse.Namespace, summary: "TickSummary", *, is_config: bool) 
 
 
 def _show(args: argparse.Namespace, summary: "TickSummary", *, is_config: bool) -> None:
-    from mlreport_batch import summaries
+    from mlreport_batch.tick import summaries
 
     if args.json:
         _say_json(summaries.as_json(summary))
@@ -563,8 +563,8 @@ def _drop(args: argparse.Namespace) -> int:
 
 
 def _baseline(args: argparse.Namespace) -> int:
-    from mlreport_batch.tick import run_tick
-    from mlreport_batch.tick_summary import Options
+    from mlreport_batch.tick.conduct import run_tick
+    from mlreport_batch.tick.summary import Options
 
     args.paths, args.out = [], None
     key, _ = quick_key(args.paths, args.out, args.config)

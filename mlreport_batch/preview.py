@@ -10,7 +10,7 @@ from mlreport_batch.report.alerts import find_alerts, status_of
 from mlreport_batch.report.describe import Occasion, describe, local_now
 from mlreport_batch.report.news import compare
 from mlreport_batch.state.spool import write_durably
-from mlreport_batch.wanted import rules_of, wishes_of
+from mlreport_batch.tick.from_config import rules_of, wishes_of
 
 
 def preview(path: str, out: str, config: Config | None, now: float) -> list[str]:

@@ -101,14 +101,14 @@ GUARDS = [
     ),
     Guard(
         "F9",
-        "tick.py",
+        "tick/conduct.py",
         "state.forget_gone(self.now - GONE_S)",
         "state.forget_gone(self.now + GONE_S)",
         "test_tick::test_a_vanished_run_is_kept_for_thirty_days",
     ),
     Guard(
         "F8",
-        "reporting.py",
+        "tick/reporting.py",
         'data = b"\\0".join((instance.encode(), key, str(seq).encode()))',
         'data = b"\\0".join((instance.encode(), str(seq).encode()))',
         "test_tick::test_equal_runs_are_two_runs",
@@ -122,7 +122,7 @@ GUARDS = [
     ),
     Guard(
         "F10",
-        "work.py",
+        "tick/work.py",
         "if last <= now < waits_until and not task.is_wanted:",
         "if now < waits_until and not task.is_wanted:",
         "test_owed::test_n8_a_clock_that_jumps_holds_up_nothing "
@@ -137,7 +137,7 @@ GUARDS = [
     ),
     Guard(
         "F11 F13",
-        "tick.py",
+        "tick/conduct.py",
         '"incomplete": "1" if self._is_incomplete else "",',
         '"incomplete": "",',
         "test_tick::test_a_root_that_was_never_readable_is_not_forgotten",
@@ -258,21 +258,21 @@ GUARDS = [
     ),
     Guard(
         "F17",
-        "reporting.py",
+        "tick/reporting.py",
         "            self.state.owe(owed, bases)\n",
         "",
         "test_tick::test_a_first_tick_reports_and_a_second_does_nothing_at_all",
     ),
     Guard(
         "F17",
-        "reporting.py",
+        "tick/reporting.py",
         "        self.spool.put(rid, drawn.message)\n        owed = Owed(",
         "        owed = Owed(",
         "test_tick::test_a_first_tick_reports_and_a_second_does_nothing_at_all",
     ),
     Guard(
         "F17",
-        "work.py",
+        "tick/work.py",
         'data = seed.encode() + b"\\0" + msgspec.msgpack.encode(told,'
         ' order="deterministic")',
         "data = seed.encode()",
@@ -496,7 +496,7 @@ GUARDS = [
     ),
     Guard(
         "F29",
-        "work.py",
+        "tick/work.py",
         'return draw_plainly(task, f"the renderer {exc}")',
         'return Drawn(task.report.rid, error=RenderError(f"the renderer {exc}"))',
         "test_bounded::test_the_text_still_goes_out_when_the_renderer_fails",
@@ -539,7 +539,7 @@ GUARDS = [
     ),
     Guard(
         "F32",
-        "work.py",
+        "tick/work.py",
         "if drawn.error is None or isinstance(drawn.error, ConfigError):",
         "if drawn.error is None:",
         "test_bounded::"
@@ -678,21 +678,21 @@ GUARDS = [
     ),
     Guard(
         "F41 F42",
-        "tick.py",
+        "tick/conduct.py",
         'self.state.meta(TOLD_AT, "0") == "0":',
         'self.state.meta(TOLD_AT, "0") >= "0":',
         "test_tick::test_once_decided_a_dead_mail_is_called_to_mind_no_more",
     ),
     Guard(
         "F40 F41",
-        "tick.py",
+        "tick/conduct.py",
         'self.state.meta("channel_why") or "".join(waiting[:1])',
         'self.state.meta("channel_why", "".join(waiting[:1]))',
         "test_tick::test_why_mails_wait_is_said_also_after_the_server_was_down",
     ),
     Guard(
         "F44",
-        "reporting.py",
+        "tick/reporting.py",
         "(not finding.alerts, finding.name)",
         "finding.name",
         "test_tick::test_runs_with_alerts_have_their_own_mails_first",
@@ -714,7 +714,7 @@ GUARDS = [
     ),
     Guard(
         "F10",
-        "tick.py",
+        "tick/conduct.py",
         'if float(state.meta("last_news_at", "0")) > self.now:',
         "if False:",
         "test_tick::test_a_clock_that_was_ahead_makes_nothing_wait",
@@ -742,21 +742,21 @@ GUARDS = [
     ),
     Guard(
         "F13",
-        "tick.py",
+        "tick/conduct.py",
         '            self.summary.notices += [\n                f"{problem}; what',
         '            _ = [\n                f"{problem}; what',
         "test_tick::test_a_new_folder_that_cannot_be_listed_is_said_once",
     ),
     Guard(
         "F44",
-        "work.py",
+        "tick/work.py",
         "if task.seen is not None or task.reported is not None or task.is_wanted:",
         "if task.reported is not None or task.is_wanted:",
         "test_tick::test_a_run_that_was_seen_before_it_had_values_is_never_old",
     ),
     Guard(
         "F17 F44",
-        "tick.py",
+        "tick/conduct.py",
         "        if not again:\n            return due\n",
         "        if True:\n            return due\n",
         "test_tick::test_news_told_by_a_digest_that_still_waits_is_not_told_again",
@@ -770,21 +770,21 @@ GUARDS = [
     ),
     Guard(
         "F42",
-        "reporting.py",
+        "tick/reporting.py",
         "self.state.put_base(path, base)",
         "pass",
         "test_tick::test_news_of_a_vanished_mail_are_told_though_a_later_one_waits",
     ),
     Guard(
         "F52",
-        "executors.py",
+        "tick/executors.py",
         "            except BrokenExecutor:\n                # A worker",
         "            except ZeroDivisionError:\n                # A worker",
         "test_cli::test_one_run_that_kills_its_reader_does_not_stop_the_others",
     ),
     Guard(
         "F21",
-        "tick.py",
+        "tick/conduct.py",
         "            state.condemn()\n",
         "            pass\n",
         "test_state_damage::"
@@ -869,14 +869,14 @@ GUARDS = [
     ),
     Guard(
         "F44",
-        "reporting.py",
+        "tick/reporting.py",
         "due[: mail.max_per_tick]",
         "due",
         "test_tick::test_many_runs_share_a_digest_beyond_the_limit",
     ),
     Guard(
         "F44",
-        "work.py",
+        "tick/work.py",
         "return limit is not None and settings.now",
         "return limit is None and settings.now",
         "test_tick::test_old_runs_are_recorded_when_first_seen",
@@ -1020,7 +1020,7 @@ GUARDS = [
     ),
     Guard(
         "F53",
-        "reporting.py",
+        "tick/reporting.py",
         "if domain in domains and address.lower() not in known:",
         "if address.lower() not in known:",
         "test_hostile::test_an_intent_cannot_send_reports_to_strangers",
@@ -1034,7 +1034,7 @@ GUARDS = [
     ),
     Guard(
         "F54",
-        "work.py",
+        "tick/work.py",
         "{html.escape(text)}</pre>",
         "{text}</pre>",
         "test_bounded::test_a_plain_page_shows_markup_as_text",

@@ -15,7 +15,6 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from mlreport_batch import work
 from mlreport_batch.cli import main
 from mlreport_batch.find.runs import RunDir, group_runs, walk
 from mlreport_batch.formats import Item, Memory
@@ -33,6 +32,7 @@ from mlreport_batch.read.fold import (
 from mlreport_batch.read.run import RunState, read_run, unread_logs
 from mlreport_batch.read.tail import Chunk
 from mlreport_batch.state.database import decode
+from mlreport_batch.tick import work
 
 NOW_NS = 4_000_000_000_000_000_000
 LATE_NS = NOW_NS + 10**13

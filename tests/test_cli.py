@@ -14,7 +14,7 @@ from ticking import RUNS, Desk
 from mlreport_batch.cli import main
 from mlreport_batch.config.load import load
 from mlreport_batch.errors import ConfigError
-from mlreport_batch.executors import Inline, Pool, executor_of
+from mlreport_batch.tick.executors import Inline, Pool, executor_of
 
 CSV = "step,loss\n1,0.5\n2,nan\n"
 

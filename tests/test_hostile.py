@@ -338,7 +338,7 @@ def other_user() -> tuple[str, ...]:
         *(setpriv, f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}"),
         *("--clear-groups", "--bounding-set=-all"),
     )
-    probe = [*prefix, sys.executable, "-c", "import mlreport_batch.tick"]
+    probe = [*prefix, sys.executable, "-c", "import mlreport_batch.tick.conduct"]
     if subprocess.run(probe, capture_output=True, check=False).returncode:
         pytest.skip("UNTESTED: nobody cannot read the installed package")
     return prefix

@@ -18,7 +18,7 @@ from smtp_server import ScriptedServer, closed_port, drop
 from mlreport_batch import cli
 from mlreport_batch.cli import main
 from mlreport_batch.state.folder import Lock, LockedError
-from mlreport_batch.tick_summary import TickSummary
+from mlreport_batch.tick.summary import TickSummary
 
 TWO = "  to: [one@lab.example, two@lab.example]"
 DAY_S = 86400.0
@@ -449,7 +449,7 @@ def test_f50_a_run_of_a_quarter_of_an_hour_ends_at_a_safe_point(
         for run in "bcd":
             lab.grow(run, 1)
         monkeypatch.setattr(cli, "MAX_RUN_S", 0.0)
-        monkeypatch.setattr("mlreport_batch.reporting.REPORTS", 1)
+        monkeypatch.setattr("mlreport_batch.tick.reporting.REPORTS", 1)
         code, said = _tick(lab, clock, capsys)
         assert code == 75
         assert "ended early" in said
@@ -542,7 +542,7 @@ def test_f52_no_process_to_draw_in_makes_a_plain_mail(
     def refuse(*_: object) -> int:
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
-    from mlreport_batch import work
+    from mlreport_batch.tick import work
 
     work._child.cache_clear()
     monkeypatch.setattr("os.fork", refuse)

@@ -16,7 +16,7 @@ from mlreport_batch.schedule import (
     system_units,
     systemd_units,
 )
-from mlreport_batch.tick import SEND_S
+from mlreport_batch.tick.conduct import SEND_S
 
 ROOT = Path(__file__).parent.parent
 AWKWARD = "conf 50% \"of\" $HOME 'it' \\ ; 설정.yaml"

@@ -23,12 +23,12 @@ from pathlib import Path
 import pytest
 from crash_tools import mails_of
 
-from mlreport_batch import work
 from mlreport_batch.config.load import Config, load
 from mlreport_batch.deliver import Envelope, Receipt
 from mlreport_batch.errors import DeliveryError
-from mlreport_batch.tick import run_tick
-from mlreport_batch.tick_summary import Options
+from mlreport_batch.tick import work
+from mlreport_batch.tick.conduct import run_tick
+from mlreport_batch.tick.summary import Options
 
 RUNS = 50
 EVERY_S = 300.0
@@ -73,7 +73,7 @@ class Soak:
         # Beyond the real clock, since no program can set a file's change time.
         self.now = datetime(2027, 3, 10, tzinfo=UTC).timestamp()
         monkeypatch.setattr(
-            "mlreport_batch.channels.make_channel", lambda _: self.channel
+            "mlreport_batch.tick.channels.make_channel", lambda _: self.channel
         )
         monkeypatch.setattr(
             work, "_draw_bounded", lambda task, _: work.draw_plainly(task, "soak")

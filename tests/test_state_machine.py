@@ -18,8 +18,8 @@ from mlreport_batch.look import look_at
 from mlreport_batch.read.run import RunState, read_run
 from mlreport_batch.report.view import view_of
 from mlreport_batch.state.store import State
-from mlreport_batch.tick import run_tick
-from mlreport_batch.tick_summary import Options, TickSummary
+from mlreport_batch.tick.conduct import run_tick
+from mlreport_batch.tick.summary import Options, TickSummary
 
 QUICK_S, SETTLED_S = 0.2, 10.0
 VALUES = ("0.5", "0.25", "1e-3", "-2", "nan", "inf", "")

@@ -18,8 +18,8 @@ from ticking import MAIL, RUNS, Desk, Said
 from mlreport_batch.find import runs as discover
 from mlreport_batch.state import catalog
 from mlreport_batch.state.store import State
-from mlreport_batch.tick import run_tick
-from mlreport_batch.tick_summary import Options
+from mlreport_batch.tick.conduct import run_tick
+from mlreport_batch.tick.summary import Options
 
 CSV = "step,loss\n1,0.5\n2,0.25\n"
 LIGHTNING = RUNS / "lightning_basic"
@@ -936,7 +936,7 @@ def test_the_state_is_copied_again_once_much_was_noted(
     since = desk.out / "state.db.since"
     sizes = [since.stat().st_size]
     for limit in (10**9, 100):
-        monkeypatch.setattr("mlreport_batch.tick.SINCE_MAX_BYTES", limit)
+        monkeypatch.setattr("mlreport_batch.tick.conduct.SINCE_MAX_BYTES", limit)
         desk.append("a/metrics.csv", f"{limit},0.1\n")
         now += 60
         desk.tick(None, now)

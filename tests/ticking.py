@@ -12,8 +12,8 @@ import pytest
 
 from mlreport_batch.cli import main
 from mlreport_batch.config.load import Config, from_paths, load
-from mlreport_batch.tick import run_tick
-from mlreport_batch.tick_summary import Options, TickSummary
+from mlreport_batch.tick.conduct import run_tick
+from mlreport_batch.tick.summary import Options, TickSummary
 
 if TYPE_CHECKING:
     from email.message import EmailMessage

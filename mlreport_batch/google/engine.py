@@ -44,7 +44,7 @@ from mlreport_batch.render.local import LocalRenderer
 from mlreport_batch.report.model import Digest, Report
 from mlreport_batch.state.owed import DocumentRow
 from mlreport_batch.state.store import State
-from mlreport_batch.work import Drawn, DrawTask, draw
+from mlreport_batch.tick.work import Drawn, DrawTask, draw
 
 _T = TypeVar("_T")
 _NOT_FOUND = 404

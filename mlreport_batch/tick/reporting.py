@@ -12,7 +12,6 @@ from hashlib import sha256
 
 from mlreport_batch.config.load import Config
 from mlreport_batch.errors import MlreportError, RenderError, StateError
-from mlreport_batch.executors import Executor
 from mlreport_batch.render.pages import Pages, slug_of
 from mlreport_batch.report.describe import describe_digest, local_now
 from mlreport_batch.report.model import Report
@@ -20,8 +19,9 @@ from mlreport_batch.report.news import Snapshot
 from mlreport_batch.state.owed import Owed
 from mlreport_batch.state.spool import Spool
 from mlreport_batch.state.store import RunRow, State
-from mlreport_batch.tick_summary import RunLine, TickSummary
-from mlreport_batch.work import Drawn, DrawSettings, DrawTask, Finding, draw_batch
+from mlreport_batch.tick.executors import Executor
+from mlreport_batch.tick.summary import RunLine, TickSummary
+from mlreport_batch.tick.work import Drawn, DrawSettings, DrawTask, Finding, draw_batch
 
 REPORTS = 16
 

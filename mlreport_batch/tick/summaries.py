@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 
-from mlreport_batch.tick_summary import RunLine, TickSummary
+from mlreport_batch.tick.summary import RunLine, TickSummary
 
 _ROWS_MAX = 200
 

@@ -15,17 +15,17 @@ from fnmatch import fnmatchcase
 from mlreport_batch.config.load import Config, RunsRoot
 from mlreport_batch.deliver.dispatch import TOLD_AT, Dispatcher, Policy
 from mlreport_batch.errors import ConfigError, DamagedStateError, StateError
-from mlreport_batch.executors import Executor, executor_of
 from mlreport_batch.formats.registry import recognise
-from mlreport_batch.reporting import Reporter
 from mlreport_batch.state.catalog import GONE_S, Catalog
 from mlreport_batch.state.folder import Lock, state_errors
 from mlreport_batch.state.mend import adopt, open_state
 from mlreport_batch.state.spool import Spool
 from mlreport_batch.state.store import State
-from mlreport_batch.tick_summary import Options, TickSummary
-from mlreport_batch.wanted import rules_of, wishes_of
-from mlreport_batch.work import (
+from mlreport_batch.tick.executors import Executor, executor_of
+from mlreport_batch.tick.from_config import rules_of, wishes_of
+from mlreport_batch.tick.reporting import Reporter
+from mlreport_batch.tick.summary import Options, TickSummary
+from mlreport_batch.tick.work import (
     Finding,
     ReadSettings,
     RunTask,
@@ -402,7 +402,7 @@ class _Tick:
             self.summary.errors.append(exc)
 
     def _deliver(self) -> None:
-        from mlreport_batch.channels import make_channel
+        from mlreport_batch.tick.channels import make_channel
 
         if not self.state.owed() and self.state.meta(TOLD_AT, "0") == "0":
             return
