@@ -499,7 +499,7 @@ def _progress(args: argparse.Namespace) -> Iterator[Callable[[str, int, int], No
 
 
 def _inspect(args: argparse.Namespace) -> int:
-    from mlreport_batch import look
+    from mlreport_batch.commands import inspect as look
 
     now = time.time()
     looked = look.look_at(args.paths)
@@ -513,7 +513,7 @@ def _inspect(args: argparse.Namespace) -> int:
 
 
 def _preview(args: argparse.Namespace) -> int:
-    from mlreport_batch.preview import preview
+    from mlreport_batch.commands.preview import preview
 
     config = None
     file = find_config(args.config)
@@ -525,7 +525,7 @@ def _preview(args: argparse.Namespace) -> int:
 
 
 def _status(args: argparse.Namespace) -> int:
-    from mlreport_batch import tending
+    from mlreport_batch.commands import owed as tending
 
     found = tending.status(_state_folder(args), time.time())
     if args.json:
@@ -547,7 +547,7 @@ def _state_folder(args: argparse.Namespace) -> str:
 
 
 def _retry(args: argparse.Namespace) -> int:
-    from mlreport_batch import tending
+    from mlreport_batch.commands import owed as tending
 
     for line in tending.retry(_state_folder(args), args.rids):
         _say(line)
@@ -555,7 +555,7 @@ def _retry(args: argparse.Namespace) -> int:
 
 
 def _drop(args: argparse.Namespace) -> int:
-    from mlreport_batch import tending
+    from mlreport_batch.commands import owed as tending
 
     for line in tending.drop(_state_folder(args), args.rid):
         _say(line)
@@ -611,7 +611,7 @@ def _init(args: argparse.Namespace) -> int:
 def _schedule(args: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from mlreport_batch import schedule
+    from mlreport_batch.commands import schedule
 
     config = _config(args)
     command = [sys.executable, "-m", "mlreport_batch"]
@@ -639,7 +639,7 @@ def _schedule(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from mlreport_batch.checking import check
+    from mlreport_batch.commands.check import check
 
     config = _config(args)
     code = 0

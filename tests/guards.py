@@ -763,7 +763,7 @@ GUARDS = [
     ),
     Guard(
         "F42 F45",
-        "tending.py",
+        "commands/owed.py",
         "or _is_outrun(state, mail),",
         "or False,",
         "test_tick::test_a_retried_mail_is_not_superseded_once_later_news_were_told",
@@ -898,7 +898,7 @@ GUARDS = [
     ),
     Guard(
         "F43 F45",
-        "tending.py",
+        "commands/owed.py",
         '                or place == "cur"\n',
         "",
         "test_dispatch::test_a_retried_mail_that_some_have_is_never_superseded",
@@ -1269,7 +1269,7 @@ GUARDS = [
     ),
     Guard(
         "F60",
-        "schedule.py",
+        "commands/schedule.py",
         "\nProtectSystem=strict\n",
         "\n",
         "test_schedule::test_the_system_unit_is_well_hardened "

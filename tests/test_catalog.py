@@ -13,7 +13,7 @@ from hostile import scalar_event
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlreport_batch import look
+from mlreport_batch.commands import inspect as look
 from mlreport_batch.find import runs as discover
 from mlreport_batch.find.runs import Folder, RunDir, group_runs, list_folder, walk
 from mlreport_batch.formats.registry import recognise

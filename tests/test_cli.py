@@ -274,7 +274,7 @@ def test_a_closed_pipe_is_no_bug(desk: Desk):
 def test_our_own_bugs_end_with_70_and_no_secrets(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ):
-    from mlreport_batch import look
+    from mlreport_batch.commands import inspect as look
 
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("--token abcdefgh12345")
@@ -289,7 +289,7 @@ def test_our_own_bugs_end_with_70_and_no_secrets(
 def test_a_disk_that_fails_below_our_own_modules_is_no_bug(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ):
-    from mlreport_batch import look
+    from mlreport_batch.commands import inspect as look
 
     def broken(*_: object, **__: object) -> None:
         raise OSError(5, "Input/output error", "/usr/lib/python3/stringprep.py")
@@ -346,7 +346,7 @@ def test_one_run_that_kills_its_reader_does_not_stop_the_others(
 
 
 def test_an_interrupt_ends_with_75(desk: Desk, monkeypatch: pytest.MonkeyPatch):
-    from mlreport_batch import look
+    from mlreport_batch.commands import inspect as look
 
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt

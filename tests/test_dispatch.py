@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mlreport_batch.commands.owed import retry, status
 from mlreport_batch.deliver import Envelope, Receipt, Refusal, dispatch
 from mlreport_batch.deliver.dispatch import Dispatched, Dispatcher, Policy
 from mlreport_batch.errors import (
@@ -26,7 +27,6 @@ from mlreport_batch.state import spool
 from mlreport_batch.state.owed import Owed
 from mlreport_batch.state.spool import Spool
 from mlreport_batch.state.store import State
-from mlreport_batch.tending import retry, status
 
 DAY_S = 86400.0
 

@@ -15,11 +15,11 @@ from google_server import GoogleServer
 from google_setup import FAST, USER, Lab, html_of, mail_of, pdf_of
 
 from mlreport_batch.cli import main
+from mlreport_batch.commands.inspect import look_at
 from mlreport_batch.google import engine as google
 from mlreport_batch.google import gmail
 from mlreport_batch.google.api.account import DRIVE_FILE
 from mlreport_batch.google.tidy import tidy_google
-from mlreport_batch.look import look_at
 from mlreport_batch.state.store import State
 
 RUNS = ("lightning_basic", "keras_basic", "hf_running", "lightning_korean")

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from mlreport_batch import cli
-from mlreport_batch.deliver.smtp.channel import SmtpChannel
-from mlreport_batch.errors import UsageError
-from mlreport_batch.schedule import (
+from mlreport_batch.commands.schedule import (
     cron_line,
     crontab_text,
     system_units,
     systemd_units,
 )
+from mlreport_batch.deliver.smtp.channel import SmtpChannel
+from mlreport_batch.errors import UsageError
 from mlreport_batch.tick.conduct import SEND_S
 
 ROOT = Path(__file__).parent.parent

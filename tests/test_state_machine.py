@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from mlreport_batch.commands.inspect import look_at
 from mlreport_batch.config.load import Config, from_paths
-from mlreport_batch.look import look_at
 from mlreport_batch.read.run import RunState, read_run
 from mlreport_batch.report.view import view_of
 from mlreport_batch.state.store import State

@@ -5,9 +5,9 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 
+from mlreport_batch.commands.inspect import look_at
 from mlreport_batch.config.load import Config
 from mlreport_batch.errors import ConfigError, MlreportError, RenderError, StateError
-from mlreport_batch.look import look_at
 from mlreport_batch.tick.channels import make_channel
 
 Line = tuple[str, MlreportError | None]
@@ -55,7 +55,7 @@ def _folder(path: str) -> str:
 
 def _drawing(config: Config) -> str:
     """Draw a sample and look for its words in the PDF: without fonts they vanish."""
-    from mlreport_batch.preview import preview
+    from mlreport_batch.commands.preview import preview
 
     with tempfile.TemporaryDirectory() as folder:
         run = os.path.join(folder, "시험")

@@ -2,9 +2,9 @@
 
 import os
 
+from mlreport_batch.commands.inspect import look_at
 from mlreport_batch.config.load import Config, from_paths
 from mlreport_batch.errors import StateError, UsageError
-from mlreport_batch.look import look_at
 from mlreport_batch.render.pages import slug_of
 from mlreport_batch.report.alerts import find_alerts, status_of
 from mlreport_batch.report.describe import Occasion, describe, local_now
