@@ -8,6 +8,7 @@ from mlreport_batch.errors import Problem
 from mlreport_batch.find.runs import RunDir, group_runs, walk
 from mlreport_batch.formats import (
     Candidate,
+    Chunk,
     Hparams,
     Item,
     LogFormat,
@@ -18,23 +19,25 @@ from mlreport_batch.formats import (
 from mlreport_batch.formats.registry import by_name, recognise
 from mlreport_batch.read.fold import MetricSummary, fold_points
 from mlreport_batch.read.run import series
-from mlreport_batch.read.tail import Chunk
 from mlreport_batch.safety.clean import Scalar
 
 RUNS = Path(__file__).parent / "runs"
 WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
-def split_at(member: LogFormat, data: bytes) -> int:
+def split_at(log_format: LogFormat, data: bytes) -> int:
     """Return how many bytes of *data* a reader would be given."""
-    if member.whole_file:
+    if log_format.whole_file:
         return len(data)
-    split = getattr(member, "split", None)
+    split = log_format.split
     return split(data) if split else data.rfind(b"\n") + 1
 
 
 def parse(
-    member: LogFormat, data: bytes, cuts: Sequence[int] = (), path: str = "/run/x.csv"
+    log_format: LogFormat,
+    data: bytes,
+    cuts: Sequence[int] = (),
+    path: str = "/run/x.csv",
 ) -> list[Item]:
     """Return the items in *data*, read in the pieces that *cuts* make of it."""
     memory: dict[str, Scalar] = {}
@@ -42,11 +45,11 @@ def parse(
     header = data.partition(b"\n")[0]
     lines = position = 0
     for end in (*sorted(cuts), len(data)):
-        taken = position + split_at(member, data[position:end])
+        taken = position + split_at(log_format, data[position:end])
         piece = data[position:taken]
         if piece or not position:
             chunk = Chunk(path, header, piece, position, lines + 1)
-            items += member.parse(chunk, memory)
+            items += log_format.parse(chunk, memory)
         lines += piece.count(b"\n")
         position = taken
     return items
@@ -143,8 +146,10 @@ def claim(
 ) -> tuple[str, Match] | None:
     """Return the first format that claims a file, and its claim."""
     raw = data.encode() if isinstance(data, str) else data
-    for member, match in recognise(candidate(path, raw, beside=beside, above=above)):
-        return member.name, match
+    for log_format, match in recognise(
+        candidate(path, raw, beside=beside, above=above)
+    ):
+        return log_format.name, match
     return None
 
 

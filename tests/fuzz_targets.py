@@ -36,11 +36,11 @@ from mlreport_batch.formats.kit.json_values import BadJsonError, load_document
 from mlreport_batch.formats.registry import by_name, formats, recognise
 from mlreport_batch.read.log import Reading, read_series
 from mlreport_batch.read.run import RunState
-from mlreport_batch.read.tail import Signature
 from mlreport_batch.render import placeholders
 from mlreport_batch.report.model import Report
 from mlreport_batch.report.news import Snapshot
 from mlreport_batch.safety.clean import clean
+from mlreport_batch.safety.files import Signature
 from mlreport_batch.safety.masking.redact import (
     redact_text,
     shown,
@@ -98,20 +98,20 @@ def _check(item: Item) -> None:
         assert "\x1b" not in item.text
 
 
-def read(member: LogFormat, data: bytes) -> None:
+def read(log_format: LogFormat, data: bytes) -> None:
     """Read *data* at once and in pieces: no exception, and the same items."""
     number = _number(data)
     path = f"/top/{FOLDERS[number % len(FOLDERS)]}/{NAMES[number % len(NAMES)]}"
     try:
-        whole = parse(member, data, path=path)
+        whole = parse(log_format, data, path=path)
     except NotYetError:
-        assert member.whole_file
+        assert log_format.whole_file
         return
     for item in whole:
         _check(item)
-    if not member.whole_file:
+    if not log_format.whole_file:
         cuts = sorted({number * k % (len(data) + 1) for k in (3, 7, 13)})
-        assert _said(parse(member, data, cuts, path=path)) == _said(whole)
+        assert _said(parse(log_format, data, cuts, path=path)) == _said(whole)
 
 
 def recognised(data: bytes) -> None:
@@ -200,13 +200,13 @@ def database(data: bytes) -> None:
     assert glance.is_quiet(str(_spare()), "key", 1e9) in (True, False)
 
 
-def log(member: LogFormat, data: bytes) -> None:
+def log(log_format: LogFormat, data: bytes) -> None:
     """Read *data* as a file of its own, as far as its state in bytes and back."""
     path = _spare() / "x.csv"
     path.write_bytes(data)
     status = path.stat()
     file = RunFile(
-        "x.csv", str(path), Signature.of(status), member.name, _MATCH, "by name"
+        "x.csv", str(path), Signature.of(status), log_format.name, _MATCH, "by name"
     )
     logs = read_series([file], {}, Reading(status.st_mtime_ns + 10**13))
     kept = RunState(logs)
@@ -216,7 +216,9 @@ def log(member: LogFormat, data: bytes) -> None:
 _MATCH = Match(Role.metrics)
 
 TARGETS: dict[str, Target] = {
-    **{f"read_{member.name}": partial(read, member) for member in formats()},
+    **{
+        f"read_{log_format.name}": partial(read, log_format) for log_format in formats()
+    },
     **{
         f"log_{name}": partial(log, by_name()[name])
         for name in ("csv", "json_lines", "tensorboard", "hparams", "mlflow_database")
@@ -259,13 +261,13 @@ def seeds_of(target: str) -> tuple[bytes, ...]:
     """Return the seeds that the reader of *target* makes something of."""
     if target.startswith("state_"):
         return (*seeds()[:2], *_state_seeds())
-    member = by_name().get(target.partition("_")[2])
-    if member is None:
+    log_format = by_name().get(target.partition("_")[2])
+    if log_format is None:
         return seeds()
     found = []
     for data in seeds():
         try:
-            if any(not isinstance(i, Problem) for i in parse(member, data)):
+            if any(not isinstance(i, Problem) for i in parse(log_format, data)):
                 found.append(data)
         except NotYetError:
             continue

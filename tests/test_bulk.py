@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from mlreport_batch.cli import main
 from mlreport_batch.find.runs import RunDir, group_runs, walk
-from mlreport_batch.formats import Item, Memory
-from mlreport_batch.formats.lightning import LightningCsv
-from mlreport_batch.formats.registry import recognise
+from mlreport_batch.formats import Chunk, Item, Memory
+from mlreport_batch.formats.lightning import LIGHTNING_CSV
+from mlreport_batch.formats.registry import by_name, recognise
 from mlreport_batch.read.bulk import ahead as bulk_module
 from mlreport_batch.read.bulk.ahead import Bulk, is_worth
 from mlreport_batch.read.fold import (
@@ -30,7 +30,6 @@ from mlreport_batch.read.fold import (
     width_for,
 )
 from mlreport_batch.read.run import RunState, read_run, unread_logs
-from mlreport_batch.read.tail import Chunk
 from mlreport_batch.state.database import decode
 from mlreport_batch.tick import work
 
@@ -270,7 +269,7 @@ def test_plain_rows_take_the_fast_way(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "metrics.csv").write_bytes(long_log(200))
     runs = runs_in(tmp_path)
-    monkeypatch.setattr(LightningCsv, "parse", refuse)
+    monkeypatch.setitem(by_name(), "lightning", replace(LIGHTNING_CSV, parse=refuse))
     unread = [unread_logs(run, None, NOW_NS) for run in runs]
     with Bulk() as bulk:
         for run in bulk.ahead(zip(runs, unread, strict=True)):
@@ -282,17 +281,16 @@ def test_one_bad_log_leaves_the_others_of_its_group_fast(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     slow = []
-    parse = LightningCsv.parse
 
-    def noted(self: LightningCsv, chunk: Chunk, memory: Memory) -> Iterable[Item]:
+    def noted(chunk: Chunk, memory: Memory) -> Iterable[Item]:
         slow.append(Path(chunk.path).parent.name)
-        return parse(self, chunk, memory)
+        return LIGHTNING_CSV.parse(chunk, memory)
 
     for number in range(5):
         (tmp_path / f"run_{number}").mkdir()
         data = long_log(100) + (b"10,100,nan,4,5\n" if number == 2 else b"")
         (tmp_path / f"run_{number}" / "metrics.csv").write_bytes(data)
-    monkeypatch.setattr(LightningCsv, "parse", noted)
+    monkeypatch.setitem(by_name(), "lightning", replace(LIGHTNING_CSV, parse=noted))
     read_all(tmp_path, {}, in_bulk=True)
     assert slow == ["run_2"]
 

@@ -664,7 +664,8 @@ def test_the_quick_look_agrees_with_the_yaml_reader(value: str):
 
 def test_the_quick_look_imports_nothing_heavy():
     code = (
-        "import sys; import mlreport_batch.config.locate as q; q.quick_state_dir(b'', 'x');"
+        "import sys; import mlreport_batch.config.locate as q;"
+        "q.quick_state_dir(b'', 'x');"
         "print(*sys.modules)"
     )
     done = subprocess.run(

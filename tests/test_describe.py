@@ -10,6 +10,7 @@ from views import view
 from mlreport_batch.errors import Problem
 from mlreport_batch.find.checkpoints import Weights
 from mlreport_batch.formats import Progress, Text
+from mlreport_batch.language.dates import local_now
 from mlreport_batch.report import describe as module
 from mlreport_batch.report.alerts import Alert
 from mlreport_batch.report.describe import (
@@ -18,7 +19,6 @@ from mlreport_batch.report.describe import (
     chosen_names,
     describe,
     describe_digest,
-    local_now,
 )
 from mlreport_batch.report.model import Report, Trend, Verdict
 from mlreport_batch.report.news import compare, snapshot_of

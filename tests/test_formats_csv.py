@@ -7,11 +7,10 @@ from formats_reading import claim, metrics_of, parse, points, problems, read
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlreport_batch.formats import Memory, Point, Result, Role
+from mlreport_batch.formats import Chunk, Memory, Point, Result, Role
 from mlreport_batch.formats.kit.bookkeeping import is_bookkeeping, step_column
 from mlreport_batch.formats.kit.numbers import to_number, value_of
 from mlreport_batch.formats.registry import by_name
-from mlreport_batch.read.tail import Chunk
 
 
 def test_blank_cells_are_missing_and_words_for_nan_and_inf_are_values():

@@ -15,8 +15,8 @@ from mlreport_batch.read import log as logs
 from mlreport_batch.read import tail
 from mlreport_batch.read.log import LogState, look_again_at
 from mlreport_batch.read.run import RunState, read_run
-from mlreport_batch.read.tail import Signature
 from mlreport_batch.report.view import RunView, view_of
+from mlreport_batch.safety.files import DOCUMENT_MAX, Signature
 
 HOUR_NS = 3600 * 10**9
 
@@ -82,7 +82,7 @@ def test_rows_without_any_number_are_said_until_there_is_one(training: Training)
 def test_a_log_of_wandb_that_is_too_large_is_a_run_that_says_so(training: Training):
     name = "wandb/run-20260101_000000-abc/run-abc.wandb"
     path = training.put(name, ":W&B\0\0\0")
-    os.truncate(path, tail.DOCUMENT_MAX + 1)
+    os.truncate(path, DOCUMENT_MAX + 1)
     view = training.read()
     (problem,) = view.problems
     assert "larger than 64 MiB" in problem.message
@@ -124,7 +124,7 @@ def test_an_empty_document_is_waited_for(training: Training):
 def test_a_document_that_is_too_large_is_named_and_tried_again(training: Training):
     path = training.put("trainer_state.json", trainer_state(2))
     training.read()
-    os.truncate(path, tail.DOCUMENT_MAX + 1)
+    os.truncate(path, DOCUMENT_MAX + 1)
     view = training.read()
     assert view.metrics["loss"].count == 2
     [problem] = view.problems

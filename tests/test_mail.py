@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlreport_batch.render import Image, Rendered, mail
-from mlreport_batch.render.mail import MailHeader, compose, parse_address
+from mlreport_batch.render.mail import MailHeader, compose
+from mlreport_batch.safety.address import parse_address
 
 RID = "0123456789abcdef0123456789"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlreport_batch.formats import Chunk
 from mlreport_batch.read import tail
-from mlreport_batch.read.tail import (
-    Chunk,
-    Cursor,
-    LogReader,
+from mlreport_batch.read.tail import Cursor, LogReader
+from mlreport_batch.safety.files import (
+    DOCUMENT_MAX,
     NotRegularError,
     Signature,
     open_regular,
@@ -325,7 +325,7 @@ def test_a_document_is_read_whole_up_to_a_limit(log: Path):
     assert data == log.read_bytes()
     assert signature == Signature.of(log.stat())
     assert read_head(str(log), 3) == b"a,b"
-    os.truncate(log, tail.DOCUMENT_MAX + 1)
+    os.truncate(log, DOCUMENT_MAX + 1)
     with pytest.raises(OSError, match="64 MiB"):
         read_document(str(log))
 

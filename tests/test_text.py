@@ -8,20 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlreport_batch.safety.clean import (
-    REPLACEMENT,
-    clean,
-    clean_block,
+from mlreport_batch.language.figures import (
     duration_text,
-    escape_unsafe,
-    natural_key,
     number,
     scalar_text,
-    shorten,
     signed,
     size_text,
     sparkline,
     step_text,
+)
+from mlreport_batch.safety.clean import (
+    REPLACEMENT,
+    clean,
+    clean_block,
+    escape_unsafe,
+    natural_key,
+    shorten,
 )
 
 

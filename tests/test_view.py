@@ -11,8 +11,8 @@ from mlreport_batch.formats import Intent, Outcome, Progress, Text
 from mlreport_batch.read.fold import fold_points
 from mlreport_batch.read.log import LogState
 from mlreport_batch.read.run import RunState
-from mlreport_batch.read.tail import Signature
 from mlreport_batch.report.view import RunView, headline_metric, main_metrics, view_of
+from mlreport_batch.safety.files import Signature
 
 SIGNATURE = Signature(1, 1, 1, 1)
 

@@ -88,14 +88,10 @@ def _google(config: Config, *, live: bool) -> Iterator[Line]:
 
 def _send_test(config: Config) -> str:
     from mlreport_batch.deliver import Envelope
+    from mlreport_batch.language.dates import local_now
     from mlreport_batch.render import Rendered
-    from mlreport_batch.render.mail import (
-        MailHeader,
-        compose,
-        message_id,
-        parse_address,
-    )
-    from mlreport_batch.report.describe import local_now
+    from mlreport_batch.render.mail import MailHeader, compose, message_id
+    from mlreport_batch.safety.address import parse_address
 
     now = time.time()
     rid = f"test-{int(now)}"

@@ -10,10 +10,11 @@ from pathlib import Path
 from mlreport_batch.errors import UsageError
 from mlreport_batch.find.runs import RunDir, group_runs, linked_folders, walk
 from mlreport_batch.formats.registry import recognise
+from mlreport_batch.language.figures import scalar_text
 from mlreport_batch.read.run import RunState, chosen, read_run
 from mlreport_batch.report.alerts import AlertRules, status_of
 from mlreport_batch.report.view import RunView, view_of
-from mlreport_batch.safety.clean import Scalar, clean, scalar_text
+from mlreport_batch.safety.clean import Scalar, clean
 from mlreport_batch.safety.masking.redact import shown
 
 _LISTED_MAX = 50

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from mlreport_batch.errors import StateError, UsageError
-from mlreport_batch.safety.clean import duration_text
+from mlreport_batch.language.figures import duration_text
 from mlreport_batch.state.folder import Lock
 from mlreport_batch.state.mend import adopt, open_state
 from mlreport_batch.state.owed import Owed

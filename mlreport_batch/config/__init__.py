@@ -1,0 +1,1 @@
+"""The config file, from where it lies to checked settings."""

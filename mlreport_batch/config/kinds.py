@@ -355,7 +355,7 @@ class Address:
     """A mail address, bare or with a name; kept as written."""
 
     def read(self, value: Any, place: Place) -> Any:
-        from mlreport_batch.render.mail import parse_address
+        from mlreport_batch.safety.address import parse_address
 
         if not isinstance(value, str):
             return place.expected("an address such as me@lab.example", value)

@@ -16,7 +16,7 @@ from mlreport_batch.config.builder import Setting, Table, settings_of
 from mlreport_batch.config.kinds import ListOf, OneOf
 from mlreport_batch.config.settings import Config
 
-SCHEMA_FILE = Path(__file__).with_name("config.schema.json")
+SCHEMA_FILE = Path(__file__).parents[1] / "config.schema.json"
 
 _WIDTH = 79
 _PLAIN = re.compile(r"[A-Za-z~/][A-Za-z0-9~/.@<>_-]*(?: [A-Za-z0-9~/.@<>_-]+)*\Z")

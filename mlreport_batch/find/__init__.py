@@ -1,0 +1,1 @@
+"""Find run directories and what lies in them."""

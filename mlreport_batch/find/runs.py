@@ -17,8 +17,8 @@ from enum import IntFlag
 from mlreport_batch.errors import Problem
 from mlreport_batch.find.checkpoints import Weights, is_weights
 from mlreport_batch.formats import Candidate, LogFormat, Match, Role
-from mlreport_batch.read.tail import Signature, read_head, storable_ns
 from mlreport_batch.safety.clean import clean, natural_key
+from mlreport_batch.safety.files import Signature, read_head, storable_ns
 from mlreport_batch.safety.masking.redact import redact_text, shown
 
 DEPTH_MAX = 16
@@ -479,7 +479,9 @@ class _Looking:
             self.siblings,
             self.above,
         )
-        found = ((member.name, match) for member, match in self.recognise(candidate))
+        found = (
+            (log_format.name, match) for log_format, match in self.recognise(candidate)
+        )
         claims: Iterable[tuple[str, Match]] = found
         if known is not None and known.format:
             # A claimed file keeps its format while it can be: half a rewrite, cut in

@@ -4,17 +4,15 @@ One module per family of files. A format says which files are its own (by name
 first, then by content) and turns bytes into `Item`s. Nothing found in a run
 directory is imported, unpickled or run.
 
-To add a format: write one module with a frozen dataclass that has the members
-of `LogFormat`, and name it in `formats.registry`.
+To add a format: write one module that ends in a `LogFormat`, and name that in
+`formats.registry`.
 """
 
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import ClassVar, Protocol
 
 from mlreport_batch.errors import Problem
-from mlreport_batch.read.tail import Chunk
 from mlreport_batch.safety.clean import Scalar
 
 Memory = MutableMapping[str, Scalar]
@@ -57,6 +55,25 @@ class Candidate:
     size: int
     siblings: frozenset[str]
     above: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Whole lines of a log.
+
+    Attributes:
+        path: The file.
+        header: The log's first line, without its line end.
+        data: The lines, each ending in a newline; NUL bytes are still in it.
+        start: Offset of ``data`` in the file, in bytes.
+        first_line: Number of the first line in ``data``, counted from 1.
+    """
+
+    path: str
+    header: bytes
+    data: bytes
+    start: int
+    first_line: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,54 +213,35 @@ class BulkLayout:
     epoch: int | None = None
 
 
-class LogFormat(Protocol):
-    """Port: a family of files and how to read them.
+@dataclass(frozen=True, slots=True)
+class LogFormat:
+    """A family of files, and how to read them.
 
     Attributes:
         name: Short name, shown by ``inspect`` and kept in the state.
+        matches: Returns the claim on a candidate, or None if it is another's.
+        parse: Yields what a chunk says, in file order. The memory is this reader's
+            own and outlives the tick: small scalars only. Cutting the same bytes
+            into other chunks must yield the same items. Lines that cannot be read
+            become `Problem`s; no exception may leave a reader but `NotYetError`, for
+            a document that is cut off at its end.
         whole_file: True for documents that are rewritten whole (one JSON, YAML);
             they are read again from the start whenever they change. False for
             logs that grow by lines; ``parse`` gets only the new ones.
+        is_sole: Whether it keeps no claim of another beside its own: a file that
+            another format knew by its header becomes this one by its rows.
+        split: For logs that grow by records of their own kind instead of lines:
+            returns how many bytes at the start of its argument, which begins where a
+            record begins, are whole records. 0 asks for more bytes.
+        bulk_layout: For a plain CSV that can also be read without its format, in
+            bulk: returns the layout of the rows below a header; None if there is
+            none.
     """
 
-    name: ClassVar[str]
-    whole_file: ClassVar[bool]
-
-    def matches(self, candidate: Candidate) -> Match | None:
-        """Return the claim on *candidate*, or None if it is another's."""
-
-    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
-        """Yield what *chunk* says, in file order.
-
-        *memory* is this reader's own and outlives the tick: small scalars only.
-        Cutting the same bytes into other chunks must yield the same items. Lines
-        that cannot be read become `Problem`s; no exception may leave a reader
-        but `NotYetError`, for a document that is cut off at its end.
-        """
-
-
-class SoleFormat(LogFormat, Protocol):
-    """Port: a format by the rows, which keeps no claim of another beside its own.
-
-    Attributes:
-        is_sole: True: a file that another format knew by its header becomes this one.
-    """
-
-    is_sole: ClassVar[bool]
-
-
-class RecordFormat(LogFormat, Protocol):
-    """Port: a log that grows by records of its own kind instead of lines."""
-
-    def split(self, data: bytes) -> int:
-        """Return how many bytes at the start of *data* are whole records.
-
-        *data* begins where a record begins. 0 asks for more bytes.
-        """
-
-
-class BulkFormat(LogFormat, Protocol):
-    """Port: a plain CSV that can also be read without its format, in bulk."""
-
-    def bulk_layout(self, header: bytes) -> BulkLayout | None:
-        """Return the layout of the rows below *header*; None if there is none."""
+    name: str
+    matches: Callable[[Candidate], Match | None]
+    parse: Callable[[Chunk, Memory], Iterable[Item]]
+    whole_file: bool = False
+    is_sole: bool = False
+    split: Callable[[bytes], int] | None = None
+    bulk_layout: Callable[[bytes], BulkLayout | None] | None = None

@@ -1,14 +1,20 @@
 """CatBoost: ``catboost_info/learn_error.tsv`` and ``test_error.tsv``."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import ClassVar
+from functools import partial
 
-from mlreport_batch.formats import BulkLayout, Candidate, Item, Match, Memory, Role
+from mlreport_batch.formats import (
+    Candidate,
+    Chunk,
+    Item,
+    LogFormat,
+    Match,
+    Memory,
+    Role,
+)
 from mlreport_batch.formats.kit.columns import Header, bulk_layout, header_of
 from mlreport_batch.formats.kit.rows import read_rows
 from mlreport_batch.formats.kit.text import filled, head_lines
-from mlreport_batch.read.tail import Chunk
 
 _PREFIXES = {"learn_error.tsv": "learn", "test_error.tsv": "test"}
 
@@ -19,29 +25,28 @@ def _header(line: str) -> Header | None:
     return header_of(line, "\t", step=0)
 
 
-@dataclass(frozen=True, slots=True)
-class CatboostTsv:
-    """The two files have different columns, so the set goes before the name.
+def _matches(candidate: Candidate) -> Match | None:
+    """Claim both files, for all that lies in the folder."""
+    first = next(filled(head_lines(candidate.head, candidate.size)), "")
+    if candidate.name not in _PREFIXES or _header(first) is None:
+        return None
+    return Match(
+        Role.metrics, closed=True, prefix=_PREFIXES[candidate.name], note="CatBoost"
+    )
 
-    The event files and ``catboost_training.json`` beside them hold the same rows.
-    """
 
-    name: ClassVar[str] = "catboost"
-    whole_file: ClassVar[bool] = False
+def _parse(chunk: Chunk, memory: Memory) -> Iterable[Item]:
+    """Yield the points of each iteration."""
+    return read_rows(chunk, memory, _header)
 
-    def matches(self, candidate: Candidate) -> Match | None:
-        """Claim both files, for all that lies in the folder."""
-        first = next(filled(head_lines(candidate.head, candidate.size)), "")
-        if candidate.name not in _PREFIXES or _header(first) is None:
-            return None
-        return Match(
-            Role.metrics, closed=True, prefix=_PREFIXES[candidate.name], note="CatBoost"
-        )
 
-    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
-        """Yield the points of each iteration."""
-        return read_rows(chunk, memory, _header)
+CATBOOST_TSV = LogFormat(
+    name="catboost",
+    matches=_matches,
+    parse=_parse,
+    bulk_layout=partial(bulk_layout, build=_header),
+)
+"""The two files have different columns, so the set goes before the name.
 
-    def bulk_layout(self, header: bytes) -> BulkLayout | None:
-        """Return how the rows below *header* can be read in bulk."""
-        return bulk_layout(header, _header)
+The event files and ``catboost_training.json`` beside them hold the same rows.
+"""

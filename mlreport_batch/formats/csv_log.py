@@ -1,10 +1,17 @@
 """Any other CSV or TSV that is a log and not a data set."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import ClassVar
+from functools import partial
 
-from mlreport_batch.formats import BulkLayout, Candidate, Item, Match, Memory, Role
+from mlreport_batch.formats import (
+    Candidate,
+    Chunk,
+    Item,
+    LogFormat,
+    Match,
+    Memory,
+    Role,
+)
 from mlreport_batch.formats.kit.bookkeeping import (
     has_sure_step,
     is_log_name,
@@ -20,46 +27,35 @@ from mlreport_batch.formats.kit.documents import stem_of
 from mlreport_batch.formats.kit.numbers import BLANK, cell_number
 from mlreport_batch.formats.kit.rows import read_rows
 from mlreport_batch.formats.kit.text import filled, head_lines
-from mlreport_batch.read.tail import Chunk
 
 _SUFFIXES = (".csv", ".tsv")
 _SCANNED = 20
 
 
-@dataclass(frozen=True, slots=True)
-class CsvLog:
-    """A CSV or TSV with a step column, with metrics for names, or named a log."""
-
-    name: ClassVar[str] = "csv"
-    whole_file: ClassVar[bool] = False
-
-    def matches(self, candidate: Candidate) -> Match | None:
-        """Claim a table of numbers that counts steps or sounds like metrics."""
-        stem, suffix = stem_of(candidate.name)
-        if suffix not in _SUFFIXES:
-            return None
-        lines = list(filled(head_lines(candidate.head, candidate.size)))
-        while lines and lines[0].startswith("#") and _header(lines[0]) is None:
-            del lines[0]
-        header = _header(lines[0]) if lines else None
-        if header is None or not header.layout.metrics:
-            return None
-        if len(lines) > 1 and not _has_number(header, lines[1:_SCANNED]):
-            return None
-        names = header.names
-        if has_sure_step(names):
-            return Match(Role.metrics, note="CSV with a step column")
-        if sounds_like_metrics(names) or (is_log_name(stem) and not _is_sample(names)):
-            return Match(Role.metrics, note="CSV with metrics")
+def _matches(candidate: Candidate) -> Match | None:
+    """Claim a table of numbers that counts steps or sounds like metrics."""
+    stem, suffix = stem_of(candidate.name)
+    if suffix not in _SUFFIXES:
         return None
+    lines = list(filled(head_lines(candidate.head, candidate.size)))
+    while lines and lines[0].startswith("#") and _header(lines[0]) is None:
+        del lines[0]
+    header = _header(lines[0]) if lines else None
+    if header is None or not header.layout.metrics:
+        return None
+    if len(lines) > 1 and not _has_number(header, lines[1:_SCANNED]):
+        return None
+    names = header.names
+    if has_sure_step(names):
+        return Match(Role.metrics, note="CSV with a step column")
+    if sounds_like_metrics(names) or (is_log_name(stem) and not _is_sample(names)):
+        return Match(Role.metrics, note="CSV with metrics")
+    return None
 
-    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
-        """Yield the points of each row."""
-        return read_rows(chunk, memory, _header)
 
-    def bulk_layout(self, header: bytes) -> BulkLayout | None:
-        """Return how the rows below *header* can be read in bulk."""
-        return bulk_layout(header, _header)
+def _parse(chunk: Chunk, memory: Memory) -> Iterable[Item]:
+    """Yield the points of each row."""
+    return read_rows(chunk, memory, _header)
 
 
 def _header(line: str) -> Header | None:
@@ -90,3 +86,12 @@ def _has_number(header: Header, rows: list[str]) -> bool:
         if any(cell_number(cell, layout.separator) is not None for cell in filled_in):
             return True
     return False
+
+
+CSV_LOG = LogFormat(
+    name="csv",
+    matches=_matches,
+    parse=_parse,
+    bulk_layout=partial(bulk_layout, build=_header),
+)
+"""A CSV or TSV with a step column, with metrics for names, or named a log."""

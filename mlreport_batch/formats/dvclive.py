@@ -1,14 +1,14 @@
 """DVCLive: one TSV per metric, and a summary that is rewritten at every step."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import ClassVar
+from functools import partial
 
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import (
-    BulkLayout,
     Candidate,
+    Chunk,
     Item,
+    LogFormat,
     Match,
     Memory,
     Result,
@@ -21,7 +21,6 @@ from mlreport_batch.formats.kit.json_values import leaves
 from mlreport_batch.formats.kit.numbers import value_of
 from mlreport_batch.formats.kit.rows import read_rows
 from mlreport_batch.formats.kit.text import head_lines
-from mlreport_batch.read.tail import Chunk
 from mlreport_batch.safety.masking.redact import shown_name
 
 
@@ -33,40 +32,39 @@ def _header(line: str) -> Header | None:
     return header_of(line, "\t", step=0, keep=cells[-1:])
 
 
-@dataclass(frozen=True, slots=True)
-class DvcliveTsv:
-    """``plots/metrics/train/loss.tsv`` holds the metric ``train/loss``.
+def _matches_dvclive_tsv(candidate: Candidate) -> Match | None:
+    """Claim TSV files below ``plots/metrics`` for the folder that holds that."""
+    if not candidate.name.endswith(".tsv"):
+        return None
+    depth = next(_metrics_folders(candidate.parents), None)
+    lines = head_lines(candidate.head, candidate.size)
+    if depth is None or (lines and _header(lines[0]) is None):
+        return None
+    return Match(
+        Role.metrics,
+        levels_up=depth + 2,
+        closed=True,
+        prefix="/".join(reversed(candidate.parents[:depth])),
+        note="DVCLive",
+    )
 
-    The prefix of its match is the folder (``train``); the column's own name is the
-    last part. A ``timestamp`` column is bookkeeping.
-    """
 
-    name: ClassVar[str] = "dvclive"
-    whole_file: ClassVar[bool] = False
+def _parse_dvclive_tsv(chunk: Chunk, memory: Memory) -> Iterable[Item]:
+    """Yield the one metric's points."""
+    return read_rows(chunk, memory, _header)
 
-    def matches(self, candidate: Candidate) -> Match | None:
-        """Claim TSV files below ``plots/metrics`` for the folder that holds that."""
-        if not candidate.name.endswith(".tsv"):
-            return None
-        depth = next(_metrics_folders(candidate.parents), None)
-        lines = head_lines(candidate.head, candidate.size)
-        if depth is None or (lines and _header(lines[0]) is None):
-            return None
-        return Match(
-            Role.metrics,
-            levels_up=depth + 2,
-            closed=True,
-            prefix="/".join(reversed(candidate.parents[:depth])),
-            note="DVCLive",
-        )
 
-    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
-        """Yield the one metric's points."""
-        return read_rows(chunk, memory, _header)
+DVCLIVE_TSV = LogFormat(
+    name="dvclive",
+    matches=_matches_dvclive_tsv,
+    parse=_parse_dvclive_tsv,
+    bulk_layout=partial(bulk_layout, build=_header),
+)
+"""``plots/metrics/train/loss.tsv`` holds the metric ``train/loss``.
 
-    def bulk_layout(self, header: bytes) -> BulkLayout | None:
-        """Return how the rows below *header* can be read in bulk."""
-        return bulk_layout(header, _header)
+The prefix of its match is the folder (``train``); the column's own name is the
+last part. A ``timestamp`` column is bookkeeping.
+"""
 
 
 def _metrics_folders(parents: tuple[str, ...]) -> Iterator[int]:
@@ -75,27 +73,30 @@ def _metrics_folders(parents: tuple[str, ...]) -> Iterator[int]:
             yield depth
 
 
-@dataclass(frozen=True, slots=True)
-class DvcliveSummary:
-    """``metrics.json`` beside ``plots/``: the last values, some without a history."""
+def _matches_dvclive_summary(candidate: Candidate) -> Match | None:
+    """Claim a ``metrics.json`` that has DVCLive's ``plots`` folder beside it."""
+    if candidate.name != "metrics.json" or "plots" not in candidate.siblings:
+        return None
+    if not candidate.head.lstrip().startswith(b"{"):
+        return None
+    return Match(Role.metrics, note="DVCLive summary")
 
-    name: ClassVar[str] = "dvclive_summary"
-    whole_file: ClassVar[bool] = True
 
-    def matches(self, candidate: Candidate) -> Match | None:
-        """Claim a ``metrics.json`` that has DVCLive's ``plots`` folder beside it."""
-        if candidate.name != "metrics.json" or "plots" not in candidate.siblings:
-            return None
-        if not candidate.head.lstrip().startswith(b"{"):
-            return None
-        return Match(Role.metrics, note="DVCLive summary")
+def _parse_dvclive_summary(chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG001
+    """Yield all values as results; those with a history are dropped later."""
+    problems: list[Problem] = []
+    document = load_mapping(chunk, problems)
+    yield from problems
+    for key, item in leaves(document):
+        value = value_of(item)
+        if value is not None and not is_bookkeeping(key):
+            yield Result(shown_name(key), value)
 
-    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG002
-        """Yield all values as results; those with a history are dropped later."""
-        problems: list[Problem] = []
-        document = load_mapping(chunk, problems)
-        yield from problems
-        for key, item in leaves(document):
-            value = value_of(item)
-            if value is not None and not is_bookkeeping(key):
-                yield Result(shown_name(key), value)
+
+DVCLIVE_SUMMARY = LogFormat(
+    name="dvclive_summary",
+    matches=_matches_dvclive_summary,
+    parse=_parse_dvclive_summary,
+    whole_file=True,
+)
+"""``metrics.json`` beside ``plots/``: the last values, some without a history."""

@@ -2,18 +2,25 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from mlreport_batch.errors import Problem
-from mlreport_batch.formats import Candidate, Hparams, Item, Match, Memory, Role
+from mlreport_batch.formats import (
+    Candidate,
+    Chunk,
+    Hparams,
+    Item,
+    LogFormat,
+    Match,
+    Memory,
+    Role,
+)
 from mlreport_batch.formats.kit.documents import (
     YAML_SUFFIXES,
     flatten,
     load_mapping,
     stem_of,
 )
-from mlreport_batch.read.tail import Chunk
 
 # These say that a training ran here.
 _OWN = frozenset([
@@ -30,47 +37,50 @@ _SHARED = frozenset([
 _TIME_FOLDER = re.compile(r"\d{10}\.\d+")
 
 
-@dataclass(frozen=True, slots=True)
-class HparamsFile:
-    """``hparams.yaml``, ``args.json``, ``config.yaml`` and their like.
-
-    Python tags are shown, never obeyed; W&B's ``{value: x}`` is unwrapped.
-    """
-
-    name: ClassVar[str] = "hparams"
-    whole_file: ClassVar[bool] = True
-
-    def matches(self, candidate: Candidate) -> Match | None:
-        """Claim a mapping whose file is named after hyperparameters."""
-        stem, suffix = stem_of(candidate.name)
-        if suffix not in (*YAML_SUFFIXES, ".json"):
-            return None
-        if suffix == ".json" and candidate.head.lstrip()[:1] not in (b"{", b"\xef"):
-            return None
-        if stem in _OWN:
-            is_below = any(map(_TIME_FOLDER.fullmatch, candidate.parents[:1]))
-            return Match(
-                Role.hparams,
-                levels_up=int(is_below),
-                note="hyperparameters by its name",
-            )
-        if stem in _SHARED and candidate.head.strip():
-            return Match(Role.context, note="configuration by its name")
+def _matches(candidate: Candidate) -> Match | None:
+    """Claim a mapping whose file is named after hyperparameters."""
+    stem, suffix = stem_of(candidate.name)
+    if suffix not in (*YAML_SUFFIXES, ".json"):
         return None
+    if suffix == ".json" and candidate.head.lstrip()[:1] not in (b"{", b"\xef"):
+        return None
+    if stem in _OWN:
+        is_below = any(map(_TIME_FOLDER.fullmatch, candidate.parents[:1]))
+        return Match(
+            Role.hparams,
+            levels_up=int(is_below),
+            note="hyperparameters by its name",
+        )
+    if stem in _SHARED and candidate.head.strip():
+        return Match(Role.context, note="configuration by its name")
+    return None
 
-    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG002
-        """Yield the values, flattened."""
-        problems: list[Problem] = []
-        document = unwrapped(load_mapping(chunk, problems))
-        yield from problems
-        if document:
-            yield Hparams(flatten(document))
+
+def _parse(chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG001
+    """Yield the values, flattened."""
+    problems: list[Problem] = []
+    document = unwrapped(load_mapping(chunk, problems))
+    yield from problems
+    if document:
+        yield Hparams(flatten(document))
+
+
+HPARAMS_FILE = LogFormat(
+    name="hparams",
+    matches=_matches,
+    parse=_parse,
+    whole_file=True,
+)
+"""``hparams.yaml``, ``args.json``, ``config.yaml`` and their like.
+
+Python tags are shown, never obeyed; W&B's ``{value: x}`` is unwrapped.
+"""
 
 
 def is_shared(form: str, path: str) -> bool:
     """Return whether a file that *form* read is named as others' configurations are."""
     name = path.rpartition("/")[2]
-    return form == HparamsFile.name and stem_of(name)[0] in _SHARED
+    return form == HPARAMS_FILE.name and stem_of(name)[0] in _SHARED
 
 
 def unwrapped(document: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -2,13 +2,20 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import ClassVar
 
 from mlreport_batch.errors import Problem
-from mlreport_batch.formats import Candidate, Hparams, Intent, Item, Match, Memory, Role
+from mlreport_batch.formats import (
+    Candidate,
+    Chunk,
+    Hparams,
+    Intent,
+    Item,
+    LogFormat,
+    Match,
+    Memory,
+    Role,
+)
 from mlreport_batch.formats.kit.documents import flatten, load, load_mapping, texts
-from mlreport_batch.read.tail import Chunk
 from mlreport_batch.safety.clean import Scalar, clean
 from mlreport_batch.safety.masking.redact import redact_text
 
@@ -22,71 +29,77 @@ def _is_hydra(candidate: Candidate) -> bool:
     return bool(candidate.parents) and candidate.parents[0] == _FOLDER
 
 
-@dataclass(frozen=True, slots=True)
-class HydraFolder:
-    """``.hydra/config.yaml``: what the job really works with.
+def _matches_hydra_folder(candidate: Candidate) -> Match | None:
+    """Claim ``.hydra/config.yaml`` for the folder above."""
+    if _is_hydra(candidate) and candidate.name == "config.yaml":
+        return Match(Role.hparams, levels_up=1, closed=True, note="Hydra config")
+    return None
 
-    Interpolations such as ``${model.lr}`` and ``???`` are shown as written.
-    """
 
-    name: ClassVar[str] = "hydra"
-    whole_file: ClassVar[bool] = True
+def _parse_hydra_folder(chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG001
+    """Yield the composed configuration."""
+    problems: list[Problem] = []
+    values = flatten(load_mapping(chunk, problems))
+    yield from problems
+    if values:
+        yield Hparams(values)
 
-    def matches(self, candidate: Candidate) -> Match | None:
-        """Claim ``.hydra/config.yaml`` for the folder above."""
-        if _is_hydra(candidate) and candidate.name == "config.yaml":
-            return Match(Role.hparams, levels_up=1, closed=True, note="Hydra config")
+
+HYDRA_FOLDER = LogFormat(
+    name="hydra",
+    matches=_matches_hydra_folder,
+    parse=_parse_hydra_folder,
+    whole_file=True,
+)
+"""``.hydra/config.yaml``: what the job really works with.
+
+Interpolations such as ``${model.lr}`` and ``???`` are shown as written.
+"""
+
+
+def _matches_hydra_overrides(candidate: Candidate) -> Match | None:
+    """Claim both files for the folder above; the better one is used."""
+    if not _is_hydra(candidate):
         return None
+    ranks = {"hydra.yaml": 0, "overrides.yaml": 1}
+    if candidate.name not in ranks:
+        return None
+    return Match(
+        Role.hparams,
+        levels_up=1,
+        closed=True,
+        twin="hydra_overrides",
+        rank=ranks[candidate.name],
+        note="Hydra overrides",
+    )
 
-    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG002
-        """Yield the composed configuration."""
-        problems: list[Problem] = []
-        values = flatten(load_mapping(chunk, problems))
-        yield from problems
-        if values:
-            yield Hparams(values)
+
+def _parse_hydra_overrides(chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG001
+    """Yield the overrides as the run's intent."""
+    problems: list[Problem] = []
+    document = load(chunk, problems)
+    groups: set[str] = set()
+    if isinstance(document, dict):
+        hydra = _mapping(document.get("hydra"))
+        document = _mapping(hydra.get("overrides")).get("task")
+        groups = set(_mapping(_mapping(hydra.get("runtime")).get("choices")))
+    expect = dict(_expected(texts(document), groups))
+    yield from problems
+    if expect:
+        yield Intent(expect)
 
 
-@dataclass(frozen=True, slots=True)
-class HydraOverrides:
-    """``.hydra/hydra.yaml`` or ``overrides.yaml``: what was typed to start the job.
+HYDRA_OVERRIDES = LogFormat(
+    name="hydra_overrides",
+    matches=_matches_hydra_overrides,
+    parse=_parse_hydra_overrides,
+    whole_file=True,
+)
+"""``.hydra/hydra.yaml`` or ``overrides.yaml``: what was typed to start the job.
 
-    Only ``hydra.yaml`` knows which overrides choose a config group (``model=big``)
-    and so are no hyperparameter; it goes first.
-    """
-
-    name: ClassVar[str] = "hydra_overrides"
-    whole_file: ClassVar[bool] = True
-
-    def matches(self, candidate: Candidate) -> Match | None:
-        """Claim both files for the folder above; the better one is used."""
-        if not _is_hydra(candidate):
-            return None
-        ranks = {"hydra.yaml": 0, "overrides.yaml": 1}
-        if candidate.name not in ranks:
-            return None
-        return Match(
-            Role.hparams,
-            levels_up=1,
-            closed=True,
-            twin="hydra_overrides",
-            rank=ranks[candidate.name],
-            note="Hydra overrides",
-        )
-
-    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG002
-        """Yield the overrides as the run's intent."""
-        problems: list[Problem] = []
-        document = load(chunk, problems)
-        groups: set[str] = set()
-        if isinstance(document, dict):
-            hydra = _mapping(document.get("hydra"))
-            document = _mapping(hydra.get("overrides")).get("task")
-            groups = set(_mapping(_mapping(hydra.get("runtime")).get("choices")))
-        expect = dict(_expected(texts(document), groups))
-        yield from problems
-        if expect:
-            yield Intent(expect)
+Only ``hydra.yaml`` knows which overrides choose a config group (``model=big``)
+and so are no hyperparameter; it goes first.
+"""
 
 
 def _mapping(value: object) -> dict[str, object]:

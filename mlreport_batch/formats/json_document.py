@@ -3,11 +3,20 @@
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from mlreport_batch.errors import Problem
-from mlreport_batch.formats import Candidate, Item, Match, Memory, Point, Result, Role
+from mlreport_batch.formats import (
+    Candidate,
+    Chunk,
+    Item,
+    LogFormat,
+    Match,
+    Memory,
+    Point,
+    Result,
+    Role,
+)
 from mlreport_batch.formats.kit.bookkeeping import (
     has_sure_step,
     is_bookkeeping,
@@ -19,7 +28,6 @@ from mlreport_batch.formats.kit.documents import load, mapping_of, stem_of
 from mlreport_batch.formats.kit.json_values import leaves
 from mlreport_batch.formats.kit.lines import NUMBER_KEY, numbers_in, read_json_lines
 from mlreport_batch.formats.kit.numbers import value_of
-from mlreport_batch.read.tail import Chunk
 from mlreport_batch.safety.masking.redact import shown_name
 
 _NAMES = re.compile(r"metrics?|results?|evals?|evaluations?|scores?|summary|history")
@@ -35,70 +43,76 @@ _RECORDS = re.compile(r"\[\s*(?=\{)")
 _TOLD_BY_NAME = frozenset(["history", "log_history", "log", "logs", "epochs"])
 
 
-@dataclass(frozen=True, slots=True)
-class JsonHistory:
-    """Lists of numbers (``evals_result``) or of rows: a log in one document.
+def _matches_json_history(candidate: Candidate) -> Match | None:
+    """Claim what begins with such a list and is named after a log or results."""
+    stem, suffix = stem_of(candidate.name)
+    if suffix != ".json":
+        return None
+    head = candidate.head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    text = head.decode("utf-8", "replace")
+    if head.startswith(b"["):
+        is_log = _is_rows(text, is_log_name(stem) and not _is_named(stem, _SINGLE))
+        return Match(Role.metrics, note="JSON rows") if is_log else None
+    if not _HISTORY.match(head):
+        return None
+    if not _is_named(stem, _HISTORIES) and not _is_log(stem, text):
+        return None
+    return Match(Role.metrics, note="JSON histories")
 
-    It has a name of its own, as it counts as a log where others are looked for:
-    lists among results may be about classes or thresholds.
-    """
 
-    name: ClassVar[str] = "json_history"
-    whole_file: ClassVar[bool] = True
+def _parse_json_history(chunk: Chunk, memory: Memory) -> Iterable[Item]:
+    """Yield points, and results of what is no list."""
+    return _parse_json_document(chunk, memory)
 
-    def matches(self, candidate: Candidate) -> Match | None:
-        """Claim what begins with such a list and is named after a log or results."""
-        stem, suffix = stem_of(candidate.name)
-        if suffix != ".json":
-            return None
-        head = candidate.head.removeprefix(b"\xef\xbb\xbf").lstrip()
-        text = head.decode("utf-8", "replace")
-        if head.startswith(b"["):
-            is_log = _is_rows(text, is_log_name(stem) and not _is_named(stem, _SINGLE))
-            return Match(Role.metrics, note="JSON rows") if is_log else None
-        if not _HISTORY.match(head):
-            return None
-        if not _is_named(stem, _HISTORIES) and not _is_log(stem, text):
-            return None
+
+JSON_HISTORY = LogFormat(
+    name="json_history",
+    matches=_matches_json_history,
+    parse=_parse_json_history,
+    whole_file=True,
+)
+"""Lists of numbers (``evals_result``) or of rows: a log in one document.
+
+It has a name of its own, as it counts as a log where others are looked for:
+lists among results may be about classes or thresholds.
+"""
+
+
+def _matches_json_document(candidate: Candidate) -> Match | None:
+    """Claim a JSON object whose file is named after results."""
+    stem, suffix = stem_of(candidate.name)
+    head = candidate.head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if suffix != ".json" or not head.startswith(b"{"):
+        return None
+    if not _is_named(stem, _NAMES):
+        return None
+    if _HISTORY.match(head):
         return Match(Role.metrics, note="JSON histories")
+    is_alone = stem in ("metrics", "results") and not any(
+        name.lower().endswith(_LOG_SUFFIXES) for name in candidate.siblings
+    )
+    return Match(Role.metrics if is_alone else Role.context, note="JSON results")
 
-    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
-        """Yield points, and results of what is no list."""
-        return JsonDocument().parse(chunk, memory)
+
+def _parse_json_document(chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG001
+    """Yield results, and points of what is a list of numbers or of rows."""
+    problems: list[Problem] = []
+    document = load(chunk, problems)
+    if isinstance(document, list):
+        yield from _rows(document, chunk.path)
+    else:
+        document = mapping_of(document, chunk, problems)
+        yield from problems
+        yield from _items(document, chunk.path)
 
 
-@dataclass(frozen=True, slots=True)
-class JsonDocument:
-    """Numbers are results; lists of numbers or of rows are histories."""
-
-    name: ClassVar[str] = "json"
-    whole_file: ClassVar[bool] = True
-
-    def matches(self, candidate: Candidate) -> Match | None:
-        """Claim a JSON object whose file is named after results."""
-        stem, suffix = stem_of(candidate.name)
-        head = candidate.head.removeprefix(b"\xef\xbb\xbf").lstrip()
-        if suffix != ".json" or not head.startswith(b"{"):
-            return None
-        if not _is_named(stem, _NAMES):
-            return None
-        if _HISTORY.match(head):
-            return Match(Role.metrics, note="JSON histories")
-        is_alone = stem in ("metrics", "results") and not any(
-            name.lower().endswith(_LOG_SUFFIXES) for name in candidate.siblings
-        )
-        return Match(Role.metrics if is_alone else Role.context, note="JSON results")
-
-    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG002
-        """Yield results, and points of what is a list of numbers or of rows."""
-        problems: list[Problem] = []
-        document = load(chunk, problems)
-        if isinstance(document, list):
-            yield from _rows(document, chunk.path)
-        else:
-            document = mapping_of(document, chunk, problems)
-            yield from problems
-            yield from _items(document, chunk.path)
+JSON_DOCUMENT = LogFormat(
+    name="json",
+    matches=_matches_json_document,
+    parse=_parse_json_document,
+    whole_file=True,
+)
+"""Numbers are results; lists of numbers or of rows are histories."""
 
 
 def _is_named(stem: str, words: re.Pattern[str]) -> bool:

@@ -1,10 +1,16 @@
 """JSON lines: one object a line, whatever the file is called."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import ClassVar
 
-from mlreport_batch.formats import Candidate, Item, Match, Memory, Role
+from mlreport_batch.formats import (
+    Candidate,
+    Chunk,
+    Item,
+    LogFormat,
+    Match,
+    Memory,
+    Role,
+)
 from mlreport_batch.formats.kit.bookkeeping import (
     has_sure_step,
     is_bookkeeping,
@@ -20,67 +26,70 @@ from mlreport_batch.formats.kit.lines import (
     step_in,
 )
 from mlreport_batch.formats.kit.text import filled, head_lines
-from mlreport_batch.read.tail import Chunk
 
 _SUFFIXES = (".jsonl", ".ndjson", ".jsonlines", ".json", ".log", ".txt")
 
 
-@dataclass(frozen=True, slots=True)
-class TrainingLines:
-    """JSON lines of several trainings: ``{"fold": 0, "epoch": 1, "loss": 0.5}``."""
-
-    name: ClassVar[str] = "training_lines"
-    whole_file: ClassVar[bool] = False
-    is_sole: ClassVar[bool] = True
-
-    def matches(self, candidate: Candidate) -> Match | None:
-        """Claim a log in which the steps of one training come again in another."""
-        match = JsonLines().matches(candidate)
-        if match is None:
-            return None
-        lines = filled(head_lines(candidate.head, candidate.size))
-        first = object_in(next(lines))
-        if first is None or training_in(first) is None:
-            return None
-        rows = (row for line in lines if (row := object_in(line)) is not None)
-        told = ((training_in(row), step_in(row)) for row in (first, *rows))
-        if not is_shared((name[1], step) for name, step in told if name is not None):
-            return None
-        return Match(Role.metrics, note="JSON lines of several trainings")
-
-    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
-        """Yield the points of each row, under the name of its training."""
-        return read_json_lines(chunk, memory, is_labelled=True, is_shared=True)
+def _matches_training_lines(candidate: Candidate) -> Match | None:
+    """Claim a log in which the steps of one training come again in another."""
+    match = _matches_json_lines(candidate)
+    if match is None:
+        return None
+    lines = filled(head_lines(candidate.head, candidate.size))
+    first = object_in(next(lines))
+    if first is None or training_in(first) is None:
+        return None
+    rows = (row for line in lines if (row := object_in(line)) is not None)
+    told = ((training_in(row), step_in(row)) for row in (first, *rows))
+    if not is_shared((name[1], step) for name, step in told if name is not None):
+        return None
+    return Match(Role.metrics, note="JSON lines of several trainings")
 
 
-@dataclass(frozen=True, slots=True)
-class JsonLines:
-    """Any file of JSON objects, one a line, that has steps or metric names in it."""
+def _parse_training_lines(chunk: Chunk, memory: Memory) -> Iterable[Item]:
+    """Yield the points of each row, under the name of its training."""
+    return read_json_lines(chunk, memory, is_labelled=True, is_shared=True)
 
-    name: ClassVar[str] = "json_lines"
-    whole_file: ClassVar[bool] = False
 
-    def matches(self, candidate: Candidate) -> Match | None:
-        """Claim a file whose first line is an object with numbers, no data set."""
-        suffix = stem_of(candidate.name)[1]
-        if suffix not in _SUFFIXES:
-            return None
-        lines = list(filled(head_lines(candidate.head, candidate.size)))
-        names = _names_in(lines, is_log=is_log_name(candidate.name))
-        if names is None:
-            return None
-        if suffix == ".json" and not _goes_on(lines, names):
-            return None
-        if all(is_bookkeeping(name) for name in names):
-            return None
-        is_log = has_sure_step(names) or sounds_like_metrics(names)
-        if not is_log and not is_log_name(candidate.name):
-            return None
-        return Match(Role.metrics, note="JSON lines")
+TRAINING_LINES = LogFormat(
+    name="training_lines",
+    matches=_matches_training_lines,
+    parse=_parse_training_lines,
+    is_sole=True,
+)
+"""JSON lines of several trainings: ``{"fold": 0, "epoch": 1, "loss": 0.5}``."""
 
-    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
-        """Yield the points of each row."""
-        return read_json_lines(chunk, memory, is_labelled=True)
+
+def _matches_json_lines(candidate: Candidate) -> Match | None:
+    """Claim a file whose first line is an object with numbers, no data set."""
+    suffix = stem_of(candidate.name)[1]
+    if suffix not in _SUFFIXES:
+        return None
+    lines = list(filled(head_lines(candidate.head, candidate.size)))
+    names = _names_in(lines, is_log=is_log_name(candidate.name))
+    if names is None:
+        return None
+    if suffix == ".json" and not _goes_on(lines, names):
+        return None
+    if all(is_bookkeeping(name) for name in names):
+        return None
+    is_log = has_sure_step(names) or sounds_like_metrics(names)
+    if not is_log and not is_log_name(candidate.name):
+        return None
+    return Match(Role.metrics, note="JSON lines")
+
+
+def _parse_json_lines(chunk: Chunk, memory: Memory) -> Iterable[Item]:
+    """Yield the points of each row."""
+    return read_json_lines(chunk, memory, is_labelled=True)
+
+
+JSON_LINES = LogFormat(
+    name="json_lines",
+    matches=_matches_json_lines,
+    parse=_parse_json_lines,
+)
+"""Any file of JSON objects, one a line, that has steps or metric names in it."""
 
 
 def _names_in(lines: list[str], *, is_log: bool) -> list[str] | None:

@@ -2,15 +2,15 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import ClassVar
 
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import (
     Candidate,
+    Chunk,
     Hparams,
     Intent,
     Item,
+    LogFormat,
     Match,
     Memory,
     Outcome,
@@ -20,7 +20,6 @@ from mlreport_batch.formats import (
 from mlreport_batch.formats.kit.documents import load_mapping
 from mlreport_batch.formats.kit.numbers import to_number
 from mlreport_batch.formats.kit.text import filled, head_lines, lines_of
-from mlreport_batch.read.tail import Chunk
 from mlreport_batch.safety.clean import clean_block
 from mlreport_batch.safety.masking.redact import shown, shown_name
 
@@ -48,42 +47,42 @@ def _key_of(path: str) -> str:
     return shown_name(found["key"] if found else path.rpartition("/")[2])
 
 
-@dataclass(frozen=True, slots=True)
-class MlflowMetric:
-    """``metrics/train/loss`` holds lines of time, value and step."""
+def _matches_mlflow_metric(candidate: Candidate) -> Match | None:
+    """Claim any file below ``metrics`` in the folder of a run."""
+    depth = _depth_below(candidate, "metrics")
+    if depth is None:
+        return None
+    first = next(filled(head_lines(candidate.head, candidate.size)), "")
+    if _row(first) is None:
+        return None
+    return Match(Role.metrics, levels_up=depth + 1, closed=True, note="MLflow metric")
 
-    name: ClassVar[str] = "mlflow_metric"
-    whole_file: ClassVar[bool] = False
 
-    def matches(self, candidate: Candidate) -> Match | None:
-        """Claim any file below ``metrics`` in the folder of a run."""
-        depth = _depth_below(candidate, "metrics")
-        if depth is None:
-            return None
-        first = next(filled(head_lines(candidate.head, candidate.size)), "")
-        if _row(first) is None:
-            return None
-        return Match(
-            Role.metrics, levels_up=depth + 1, closed=True, note="MLflow metric"
-        )
+def _parse_mlflow_metric(chunk: Chunk, memory: Memory) -> Iterable[Item]:
+    """Yield the one metric's points; two fields mean step 0."""
+    items: list[Item] = []
+    lines = lines_of(chunk, memory, items)
+    yield from items
+    metric = _key_of(chunk.path)
+    for number, line in enumerate(lines, chunk.first_line):
+        if not line or line.isspace():
+            continue
+        row = _row(line)
+        if row is not None:
+            yield Point(metric, *row)
+            continue
+        count = memory["bad_rows"] = int(memory.get("bad_rows") or 0) + 1
+        if count == 1:
+            text = "not time, value and step; such lines are left out"
+            yield Problem(chunk.path, number, text)
 
-    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
-        """Yield the one metric's points; two fields mean step 0."""
-        items: list[Item] = []
-        lines = lines_of(chunk, memory, items)
-        yield from items
-        metric = _key_of(chunk.path)
-        for number, line in enumerate(lines, chunk.first_line):
-            if not line or line.isspace():
-                continue
-            row = _row(line)
-            if row is not None:
-                yield Point(metric, *row)
-                continue
-            count = memory["bad_rows"] = int(memory.get("bad_rows") or 0) + 1
-            if count == 1:
-                text = "not time, value and step; such lines are left out"
-                yield Problem(chunk.path, number, text)
+
+MLFLOW_METRIC = LogFormat(
+    name="mlflow_metric",
+    matches=_matches_mlflow_metric,
+    parse=_parse_mlflow_metric,
+)
+"""``metrics/train/loss`` holds lines of time, value and step."""
 
 
 def _row(line: str) -> tuple[float, float] | None:
@@ -97,57 +96,63 @@ def _row(line: str) -> tuple[float, float] | None:
     return step, value
 
 
-@dataclass(frozen=True, slots=True)
-class MlflowParam:
-    """``params/lr`` holds the value as text, on one line or several."""
-
-    name: ClassVar[str] = "mlflow_param"
-    whole_file: ClassVar[bool] = True
-
-    def matches(self, candidate: Candidate) -> Match | None:
-        """Claim any file below ``params`` in the folder of a run."""
-        depth = _depth_below(candidate, "params")
-        if depth is None or b"\0" in candidate.head:
-            return None
-        return Match(Role.context, levels_up=depth + 1, note="MLflow parameter")
-
-    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG002
-        """Yield the parameter, as the text it is stored as."""
-        text = chunk.data[: 4 * _VALUE_MAX].decode("utf-8", "replace")
-        value = clean_block(text, max_lines=100, max_columns=_VALUE_MAX)
-        yield Hparams({_key_of(chunk.path): value})
+def _matches_mlflow_param(candidate: Candidate) -> Match | None:
+    """Claim any file below ``params`` in the folder of a run."""
+    depth = _depth_below(candidate, "params")
+    if depth is None or b"\0" in candidate.head:
+        return None
+    return Match(Role.context, levels_up=depth + 1, note="MLflow parameter")
 
 
-@dataclass(frozen=True, slots=True)
-class MlflowMeta:
-    """``meta.yaml`` of a run: its name and status, and whether it was deleted."""
+def _parse_mlflow_param(chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG001
+    """Yield the parameter, as the text it is stored as."""
+    text = chunk.data[: 4 * _VALUE_MAX].decode("utf-8", "replace")
+    value = clean_block(text, max_lines=100, max_columns=_VALUE_MAX)
+    yield Hparams({_key_of(chunk.path): value})
 
-    name: ClassVar[str] = "mlflow_meta"
-    whole_file: ClassVar[bool] = True
 
-    def matches(self, candidate: Candidate) -> Match | None:
-        """Claim the ``meta.yaml`` in a folder named by a run's id."""
-        folder = candidate.parents[0] if candidate.parents else ""
-        if candidate.name != "meta.yaml" or not _RUN_ID.fullmatch(folder):
-            return None
-        if b"run_id:" not in candidate.head and b"run_uuid:" not in candidate.head:
-            return None
-        return Match(
-            Role.hparams,
-            closed=True,
-            is_deleted=b"lifecycle_stage: deleted" in candidate.head,
-            note="MLflow run",
-        )
+MLFLOW_PARAM = LogFormat(
+    name="mlflow_param",
+    matches=_matches_mlflow_param,
+    parse=_parse_mlflow_param,
+    whole_file=True,
+)
+"""``params/lr`` holds the value as text, on one line or several."""
 
-    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG002
-        """Yield how the run stands, and its name as what it is for."""
-        problems: list[Problem] = []
-        document = load_mapping(chunk, problems)
-        yield from problems
-        status = document.get("status")
-        if isinstance(status, int) and status in _STATUS:
-            outcome, name = _STATUS[status]
-            yield Outcome(outcome, f"meta.yaml says {name}")
-        run_name = document.get("run_name")
-        if isinstance(run_name, str) and run_name:
-            yield Intent(purpose=shown(run_name))
+
+def _matches_mlflow_meta(candidate: Candidate) -> Match | None:
+    """Claim the ``meta.yaml`` in a folder named by a run's id."""
+    folder = candidate.parents[0] if candidate.parents else ""
+    if candidate.name != "meta.yaml" or not _RUN_ID.fullmatch(folder):
+        return None
+    if b"run_id:" not in candidate.head and b"run_uuid:" not in candidate.head:
+        return None
+    return Match(
+        Role.hparams,
+        closed=True,
+        is_deleted=b"lifecycle_stage: deleted" in candidate.head,
+        note="MLflow run",
+    )
+
+
+def _parse_mlflow_meta(chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG001
+    """Yield how the run stands, and its name as what it is for."""
+    problems: list[Problem] = []
+    document = load_mapping(chunk, problems)
+    yield from problems
+    status = document.get("status")
+    if isinstance(status, int) and status in _STATUS:
+        outcome, name = _STATUS[status]
+        yield Outcome(outcome, f"meta.yaml says {name}")
+    run_name = document.get("run_name")
+    if isinstance(run_name, str) and run_name:
+        yield Intent(purpose=shown(run_name))
+
+
+MLFLOW_META = LogFormat(
+    name="mlflow_meta",
+    matches=_matches_mlflow_meta,
+    parse=_parse_mlflow_meta,
+    whole_file=True,
+)
+"""``meta.yaml`` of a run: its name and status, and whether it was deleted."""

@@ -10,13 +10,14 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import ClassVar
 
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import (
     Candidate,
+    Chunk,
     Hparams,
     Item,
+    LogFormat,
     Match,
     Memory,
     NotYetError,
@@ -26,7 +27,6 @@ from mlreport_batch.formats import (
 )
 from mlreport_batch.formats.kit.numbers import value_of
 from mlreport_batch.formats.mlflow import STATUS_BY_NAME
-from mlreport_batch.read.tail import Chunk
 from mlreport_batch.safety.clean import Scalar, clean
 from mlreport_batch.safety.masking.redact import shown_name
 
@@ -56,30 +56,33 @@ class DatabaseRun:
     items: tuple[Item, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class MlflowDatabase:
-    """The folder of the database is one run; its runs' names go before the metrics."""
+def _matches(candidate: Candidate) -> Match | None:
+    """Claim the two names that MLflow gives its database."""
+    if candidate.name not in _NAMES or not candidate.head.startswith(_MAGIC):
+        return None
+    return Match(Role.metrics, note="MLflow database")
 
-    name: ClassVar[str] = "mlflow_database"
-    whole_file: ClassVar[bool] = True
 
-    def matches(self, candidate: Candidate) -> Match | None:
-        """Claim the two names that MLflow gives its database."""
-        if candidate.name not in _NAMES or not candidate.head.startswith(_MAGIC):
-            return None
-        return Match(Role.metrics, note="MLflow database")
+def _parse(chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG001
+    """Yield the points of all runs that are not deleted."""
+    try:
+        runs = read_runs(chunk.data)
+    except sqlite3.DatabaseError as error:
+        if chunk.data.startswith(_MAGIC):
+            raise NotYetError(str(error)) from error
+        yield Problem(chunk.path, None, "no SQLite database")
+        return
+    for run in runs:
+        yield from run.items if len(runs) == 1 else _labelled(run)
 
-    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG002
-        """Yield the points of all runs that are not deleted."""
-        try:
-            runs = read_runs(chunk.data)
-        except sqlite3.DatabaseError as error:
-            if chunk.data.startswith(_MAGIC):
-                raise NotYetError(str(error)) from error
-            yield Problem(chunk.path, None, "no SQLite database")
-            return
-        for run in runs:
-            yield from run.items if len(runs) == 1 else _labelled(run)
+
+MLFLOW_DATABASE = LogFormat(
+    name="mlflow_database",
+    matches=_matches,
+    parse=_parse,
+    whole_file=True,
+)
+"""The folder of the database is one run; its runs' names go before the metrics."""
 
 
 def read_runs(data: bytes) -> list[DatabaseRun]:

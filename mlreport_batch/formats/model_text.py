@@ -1,12 +1,19 @@
 """Descriptions of the model: a printed summary, or Keras' ``model.json``."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
-from mlreport_batch.formats import Candidate, Item, Match, Memory, Role, Text
+from mlreport_batch.formats import (
+    Candidate,
+    Chunk,
+    Item,
+    LogFormat,
+    Match,
+    Memory,
+    Role,
+    Text,
+)
 from mlreport_batch.formats.kit.documents import load_mapping, stem_of
-from mlreport_batch.read.tail import Chunk
 from mlreport_batch.safety.clean import clean
 from mlreport_batch.safety.masking.redact import shown_block
 
@@ -23,38 +30,41 @@ _TREES = (
 )  # LightGBM and XGBoost save models as text
 
 
-@dataclass(frozen=True, slots=True)
-class ModelText:
-    """``model_summary.txt`` and its like, and Keras' ``model.json``."""
+def _matches(candidate: Candidate) -> Match | None:
+    """Claim a text that is named after a model and looks like one."""
+    stem, suffix = stem_of(candidate.name)
+    head = candidate.head
+    if stem not in _STEMS or b"\0" in head:
+        return None
+    if suffix == ".json":
+        is_keras = b'"class_name"' in head and b'"config"' in head
+        return Match(Role.context, note="Keras model") if is_keras else None
+    if suffix not in (".txt", ".md", ".log") or head.startswith(_TREES):
+        return None
+    if not any(mark in head for mark in _MARKS):
+        return None
+    return Match(Role.context, note="model description")
 
-    name: ClassVar[str] = "model_text"
-    whole_file: ClassVar[bool] = True
 
-    def matches(self, candidate: Candidate) -> Match | None:
-        """Claim a text that is named after a model and looks like one."""
-        stem, suffix = stem_of(candidate.name)
-        head = candidate.head
-        if stem not in _STEMS or b"\0" in head:
-            return None
-        if suffix == ".json":
-            is_keras = b'"class_name"' in head and b'"config"' in head
-            return Match(Role.context, note="Keras model") if is_keras else None
-        if suffix not in (".txt", ".md", ".log") or head.startswith(_TREES):
-            return None
-        if not any(mark in head for mark in _MARKS):
-            return None
-        return Match(Role.context, note="model description")
+def _parse(chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG001
+    """Yield the description, cut to a size that can be shown."""
+    if stem_of(chunk.path)[1] == ".json":
+        document = load_mapping(chunk, [])
+        lines = list(_keras_lines(document))
+    else:
+        lines = [chunk.data[:_HEAD_BYTES].decode("utf-8", "replace")]
+    text = shown_block("\n".join(lines).strip("\n"))
+    if text:
+        yield Text("model", text)
 
-    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG002
-        """Yield the description, cut to a size that can be shown."""
-        if stem_of(chunk.path)[1] == ".json":
-            document = load_mapping(chunk, [])
-            lines = list(_keras_lines(document))
-        else:
-            lines = [chunk.data[:_HEAD_BYTES].decode("utf-8", "replace")]
-        text = shown_block("\n".join(lines).strip("\n"))
-        if text:
-            yield Text("model", text)
+
+MODEL_TEXT = LogFormat(
+    name="model_text",
+    matches=_matches,
+    parse=_parse,
+    whole_file=True,
+)
+"""``model_summary.txt`` and its like, and Keras' ``model.json``."""
 
 
 def _keras_lines(document: Mapping[str, Any]) -> Iterable[str]:

@@ -1,10 +1,17 @@
 """Optuna: a study's trials, saved from ``trials_dataframe()``."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from dataclasses import replace
 
-from mlreport_batch.formats import Candidate, Item, Match, Memory, Role
+from mlreport_batch.formats import (
+    Candidate,
+    Chunk,
+    Item,
+    LogFormat,
+    Match,
+    Memory,
+    Role,
+)
 from mlreport_batch.formats.kit.columns import (
     Header,
     header_of,
@@ -13,31 +20,32 @@ from mlreport_batch.formats.kit.columns import (
 )
 from mlreport_batch.formats.kit.rows import read_rows
 from mlreport_batch.formats.kit.text import filled, head_lines
-from mlreport_batch.read.tail import Chunk
 
 _ALWAYS = {"number", "datetime_start", "state"}
 _METRICS = ("value", "user_attrs_", "intermediate_values_")
 
 
-@dataclass(frozen=True, slots=True)
-class OptunaTrials:
-    """``number,value,datetime_start,…,params_lr,state``: the values of each trial."""
+def _matches(candidate: Candidate) -> Match | None:
+    """Claim a CSV with the columns that every study has."""
+    if not candidate.name.lower().endswith((".csv", ".tsv")):
+        return None
+    first = next(filled(head_lines(candidate.head, candidate.size)), "")
+    if _header(first) is None:
+        return None
+    return Match(Role.metrics, note="Optuna's trials")
 
-    name: ClassVar[str] = "optuna"
-    whole_file: ClassVar[bool] = False
 
-    def matches(self, candidate: Candidate) -> Match | None:
-        """Claim a CSV with the columns that every study has."""
-        if not candidate.name.lower().endswith((".csv", ".tsv")):
-            return None
-        first = next(filled(head_lines(candidate.head, candidate.size)), "")
-        if _header(first) is None:
-            return None
-        return Match(Role.metrics, note="Optuna's trials")
+def _parse(chunk: Chunk, memory: Memory) -> Iterable[Item]:
+    """Yield the values of each trial at its number."""
+    return read_rows(chunk, memory, _header)
 
-    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
-        """Yield the values of each trial at its number."""
-        return read_rows(chunk, memory, _header)
+
+OPTUNA_TRIALS = LogFormat(
+    name="optuna",
+    matches=_matches,
+    parse=_parse,
+)
+"""``number,value,datetime_start,…,params_lr,state``: the values of each trial."""
 
 
 def _header(line: str) -> Header | None:

@@ -1,13 +1,14 @@
 """Ray Tune and RLlib: ``result.json``, ``progress.csv``, ``error.txt`` of a trial."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import ClassVar
+from functools import partial
 
 from mlreport_batch.formats import (
     BulkLayout,
     Candidate,
+    Chunk,
     Item,
+    LogFormat,
     Match,
     Memory,
     Outcome,
@@ -18,7 +19,6 @@ from mlreport_batch.formats.kit.columns import Header, bulk_layout, header_of
 from mlreport_batch.formats.kit.lines import read_json_lines
 from mlreport_batch.formats.kit.rows import read_rows
 from mlreport_batch.formats.kit.text import filled, head_lines
-from mlreport_batch.read.tail import Chunk
 from mlreport_batch.safety.masking.redact import shown_tail
 
 _STEP = "training_iteration"
@@ -30,25 +30,27 @@ _NO_METRICS = frozenset([
 _TAIL_BYTES = 400_000
 
 
-@dataclass(frozen=True, slots=True)
-class RayResult:
-    """``result.json``: JSON lines with every metric and the config in each row."""
+def _matches_ray_result(candidate: Candidate) -> Match | None:
+    """Claim a ``result.json`` that counts training iterations."""
+    head = candidate.head.lstrip()
+    if candidate.name != "result.json" or not head.startswith(b"{"):
+        return None
+    # A row can be longer than the head: the config is in it.
+    is_ray = f'"{_STEP}"'.encode() in head or "progress.csv" in candidate.siblings
+    return Match(Role.metrics, twin=_TWIN, note="Ray Tune") if is_ray else None
 
-    name: ClassVar[str] = "ray_result"
-    whole_file: ClassVar[bool] = False
 
-    def matches(self, candidate: Candidate) -> Match | None:
-        """Claim a ``result.json`` that counts training iterations."""
-        head = candidate.head.lstrip()
-        if candidate.name != "result.json" or not head.startswith(b"{"):
-            return None
-        # A row can be longer than the head: the config is in it.
-        is_ray = f'"{_STEP}"'.encode() in head or "progress.csv" in candidate.siblings
-        return Match(Role.metrics, twin=_TWIN, note="Ray Tune") if is_ray else None
+def _parse_ray_result(chunk: Chunk, memory: Memory) -> Iterable[Item]:
+    """Yield the points and the config, and that the trial is done."""
+    return read_json_lines(chunk, memory, steps=(_STEP,), leave_out=_NO_METRICS)
 
-    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
-        """Yield the points and the config, and that the trial is done."""
-        return read_json_lines(chunk, memory, steps=(_STEP,), leave_out=_NO_METRICS)
+
+RAY_RESULT = LogFormat(
+    name="ray_result",
+    matches=_matches_ray_result,
+    parse=_parse_ray_result,
+)
+"""``result.json``: JSON lines with every metric and the config in each row."""
 
 
 def _header(line: str) -> Header | None:
@@ -61,46 +63,48 @@ def _header(line: str) -> Header | None:
     return Header(line, header.names, BulkLayout(",", layout.width, step, metrics))
 
 
-@dataclass(frozen=True, slots=True)
-class RayProgress:
-    """``progress.csv``: lacks every metric that the first row had not."""
-
-    name: ClassVar[str] = "ray_progress"
-    whole_file: ClassVar[bool] = False
-
-    def matches(self, candidate: Candidate) -> Match | None:
-        """Claim a ``progress.csv`` that counts training iterations."""
-        first = next(filled(head_lines(candidate.head, candidate.size)), "")
-        if candidate.name != "progress.csv" or _header(first) is None:
-            return None
-        return Match(Role.metrics, twin=_TWIN, rank=1, note="Ray Tune")
-
-    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
-        """Yield the points of each row."""
-        return read_rows(chunk, memory, _header)
-
-    def bulk_layout(self, header: bytes) -> BulkLayout | None:
-        """Return how the rows below *header* can be read in bulk."""
-        return bulk_layout(header, _header)
+def _matches_ray_progress(candidate: Candidate) -> Match | None:
+    """Claim a ``progress.csv`` that counts training iterations."""
+    first = next(filled(head_lines(candidate.head, candidate.size)), "")
+    if candidate.name != "progress.csv" or _header(first) is None:
+        return None
+    return Match(Role.metrics, twin=_TWIN, rank=1, note="Ray Tune")
 
 
-@dataclass(frozen=True, slots=True)
-class RayError:
-    """``error.txt``: a trial has it only when it failed."""
+def _parse_ray_progress(chunk: Chunk, memory: Memory) -> Iterable[Item]:
+    """Yield the points of each row."""
+    return read_rows(chunk, memory, _header)
 
-    name: ClassVar[str] = "ray_error"
-    whole_file: ClassVar[bool] = True
 
-    def matches(self, candidate: Candidate) -> Match | None:
-        """Claim an ``error.txt`` beside the other files of a trial."""
-        others = {"result.json", "params.json", "progress.csv"}
-        if candidate.name != "error.txt" or len(others & candidate.siblings) < 2:  # noqa: PLR2004
-            return None
-        return Match(Role.context, note="Ray Tune error")
+RAY_PROGRESS = LogFormat(
+    name="ray_progress",
+    matches=_matches_ray_progress,
+    parse=_parse_ray_progress,
+    bulk_layout=partial(bulk_layout, build=_header),
+)
+"""``progress.csv``: lacks every metric that the first row had not."""
 
-    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG002
-        """Yield the failure and the end of its traceback."""
-        if chunk.data.strip():
-            yield Outcome("failed", "error.txt is there")
-            text = chunk.data[-_TAIL_BYTES:].decode("utf-8", "replace")
-            yield Text("error", shown_tail(text))
+
+def _matches_ray_error(candidate: Candidate) -> Match | None:
+    """Claim an ``error.txt`` beside the other files of a trial."""
+    others = {"result.json", "params.json", "progress.csv"}
+    if candidate.name != "error.txt" or len(others & candidate.siblings) < 2:  # noqa: PLR2004
+        return None
+    return Match(Role.context, note="Ray Tune error")
+
+
+def _parse_ray_error(chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG001
+    """Yield the failure and the end of its traceback."""
+    if chunk.data.strip():
+        yield Outcome("failed", "error.txt is there")
+        text = chunk.data[-_TAIL_BYTES:].decode("utf-8", "replace")
+        yield Text("error", shown_tail(text))
+
+
+RAY_ERROR = LogFormat(
+    name="ray_error",
+    matches=_matches_ray_error,
+    parse=_parse_ray_error,
+    whole_file=True,
+)
+"""``error.txt``: a trial has it only when it failed."""

@@ -7,81 +7,81 @@ from importlib import import_module
 from mlreport_batch.formats import Candidate, LogFormat, Match
 
 # Frameworks first, by decreasing sureness; "any CSV" and "any JSON" come last.
-# module, class
-_MEMBERS = (
-    ("intent", "IntentFile"),
-    ("hydra", "HydraFolder"),
-    ("hydra", "HydraOverrides"),
-    ("tensorboard", "EventFile"),
-    ("mlflow", "MlflowMeta"),
-    ("mlflow", "MlflowMetric"),
-    ("mlflow", "MlflowParam"),
-    ("mlflow_database", "MlflowDatabase"),
-    ("wandb_binary", "WandbLog"),
-    ("wandb_binary", "WandbLargeLog"),
-    ("wandb", "WandbHistory"),
-    ("wandb", "WandbSummary"),
-    ("wandb", "WandbConfig"),
-    ("wandb", "WandbMetadata"),
-    ("huggingface", "TrainerState"),
-    ("huggingface", "TrainerLog"),
-    ("huggingface", "ResultsFile"),
-    ("huggingface", "ModelConfig"),
-    ("dvclive", "DvcliveTsv"),
-    ("dvclive", "DvcliveSummary"),
-    ("stable_baselines", "ProgressJson"),
-    ("stable_baselines", "ProgressCsv"),
-    ("stable_baselines", "MonitorCsv"),
-    ("ray_tune", "RayResult"),
-    ("ray_tune", "RayProgress"),
-    ("ray_tune", "RayError"),
-    ("sacred", "SacredRun"),
-    ("sacred", "SacredMetrics"),
-    ("mmengine", "MmengineScalars"),
-    ("allennlp", "AllennlpEpoch"),
-    ("allennlp", "AllennlpSummary"),
-    ("catboost", "CatboostTsv"),
-    ("optuna", "OptunaTrials"),
-    ("labelled", "NamedRows"),
-    ("labelled", "TrainingRows"),
-    ("labelled", "SplitRows"),
-    ("timm", "TimmSummary"),
-    ("lightning", "LightningCsv"),
-    ("keras", "KerasCsv"),
-    ("model_text", "ModelText"),
-    ("hparams", "HparamsFile"),
-    ("json_lines", "TrainingLines"),
-    ("json_lines", "JsonLines"),
-    ("csv_log", "CsvLog"),
-    ("json_document", "JsonHistory"),
-    ("json_document", "JsonDocument"),
-    ("text_logs", "PrintedMetrics"),
-    ("text_logs", "JsonInText"),
+# module, name in it
+_NAMED = (
+    ("intent", "INTENT_FILE"),
+    ("hydra", "HYDRA_FOLDER"),
+    ("hydra", "HYDRA_OVERRIDES"),
+    ("tensorboard", "EVENT_FILE"),
+    ("mlflow", "MLFLOW_META"),
+    ("mlflow", "MLFLOW_METRIC"),
+    ("mlflow", "MLFLOW_PARAM"),
+    ("mlflow_database", "MLFLOW_DATABASE"),
+    ("wandb_binary", "WANDB_LOG"),
+    ("wandb_binary", "WANDB_LARGE_LOG"),
+    ("wandb", "WANDB_HISTORY"),
+    ("wandb", "WANDB_SUMMARY"),
+    ("wandb", "WANDB_CONFIG"),
+    ("wandb", "WANDB_METADATA"),
+    ("huggingface", "TRAINER_STATE"),
+    ("huggingface", "TRAINER_LOG"),
+    ("huggingface", "RESULTS_FILE"),
+    ("huggingface", "MODEL_CONFIG"),
+    ("dvclive", "DVCLIVE_TSV"),
+    ("dvclive", "DVCLIVE_SUMMARY"),
+    ("stable_baselines", "PROGRESS_JSON"),
+    ("stable_baselines", "PROGRESS_CSV"),
+    ("stable_baselines", "MONITOR_CSV"),
+    ("ray_tune", "RAY_RESULT"),
+    ("ray_tune", "RAY_PROGRESS"),
+    ("ray_tune", "RAY_ERROR"),
+    ("sacred", "SACRED_RUN"),
+    ("sacred", "SACRED_METRICS"),
+    ("mmengine", "MMENGINE_SCALARS"),
+    ("allennlp", "ALLENNLP_EPOCH"),
+    ("allennlp", "ALLENNLP_SUMMARY"),
+    ("catboost", "CATBOOST_TSV"),
+    ("optuna", "OPTUNA_TRIALS"),
+    ("labelled", "NAMED_ROWS"),
+    ("labelled", "TRAINING_ROWS"),
+    ("labelled", "SPLIT_ROWS"),
+    ("timm", "TIMM_SUMMARY"),
+    ("lightning", "LIGHTNING_CSV"),
+    ("keras", "KERAS_CSV"),
+    ("model_text", "MODEL_TEXT"),
+    ("hparams", "HPARAMS_FILE"),
+    ("json_lines", "TRAINING_LINES"),
+    ("json_lines", "JSON_LINES"),
+    ("csv_log", "CSV_LOG"),
+    ("json_document", "JSON_HISTORY"),
+    ("json_document", "JSON_DOCUMENT"),
+    ("text_logs", "PRINTED_METRICS"),
+    ("text_logs", "JSON_IN_TEXT"),
 )
 
 
 @cache
 def formats() -> tuple[LogFormat, ...]:
-    """Return one instance of every format."""
+    """Return all formats."""
     return tuple(
-        getattr(import_module(f"mlreport_batch.formats.{module}"), name)()
-        for module, name in _MEMBERS
+        vars(import_module(f"mlreport_batch.formats.{module}"))[name]
+        for module, name in _NAMED
     )
 
 
 @cache
 def by_name() -> dict[str, LogFormat]:
     """Return the formats by their names."""
-    return {member.name: member for member in formats()}
+    return {each.name: each for each in formats()}
 
 
 def recognise(candidate: Candidate) -> Iterator[tuple[LogFormat, Match]]:
     """Yield the formats that claim *candidate*, surest first."""
-    for member in formats():
-        match = member.matches(candidate)
+    for found in formats():
+        match = found.matches(candidate)
         if match is not None:
-            yield member, match
+            yield found, match
             # What a file is by its first rows may show only later. A format that knew
             # it by its header alone must not keep it then.
-            if getattr(member, "is_sole", False):
+            if found.is_sole:
                 return

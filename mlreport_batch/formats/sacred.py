@@ -1,13 +1,14 @@
 """Sacred's FileStorageObserver: ``<number>/{run,config,metrics}.json``."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import (
     Candidate,
+    Chunk,
     Item,
+    LogFormat,
     Match,
     Memory,
     Outcome,
@@ -18,7 +19,6 @@ from mlreport_batch.formats import (
 )
 from mlreport_batch.formats.kit.documents import load_mapping
 from mlreport_batch.formats.kit.numbers import value_of
-from mlreport_batch.read.tail import Chunk
 from mlreport_batch.safety.masking.redact import shown_name, shown_tail
 
 _STATUS = {
@@ -27,60 +27,66 @@ _STATUS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class SacredRun:
-    """``run.json``: how the run stands, what it returned, why it failed."""
-
-    name: ClassVar[str] = "sacred_run"
-    whole_file: ClassVar[bool] = True
-
-    def matches(self, candidate: Candidate) -> Match | None:
-        """Claim a ``run.json`` that tells of an experiment."""
-        keys = (b'"experiment"', b'"command"')
-        is_sacred = all(key in candidate.head for key in keys)
-        if candidate.name != "run.json" or not is_sacred:
-            return None
-        return Match(Role.hparams, closed=True, note="Sacred run")
-
-    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG002
-        """Yield status, result and traceback."""
-        problems: list[Problem] = []
-        document = load_mapping(chunk, problems)
-        yield from problems
-        status = document.get("status")
-        if isinstance(status, str) and status in _STATUS:
-            yield Outcome(_STATUS[status], f"run.json says {status}")
-        result = value_of(document.get("result"))
-        if result is not None:
-            yield Result("result", result)
-        trace = document.get("fail_trace")
-        if isinstance(trace, list) and trace:
-            yield Text("error", shown_tail("".join(map(str, trace[-400:]))))
+def _matches_sacred_run(candidate: Candidate) -> Match | None:
+    """Claim a ``run.json`` that tells of an experiment."""
+    keys = (b'"experiment"', b'"command"')
+    is_sacred = all(key in candidate.head for key in keys)
+    if candidate.name != "run.json" or not is_sacred:
+        return None
+    return Match(Role.hparams, closed=True, note="Sacred run")
 
 
-@dataclass(frozen=True, slots=True)
-class SacredMetrics:
-    """``metrics.json``: per metric its steps and values, rewritten at heartbeats."""
+def _parse_sacred_run(chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG001
+    """Yield status, result and traceback."""
+    problems: list[Problem] = []
+    document = load_mapping(chunk, problems)
+    yield from problems
+    status = document.get("status")
+    if isinstance(status, str) and status in _STATUS:
+        yield Outcome(_STATUS[status], f"run.json says {status}")
+    result = value_of(document.get("result"))
+    if result is not None:
+        yield Result("result", result)
+    trace = document.get("fail_trace")
+    if isinstance(trace, list) and trace:
+        yield Text("error", shown_tail("".join(map(str, trace[-400:]))))
 
-    name: ClassVar[str] = "sacred_metrics"
-    whole_file: ClassVar[bool] = True
 
-    def matches(self, candidate: Candidate) -> Match | None:
-        """Claim a ``metrics.json`` of columns, with ``run.json`` beside it."""
-        if candidate.name != "metrics.json" or "run.json" not in candidate.siblings:
-            return None
-        if b'"steps"' not in candidate.head:
-            return None
-        return Match(Role.metrics, closed=True, note="Sacred metrics")
+SACRED_RUN = LogFormat(
+    name="sacred_run",
+    matches=_matches_sacred_run,
+    parse=_parse_sacred_run,
+    whole_file=True,
+)
+"""``run.json``: how the run stands, what it returned, why it failed."""
 
-    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG002
-        """Yield the points, metric after metric."""
-        problems: list[Problem] = []
-        document = load_mapping(chunk, problems)
-        yield from problems
-        for name, columns in document.items():
-            if isinstance(columns, dict):
-                yield from _points(shown_name(name), columns)
+
+def _matches_sacred_metrics(candidate: Candidate) -> Match | None:
+    """Claim a ``metrics.json`` of columns, with ``run.json`` beside it."""
+    if candidate.name != "metrics.json" or "run.json" not in candidate.siblings:
+        return None
+    if b'"steps"' not in candidate.head:
+        return None
+    return Match(Role.metrics, closed=True, note="Sacred metrics")
+
+
+def _parse_sacred_metrics(chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG001
+    """Yield the points, metric after metric."""
+    problems: list[Problem] = []
+    document = load_mapping(chunk, problems)
+    yield from problems
+    for name, columns in document.items():
+        if isinstance(columns, dict):
+            yield from _points(shown_name(name), columns)
+
+
+SACRED_METRICS = LogFormat(
+    name="sacred_metrics",
+    matches=_matches_sacred_metrics,
+    parse=_parse_sacred_metrics,
+    whole_file=True,
+)
+"""``metrics.json``: per metric its steps and values, rewritten at heartbeats."""
 
 
 def _points(name: str, columns: Mapping[str, Any]) -> Iterator[Point]:

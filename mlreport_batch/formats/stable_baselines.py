@@ -5,37 +5,45 @@ is rewritten in place at every new key and does not quote names with commas.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import ClassVar
+from functools import partial
 
-from mlreport_batch.formats import BulkLayout, Candidate, Item, Match, Memory, Role
+from mlreport_batch.formats import (
+    Candidate,
+    Chunk,
+    Item,
+    LogFormat,
+    Match,
+    Memory,
+    Role,
+)
 from mlreport_batch.formats.kit.columns import Header, bulk_layout, header_of
 from mlreport_batch.formats.kit.lines import read_json_lines
 from mlreport_batch.formats.kit.rows import read_rows
 from mlreport_batch.formats.kit.text import filled, head_lines
-from mlreport_batch.read.tail import Chunk
 
 _STEP = "time/total_timesteps"
 _TWIN = "sb3"
 
 
-@dataclass(frozen=True, slots=True)
-class ProgressJson:
-    """``progress.json``: JSON lines, in spite of the name."""
+def _matches_progress_json(candidate: Candidate) -> Match | None:
+    """Claim a ``progress.json`` whose first line counts time steps."""
+    first = next(filled(head_lines(candidate.head, candidate.size)), "")
+    if candidate.name != "progress.json" or f'"{_STEP}"' not in first:
+        return None
+    return Match(Role.metrics, twin=_TWIN, rank=0, note="Stable-Baselines3")
 
-    name: ClassVar[str] = "sb3_json"
-    whole_file: ClassVar[bool] = False
 
-    def matches(self, candidate: Candidate) -> Match | None:
-        """Claim a ``progress.json`` whose first line counts time steps."""
-        first = next(filled(head_lines(candidate.head, candidate.size)), "")
-        if candidate.name != "progress.json" or f'"{_STEP}"' not in first:
-            return None
-        return Match(Role.metrics, twin=_TWIN, rank=0, note="Stable-Baselines3")
+def _parse_progress_json(chunk: Chunk, memory: Memory) -> Iterable[Item]:
+    """Yield the points of each dump."""
+    return read_json_lines(chunk, memory)
 
-    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
-        """Yield the points of each dump."""
-        return read_json_lines(chunk, memory)
+
+PROGRESS_JSON = LogFormat(
+    name="sb3_json",
+    matches=_matches_progress_json,
+    parse=_parse_progress_json,
+)
+"""``progress.json``: JSON lines, in spite of the name."""
 
 
 def _progress_header(line: str) -> Header | None:
@@ -57,27 +65,26 @@ def _mended(header: Header, cells: list[str]) -> list[str] | None:
     return ["" if at in pieces else next(rest) for at in range(len(header.names))]
 
 
-@dataclass(frozen=True, slots=True)
-class ProgressCsv:
-    """``progress.csv``: columns in the order of a Python set."""
+def _matches_progress_csv(candidate: Candidate) -> Match | None:
+    """Claim a ``progress.csv`` with a column of time steps."""
+    first = next(filled(head_lines(candidate.head, candidate.size)), "")
+    if candidate.name != "progress.csv" or _progress_header(first) is None:
+        return None
+    return Match(Role.metrics, twin=_TWIN, rank=1, note="Stable-Baselines3")
 
-    name: ClassVar[str] = "sb3_csv"
-    whole_file: ClassVar[bool] = False
 
-    def matches(self, candidate: Candidate) -> Match | None:
-        """Claim a ``progress.csv`` with a column of time steps."""
-        first = next(filled(head_lines(candidate.head, candidate.size)), "")
-        if candidate.name != "progress.csv" or _progress_header(first) is None:
-            return None
-        return Match(Role.metrics, twin=_TWIN, rank=1, note="Stable-Baselines3")
+def _parse_progress_csv(chunk: Chunk, memory: Memory) -> Iterable[Item]:
+    """Yield the points of each dump."""
+    return read_rows(chunk, memory, _progress_header, repair=_mended)
 
-    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
-        """Yield the points of each dump."""
-        return read_rows(chunk, memory, _progress_header, repair=_mended)
 
-    def bulk_layout(self, header: bytes) -> BulkLayout | None:
-        """Return how the rows below *header* can be read in bulk."""
-        return bulk_layout(header, _progress_header)
+PROGRESS_CSV = LogFormat(
+    name="sb3_csv",
+    matches=_matches_progress_csv,
+    parse=_parse_progress_csv,
+    bulk_layout=partial(bulk_layout, build=_progress_header),
+)
+"""``progress.csv``: columns in the order of a Python set."""
 
 
 def _monitor_header(line: str) -> Header | None:
@@ -87,29 +94,31 @@ def _monitor_header(line: str) -> Header | None:
     return header_of(line, ",", names=["r", "l", "time", *line.split(",")[3:]])
 
 
-@dataclass(frozen=True, slots=True)
-class MonitorCsv:
-    """``monitor.csv`` or ``N.monitor.csv``: reward and length of each episode."""
+def _matches_monitor_csv(candidate: Candidate) -> Match | None:
+    """Claim a file that starts with ``#{`` and goes on with ``r,l,t``."""
+    lines = head_lines(candidate.head, candidate.size)
+    if not candidate.name.endswith("monitor.csv") or len(lines) < 2:  # noqa: PLR2004
+        return None
+    if not lines[0].startswith("#{") or _monitor_header(lines[1]) is None:
+        return None
+    number, dot, _ = candidate.name.rpartition(".monitor.csv")
+    return Match(
+        Role.metrics,
+        twin="" if dot else _TWIN,
+        rank=2,
+        prefix=number,
+        note="Stable-Baselines3 Monitor",
+    )
 
-    name: ClassVar[str] = "sb3_monitor"
-    whole_file: ClassVar[bool] = False
 
-    def matches(self, candidate: Candidate) -> Match | None:
-        """Claim a file that starts with ``#{`` and goes on with ``r,l,t``."""
-        lines = head_lines(candidate.head, candidate.size)
-        if not candidate.name.endswith("monitor.csv") or len(lines) < 2:  # noqa: PLR2004
-            return None
-        if not lines[0].startswith("#{") or _monitor_header(lines[1]) is None:
-            return None
-        number, dot, _ = candidate.name.rpartition(".monitor.csv")
-        return Match(
-            Role.metrics,
-            twin="" if dot else _TWIN,
-            rank=2,
-            prefix=number,
-            note="Stable-Baselines3 Monitor",
-        )
+def _parse_monitor_csv(chunk: Chunk, memory: Memory) -> Iterable[Item]:
+    """Yield the episodes, stepped by their number."""
+    return read_rows(chunk, memory, _monitor_header)
 
-    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
-        """Yield the episodes, stepped by their number."""
-        return read_rows(chunk, memory, _monitor_header)
+
+MONITOR_CSV = LogFormat(
+    name="sb3_monitor",
+    matches=_matches_monitor_csv,
+    parse=_parse_monitor_csv,
+)
+"""``monitor.csv`` or ``N.monitor.csv``: reward and length of each episode."""

@@ -2,15 +2,15 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
-from typing import ClassVar
 
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import (
     Candidate,
+    Chunk,
     Hparams,
     Item,
+    LogFormat,
     Match,
     Memory,
     Point,
@@ -20,7 +20,6 @@ from mlreport_batch.formats import (
 from mlreport_batch.formats.kit import events
 from mlreport_batch.formats.kit.bookkeeping import is_bookkeeping
 from mlreport_batch.formats.kit.moved import is_moved
-from mlreport_batch.read.tail import Chunk
 from mlreport_batch.safety.masking.redact import shown_name
 
 _NAME = re.compile(r"(?:.*\.)?events\.out\.tfevents(?:\.(?P<rest>.*))?")
@@ -34,78 +33,82 @@ _CHECKED_MAX = 4096
 VALUES_MAX = 100_000  # of one record; a step has a few
 
 
-@dataclass(frozen=True, slots=True)
-class EventFile:
-    """Scalars and hparams; text, images, histograms and graphs are passed over.
+def _matches(candidate: Candidate) -> Match | None:
+    """Claim event files; those of ``add_scalars`` for the folder above."""
+    named = _NAME.fullmatch(candidate.name)
+    if named is None or not _is_event_file(candidate.head):
+        return None
+    folder = candidate.parents[0] if candidate.parents else ""
+    levels_up, prefix, part = 0, "", ""
+    if _HPARAMS_FOLDER.fullmatch(folder) or is_moved(candidate):
+        levels_up = 1
+    elif _is_allennlp(candidate.parents, named["rest"] or ""):
+        levels_up, part = 2, folder  # its tags say train/ or validation/
+    elif _has_writer_above(candidate) or (
+        folder in ("train", "validation") and candidate.name.endswith(".v2")
+    ):
+        levels_up, prefix = 1, folder
+    return Match(
+        Role.metrics,
+        levels_up=levels_up,
+        fallback=True,
+        series=f"tensorboard {prefix or part}",
+        prefix=prefix,
+        note="TensorBoard events",
+    )
 
-    The files are mostly a second copy of what a log beside them says, so they are
-    used only where there is none.
-    """
 
-    name: ClassVar[str] = "tensorboard"
-    whole_file: ClassVar[bool] = False
+def _split(data: bytes) -> int:
+    """Return how many bytes at the start of *data* are whole records."""
+    return events.complete(data)
 
-    def matches(self, candidate: Candidate) -> Match | None:
-        """Claim event files; those of ``add_scalars`` for the folder above."""
-        named = _NAME.fullmatch(candidate.name)
-        if named is None or not _is_event_file(candidate.head):
-            return None
-        folder = candidate.parents[0] if candidate.parents else ""
-        levels_up, prefix, part = 0, "", ""
-        if _HPARAMS_FOLDER.fullmatch(folder) or is_moved(candidate):
-            levels_up = 1
-        elif _is_allennlp(candidate.parents, named["rest"] or ""):
-            levels_up, part = 2, folder  # its tags say train/ or validation/
-        elif _has_writer_above(candidate) or (
-            folder in ("train", "validation") and candidate.name.endswith(".v2")
-        ):
-            levels_up, prefix = 1, folder
-        return Match(
-            Role.metrics,
-            levels_up=levels_up,
-            fallback=True,
-            series=f"tensorboard {prefix or part}",
-            prefix=prefix,
-            note="TensorBoard events",
-        )
 
-    def split(self, data: bytes) -> int:
-        """Return how many bytes at the start of *data* are whole records."""
-        return events.complete(data)
-
-    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
-        """Yield the scalars of each record; a damaged record is passed over."""
-        data = chunk.data
-        at = 0
-        while at < len(data) and not memory.get("broken"):
-            try:
-                size = events.record_size(data, at)
-            except events.BadRecordError:
-                memory["broken"] = True
-                text = f"no record at byte {chunk.start + at:,}; the rest is left out"
+def _parse(chunk: Chunk, memory: Memory) -> Iterable[Item]:
+    """Yield the scalars of each record; a damaged record is passed over."""
+    data = chunk.data
+    at = 0
+    while at < len(data) and not memory.get("broken"):
+        try:
+            size = events.record_size(data, at)
+        except events.BadRecordError:
+            memory["broken"] = True
+            text = f"no record at byte {chunk.start + at:,}; the rest is left out"
+            yield Problem(chunk.path, None, text)
+            return
+        record = data[at : at + size]
+        if not size or len(record) < size:
+            return
+        try:
+            found = list(islice(_items(record), VALUES_MAX + 1))
+            # Only what is used is checked, and blobs are not used.
+            if found and size <= _CHECKED_MAX and not events.is_sound(record):
+                raise events.BadRecordError  # noqa: TRY301
+        except events.BadRecordError:
+            count = memory["bad_rows"] = int(memory.get("bad_rows") or 0) + 1
+            if count == 1:
+                text = f"damaged record at byte {chunk.start + at:,}; left out"
                 yield Problem(chunk.path, None, text)
-                return
-            record = data[at : at + size]
-            if not size or len(record) < size:
-                return
-            try:
-                found = list(islice(_items(record), VALUES_MAX + 1))
-                # Only what is used is checked, and blobs are not used.
-                if found and size <= _CHECKED_MAX and not events.is_sound(record):
-                    raise events.BadRecordError  # noqa: TRY301
-            except events.BadRecordError:
-                count = memory["bad_rows"] = int(memory.get("bad_rows") or 0) + 1
-                if count == 1:
-                    text = f"damaged record at byte {chunk.start + at:,}; left out"
-                    yield Problem(chunk.path, None, text)
-            else:
-                yield from found[:VALUES_MAX]
-                if len(found) > VALUES_MAX and not memory.get("too_many"):
-                    memory["too_many"] = True
-                    text = f"more than {VALUES_MAX:,} values in the record at byte "
-                    text += f"{chunk.start + at:,}; the rest of it is left out"
-                    yield Problem(chunk.path, None, text)
-            at += size
+        else:
+            yield from found[:VALUES_MAX]
+            if len(found) > VALUES_MAX and not memory.get("too_many"):
+                memory["too_many"] = True
+                text = f"more than {VALUES_MAX:,} values in the record at byte "
+                text += f"{chunk.start + at:,}; the rest of it is left out"
+                yield Problem(chunk.path, None, text)
+        at += size
+
+
+EVENT_FILE = LogFormat(
+    name="tensorboard",
+    matches=_matches,
+    split=_split,
+    parse=_parse,
+)
+"""Scalars and hparams; text, images, histograms and graphs are passed over.
+
+The files are mostly a second copy of what a log beside them says, so they are
+used only where there is none.
+"""
 
 
 def _is_event_file(head: bytes) -> bool:

@@ -5,13 +5,13 @@ Such a file is used only where a run has no log that is written for machines.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import ClassVar
 
 from mlreport_batch.formats import (
     Candidate,
+    Chunk,
     Hparams,
     Item,
+    LogFormat,
     Match,
     Memory,
     Point,
@@ -23,7 +23,6 @@ from mlreport_batch.formats.kit.json_values import leaves, load_document
 from mlreport_batch.formats.kit.lines import object_in, read_json_lines
 from mlreport_batch.formats.kit.numbers import to_number, value_of
 from mlreport_batch.formats.kit.text import head_lines, lines_of
-from mlreport_batch.read.tail import Chunk
 from mlreport_batch.safety.masking.redact import shown_name
 
 _SUFFIXES = (".log", ".txt", ".out", ".err", "")
@@ -64,68 +63,72 @@ def _values(line: str) -> Iterator[tuple[str, float, float]]:
             yield pair["name"], float(found["step"]), value
 
 
-@dataclass(frozen=True, slots=True)
-class PrintedMetrics:
-    """Lines of XGBoost, LightGBM and Composer; all others are passed over."""
-
-    name: ClassVar[str] = "printed"
-    whole_file: ClassVar[bool] = False
-
-    def matches(self, candidate: Candidate) -> Match | None:
-        """Claim a text with such a line in its first 8 KiB."""
-        if stem_of(candidate.name)[1] not in _SUFFIXES:
-            return None
-        lines = head_lines(candidate.head, candidate.size)
-        if not any(any(_values(line.rstrip())) for line in lines):
-            return None
-        return Match(Role.metrics, fallback=True, note="metrics in printed lines")
-
-    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
-        """Yield the points, and Composer's hyperparameters."""
-        items: list[Item] = []
-        lines = lines_of(chunk, memory, items)
-        yield from items
-        for line in lines:
-            text = line.rstrip()
-            if memory.pop("is_repeated", False):
-                continue
-            if text.endswith(_REPEATS_NEXT):
-                memory["is_repeated"] = True
-            for name, step, value in _values(text):
-                if not is_bookkeeping(name):
-                    yield Point(shown_name(name), step, value)
-            if text.startswith("[hyperparameter]"):
-                told = _COMPOSER_HPARAM.fullmatch(text)
-                if told is not None:
-                    yield Hparams(flatten({told["name"]: _plain(told["value"])}))
-
-
-@dataclass(frozen=True, slots=True)
-class JsonInText:
-    """JSON objects at the end of printed lines, as fairseq's ``log_format=json``."""
-
-    name: ClassVar[str] = "json_in_text"
-    whole_file: ClassVar[bool] = False
-
-    def matches(self, candidate: Candidate) -> Match | None:
-        """Claim a text with an object that counts steps in its first 8 KiB.
-
-        fairseq's needs none there: its configuration tells that they will come.
-        """
-        if stem_of(candidate.name)[1] not in _SUFFIXES:
-            return None
-        if _FAIRSEQ_JSON.search(candidate.head):
-            return Match(Role.metrics, fallback=True, note="fairseq log")
-        for line in head_lines(candidate.head, candidate.size):
-            at = line.find("{")
-            entry = object_in(line[at:]) if at >= 0 else None
-            if entry is not None and has_sure_step(entry) and _has_metric(entry):
-                return Match(Role.metrics, fallback=True, note="JSON in printed lines")
+def _matches_printed_metrics(candidate: Candidate) -> Match | None:
+    """Claim a text with such a line in its first 8 KiB."""
+    if stem_of(candidate.name)[1] not in _SUFFIXES:
         return None
+    lines = head_lines(candidate.head, candidate.size)
+    if not any(any(_values(line.rstrip())) for line in lines):
+        return None
+    return Match(Role.metrics, fallback=True, note="metrics in printed lines")
 
-    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:
-        """Yield the points of each object."""
-        return read_json_lines(chunk, memory, is_mixed=True, steps=_FAIRSEQ_STEPS)
+
+def _parse_printed_metrics(chunk: Chunk, memory: Memory) -> Iterable[Item]:
+    """Yield the points, and Composer's hyperparameters."""
+    items: list[Item] = []
+    lines = lines_of(chunk, memory, items)
+    yield from items
+    for line in lines:
+        text = line.rstrip()
+        if memory.pop("is_repeated", False):
+            continue
+        if text.endswith(_REPEATS_NEXT):
+            memory["is_repeated"] = True
+        for name, step, value in _values(text):
+            if not is_bookkeeping(name):
+                yield Point(shown_name(name), step, value)
+        if text.startswith("[hyperparameter]"):
+            told = _COMPOSER_HPARAM.fullmatch(text)
+            if told is not None:
+                yield Hparams(flatten({told["name"]: _plain(told["value"])}))
+
+
+PRINTED_METRICS = LogFormat(
+    name="printed",
+    matches=_matches_printed_metrics,
+    parse=_parse_printed_metrics,
+)
+"""Lines of XGBoost, LightGBM and Composer; all others are passed over."""
+
+
+def _matches_json_in_text(candidate: Candidate) -> Match | None:
+    """Claim a text with an object that counts steps in its first 8 KiB.
+
+    fairseq's needs none there: its configuration tells that they will come.
+    """
+    if stem_of(candidate.name)[1] not in _SUFFIXES:
+        return None
+    if _FAIRSEQ_JSON.search(candidate.head):
+        return Match(Role.metrics, fallback=True, note="fairseq log")
+    for line in head_lines(candidate.head, candidate.size):
+        at = line.find("{")
+        entry = object_in(line[at:]) if at >= 0 else None
+        if entry is not None and has_sure_step(entry) and _has_metric(entry):
+            return Match(Role.metrics, fallback=True, note="JSON in printed lines")
+    return None
+
+
+def _parse_json_in_text(chunk: Chunk, memory: Memory) -> Iterable[Item]:
+    """Yield the points of each object."""
+    return read_json_lines(chunk, memory, is_mixed=True, steps=_FAIRSEQ_STEPS)
+
+
+JSON_IN_TEXT = LogFormat(
+    name="json_in_text",
+    matches=_matches_json_in_text,
+    parse=_parse_json_in_text,
+)
+"""JSON objects at the end of printed lines, as fairseq's ``log_format=json``."""
 
 
 def _plain(text: str) -> object:

@@ -9,14 +9,14 @@ import json
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import ClassVar
 
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import (
     Candidate,
+    Chunk,
     Hparams,
     Item,
+    LogFormat,
     Match,
     Memory,
     Outcome,
@@ -36,8 +36,8 @@ from mlreport_batch.formats.kit.json_values import (
 )
 from mlreport_batch.formats.kit.numbers import value_of
 from mlreport_batch.formats.wandb import RUN_FOLDER, purpose_of
-from mlreport_batch.read.tail import DOCUMENT_MAX, Chunk
 from mlreport_batch.safety.clean import clean
+from mlreport_batch.safety.files import DOCUMENT_MAX
 from mlreport_batch.safety.masking.redact import shown_name
 
 _MAGIC = b":W&B"
@@ -50,66 +50,72 @@ _KEY, _NESTED_KEY, _INTEGER, _NUMBER, _VALUE_JSON = 1, 2, 5, 6, 16
 _RUN_CONFIG, _RUN_NAME, _RUN_NOTES = 4, 8, 9
 
 
-@dataclass(frozen=True, slots=True)
-class WandbLog:
-    """The history with the configuration, and how the run ended."""
+def _matches_wandb_log(candidate: Candidate) -> Match | None:
+    """Claim the log of a run's folder, before its summary."""
+    if not _is_log(candidate) or candidate.size > DOCUMENT_MAX:
+        return None
+    return Match(Role.metrics, closed=True, twin="wandb", rank=-1, note="W&B log")
 
-    name: ClassVar[str] = "wandb"
-    whole_file: ClassVar[bool] = True
 
-    def matches(self, candidate: Candidate) -> Match | None:
-        """Claim the log of a run's folder, before its summary."""
-        if not _is_log(candidate) or candidate.size > DOCUMENT_MAX:
-            return None
-        return Match(Role.metrics, closed=True, twin="wandb", rank=-1, note="W&B log")
-
-    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG002
-        """Yield what each record says; damaged records are passed over."""
-        damaged: list[int] = []
-        bad: list[str] = []
-        metrics: set[str] = set()
-        summary: dict[str, Result] = {}
-        for record in _records(chunk.data, damaged):
-            try:
-                items = list(_items(record, bad))
-            except events.BadRecordError:
-                damaged.append(0)
+def _parse_wandb_log(chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG001
+    """Yield what each record says; damaged records are passed over."""
+    damaged: list[int] = []
+    bad: list[str] = []
+    metrics: set[str] = set()
+    summary: dict[str, Result] = {}
+    for record in _records(chunk.data, damaged):
+        try:
+            items = list(_items(record, bad))
+        except events.BadRecordError:
+            damaged.append(0)
+            continue
+        for item in items:
+            if isinstance(item, Result):
+                summary[item.name] = item
                 continue
-            for item in items:
-                if isinstance(item, Result):
-                    summary[item.name] = item
-                    continue
-                if isinstance(item, Point):
-                    metrics.add(item.metric)
-                yield item
-        yield from (item for name, item in summary.items() if name not in metrics)
-        if damaged:
-            text = f"{len(damaged):,} damaged records; they are left out"
-            yield Problem(chunk.path, None, text)
-        if bad:
-            yield Problem(chunk.path, None, f"{bad[0]}; such values are left out")
+            if isinstance(item, Point):
+                metrics.add(item.metric)
+            yield item
+    yield from (item for name, item in summary.items() if name not in metrics)
+    if damaged:
+        text = f"{len(damaged):,} damaged records; they are left out"
+        yield Problem(chunk.path, None, text)
+    if bad:
+        yield Problem(chunk.path, None, f"{bad[0]}; such values are left out")
 
 
-@dataclass(frozen=True, slots=True)
-class WandbLargeLog:
-    """A log larger than any document that is read: it makes a run, and is a problem.
+WANDB_LOG = LogFormat(
+    name="wandb",
+    matches=_matches_wandb_log,
+    parse=_parse_wandb_log,
+    whole_file=True,
+)
+"""The history with the configuration, and how the run ended."""
 
-    It has a name of its own, so that what was read of it while it was smaller does not
-    stand beside the summary, which is read from now on.
-    """
 
-    name: ClassVar[str] = "wandb_large"
-    whole_file: ClassVar[bool] = True
+def _matches_wandb_large_log(candidate: Candidate) -> Match | None:
+    """Claim the log of a run's folder; its summary is no twin of it."""
+    if not _is_log(candidate) or candidate.size <= DOCUMENT_MAX:
+        return None
+    return Match(Role.metrics, closed=True, note="W&B log, too large to be read")
 
-    def matches(self, candidate: Candidate) -> Match | None:
-        """Claim the log of a run's folder; its summary is no twin of it."""
-        if not _is_log(candidate) or candidate.size <= DOCUMENT_MAX:
-            return None
-        return Match(Role.metrics, closed=True, note="W&B log, too large to be read")
 
-    def parse(self, chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG002
-        """Yield nothing: the reader of documents refuses such a file, and says it."""
-        return ()
+def _parse_wandb_large_log(chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG001
+    """Yield nothing: the reader of documents refuses such a file, and says it."""
+    return ()
+
+
+WANDB_LARGE_LOG = LogFormat(
+    name="wandb_large",
+    matches=_matches_wandb_large_log,
+    parse=_parse_wandb_large_log,
+    whole_file=True,
+)
+"""A log larger than any document that is read: it makes a run, and is a problem.
+
+It has a name of its own, so that what was read of it while it was smaller does not
+stand beside the summary, which is read from now on.
+"""
 
 
 def _is_log(candidate: Candidate) -> bool:

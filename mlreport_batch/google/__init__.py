@@ -1,0 +1,1 @@
+"""The Google engine: documents merged and exported, and mails through Gmail."""

@@ -39,6 +39,7 @@ from mlreport_batch.google.document.make import (
 from mlreport_batch.google.document.template import Template, analyse
 from mlreport_batch.google.export import mail as google_html
 from mlreport_batch.google.tidy import known_scope, scope_key, tidy
+from mlreport_batch.language.say import say
 from mlreport_batch.render import Rendered
 from mlreport_batch.render.local import LocalRenderer
 from mlreport_batch.report.model import Digest, Report
@@ -282,7 +283,7 @@ class _Engine:
         """Draw locally instead, or say why the report waits."""
         if is_for_all(error) and self.settings.fallback == "local":
             self._told(error)
-            note = google_html.say(task.report.language, "local", why=error.message)
+            note = say(task.report.language, "document_local", why=error.message)
             return draw(_WithNote(note), task)
         rid = task.report.rid
         if not is_for_all(error):
@@ -331,9 +332,9 @@ class _Composer:
         if made.export is None or made.pdf is None:
             local = LocalRenderer().render(report)
         if local is not None and made.pdf is None:
-            notes.append(google_html.say(report.language, "pdf"))
+            notes.append(say(report.language, "document_pdf"))
         if local is not None and made.export is None:
-            notes.append(google_html.say(report.language, "html"))
+            notes.append(say(report.language, "document_html"))
             rendered = replace(local, pdf=made.pdf or local.pdf)
             return google_html.with_note(rendered, " ".join(notes))
         if made.export is None:

@@ -1,8 +1,10 @@
-"""Which time zone the machine is in, and zones by name."""
+"""Time zones by name, the machine's own, and dates as reports show them."""
 
 import os
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
+
+from mlreport_batch.language.say import say
 
 _LOCALTIME = Path("/etc/localtime")
 _ZONES = "zoneinfo/"
@@ -52,3 +54,14 @@ def local_zone(localtime: Path = _LOCALTIME) -> tzinfo:
             return zoneinfo.ZoneInfo.from_file(stream)
     except (OSError, ValueError):
         return UTC
+
+
+def date_text(now: datetime, language: str) -> str:
+    """Return the date of *now* as reports show it."""
+    month = say(language, "months").split()[now.month - 1]
+    return say(language, "date", year=now.year, month=month, day=now.day)
+
+
+def local_now(zone: tzinfo | None, now_s: float) -> datetime:
+    """Return *now_s* (seconds since the epoch) in *zone*, or the machine's zone."""
+    return datetime.fromtimestamp(now_s, zone).astimezone(zone)

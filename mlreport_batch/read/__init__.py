@@ -1,0 +1,1 @@
+"""From bytes to what is known of a run: tail, fold, collect."""

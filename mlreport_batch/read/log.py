@@ -12,6 +12,7 @@ from itertools import islice
 from mlreport_batch.errors import Problem
 from mlreport_batch.find.runs import RunFile
 from mlreport_batch.formats import (
+    Chunk,
     Hparams,
     Intent,
     Item,
@@ -25,17 +26,12 @@ from mlreport_batch.formats import (
     Text,
 )
 from mlreport_batch.formats.registry import by_name
+from mlreport_batch.language.figures import scalar_text
 from mlreport_batch.read.bulk.ahead import Bulk, Unread
 from mlreport_batch.read.fold import LogFold, MetricSummary, RestartPlan
-from mlreport_batch.read.tail import (
-    MORE_COMES,
-    Chunk,
-    Cursor,
-    LogReader,
-    Signature,
-    read_document,
-)
-from mlreport_batch.safety.clean import Scalar, clean, scalar_text, shorten
+from mlreport_batch.read.tail import MORE_COMES, Cursor, LogReader
+from mlreport_batch.safety.clean import Scalar, clean, shorten
+from mlreport_batch.safety.files import Signature, read_document
 from mlreport_batch.safety.masking.redact import (
     is_secret_metric,
     redact_all,
@@ -364,16 +360,16 @@ def unread_log(
     file: RunFile, known: Mapping[str, LogState], reading: Reading
 ) -> Unread | None:
     """Return what `read_series` would read of a log that is a series by itself."""
-    member = by_name()[file.format]
+    log_format = by_name()[file.format]
     before = _usable(file, known)
-    if not hasattr(member, "bulk_layout"):
+    if log_format.bulk_layout is None:
         return None
     if before is not None and _is_settled(before, file):
         return None
     since = before.cursor if before is not None else None
     return Unread(
         path=file.full_path,
-        member=member,
+        log_format=log_format,
         size=max(0, file.signature.size - (since.offset if since else 0)),
         since=since,
         use_open_line=reading.is_quiet(file.signature, FINAL_S),
@@ -427,12 +423,12 @@ def _read_file(
         shared: The fold of a series that is read from zero as a whole.
         reading: When and how.
     """
-    member = by_name()[file.format]
+    log_format = by_name()[file.format]
     fold = shared or LogFold(carry)
     try:
-        if member.whole_file:
-            return _read_document(member, file, before, reading, fold), fold
-        return _read_log(member, file, before, carry, shared, reading)
+        if log_format.whole_file:
+            return _read_document(log_format, file, before, reading, fold), fold
+        return _read_log(log_format, file, before, carry, shared, reading)
     except OSError as exc:
         base = before or LogState(file.format, file.signature, metrics=fold.metrics())
         if isinstance(exc, FileNotFoundError):
@@ -445,19 +441,19 @@ def _read_file(
 
 
 def _read_document(
-    member: LogFormat,
+    log_format: LogFormat,
     file: RunFile,
     before: LogState | None,
     reading: Reading,
     fold: LogFold,
 ) -> _Pass:
     data, signature = read_document(file.full_path)
-    empty = LogState(member.name, signature)
+    empty = LogState(log_format.name, signature)
     chunk = Chunk(file.full_path, data.partition(b"\n")[0], data, 0, 1)
     memory: dict[str, Scalar] = {}
     try:
         # All of it first: half a document must leave no trace in the fold.
-        items = list(islice(member.parse(chunk, memory), ITEMS_MAX))
+        items = list(islice(log_format.parse(chunk, memory), ITEMS_MAX))
     except NotYetError as exc:
         if not reading.is_quiet(signature) or not data:
             # Still being written: what it said before stays true until it is whole.
@@ -477,7 +473,7 @@ def _read_document(
 
 
 def _read_log(
-    member: LogFormat,
+    log_format: LogFormat,
     file: RunFile,
     before: LogState | None,
     carry: Mapping[str, MetricSummary],
@@ -485,7 +481,7 @@ def _read_log(
     reading: Reading,
 ) -> tuple[_Pass, LogFold]:
     since = before.cursor if before is not None else None
-    split = getattr(member, "split", None)
+    split = log_format.split
     use_open_line = split is None and reading.is_quiet(file.signature, FINAL_S)
     bulk = reading.bulk
     ahead = bulk and bulk.reader(file.full_path, since, use_open_line=use_open_line)
@@ -498,9 +494,9 @@ def _read_log(
         memory = dict(base.memory) if base else {}
         orphans_before = fold.orphans
         for chunk in reader.chunks():
-            if bulk and bulk.fold(member, chunk, memory, fold, collected.prefix):
+            if bulk and bulk.fold(log_format, chunk, memory, fold, collected.prefix):
                 continue
-            collected.take(member.parse(chunk, memory))
+            collected.take(log_format.parse(chunk, memory))
         for line in reader.skipped_lines:
             collected.complain(Problem(file.path, line, "line over 1 MiB, passed over"))
         for note in reader.notes:
@@ -513,7 +509,7 @@ def _read_log(
         if memory.get("row") and collected.is_silent:
             collected.complain(Problem(file.path, None, _NO_METRIC))
         log = collected.state(
-            LogState(member.name, reader.signature),
+            LogState(log_format.name, reader.signature),
             cursor=reader.cursor,
             memory=memory,
             orphans=fold.orphans - orphans_before + (base.orphans if base else 0),

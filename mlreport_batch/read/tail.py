@@ -5,14 +5,15 @@ used, the bytes before the cursor are checked: the header line, the last 4 KiB,
 and everything while the log is small. Any doubt reads that log from zero.
 """
 
-import errno
 import os
-import stat
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Self
+
+from mlreport_batch.formats import Chunk
+from mlreport_batch.safety.files import Signature, open_regular
 
 HEADER_MAX = 64 * 1024
 WINDOW = 4 * 1024
@@ -22,36 +23,7 @@ CHUNK = 4 * 1024 * 1024
 LINE_MAX = 1024 * 1024
 TICK_MAX = 2 * 1024 * 1024 * 1024
 MORE_COMES = "over 2 GiB of new lines; the rest comes next"
-DOCUMENT_MAX = 64 * 1024 * 1024
 RECORD_MAX = 64 * 1024 * 1024
-
-
-def storable_ns(time_ns: int) -> int:
-    """Return a time of a file as 64 bits hold it; ext4 goes beyond, to 2446."""
-    return max(-(1 << 63), min(time_ns, (1 << 63) - 1))
-
-
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """What ``stat`` says of a file; two equal ones mean that nothing was written.
-
-    ctime is part of it because a rewrite can restore size and mtime, not ctime.
-    """
-
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
-
-    @classmethod
-    def of(cls, status: os.stat_result) -> "Signature":
-        """Return the signature in *status*."""
-        return cls(
-            status.st_size,
-            storable_ns(status.st_mtime_ns),
-            storable_ns(status.st_ctime_ns),
-            status.st_ino,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,87 +44,6 @@ class Cursor:
     crc: int
     lines: int
     open_line: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Whole lines of a log.
-
-    Attributes:
-        path: The file.
-        header: The log's first line, without its line end.
-        data: The lines, each ending in a newline; NUL bytes are still in it.
-        start: Offset of ``data`` in the file, in bytes.
-        first_line: Number of the first line in ``data``, counted from 1.
-    """
-
-    path: str
-    header: bytes
-    data: bytes
-    start: int
-    first_line: int
-
-
-class NotRegularError(OSError):
-    """The path is a directory, FIFO, socket, device or symlink."""
-
-
-def open_regular(path: str) -> int:
-    """Return a descriptor of the regular file *path*, without following symlinks.
-
-    ``O_NONBLOCK`` keeps a FIFO from hanging the tick; the type is checked after
-    opening, so nothing can be swapped in between.
-
-    Raises:
-        OSError: Not there, not readable, or no regular file.
-    """
-    try:
-        descriptor = os.open(
-            path,
-            os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY,
-        )
-    except OSError as exc:
-        if exc.errno in (errno.ELOOP, errno.ENXIO):
-            raise NotRegularError(exc.errno, "not a regular file", path) from exc
-        raise
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise NotRegularError(errno.EINVAL, "not a regular file", path)
-    return descriptor
-
-
-def read_head(path: str, size: int = 8192) -> bytes:
-    """Return the first *size* bytes of the regular file *path*.
-
-    Raises:
-        OSError: As `open_regular`.
-    """
-    descriptor = open_regular(path)
-    try:
-        return os.pread(descriptor, size, 0)
-    finally:
-        os.close(descriptor)
-
-
-def read_document(path: str) -> tuple[bytes, Signature]:
-    """Return all bytes of the regular file *path* with the signature they had.
-
-    Raises:
-        OSError: As `open_regular`, or ``EFBIG`` beyond 64 MiB.
-    """
-    descriptor = open_regular(path)
-    try:
-        status = os.fstat(descriptor)
-        if status.st_size > DOCUMENT_MAX:
-            raise OSError(errno.EFBIG, "larger than 64 MiB", path)
-        parts = []
-        left = DOCUMENT_MAX
-        while left > 0 and (part := os.read(descriptor, min(left, 1 << 20))):
-            parts.append(part)
-            left -= len(part)
-        return b"".join(parts), Signature.of(status)
-    finally:
-        os.close(descriptor)
 
 
 def _guard(header: bytes, window: bytes) -> bytes:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
-from mlreport_batch.language.say import word
+from mlreport_batch.language.say import say
 from mlreport_batch.report.model import (
     Digest,
     HparamRow,
@@ -96,7 +96,7 @@ def fit(report: Report, limits: Limits, *, where: str) -> Fitted:
 
     def cut(part: str, rows: Sequence[_Row], most: int) -> tuple[_Row, ...]:
         if len(rows) > most:
-            notes[part] = word(
+            notes[part] = say(
                 report.language,
                 f"more.{part}",
                 shown=most,
@@ -108,7 +108,7 @@ def fit(report: Report, limits: Limits, *, where: str) -> Fitted:
     room = limits.cell
     texts = tuple(_fit_texts(report, limits.texts))
     if texts != report.texts:
-        notes["texts"] = word(report.language, "more.texts", where=where)
+        notes["texts"] = say(report.language, "more.texts", where=where)
     fitted = replace(
         report,
         run=shorten(report.run, room),
@@ -173,7 +173,7 @@ def fit_digest(digest: Digest, limits: Limits, *, where: str) -> FittedDigest:
     details = ranked[: limits.runs]
     notes: dict[str, str] = defaultdict(str)
     if len(rows) < len(ranked):
-        notes["rows"] = word(
+        notes["rows"] = say(
             digest.language,
             "more.rows",
             shown=len(rows),
@@ -181,7 +181,7 @@ def fit_digest(digest: Digest, limits: Limits, *, where: str) -> FittedDigest:
             where=where,
         )
     if len(details) < len(ranked):
-        notes["runs"] = word(
+        notes["runs"] = say(
             digest.language, "more.runs", shown=len(details), total=f"{len(ranked):,}"
         )
     each = replace(
@@ -271,7 +271,7 @@ def _fit_texts(report: Report, room: int) -> Iterator[TextBlock]:
         head = _take(lines, share // 2)
         tail = _take(lines[len(head) :][::-1], share // 2)[::-1]
         left = len(lines) - len(head) - len(tail)
-        gap = [word(report.language, "more.lines", lines=left)] if left else []
+        gap = [say(report.language, "more.lines", lines=left)] if left else []
         yield TextBlock(title, "\n".join([*head, *gap, *tail]))
 
 

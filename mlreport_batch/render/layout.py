@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from mlreport_batch.language.say import ENGLISH, label, word
+from mlreport_batch.language.english import ENGLISH
+from mlreport_batch.language.say import label, say
 from mlreport_batch.report.model import Digest, Report
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -50,7 +51,7 @@ def fill(name: str, report: Report | Digest, form: str, **parts: object) -> str:
             r=report,
             form=form,
             language=report.language,
-            w=functools.partial(word, report.language),
+            w=functools.partial(say, report.language),
             label=functools.partial(label, report.language),
             styles=_styles(form),
             **parts,
@@ -143,7 +144,7 @@ def _kind(status: str) -> str:
 
 def _evidence(report: Report) -> str:
     """Return the status text without the word that the pill already says."""
-    spoken = word(report.language, f"status.{_kind(report.status)}")
+    spoken = say(report.language, f"status.{_kind(report.status)}")
     text = report.status_text
     if text.lower().startswith(spoken.lower()):
         text = text[len(spoken) :].lstrip(" ,;:·-\N{EN DASH}\N{EM DASH}")

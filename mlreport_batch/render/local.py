@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from mlreport_batch.errors import RenderError
-from mlreport_batch.language.say import word
+from mlreport_batch.language.say import say
 from mlreport_batch.render import (
     Image,
     Rendered,
@@ -81,7 +81,7 @@ class _Drawing:
         self._pictures: dict[int, _Picture | None] = {}
 
     def finish(self) -> Rendered:
-        say = functools.partial(word, self.report.language)
+        say = functools.partial(say, self.report.language)
         mail, images = budget.fullest(functools.partial(self._mail, say("more.pdf")))
         page, _ = self._document("page", budget.PAGE, say("more.run"))
         paper, _ = self._document("print", budget.PDF, say("more.run"))
@@ -161,7 +161,7 @@ class _Drawing:
             svg = layout.safe(charts.svg(chart))
             paper = layout.safe(charts.svg(chart, width=_PAPER[0], height=_PAPER[1]))
         except (ArithmeticError, LookupError, TypeError, ValueError):
-            self.notes.append(word(self.report.language, "note.charts"))
+            self.notes.append(say(self.report.language, "note.charts"))
             return None
         shown = chart.series[: charts.MAX_SERIES]
         number = len(self._pictures) + 1
@@ -169,7 +169,7 @@ class _Drawing:
         return _Picture(
             title=chart.title,
             cid=f"chart{number}.{stem or 'report'}@mlreport-batch",
-            alt=word(
+            alt=say(
                 self.report.language,
                 "chart.alt",
                 title=chart.title,
@@ -189,7 +189,7 @@ class _Drawing:
                     picture.svg, width=charts.WIDTH, height=charts.HEIGHT
                 )
             except pdf.FAILURES:
-                self.notes.append(word(self.report.language, "note.charts"))
+                self.notes.append(say(self.report.language, "note.charts"))
                 continue
             yield Image(picture.cid, "image/png", data, alt)
 
@@ -202,7 +202,7 @@ class _Drawing:
             )
         except pdf.FAILURES as exc:
             reason = shown(str(exc))
-            self.notes.append(f"{word(self.report.language, 'note.pdf')}: {reason}")
+            self.notes.append(f"{say(self.report.language, 'note.pdf')}: {reason}")
             return None
 
 

@@ -19,17 +19,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from mlreport_batch.language.say import say
 from mlreport_batch.render import Image, Rendered
+from mlreport_batch.safety.address import ATEXT, DOMAIN, mail_domain, parse_address
 from mlreport_batch.safety.clean import REPLACEMENT, clean
 
 MAX_MAIL_BYTES = 25_000_000
-FALLBACK_DOMAIN = "mlreport.invalid"
 
-_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
-_ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_LOCAL = re.compile(rf"{_ATEXT}(?:\.{_ATEXT})*")
-_WORDS = re.compile(rf"{_ATEXT}(?: {_ATEXT})*")
+_WORDS = re.compile(rf"{ATEXT}(?: {ATEXT})*")
 _MESSAGE_ID = re.compile(r"<[!-;=?A-~]+@[!-;=?A-~]+>")  # printable, no <, >, @
 _RID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _CID = re.compile(r"[A-Za-z0-9._@-]{1,80}")
@@ -37,8 +34,6 @@ _MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9.+-]+")
 
 _UNSAFE_IN_BODY = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 
-_LOCAL_PART_MAX = 64  # RFC 5321, 4.5.3.1.1
-_ADDRESS_MAX = 254
 _LINE_MAX = 76
 _NAME_MAX = 80
 _SUBJECT_MAX = 120
@@ -92,62 +87,14 @@ def compose(
     rendered = _with_notice(rendered, rendered.note)
     message = _message(rendered, header)
     if rendered.pdf is not None and len(message) > max_bytes:
-        notice = _too_large(len(rendered.pdf), max_bytes, header.language)
+        notice = say(
+            header.language,
+            "pdf_too_large",
+            size=f"{len(rendered.pdf) / 1e6:.1f} MB",
+            limit=f"{max_bytes / 1e6:.0f} MB",
+        )
         message = _message(_with_notice(replace(rendered, pdf=None), notice), header)
     return message
-
-
-def parse_address(text: str) -> tuple[str, str]:
-    """Return the name and the ASCII address of ``Name <address>`` or ``address``.
-
-    A domain outside ASCII is turned into its ``xn--`` form.
-
-    Raises:
-        ValueError: It is no address we can mail to; the message says why.
-    """
-    if len(text) > _VALUE_MAX:
-        raise ValueError(f"an address of {len(text)} characters is too long")
-    if clean(text, _VALUE_MAX) != text:
-        raise ValueError(f"{clean(text)!r} holds characters that no address may hold")
-    name, bracket, rest = text.strip().rpartition("<")
-    if bracket and not rest.endswith(">"):
-        raise ValueError(f"{text!r} has text after the address")
-    address = rest[:-1].strip() if bracket else rest
-    local, at, domain = address.rpartition("@")
-    if not at or not local or not domain:
-        raise ValueError(f"{text!r} is not an address such as me@lab.example")
-    if not local.isascii():
-        raise ValueError(
-            f"{text!r}: the part before the @ must be plain ASCII, since many"
-            " servers cannot carry other letters; use an ASCII alias"
-        )
-    if not _LOCAL.fullmatch(local) or len(local) > _LOCAL_PART_MAX:
-        raise ValueError(f"{text!r}: {local!r} cannot stand before the @")
-    try:
-        domain = domain.encode("idna").decode("ascii")
-    except UnicodeError:
-        domain = ""
-    address = f"{local}@{domain}"
-    if not _DOMAIN.fullmatch(domain) or len(address) > _ADDRESS_MAX:
-        raise ValueError(f"{text!r}: what follows the @ is not a domain")
-    name = name.strip()
-    if len(name) > 1 and name.startswith('"') and name.endswith('"'):
-        name = re.sub(r"\\(.)", r"\1", name[1:-1])
-    return name, address
-
-
-def mail_domain(sender: str) -> str:
-    """Return the domain for ids made on behalf of *sender*.
-
-    Servers refuse ids without a dotted domain, so ``ml@localhost`` gets
-    ``mlreport.invalid``.
-    """
-    try:
-        _, address = parse_address(sender)
-    except ValueError:
-        return FALLBACK_DOMAIN
-    domain = address.rpartition("@")[2].lower()
-    return domain if "." in domain else FALLBACK_DOMAIN
 
 
 def message_id(rid: str, sender: str) -> str:
@@ -184,13 +131,8 @@ def subject(run: str) -> str:
 
 def digest_subject(runs: int, language: str) -> str:
     """Return the subject of one mail about several runs."""
-    if language == "ko":
-        return f"[mlreport] 새 소식이 있는 실행 {runs}개"
-    return (
-        f"[mlreport] {runs} runs with news"
-        if runs != 1
-        else "[mlreport] 1 run with news"
-    )
+    key = "digest_subject_one" if runs == 1 else "digest_subject"
+    return f"[mlreport] {say(language, key, runs=runs)}"
 
 
 def _message(rendered: Rendered, header: MailHeader) -> bytes:
@@ -236,7 +178,7 @@ def _headers(header: MailHeader) -> str:
             "References: " + "\r\n ".join(thread),
         ]
     if header.list_id:
-        if not _DOMAIN.fullmatch(header.list_id):
+        if not DOMAIN.fullmatch(header.list_id):
             raise ValueError(f"{header.list_id!r} cannot be a List-Id")
         lines.append(f"List-Id: <{header.list_id}>")
     lines += [
@@ -356,13 +298,6 @@ def _base64(data: bytes) -> bytes:
 def _file_name(text: str, *, suffix: str = ".pdf") -> str:
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", text.removesuffix(suffix)).strip("-.")
     return (name[: _NAME_MAX - len(suffix)] or "report") + suffix
-
-
-def _too_large(size: int, limit: int, language: str) -> str:
-    pdf, cap = f"{size / 1e6:.1f} MB", f"{limit / 1e6:.0f} MB"
-    if language == "ko":
-        return f"PDF({pdf})는 첨부하지 않았습니다. 메일이 {cap}를 넘게 됩니다."
-    return f"The PDF ({pdf}) is not attached: the mail would be larger than {cap}."
 
 
 def _with_notice(rendered: Rendered, notice: str) -> Rendered:

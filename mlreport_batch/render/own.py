@@ -5,7 +5,7 @@ import html
 from pathlib import Path
 
 from mlreport_batch.errors import ConfigError
-from mlreport_batch.language.say import word
+from mlreport_batch.language.say import say
 from mlreport_batch.render import Rendered, budget, layout, pdf, placeholders, plain
 from mlreport_batch.report.model import Report
 from mlreport_batch.safety.masking.redact import shown
@@ -29,7 +29,7 @@ def read_template(path: str) -> str:
 
 def render_own(report: Report, template: str) -> Rendered:
     """Draw *report* in the user's template: no charts, the same PDF engine."""
-    say = functools.partial(word, report.language)
+    say = functools.partial(say, report.language)
     if "charset" not in template.lower():
         template = f'<meta charset="utf-8">{template}'
     notes = []

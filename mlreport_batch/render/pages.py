@@ -17,8 +17,8 @@ from datetime import datetime
 from urllib.parse import quote
 
 from mlreport_batch.errors import StateError, reason_of
-from mlreport_batch.language.say import word
-from mlreport_batch.state.spool import write_durably
+from mlreport_batch.language.say import say
+from mlreport_batch.safety.files import write_durably
 from mlreport_batch.state.store import RunRow
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
@@ -73,9 +73,9 @@ def index_html(rows: Iterable[RunRow], now: datetime, language: str) -> str:
     """Return the page over all runs, those reported last first."""
     ordered = sorted(rows, key=lambda row: (-(row.reported_at or 0.0), row.name))
     lines = "\n".join(_line(row, now, language) for row in ordered)
-    title = html.escape(word(language, "part.runs"))
+    title = html.escape(say(language, "part.runs"))
     heads = "".join(
-        f"<th>{html.escape(word(language, key))}</th>"
+        f"<th>{html.escape(say(language, key))}</th>"
         for key in ("head.run", "head.status", "head.report", "head.date")
     )
     return (
@@ -94,7 +94,7 @@ def _line(row: RunRow, now: datetime, language: str) -> str:
     name = html.escape(row.name)
     for mark in "/_":
         name = name.replace(mark, f"{mark}<wbr>")
-    status = word(language, f"status.{row.status}") if row.status else ""
+    status = say(language, f"status.{row.status}") if row.status else ""
     links = when = ""
     if row.slug and row.reported_at:
         base = f"reports/{quote(row.slug)}"

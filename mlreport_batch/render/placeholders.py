@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from mlreport_batch.language.say import label, word
+from mlreport_batch.language.say import label, say
 from mlreport_batch.report.model import Report
 
 MISSING: Final = "—"
@@ -78,12 +78,12 @@ def values(report: Report) -> Mapping[str, str]:
 
 def rows(report: Report) -> Mapping[str, Sequence[Mapping[str, str]]]:
     """Return, per kind of row, the columns of each row of *report*."""
-    say = report.language
+    language = report.language
     cells: dict[str, list[tuple[str, ...]]] = {
         "key": [
             (
                 *(m.key, m.value, m.best, m.delta, m.step),
-                *(word(say, f"trend.{m.trend}"), m.spark, m.best_step),
+                *(say(language, f"trend.{m.trend}"), m.spark, m.best_step),
                 *(m.low, m.high, m.points),
             )
             for m in report.metrics
@@ -91,16 +91,16 @@ def rows(report: Report) -> Mapping[str, Sequence[Mapping[str, str]]]:
         "hparam": [
             (
                 *(h.key, h.value, h.intended),
-                word(say, f"verdict.{h.verdict}") if h.verdict else "",
+                say(language, f"verdict.{h.verdict}") if h.verdict else "",
                 h.changed_from,
             )
             for h in report.hparams
         ],
         "checkpoint": [
-            (c.path, c.size, c.age, c.step, label(say, "mark", c.mark))
+            (c.path, c.size, c.age, c.step, label(language, "mark", c.mark))
             for c in report.checkpoints
         ],
-        "alert": [(label(say, "alert", a.kind), a.text) for a in report.alerts],
+        "alert": [(label(language, "alert", a.kind), a.text) for a in report.alerts],
     }
     return {
         kind: [

@@ -7,7 +7,7 @@ two columns, combining marks none.
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-from mlreport_batch.language.say import label, word
+from mlreport_batch.language.say import label, say
 from mlreport_batch.render.budget import PDF, fit, worst_first
 from mlreport_batch.report.model import (
     Digest,
@@ -49,32 +49,32 @@ def width(text: str) -> int:
 
 def _report(report: Report) -> Iterator[str]:
     language = report.language
-    fitted = fit(report, PDF, where=word(language, "more.run"))
+    fitted = fit(report, PDF, where=say(language, "more.run"))
     report = fitted.report
     yield report.date
     yield from _fold(f"{report.project} / {report.run}")
     yield "=" * min(COLUMNS, max(20, width(f"{report.project} / {report.run}")))
-    yield from _fold(f"{word(language, 'head.status')}: {_status(report)}")
+    yield from _fold(f"{say(language, 'head.status')}: {_status(report)}")
     if report.steps:
-        yield f"{word(language, 'head.steps')}: {report.steps}"
+        yield f"{say(language, 'head.steps')}: {report.steps}"
     if report.purpose:
-        yield from _fold(f"{word(language, 'head.purpose')}: {report.purpose}")
+        yield from _fold(f"{say(language, 'head.purpose')}: {report.purpose}")
     yield report.time
     yield ""
     yield from _fold(report.notification)
     yield from _core(report, len(report.metrics))
     yield from _hparams(report)
-    yield from _facts(word(language, "part.results"), report.results)
+    yield from _facts(say(language, "part.results"), report.results)
     yield from _checkpoints(report)
-    yield from _facts(word(language, "part.facts"), report.facts)
+    yield from _facts(say(language, "part.facts"), report.facts)
     for block in report.texts:
         yield from _head(block.title)
         yield from block.text.split("\n")
-    yield from _lines(word(language, "part.problems"), report.problems)
+    yield from _lines(say(language, "part.problems"), report.problems)
     cuts = [*report.cuts, *fitted.notes.values()]
-    yield from _lines(word(language, "part.cuts"), cuts)
+    yield from _lines(say(language, "part.cuts"), cuts)
     if report.link:
-        yield from ("", f"{word(language, 'link.document')}: {report.link}")
+        yield from ("", f"{say(language, 'link.document')}: {report.link}")
     yield from _foot(report)
 
 
@@ -84,9 +84,9 @@ def _digest(digest: Digest) -> Iterator[str]:
     yield digest.date
     yield from _fold(digest.notification)
     yield digest.time
-    yield from _head(word(language, "part.runs"))
+    yield from _head(say(language, "part.runs"))
     names = ("run", "status", "main", "alerts")
-    heads = [word(language, f"table.{name}") for name in names]
+    heads = [say(language, f"table.{name}") for name in names]
     yield from _table(
         heads,
         [
@@ -110,8 +110,8 @@ def _digest(digest: Digest) -> Iterator[str]:
         yield from _core(report, _DIGEST_ROWS)
     if len(ranked) > PDF.runs:
         shown, total = PDF.runs, f"{len(ranked):,}"
-        yield from ("", word(language, "more.runs", shown=shown, total=total))
-    yield from _lines(word(language, "part.cuts"), digest.cuts)
+        yield from ("", say(language, "more.runs", shown=shown, total=total))
+    yield from _lines(say(language, "part.cuts"), digest.cuts)
     yield from _foot(digest)
 
 
@@ -119,53 +119,53 @@ def _core(report: Report, most: int) -> Iterator[str]:
     """Yield what every reader needs: alerts, intent and the History Table."""
     language = report.language
     if report.alerts:
-        yield from _head(f"{word(language, 'part.alerts')}!")
+        yield from _head(f"{say(language, 'part.alerts')}!")
         for alert in report.alerts:
             kind = label(language, "alert", alert.kind)
             yield from _fold(f"! {kind}: {alert.text}", "  ")
     if report.intent_text:
-        yield from _head(word(language, "part.intent"))
+        yield from _head(say(language, "part.intent"))
         yield from _fold(report.intent_text)
     wrong = [h for h in report.hparams if h.verdict in (Verdict.wrong, Verdict.missing)]
     if wrong:
         yield from _table(
-            [word(language, f"table.{n}") for n in ("hparam", "intended", "actual")],
+            [say(language, f"table.{n}") for n in ("hparam", "intended", "actual")],
             [[h.key, h.intended, _actual(language, h)] for h in wrong],
             "lll",
         )
-    yield from _head(word(language, "part.history"))
+    yield from _head(say(language, "part.history"))
     if not report.metrics:
-        yield word(language, "table.none")
+        yield say(language, "table.none")
         return
     names = ("key", "value", "step", "delta", "best")
     rows = [_metric(language, row) for row in report.metrics[:most]]
     yield from _table(
-        [*(word(language, f"table.{name}") for name in names), ""], rows, "lrrrrl"
+        [*(say(language, f"table.{name}") for name in names), ""], rows, "lrrrrl"
     )
     if len(report.metrics) > most:
-        yield word(
+        yield say(
             language,
             "more.metrics",
             shown=most,
             total=f"{len(report.metrics):,}",
-            where=word(language, "more.pdf"),
+            where=say(language, "more.pdf"),
         )
 
 
 def _metric(language: str, row: MetricRow) -> list[str]:
     best = row.best
     if best and row.best_step:
-        best = f"{best} {word(language, 'table.at', step=row.best_step)}"
-    trend = word(language, f"trend.{row.trend}")
+        best = f"{best} {say(language, 'table.at', step=row.best_step)}"
+    trend = say(language, f"trend.{row.trend}")
     if row.is_best_now:
-        trend = word(language, "table.best_now")
+        trend = say(language, "table.best_now")
     return [row.key, row.value, row.step, row.delta, best, trend]
 
 
 def _actual(language: str, row: HparamRow) -> str:
-    value = row.value or word(language, "hparam.absent")
+    value = row.value or say(language, "hparam.absent")
     if row.changed_from:
-        value += f" ({word(language, 'hparam.was', value=row.changed_from)})"
+        value += f" ({say(language, 'hparam.was', value=row.changed_from)})"
     return value
 
 
@@ -173,37 +173,35 @@ def _hparams(report: Report) -> Iterator[str]:
     if not report.hparams:
         return
     language = report.language
-    yield from _head(word(language, "part.hparams"))
+    yield from _head(say(language, "part.hparams"))
     rows = [
         [
             h.key,
             _actual(language, h),
             h.intended,
-            word(language, f"verdict.{h.verdict}") if h.verdict and h.intended else "",
+            say(language, f"verdict.{h.verdict}") if h.verdict and h.intended else "",
         ]
         for h in report.hparams
     ]
     names = ("hparam", "actual", "intended")
-    yield from _table(
-        [*(word(language, f"table.{n}") for n in names), ""], rows, "llll"
-    )
+    yield from _table([*(say(language, f"table.{n}") for n in names), ""], rows, "llll")
 
 
 def _checkpoints(report: Report) -> Iterator[str]:
     if not report.checkpoints:
         return
     language = report.language
-    yield from _head(word(language, "part.checkpoints"))
+    yield from _head(say(language, "part.checkpoints"))
     names = ("file", "step", "size", "age")
     rows = []
     for c in report.checkpoints:
         mark = label(language, "mark", c.mark)
-        new = word(language, "mark.new") if c.is_new else ""
+        new = say(language, "mark.new") if c.is_new else ""
         rows.append(
             [c.path, c.step, c.size, c.age, " ".join(filter(None, (mark, new)))]
         )
     yield from _table(
-        [*(word(language, f"table.{n}") for n in names), ""], rows, "lrrrl"
+        [*(say(language, f"table.{n}") for n in names), ""], rows, "lrrrl"
     )
 
 
@@ -221,7 +219,7 @@ def _lines(title: str, lines: Sequence[str]) -> Iterator[str]:
 
 
 def _foot(report: Report | Digest) -> Iterator[str]:
-    made = word(report.language, "foot.made", host=report.host)
+    made = say(report.language, "foot.made", host=report.host)
     yield from ("", "-- ", made, report.rid)
 
 

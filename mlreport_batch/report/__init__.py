@@ -1,0 +1,1 @@
+"""What a run's state means: news, alerts, and the report to be drawn."""

@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
-from mlreport_batch.language.phrases import phrase
-from mlreport_batch.read.fold import MetricSummary
-from mlreport_batch.report.model import Verdict
-from mlreport_batch.report.news import Changes
-from mlreport_batch.report.view import RunView, is_amount
-from mlreport_batch.safety.clean import (
-    Scalar,
+from mlreport_batch.language.figures import (
     duration_text,
     number,
     scalar_text,
     step_text,
 )
+from mlreport_batch.language.say import say
+from mlreport_batch.read.fold import MetricSummary
+from mlreport_batch.report.model import Verdict
+from mlreport_batch.report.news import Changes
+from mlreport_batch.report.view import RunView, is_amount
+from mlreport_batch.safety.clean import Scalar
 
 STALL_LEAST_S = 1800.0
 STALL_FACTOR = 20
@@ -253,14 +253,14 @@ def status_of(
     if view.outcome is not None and view.outcome.status in ("finished", "failed"):
         return view.outcome.status, view.outcome.evidence
     if is_over(view):
-        return "finished", phrase(
+        return "finished", say(
             language, "reached_end", step=step_text(view.progress.total)
         )
     if not view.metrics and not view.results and not view.hparams:
-        return "empty", phrase(language, "nothing_yet")
+        return "empty", say(language, "nothing_yet")
     age = max(0.0, now - view.updated_ns / 1e9)
     limit = stall_after_s(view, rules)
-    written = phrase(language, "last_written", age=duration_text(age, language))
+    written = say(language, "last_written", age=duration_text(age, language))
     if limit is not None and age > limit:
         return "quiet", written
     return "running", written
@@ -321,7 +321,7 @@ class _Sayer:
         self.language = language
 
     def __call__(self, kind: str, /, **values: str) -> str:
-        return phrase(self.language, f"alert_{kind}", **values)
+        return say(self.language, f"alert_{kind}", **values)
 
 
 def _nan_alerts(view: RunView, say: _Sayer) -> list[Alert]:

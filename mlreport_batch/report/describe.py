@@ -5,10 +5,20 @@ import re
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from datetime import datetime
 from fnmatch import fnmatchcase
 
-from mlreport_batch.language.phrases import phrase
+from mlreport_batch.language.dates import date_text
+from mlreport_batch.language.figures import (
+    duration_text,
+    number,
+    scalar_text,
+    signed,
+    size_text,
+    sparkline,
+    step_text,
+)
+from mlreport_batch.language.say import say
 from mlreport_batch.read.fold import MetricSummary
 from mlreport_batch.report.alerts import (
     Alert,
@@ -32,18 +42,7 @@ from mlreport_batch.report.model import (
 )
 from mlreport_batch.report.news import Changes, Snapshot
 from mlreport_batch.report.view import RunView, headline_metric, main_metrics
-from mlreport_batch.safety.clean import (
-    Scalar,
-    clean,
-    clean_block,
-    duration_text,
-    number,
-    scalar_text,
-    signed,
-    size_text,
-    sparkline,
-    step_text,
-)
+from mlreport_batch.safety.clean import Scalar, clean, clean_block
 from mlreport_batch.safety.masking.redact import redact_text
 
 METRICS_MAX = 300
@@ -127,7 +126,7 @@ def describe(
     def cut(kind: str, shown: int, total: int) -> int:
         if total > shown:
             cuts.append(
-                phrase(language, f"cut_{kind}", shown=f"{shown:,}", total=f"{total:,}")
+                say(language, f"cut_{kind}", shown=f"{shown:,}", total=f"{total:,}")
             )
         return shown
 
@@ -152,7 +151,7 @@ def describe(
         project=clean(redact_text(occasion.project)),
         status=status[0],
         status_text=clean(status[1]),
-        date=_date_text(occasion.now, language),
+        date=date_text(occasion.now, language),
         time=occasion.now.strftime("%H:%M %Z"),
         host=host_name(),
         notification=_headline(view, reported, main, alerts, changes, wishes),
@@ -175,7 +174,7 @@ def describe(
             CheckpointRow(
                 path=w.path,
                 size=size_text(w.size) if w.size else "",
-                age=phrase(
+                age=say(
                     language,
                     "ago",
                     age=duration_text(max(0, now_s - w.mtime_ns / 1e9), language),
@@ -187,7 +186,7 @@ def describe(
             for w in weights[: cut("checkpoints", CHECKPOINTS_MAX, len(weights))]
         ),
         texts=tuple(
-            TextBlock(phrase(language, f"text_{text.kind}"), clean_block(text.text))
+            TextBlock(say(language, f"text_{text.kind}"), clean_block(text.text))
             for text in view.texts
         ),
         problems=tuple(problems[: cut("problems", PROBLEMS_MAX, len(problems))]),
@@ -207,26 +206,11 @@ def describe_digest(reports: Sequence[Report], *, rid: str, language: str) -> Di
         date=reports[0].date,
         time=reports[0].time,
         host=reports[0].host,
-        notification=phrase(
+        notification=say(
             language, kind, runs=f"{len(reports):,}", alerts=f"{with_alerts:,}"
         ),
         reports=tuple(ordered),
     )
-
-
-def _date_text(now: datetime, language: str) -> str:
-    if language == "ko":
-        return f"{now.year}년 {now.month}월 {now.day}일"
-    months = (
-        "January February March April May June July August September October "
-        "November December"
-    ).split()
-    return f"{now.year} {months[now.month - 1]} {now.day}"
-
-
-def local_now(zone: tzinfo | None, now_s: float) -> datetime:
-    """Return *now_s* (seconds since the epoch) in *zone*, or the machine's zone."""
-    return datetime.fromtimestamp(now_s, zone).astimezone(zone)
 
 
 def _steps_text(view: RunView, language: str) -> str:
@@ -236,7 +220,7 @@ def _steps_text(view: RunView, language: str) -> str:
     if total is None or total <= 0 or view.progress.step is None:
         return step_text(step)
     percent = f"{min(100.0, 100 * step / total):.0f} %"
-    return phrase(
+    return say(
         language,
         "steps_of",
         step=step_text(step),
@@ -251,18 +235,16 @@ def _facts(
     facts = []
     if view.updated_ns:
         age = duration_text(max(0.0, now_s - view.updated_ns / 1e9), language)
-        facts.append(
-            Fact(phrase(language, "fact_updated"), phrase(language, "ago", age=age))
-        )
+        facts.append(Fact(say(language, "fact_updated"), say(language, "ago", age=age)))
     if changes.total_points:
-        count = phrase(language, "all_new", count=f"{changes.total_points:,}")
-        facts.append(Fact(phrase(language, "fact_rows"), count))
+        count = say(language, "all_new", count=f"{changes.total_points:,}")
+        facts.append(Fact(say(language, "fact_rows"), count))
     if view.orphans:
-        text = phrase(language, "orphans", count=f"{view.orphans:,}")
-        facts.append(Fact(phrase(language, "fact_orphans"), text))
+        text = say(language, "orphans", count=f"{view.orphans:,}")
+        facts.append(Fact(say(language, "fact_orphans"), text))
     if view.restarts:
-        text = phrase(language, "restarts", count=f"{view.restarts:,}")
-        facts.append(Fact(phrase(language, "fact_restarts"), text))
+        text = say(language, "restarts", count=f"{view.restarts:,}")
+        facts.append(Fact(say(language, "fact_restarts"), text))
     return tuple(facts)
 
 
@@ -302,13 +284,13 @@ def _hparam_rows(
         return rows, "", None
     bad = sum(1 for item in compared if item.verdict is not Verdict.right)
     if bad:
-        text = phrase(
+        text = say(
             wishes.language, "intent_some", bad=str(bad), count=str(len(compared))
         )
     elif len(compared) == 1:
-        text = phrase(wishes.language, "intent_one")
+        text = say(wishes.language, "intent_one")
     else:
-        text = phrase(wishes.language, "intent_all", count=str(len(compared)))
+        text = say(wishes.language, "intent_all", count=str(len(compared)))
     return rows, text, bad == 0
 
 
@@ -379,31 +361,29 @@ def _headline(
         best = best_of(summary, goal_of(name, wishes.goals))
         if best is not None and summary.count > 1:
             if summary.last == best[0]:
-                parts.append(phrase(language, "headline_best"))
+                parts.append(say(language, "headline_best"))
             else:
                 parts.append(
-                    phrase(
+                    say(
                         language,
                         "headline_best_was",
                         best=number(best[0]),
                         step=step_text(best[1]),
                     )
                 )
-        parts.append(
-            phrase(language, "headline_step", step=step_text(summary.last_step))
-        )
+        parts.append(say(language, "headline_step", step=step_text(summary.last_step)))
     elif changes.new_weights:
         count = len(changes.new_weights)
         first = min(changes.new_weights)
         kind = "headline_new_weight" if count == 1 else "headline_new_weights"
-        parts.append(phrase(language, kind, path=first, count=f"{count:,}"))
+        parts.append(say(language, kind, path=first, count=f"{count:,}"))
     else:
-        parts.append(phrase(language, "headline_no_metrics"))
+        parts.append(say(language, "headline_no_metrics"))
     line = ", ".join(parts)
     if alerts:
         first_alert = alerts[0].text
         if len(alerts) > 1:
-            first_alert = phrase(
+            first_alert = say(
                 language, "headline_alert", first=first_alert, more=str(len(alerts) - 1)
             )
         line = f"{first_alert}. {line}"
@@ -416,23 +396,23 @@ def _change_phrase(
     value = number(summary.last)
     shown = reported.metrics.get(name) if reported else None
     if shown is None or not (math.isfinite(shown.last) and math.isfinite(summary.last)):
-        return phrase(language, "headline_first", metric=name, value=value)
+        return say(language, "headline_first", metric=name, value=value)
     change = summary.last - shown.last
     if change == 0:
-        return phrase(language, "headline_same", metric=name, value=value)
+        return say(language, "headline_same", metric=name, value=value)
     share = abs(change / shown.last) * 100 if shown.last else math.inf
     if share > 1000:  # noqa: PLR2004
-        return phrase(
+        return say(
             language, "headline_by", metric=name, value=value, delta=signed(change)
         )
     percent = f"{share:.1f} %" if share >= 0.05 else "< 0.1 %"  # noqa: PLR2004
     # Of a negative value, "down 4 %" would be read the wrong way round.
     if shown.last < 0:
-        return phrase(
+        return say(
             language, "headline_by", metric=name, value=value, delta=signed(change)
         )
     kind = "headline_down" if change < 0 else "headline_up"
-    return phrase(language, kind, metric=name, value=value, percent=percent)
+    return say(language, kind, metric=name, value=value, percent=percent)
 
 
 _SPLIT_WORDS = re.compile(

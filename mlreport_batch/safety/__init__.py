@@ -1,0 +1,1 @@
+"""What stands between hostile input and everything else."""

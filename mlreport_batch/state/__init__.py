@@ -1,0 +1,1 @@
+"""What is kept between ticks: the state file, and the spool of mails."""

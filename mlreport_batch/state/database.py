@@ -21,10 +21,10 @@ from typing import Self, TypeVar
 import msgspec
 
 from mlreport_batch.errors import DamagedStateError, NewerStateError
+from mlreport_batch.safety.files import sync_folder
 from mlreport_batch.state.folder import DATABASE, damaged, state_errors, unusable
 from mlreport_batch.state.idle import open_read_only
 from mlreport_batch.state.seal import Seal, Since, Statement
-from mlreport_batch.state.spool import sync_folder
 
 SCHEMA = 3
 VERSIONS_MAX = 1000  # beyond: not a version, but damage

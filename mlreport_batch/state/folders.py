@@ -11,7 +11,7 @@ import msgspec
 
 from mlreport_batch.errors import Problem
 from mlreport_batch.find.runs import MODEL_DIRS, Folder, FoundFile, Says
-from mlreport_batch.read.tail import Signature
+from mlreport_batch.safety.files import Signature
 from mlreport_batch.state.database import Database, decode
 from mlreport_batch.state.idle import ANY, changed
 

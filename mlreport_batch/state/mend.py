@@ -13,11 +13,12 @@ import sqlite3
 import time
 
 from mlreport_batch.errors import DamagedStateError, StateError, reason_of
+from mlreport_batch.safety.files import sync_folder
 from mlreport_batch.state.database import ADOPT, SCHEMA
 from mlreport_batch.state.folder import DATABASE
 from mlreport_batch.state.owed import Owed
 from mlreport_batch.state.seal import Seal, Since
-from mlreport_batch.state.spool import Spool, sync_folder
+from mlreport_batch.state.spool import Spool
 from mlreport_batch.state.store import State
 
 

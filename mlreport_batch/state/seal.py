@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from mlreport_batch.state.spool import sync_folder, write_durably
+from mlreport_batch.safety.files import sync_folder, write_durably
 
 Statement = tuple[str, Sequence[str | bytes | int | float | None]]
 

@@ -16,47 +16,10 @@ import os
 from collections.abc import Iterator
 
 from mlreport_batch.errors import StateError, reason_of
+from mlreport_batch.safety.files import TEMPORARY, sync_folder, write_durably
 
 TOMBSTONE_S = 14 * 86400.0
 FOLDERS = ("new", "cur", "sent", "dead")
-_TEMP = ".tmp"
-
-
-def write_durably(path: str, data: bytes, mode: int = 0o600) -> None:
-    """Write *data* to *path* so that a crash leaves the old file or the new one.
-
-    Raises:
-        OSError: Nothing was changed; the temporary file is gone.
-    """
-    temporary = path + _TEMP
-    descriptor = os.open(
-        temporary,
-        os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW,
-        mode,
-    )
-    try:
-        try:
-            left = memoryview(data)
-            while left:
-                left = left[os.write(descriptor, left) :]
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        os.rename(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-    sync_folder(os.path.dirname(path))
-
-
-def sync_folder(path: str) -> None:
-    """Make the names in the folder *path* survive a power loss."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class Spool:
@@ -157,7 +120,7 @@ class Spool:
         return sorted(
             name.removesuffix(".eml")
             for name in os.listdir(os.path.join(self.folder, place))
-            if not name.endswith(_TEMP)
+            if not name.endswith(TEMPORARY)
         )
 
     def sweep(self, owed: set[str]) -> None:

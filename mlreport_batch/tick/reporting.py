@@ -12,8 +12,9 @@ from hashlib import sha256
 
 from mlreport_batch.config.load import Config
 from mlreport_batch.errors import MlreportError, RenderError, StateError
+from mlreport_batch.language.dates import local_now
 from mlreport_batch.render.pages import Pages, slug_of
-from mlreport_batch.report.describe import describe_digest, local_now
+from mlreport_batch.report.describe import describe_digest
 from mlreport_batch.report.model import Report
 from mlreport_batch.report.news import Snapshot
 from mlreport_batch.state.owed import Owed
@@ -139,7 +140,7 @@ class Reporter:
         A run's own intent may only name addresses of domains that the config mails
         to: whoever can write into a run directory must not choose who reads it.
         """
-        from mlreport_batch.render.mail import mail_domain, parse_address
+        from mlreport_batch.safety.address import mail_domain, parse_address
 
         row = self.state.run(finding.path)
         root = self.roots[row.root] if row else None
@@ -159,11 +160,11 @@ class Reporter:
         from mlreport_batch.render.mail import (
             MailHeader,
             list_id,
-            mail_domain,
             message_id,
             subject,
             thread_root_id,
         )
+        from mlreport_batch.safety.address import mail_domain
 
         report = _report_of(finding)
         sender = self.config.mail.sender
@@ -211,7 +212,7 @@ class Reporter:
         subject: str,
         slug: str = "",
     ) -> None:
-        from mlreport_batch.render.mail import parse_address
+        from mlreport_batch.safety.address import parse_address
 
         rid = drawn.rid
         superseded: dict[str, None] = {}
@@ -288,9 +289,9 @@ class Reporter:
             MailHeader,
             digest_subject,
             list_id,
-            mail_domain,
             message_id,
         )
+        from mlreport_batch.safety.address import mail_domain
 
         seqs = b"".join(
             os.fsencode(finding.path) + _report_of(finding).rid.encode()

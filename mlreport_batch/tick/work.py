@@ -18,7 +18,8 @@ import msgspec
 
 from mlreport_batch.errors import ConfigError, MlreportError, RenderError
 from mlreport_batch.find.runs import RunDir
-from mlreport_batch.language.phrases import phrase
+from mlreport_batch.language.dates import local_now
+from mlreport_batch.language.say import say
 from mlreport_batch.read.bulk.ahead import Bulk, Unread, is_worth
 from mlreport_batch.read.log import look_again_at
 from mlreport_batch.read.run import RunState, read_run, unread_logs
@@ -33,7 +34,7 @@ from mlreport_batch.report.alerts import (
     stall_after_s,
     status_of,
 )
-from mlreport_batch.report.describe import Occasion, Wishes, describe, local_now
+from mlreport_batch.report.describe import Occasion, Wishes, describe
 from mlreport_batch.report.model import Digest, Report
 from mlreport_batch.report.news import Snapshot, compare, snapshot_of
 from mlreport_batch.report.view import RunView, view_of
@@ -461,7 +462,7 @@ def draw_plainly(task: DrawTask, why: str) -> Drawn:
 
     from mlreport_batch.render import plain
 
-    note = phrase(task.report.language, "drawn_plainly", why=redact_text(clean(why)))
+    note = say(task.report.language, "drawn_plainly", why=redact_text(clean(why)))
     text = f"{plain.write(task.report)}\n{note}\n"
     page = (
         '<!doctype html><meta charset="utf-8"><pre style="white-space:pre-wrap;'

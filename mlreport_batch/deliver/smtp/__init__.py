@@ -1,0 +1,1 @@
+"""Send mails through an SMTP server."""

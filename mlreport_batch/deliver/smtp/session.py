@@ -19,7 +19,8 @@ from mlreport_batch.errors import (
     RefusedError,
     UnknownOutcomeError,
 )
-from mlreport_batch.safety.clean import clean, size_text
+from mlreport_batch.language.figures import size_text
+from mlreport_batch.safety.clean import clean
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""What the formats share: rows, columns, steps, numbers, documents."""

@@ -7,7 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from mlreport_batch.errors import Problem
-from mlreport_batch.formats import Hparams, Item, Memory, Outcome, Point, Progress
+from mlreport_batch.formats import (
+    Chunk,
+    Hparams,
+    Item,
+    Memory,
+    Outcome,
+    Point,
+    Progress,
+)
 from mlreport_batch.formats.kit.bookkeeping import (
     EPOCH_RANKS,
     has_sure_step,
@@ -31,7 +39,6 @@ from mlreport_batch.formats.kit.labels import (
 from mlreport_batch.formats.kit.numbers import value_of
 from mlreport_batch.formats.kit.steps import StepCounters
 from mlreport_batch.formats.kit.text import lines_of
-from mlreport_batch.read.tail import Chunk
 from mlreport_batch.safety.clean import clean
 from mlreport_batch.safety.masking.redact import shown_name
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from mlreport_batch.errors import Problem
-from mlreport_batch.formats import BulkLayout, Item, Memory, Point
+from mlreport_batch.formats import BulkLayout, Chunk, Item, Memory, Point
 from mlreport_batch.formats.kit.bookkeeping import has_sure_step, sounds_like_metrics
 from mlreport_batch.formats.kit.columns import (
     COLUMNS_MAX,
@@ -18,7 +18,6 @@ from mlreport_batch.formats.kit.columns import (
 from mlreport_batch.formats.kit.numbers import BLANK, cell_number, to_number
 from mlreport_batch.formats.kit.steps import StepCounter
 from mlreport_batch.formats.kit.text import first_text, lines_of
-from mlreport_batch.read.tail import Chunk
 from mlreport_batch.safety.clean import shorten
 from mlreport_batch.safety.masking.redact import redact_value, shown
 

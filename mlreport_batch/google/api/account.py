@@ -255,7 +255,7 @@ def _service_account(
 
 
 def _subject(settings: GoogleSettings) -> str | None:
-    from mlreport_batch.render.mail import parse_address
+    from mlreport_batch.safety.address import parse_address
 
     return parse_address(settings.subject)[1] if settings.subject else None
 
@@ -387,7 +387,7 @@ def _flow(client: str) -> Any:  # noqa: ANN401
 
 
 def _store(path: Path, granted: Any) -> None:  # noqa: ANN401
-    from mlreport_batch.state.spool import write_durably
+    from mlreport_batch.safety.files import write_durably
 
     content = {
         "type": "authorized_user",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mlreport_batch.google.document.template import length
-from mlreport_batch.language.say import word
+from mlreport_batch.language.say import say
 
 Json = dict[str, Any]
 _INK: Final = (0.10, 0.11, 0.13)
@@ -44,7 +44,7 @@ def blocks(language: str) -> Sequence[Text | Grid]:
     """Return the default document."""
 
     def w(key: str) -> str:
-        return word(language, key)
+        return say(language, key)
 
     def head(*names: str) -> list[str]:
         return [w(f"table.{name}") for name in names]

@@ -21,7 +21,7 @@ from mlreport_batch.google.document.merge import Plan, plan
 from mlreport_batch.google.document.template import Template, analyse, braces_in
 from mlreport_batch.google.export import clean as google_export
 from mlreport_batch.google.export import tree as google_tree
-from mlreport_batch.google.export.mail import say
+from mlreport_batch.language.say import say
 from mlreport_batch.report.model import Report
 from mlreport_batch.safety.clean import clean
 
@@ -118,7 +118,7 @@ class _Making:
         notes = list(wanted.cuts)
         # This copy was read before it was merged: what is odd is only the export.
         if problem == "rowcount":
-            notes.append(say(self.report.language, problem))
+            notes.append(say(self.report.language, "document_rowcount"))
         return Made(
             document_id=file["id"],
             link=file.get("webViewLink", ""),

@@ -23,7 +23,7 @@ from mlreport_batch.google.document.template import (
     text_of,
     units,
 )
-from mlreport_batch.language.say import word
+from mlreport_batch.language.say import say
 from mlreport_batch.render import placeholders
 from mlreport_batch.render.budget import Limits, fit
 from mlreport_batch.render.placeholders import MISSING
@@ -61,7 +61,7 @@ class Plan:
 
 def plan(template: Template, report: Report) -> Plan:
     """Return how *report* is merged into a copy of *template*."""
-    fitted = fit(report, LIMITS, where=word(report.language, "more.run"))
+    fitted = fit(report, LIMITS, where=say(report.language, "more.run"))
     singles = _clean(placeholders.values(fitted.report))
     rows = {
         kind: [{**singles, **_clean(row)} for row in table]

@@ -1,0 +1,1 @@
+"""From a document's export to the HTML of a mail."""

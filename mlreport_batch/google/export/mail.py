@@ -7,13 +7,13 @@ ink stands beside its ground. What was left out for size is said.
 import base64
 import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from mlreport_batch.google.export.clean import Cleaned, clean
 from mlreport_batch.google.export.tree import Node
-from mlreport_batch.language.say import word
+from mlreport_batch.language.say import say
 from mlreport_batch.render import Image, Rendered, charts, layout, pdf, plain
 from mlreport_batch.render.budget import MAIL_BYTES
 from mlreport_batch.report.model import Chart, Report
@@ -27,31 +27,6 @@ _FONT = (
     "font-family:-apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,Arial,"
     "'Apple SD Gothic Neo','Malgun Gothic','Noto Sans KR',sans-serif"
 )
-_WORDS: Final[Mapping[str, Mapping[str, str]]] = {
-    "en": {
-        "rows": "Showing {shown} of {total} rows; the rest is in the PDF.",
-        "long": "The document is too long for a mail; this is a short form of it.",
-        "images": "{count} pictures of the document are shown in the PDF only.",
-        "pdf": "Google exports no document over 10 MB; the PDF was drawn here.",
-        "html": "Google exports no document over 10 MB; this mail was drawn here.",
-        "local": "Google could not be used, so this was drawn here: {why}",
-        "rowcount": "The document's tables have other rows than expected.",
-    },
-    "ko": {
-        "rows": "{total}행 중 {shown}행 표시; 나머지는 PDF에 있습니다.",
-        "long": "문서가 길어 메일에는 짧게 표시합니다.",
-        "images": "문서의 그림 {count}개는 PDF에만 있습니다.",
-        "pdf": "10 MB를 넘는 문서는 Google이 내보내지 않아 PDF를 여기서 만들었습니다.",
-        "html": "10 MB를 넘는 문서는 Google이 내보내지 않아 여기서 만들었습니다.",
-        "local": "Google을 쓸 수 없어 여기서 만들었습니다: {why}",
-        "rowcount": "문서의 표가 예상과 다른 행을 가지고 있습니다.",
-    },
-}
-
-
-def say(language: str, key: str, **fields: object) -> str:
-    """Return a fixed sentence about a document."""
-    return _WORDS.get(language, _WORDS["en"])[key].format_map(fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +49,7 @@ def render(
     cleaned = clean(export, report.rid)
     said = list(notes)
     if cleaned.lost:
-        said.append(say(report.language, "images", count=cleaned.lost))
+        said.append(say(report.language, "document_images", count=cleaned.lost))
     pictures = _pictures(report)
     mail = _fitting(report, cleaned, pictures, said)
     images = [*cleaned.images, *(picture.image for picture in pictures)]
@@ -102,7 +77,7 @@ def _fitting(
             return mail
     short = f"<p>{html.escape(plain.write(report)[:20_000])}</p>".replace("\n", "<br>")
     return layout.safe(
-        _mail(report, short, pictures, [say(report.language, "long"), *notes])
+        _mail(report, short, pictures, [say(report.language, "document_long"), *notes])
     )
 
 
@@ -118,7 +93,7 @@ def _with_rows(node: Node, most: int, report: Report) -> Node:
         rows = sum(1 for inner in made.elements() if inner.tag == "tr")
         if child.tag == "table" and rows > most:
             _cut(made, most)
-            text = say(report.language, "rows", shown=most, total=rows)
+            text = say(report.language, "document_rows", shown=most, total=rows)
             style = f"margin:0 0 12px;font-size:13px;{_SOFT}"
             children.append(Node("p", {"style": style}, [text]))
     return Node(node.tag, node.attributes, children)
@@ -140,7 +115,7 @@ def _mail(
     escape = html.escape
     figures = "".join(_figure(picture, language) for picture in pictures)
     if figures:
-        head = word(language, "part.charts")
+        head = say(language, "part.charts")
         figures = (
             f'<p style="margin:22px 0 8px;font-weight:700;{_INK}">{head}</p>{figures}'
         )
@@ -148,7 +123,7 @@ def _mail(
     if report.link.startswith("https://"):
         link = (
             f'<p style="margin:22px 0 0"><a href="{escape(report.link)}" style="color:'
-            f'#0b4f91">{escape(word(language, "link.document"))}</a></p>'
+            f'#0b4f91">{escape(say(language, "link.document"))}</a></p>'
         )
     said = "".join(
         f'<p style="margin:8px 0 0;font-size:13px;line-height:18px;{_SOFT}">'
@@ -156,7 +131,7 @@ def _mail(
         for note in notes
     )
     preheader = escape(shorten(report.notification, 300))
-    made = escape(f"{word(language, 'foot.made', host=report.host)} · {report.rid}")
+    made = escape(f"{say(language, 'foot.made', host=report.host)} · {report.rid}")
     # The preheader is what a list of mails shows beside the subject.
     return (
         f'<!DOCTYPE html>\n<html lang="{language}"><head><meta charset="utf-8">'
@@ -203,7 +178,7 @@ def _pictures(report: Report) -> list[_Picture]:
         except (ValueError, ArithmeticError, RuntimeError):
             continue
         shown = chart.series[: charts.MAX_SERIES]
-        alt = word(
+        alt = say(
             report.language,
             "chart.alt",
             title=chart.title,
@@ -219,7 +194,7 @@ def _figure(picture: _Picture, language: str) -> str:
     chart = picture.chart
     title = html.escape(chart.title)
     if charts.is_log(chart):
-        title += f" ({html.escape(word(language, 'chart.log'))})"
+        title += f" ({html.escape(say(language, 'chart.log'))})"
     legend = " ".join(
         f'<span style="margin-right:14px"><span style="color:{colour}">&#9632;</span> '
         f"{html.escape(series.key)} {html.escape(shorten(series.latest, 26))}</span>"

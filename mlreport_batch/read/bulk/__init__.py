@@ -1,0 +1,1 @@
+"""Read much new CSV data at once."""

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
-from mlreport_batch.formats import BulkLayout, LogFormat, Memory
+from mlreport_batch.formats import BulkLayout, Chunk, LogFormat, Memory
 from mlreport_batch.read.bulk.rows import (
     Folded,
     Rows,
@@ -27,7 +27,7 @@ from mlreport_batch.read.bulk.rows import (
     rows_of,
 )
 from mlreport_batch.read.fold import LogFold, MetricSummary
-from mlreport_batch.read.tail import Chunk, Cursor, LogReader
+from mlreport_batch.read.tail import Cursor, LogReader
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
@@ -62,7 +62,7 @@ class Unread:
 
     Attributes:
         path: The file.
-        member: Its format.
+        log_format: How it is read.
         size: Its new bytes, as far as the last listing knows.
         since: Where the last reading stopped; None reads from zero.
         use_open_line: See `LogReader`.
@@ -72,7 +72,7 @@ class Unread:
     """
 
     path: str
-    member: LogFormat
+    log_format: LogFormat
     size: int
     since: Cursor | None
     use_open_line: bool
@@ -175,7 +175,7 @@ class Bulk:
 
     def fold(
         self,
-        member: LogFormat,
+        log_format: LogFormat,
         chunk: Chunk,
         memory: Memory,
         fold: LogFold,
@@ -190,7 +190,7 @@ class Bulk:
             if len(chunk.data) < ALONE_BYTES:
                 return False
             lines = chunk.data.count(b"\n")
-            rows = rows_of(member, chunk, lines, memory, known, prefix)
+            rows = rows_of(log_format, chunk, lines, memory, known, prefix)
             folded = None if rows is None else fold_rows([rows])[0]
         if folded is None or folded.counts != counts_of(known):
             return False
@@ -241,4 +241,4 @@ def _read_log(log: Unread) -> tuple[LogReader | None, Rows | None]:
     memory = {} if zero else log.memory
     known = {} if zero else log.metrics
     lines = end - chunk.first_line
-    return reader, rows_of(log.member, chunk, lines, memory, known, log.prefix)
+    return reader, rows_of(log.log_format, chunk, lines, memory, known, log.prefix)

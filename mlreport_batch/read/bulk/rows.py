@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from mlreport_batch.formats import BulkLayout, LogFormat, Memory
+from mlreport_batch.formats import BulkLayout, Chunk, LogFormat, Memory
 from mlreport_batch.formats.kit.steps import StepCounter
 from mlreport_batch.read.bulk.fold import Piece, fold_pieces
 from mlreport_batch.read.fold import MetricSummary
-from mlreport_batch.read.tail import HEADER_MAX, Chunk
+from mlreport_batch.read.tail import HEADER_MAX
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +49,7 @@ def counts_of(metrics: Mapping[str, MetricSummary]) -> dict[str, int]:
 
 
 def rows_of(
-    member: LogFormat,
+    log_format: LogFormat,
     chunk: Chunk,
     lines: int,
     memory: Memory,
@@ -57,7 +57,7 @@ def rows_of(
     prefix: str,
 ) -> Rows | None:
     """Return the rows of *chunk*, or None where it takes its format to read them."""
-    layout = _layout_of(member, chunk.header)
+    layout = _layout_of(log_format, chunk.header)
     start = _first_row(chunk, memory)
     if chunk.first_line == 1:
         lines -= 1
@@ -77,8 +77,8 @@ def rows_of(
     return Rows(chunk.start, layout, texts, piece, rows)
 
 
-def _layout_of(member: LogFormat, header: bytes) -> BulkLayout | None:
-    layout_of = getattr(member, "bulk_layout", None)
+def _layout_of(log_format: LogFormat, header: bytes) -> BulkLayout | None:
+    layout_of = log_format.bulk_layout
     if layout_of is None or len(header) >= HEADER_MAX - 1:
         return None
     layout: BulkLayout | None = layout_of(header)

@@ -1,0 +1,1 @@
+"""Mask secrets by their names, and in texts."""

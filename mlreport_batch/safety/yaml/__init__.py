@@ -1,0 +1,1 @@
+"""Read YAML without its dangers."""

@@ -28,13 +28,13 @@ def test_every_trend_and_verdict_has_a_word():
 
 
 def test_a_fields_value_is_never_a_pattern():
-    assert words.word("en", "table.at", step="{0} {step}") == "@ {0} {step}"
+    assert words.say("en", "table.at", step="{0} {step}") == "@ {0} {step}"
 
 
 def test_an_unknown_language_gets_english_and_an_unknown_key_raises():
-    assert words.word("tlh", "table.value") == "Value"
+    assert words.say("tlh", "table.value") == "Value"
     with pytest.raises(KeyError):
-        words.word("en", "no.such.key")
+        words.say("en", "no.such.key")
 
 
 def test_a_label_without_a_word_is_shown_as_it_is():

@@ -1,0 +1,67 @@
+"""Mail addresses, as config, mails and run directories name them."""
+
+import re
+
+from mlreport_batch.safety.clean import clean
+
+FALLBACK_DOMAIN = "mlreport.invalid"
+ADDRESS_TEXT_MAX = 600  # characters of one address with its name
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LOCAL = re.compile(rf"{ATEXT}(?:\.{ATEXT})*")
+_LOCAL_PART_MAX = 64  # RFC 5321, 4.5.3.1.1
+_BARE_MAX = 254
+
+
+def parse_address(text: str) -> tuple[str, str]:
+    """Return the name and the ASCII address of ``Name <address>`` or ``address``.
+
+    A domain outside ASCII is turned into its ``xn--`` form.
+
+    Raises:
+        ValueError: It is no address we can mail to; the message says why.
+    """
+    if len(text) > ADDRESS_TEXT_MAX:
+        raise ValueError(f"an address of {len(text)} characters is too long")
+    if clean(text, ADDRESS_TEXT_MAX) != text:
+        raise ValueError(f"{clean(text)!r} holds characters that no address may hold")
+    name, bracket, rest = text.strip().rpartition("<")
+    if bracket and not rest.endswith(">"):
+        raise ValueError(f"{text!r} has text after the address")
+    address = rest[:-1].strip() if bracket else rest
+    local, at, domain = address.rpartition("@")
+    if not at or not local or not domain:
+        raise ValueError(f"{text!r} is not an address such as me@lab.example")
+    if not local.isascii():
+        raise ValueError(
+            f"{text!r}: the part before the @ must be plain ASCII, since many"
+            " servers cannot carry other letters; use an ASCII alias"
+        )
+    if not _LOCAL.fullmatch(local) or len(local) > _LOCAL_PART_MAX:
+        raise ValueError(f"{text!r}: {local!r} cannot stand before the @")
+    try:
+        domain = domain.encode("idna").decode("ascii")
+    except UnicodeError:
+        domain = ""
+    address = f"{local}@{domain}"
+    if not DOMAIN.fullmatch(domain) or len(address) > _BARE_MAX:
+        raise ValueError(f"{text!r}: what follows the @ is not a domain")
+    name = name.strip()
+    if len(name) > 1 and name.startswith('"') and name.endswith('"'):
+        name = re.sub(r"\\(.)", r"\1", name[1:-1])
+    return name, address
+
+
+def mail_domain(sender: str) -> str:
+    """Return the domain for ids made on behalf of *sender*.
+
+    Servers refuse ids without a dotted domain, so ``ml@localhost`` gets
+    ``mlreport.invalid``.
+    """
+    try:
+        _, address = parse_address(sender)
+    except ValueError:
+        return FALLBACK_DOMAIN
+    domain = address.rpartition("@")[2].lower()
+    return domain if "." in domain else FALLBACK_DOMAIN

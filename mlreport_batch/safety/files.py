@@ -1,0 +1,137 @@
+"""Open, read and write files that others may swap, cut or hold open meanwhile."""
+
+import contextlib
+import errno
+import os
+import stat
+from dataclasses import dataclass
+
+DOCUMENT_MAX = 64 * 1024 * 1024
+TEMPORARY = ".tmp"
+
+
+def storable_ns(time_ns: int) -> int:
+    """Return a time of a file as 64 bits hold it; ext4 goes beyond, to 2446."""
+    return max(-(1 << 63), min(time_ns, (1 << 63) - 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What ``stat`` says of a file; two equal ones mean that nothing was written.
+
+    ctime is part of it because a rewrite can restore size and mtime, not ctime.
+    """
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> "Signature":
+        """Return the signature in *status*."""
+        return cls(
+            status.st_size,
+            storable_ns(status.st_mtime_ns),
+            storable_ns(status.st_ctime_ns),
+            status.st_ino,
+        )
+
+
+class NotRegularError(OSError):
+    """The path is a directory, FIFO, socket, device or symlink."""
+
+
+def open_regular(path: str) -> int:
+    """Return a descriptor of the regular file *path*, without following symlinks.
+
+    ``O_NONBLOCK`` keeps a FIFO from hanging the tick; the type is checked after
+    opening, so nothing can be swapped in between.
+
+    Raises:
+        OSError: Not there, not readable, or no regular file.
+    """
+    try:
+        descriptor = os.open(
+            path,
+            os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY,
+        )
+    except OSError as exc:
+        if exc.errno in (errno.ELOOP, errno.ENXIO):
+            raise NotRegularError(exc.errno, "not a regular file", path) from exc
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise NotRegularError(errno.EINVAL, "not a regular file", path)
+    return descriptor
+
+
+def read_head(path: str, size: int = 8192) -> bytes:
+    """Return the first *size* bytes of the regular file *path*.
+
+    Raises:
+        OSError: As `open_regular`.
+    """
+    descriptor = open_regular(path)
+    try:
+        return os.pread(descriptor, size, 0)
+    finally:
+        os.close(descriptor)
+
+
+def read_document(path: str) -> tuple[bytes, Signature]:
+    """Return all bytes of the regular file *path* with the signature they had.
+
+    Raises:
+        OSError: As `open_regular`, or ``EFBIG`` beyond 64 MiB.
+    """
+    descriptor = open_regular(path)
+    try:
+        status = os.fstat(descriptor)
+        if status.st_size > DOCUMENT_MAX:
+            raise OSError(errno.EFBIG, "larger than 64 MiB", path)
+        parts = []
+        left = DOCUMENT_MAX
+        while left > 0 and (part := os.read(descriptor, min(left, 1 << 20))):
+            parts.append(part)
+            left -= len(part)
+        return b"".join(parts), Signature.of(status)
+    finally:
+        os.close(descriptor)
+
+
+def write_durably(path: str, data: bytes, mode: int = 0o600) -> None:
+    """Write *data* to *path* so that a crash leaves the old file or the new one.
+
+    Raises:
+        OSError: Nothing was changed; the temporary file is gone.
+    """
+    temporary = path + TEMPORARY
+    descriptor = os.open(
+        temporary,
+        os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW,
+        mode,
+    )
+    try:
+        try:
+            left = memoryview(data)
+            while left:
+                left = left[os.write(descriptor, left) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.rename(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    sync_folder(os.path.dirname(path))
+
+
+def sync_folder(path: str) -> None:
+    """Make the names in the folder *path* survive a power loss."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
