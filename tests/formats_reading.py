@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mlreport_batch.errors import Problem
-from mlreport_batch.find.runs import RunDir, group_runs, walk
+from mlreport_batch.find.listing import walk
+from mlreport_batch.find.runs import RunDir, group_runs
 from mlreport_batch.formats import (
     Candidate,
     Chunk,

@@ -22,10 +22,10 @@ from mlreport_batch.google.api.account import DRIVE_FILE, GMAIL_SEND
 from mlreport_batch.google.api.pace import LIMITS, Pace
 from mlreport_batch.google.engine import draw_google
 from mlreport_batch.google.setup import create_template
+from mlreport_batch.render.draw import Drawn, DrawTask
 from mlreport_batch.render.mail import MailHeader
 from mlreport_batch.report.model import Report
 from mlreport_batch.state.store import State
-from mlreport_batch.tick.work import Drawn, DrawTask
 
 USER, YOU = "me@lab.example", "you@lab.example"
 HERE = Path(__file__).parent

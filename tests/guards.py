@@ -79,7 +79,7 @@ GUARDS = [
     ),
     Guard(
         "F5",
-        "find/runs.py",
+        "safety/files.py",
         "return abs(age) < (2_000_000_000 if mtime_ns % 1_000_000_000 == 0"
         " else 50_000_000)",
         "return abs(age) < 0",
@@ -130,7 +130,7 @@ GUARDS = [
     ),
     Guard(
         "F11 F13",
-        "find/runs.py",
+        "find/listing.py",
         "self.unread.add(entry.name)",
         "pass",
         "test_owed::test_f11_a_file_that_could_not_be_looked_into_is_looked_into_again",
@@ -280,7 +280,7 @@ GUARDS = [
     ),
     Guard(
         "F18 F20",
-        "state/spool.py",
+        "safety/files.py",
         "            os.fsync(descriptor)\n        finally:\n"
         "            os.close(descriptor)\n        os.rename(temporary, path)",
         "        finally:\n"
@@ -496,7 +496,7 @@ GUARDS = [
     ),
     Guard(
         "F29",
-        "tick/work.py",
+        "render/draw.py",
         'return draw_plainly(task, f"the renderer {exc}")',
         'return Drawn(task.report.rid, error=RenderError(f"the renderer {exc}"))',
         "test_bounded::test_the_text_still_goes_out_when_the_renderer_fails",
@@ -517,7 +517,7 @@ GUARDS = [
     ),
     Guard(
         "F30",
-        "read/log.py",
+        "read/collect.py",
         "elif not self.is_full:\n                self.is_full = True",
         "elif not self.is_full:\n                known[key] = value",
         "test_limits::test_a_file_cannot_fill_the_state_with_values",
@@ -539,7 +539,7 @@ GUARDS = [
     ),
     Guard(
         "F32",
-        "tick/work.py",
+        "render/draw.py",
         "if drawn.error is None or isinstance(drawn.error, ConfigError):",
         "if drawn.error is None:",
         "test_bounded::"
@@ -728,7 +728,7 @@ GUARDS = [
     ),
     Guard(
         "F10",
-        "read/tail.py",
+        "safety/files.py",
         "return max(-(1 << 63), min(time_ns, (1 << 63) - 1))",
         "return time_ns",
         "test_tick::test_times_beyond_what_64_bits_hold_are_survived",
@@ -1034,7 +1034,7 @@ GUARDS = [
     ),
     Guard(
         "F54",
-        "tick/work.py",
+        "render/draw.py",
         "{html.escape(text)}</pre>",
         "{text}</pre>",
         "test_bounded::test_a_plain_page_shows_markup_as_text",
@@ -1048,42 +1048,42 @@ GUARDS = [
     ),
     Guard(
         "F55",
-        "read/tail.py",
+        "safety/files.py",
         "if not stat.S_ISREG(os.fstat(descriptor).st_mode):",
         "if False:",
         "test_tail::test_only_regular_files_are_opened",
     ),
     Guard(
         "F55",
-        "read/tail.py",
+        "safety/files.py",
         "os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW |",
         "os.O_RDONLY | os.O_NONBLOCK |",
         "test_tail::test_only_regular_files_are_opened",
     ),
     Guard(
         "F55",
-        "find/runs.py",
+        "find/listing.py",
         "if len(parents_of(path, root)) - base_depth >= DEPTH_MAX and entered:",
         "if False:",
         "test_hostile::test_a_hostile_run_is_survived_and_told_about[tree_60_deep]",
     ),
     Guard(
         "F55",
-        "find/runs.py",
+        "find/listing.py",
         "if len(candidates) > CANDIDATES_MAX:",
         "if False:",
         "test_hostile::test_a_hostile_run_is_survived_and_told_about[folder_of_3_000_logs]",
     ),
     Guard(
         "F55",
-        "find/runs.py",
+        "find/listing.py",
         "if entry.is_dir(follow_symlinks=False):",
         "if entry.is_dir():",
         "test_catalog::test_a_link_to_a_folder_is_neither_told_of_nor_entered",
     ),
     Guard(
         "F55",
-        "find/runs.py",
+        "find/listing.py",
         "if not stat.S_ISDIR(status.st_mode) and path != root:",
         "if False:",
         "test_catalog::test_a_link_to_a_folder_is_neither_told_of_nor_entered",
@@ -1097,7 +1097,7 @@ GUARDS = [
     ),
     Guard(
         "F56",
-        "read/tail.py",
+        "safety/files.py",
         "if status.st_size > DOCUMENT_MAX:",
         "if False:",
         "test_tail::test_a_document_is_read_whole_up_to_a_limit",
@@ -1212,14 +1212,14 @@ GUARDS = [
     ),
     Guard(
         "F59",
-        "read/log.py",
+        "read/collect.py",
         "_encodable(redact_lines(item.text, self.redact))",
         "_encodable(item.text)",
         "test_secrets::test_the_users_own_globs_mask_wherever_the_value_is_shown",
     ),
     Guard(
         "F59",
-        "read/log.py",
+        "read/collect.py",
         "if not is_secret_metric(name, self.redact)",
         "if True",
         "test_secrets::test_secrets_in_numbers_cells_and_names_of_folders_are_not_shown",
@@ -1233,7 +1233,7 @@ GUARDS = [
     ),
     Guard(
         "F59",
-        "read/log.py",
+        "read/collect.py",
         "self._add(self.hparams, redact_all(item.values, self.redact))",
         "self._add(self.hparams, item.values)",
         "test_secrets::test_no_planted_secret_is_found_anywhere",

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 
 from mlreport_batch.report.model import (
     AlertRow,
@@ -25,6 +26,8 @@ HOSTILE = (
     "\"'}}{{run}}{% raw %}&amp;</pre></style></title>"
 )
 UNSAFE = "nul\x00 surrogate\ud800 escape\x1b bidi\u202e nonchar\uffff"
+
+AT = datetime(2019, 12, 27, 6, 30, tzinfo=timezone(timedelta(hours=9), "KST"))
 
 
 def spark(start: float, end: float, wobble: float = 0.0) -> str:
@@ -99,10 +102,11 @@ def fine() -> Report:
         project="experiments",
         status="running",
         status_text="running, last row 2 min ago",
+        at=AT,
         date="2019 December 27",
         time="06:30 KST",
         host="gpu-07",
-        notification="val_loss 0.3412, better by 0.0123 since the last report; "
+        headline="val_loss 0.3412, better by 0.0123 since the last report; "
         "val_accuracy 0.9102 is the best so far.",
         purpose="Does cosine decay beat the step schedule on the full set?",
         steps="12,000 of 50,000",
@@ -194,7 +198,7 @@ def alarming() -> Report:
         fine(),
         status="stalled",
         status_text="stalled: no new rows for 6 h, usually every 2 min",
-        notification="train_loss is NaN since step 11,200; optimizer.lr is 0.01, "
+        headline="train_loss is NaN since step 11,200; optimizer.lr is 0.01, "
         "you meant 0.001.",
         alerts=(
             AlertRow("nan", "train_loss is NaN since step 11,200 (800 rows)."),
@@ -243,7 +247,7 @@ def korean() -> Report:
         status_text="실행 중, 마지막 기록 2분 전",
         date="2019년 12월 27일",
         time="06:30 KST",
-        notification="검증_손실 0.3412, 지난 보고보다 0.0123 좋아졌습니다. "
+        headline="검증_손실 0.3412, 지난 보고보다 0.0123 좋아졌습니다. "
         "검증_정확도 0.9102는 지금까지 최고입니다 🎉",
         purpose="코사인 감쇠가 계단식 학습률보다 나은지 확인",
         intent_text="의도한 매개변수 3개가 모두 맞습니다.",
@@ -280,7 +284,7 @@ def bare() -> Report:
         fine(),
         status="empty",
         status_text="no data yet",
-        notification="The run directory appeared 3 min ago; nothing was written yet.",
+        headline="The run directory appeared 3 min ago; nothing was written yet.",
         purpose="",
         steps="",
         facts=(),
@@ -307,7 +311,7 @@ def hostile(text: str = HOSTILE) -> Report:
         date=text,
         time=text,
         host=text,
-        notification=text,
+        headline=text,
         purpose=text,
         steps=text,
         facts=(Fact(text, text),),
@@ -340,10 +344,11 @@ def digest(language: str = "en", count: int = 4) -> Digest:
     return Digest(
         rid="20191227-063000-digest",
         language=language,
+        at=base.at,
         date=base.date,
         time=base.time,
         host="gpu-07",
-        notification="실행 4개에 새 소식: 1개 확인 필요"
+        headline="실행 4개에 새 소식: 1개 확인 필요"
         if language == "ko"
         else f"{count} runs have news; 1 needs you",
         reports=tuple(reports[:count]),
@@ -376,7 +381,7 @@ def long_names() -> Report:
         run="/".join(names[:2]),
         project=names[1],
         purpose=names[1],
-        notification=f"{names[0]} {names[1]} is -1.2345e-308",
+        headline=f"{names[0]} {names[1]} is -1.2345e-308",
         metrics=rows,
         charts=(chart(names[0], *names),),
         hparams=tuple(

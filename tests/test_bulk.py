@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from mlreport_batch.cli import main
-from mlreport_batch.find.runs import RunDir, group_runs, walk
+from mlreport_batch.find.listing import walk
+from mlreport_batch.find.runs import RunDir, group_runs
 from mlreport_batch.formats import Chunk, Item, Memory
 from mlreport_batch.formats.lightning import LIGHTNING_CSV
 from mlreport_batch.formats.registry import by_name, recognise

@@ -14,8 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlreport_batch.commands import inspect as look
-from mlreport_batch.find import runs as discover
-from mlreport_batch.find.runs import Folder, RunDir, group_runs, list_folder, walk
+from mlreport_batch.find import listing
+from mlreport_batch.find.candidates import LINKS_MAX
+from mlreport_batch.find.listing import Folder, list_folder, walk
+from mlreport_batch.find.runs import RunDir, group_runs
 from mlreport_batch.formats.registry import recognise
 from mlreport_batch.safety.clean import natural_key
 from mlreport_batch.state import catalog
@@ -415,7 +417,7 @@ def test_a_folder_that_vanished_while_it_was_walked_is_found_when_it_is_back(
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
         return list_folder(path, **options)
 
-    for module in (discover, catalog):
+    for module in (listing, catalog):
         monkeypatch.setattr(module, "list_folder", vanishing)
     shelf.survey()
     monkeypatch.undo()
@@ -435,7 +437,7 @@ def test_a_new_folder_that_cannot_be_listed_is_looked_at_again(
             raise OSError(errno.EIO, os.strerror(errno.EIO), path)
         return list_folder(path, **options)
 
-    for module in (discover, catalog):
+    for module in (listing, catalog):
         monkeypatch.setattr(module, "list_folder", failing)
     survey = shelf.catalog.survey([str(shelf.root)], shelf.now)
     assert [str(problem) for problem in survey.unlisted] == [
@@ -525,7 +527,7 @@ def test_many_links_are_counted(shelf: Shelf):
         (shelf.root / f"a/results{number}.csv").symlink_to("nowhere")
     shelf.survey()
     problems = list(map(str, shelf.known()["a"].problems))
-    assert len(problems) == discover.LINKS_MAX + 1
+    assert len(problems) == LINKS_MAX + 1
     assert problems[-1] == ".: 20 more symlinks; not opened"
 
 

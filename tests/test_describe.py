@@ -13,14 +13,8 @@ from mlreport_batch.formats import Progress, Text
 from mlreport_batch.language.dates import local_now
 from mlreport_batch.report import describe as module
 from mlreport_batch.report.alerts import Alert
-from mlreport_batch.report.describe import (
-    Occasion,
-    Wishes,
-    chosen_names,
-    describe,
-    describe_digest,
-)
-from mlreport_batch.report.model import Report, Trend, Verdict
+from mlreport_batch.report.describe import chosen_names, describe, describe_digest
+from mlreport_batch.report.model import Occasion, Report, Trend, Verdict, Wishes
 from mlreport_batch.report.news import compare, snapshot_of
 from mlreport_batch.report.view import RunView
 
@@ -65,36 +59,36 @@ def report(
 def test_the_headline_tells_the_change(
     before: list[float], after: list[float], words: str
 ):
-    text = report(view({"loss": after}), view({"loss": before})).notification
+    text = report(view({"loss": after}), view({"loss": before})).headline
     assert words in text
     assert f"step {len(after)}" in text
 
 
 def test_the_headline_tells_the_best():
-    assert "best so far" in report(view({"loss": [2, 1]})).notification
-    assert "best 1 at step 2" in report(view({"loss": [2, 1, 3]})).notification
-    assert "best" not in report(view({"loss": [2]})).notification
+    assert "best so far" in report(view({"loss": [2, 1]})).headline
+    assert "best 1 at step 2" in report(view({"loss": [2, 1, 3]})).headline
+    assert "best" not in report(view({"loss": [2]})).headline
 
 
 def test_the_headline_names_the_first_alert():
     alerts = (Alert("nan", "a", "a is NaN"), Alert("stall", "", "quiet"))
-    text = report(view({"loss": [1]}), alerts=alerts).notification
+    text = report(view({"loss": [1]}), alerts=alerts).headline
     assert text.startswith("a is NaN (and 1 more). loss 1")
-    assert report(view(), alerts=alerts[:1]).notification == "a is NaN. No metrics yet"
+    assert report(view(), alerts=alerts[:1]).headline == "a is NaN. No metrics yet"
 
 
 def test_the_headline_of_a_run_without_metrics_tells_of_checkpoints():
     one = view(weights=(Weights("a.pt", 1, 1),))
-    assert report(one).notification == "new checkpoint a.pt"
+    assert report(one).headline == "new checkpoint a.pt"
     two = view(weights=(Weights("a.pt", 1, 1), Weights("b.pt", 1, 1)))
-    assert report(two).notification == "2 new checkpoints"
+    assert report(two).headline == "2 new checkpoints"
 
 
 def test_the_headline_goes_by_what_matters_unless_the_user_chose():
     run = view({"lr": [0.1], "train_loss": [1], "val_loss": [2]})
-    assert report(run).notification.startswith("val_loss 2")
+    assert report(run).headline.startswith("val_loss 2")
     chosen = report(run, metrics=("lr", "train*"))
-    assert chosen.notification.startswith("lr 0.1")
+    assert chosen.headline.startswith("lr 0.1")
     assert [row.key for row in chosen.metrics] == ["lr", "train_loss"]
 
 
@@ -198,9 +192,9 @@ def test_a_digest_counts_and_puts_alerts_first():
     bad = report(view({"loss": [1]}), alerts=(Alert("nan", "a", "a is NaN"),))
     digest = describe_digest([calm, bad], rid="r", language="en")
     assert digest.reports == (bad, calm)
-    assert digest.notification == "2 runs have news; 1 need attention"
+    assert digest.headline == "2 runs have news; 1 need attention"
     fine = describe_digest([calm, calm], rid="r", language="en")
-    assert fine.notification == "2 runs have news"
+    assert fine.headline == "2 runs have news"
 
 
 def test_dates_are_local_and_in_the_reports_language():

@@ -9,7 +9,7 @@ from formats_reading import claim, hparams_of, parse, points, problems, read
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlreport_batch.find.runs import walk
+from mlreport_batch.find.listing import walk
 from mlreport_batch.formats import (
     Hparams,
     Intent,

@@ -250,7 +250,7 @@ def test_paper_example_comes_out_of_the_default_template(lab: Lab):
         samples.bare(),
         rid="paper",
         date="2019 December 27",
-        notification="loss and accuracy of recent model.",
+        headline="loss and accuracy of recent model.",
         metrics=tuple(samples.metric(key, value) for key, value in values.items()),
     )
     (drawn,) = lab.draw(report)

@@ -30,7 +30,7 @@ from mlreport_batch.google.api.client import GoogleClient
 from mlreport_batch.google.api.pace import Limiter
 from mlreport_batch.google.api.transport import GoogleError
 from mlreport_batch.google.tidy import tidy_google
-from mlreport_batch.tick.work import Drawn
+from mlreport_batch.render.draw import Drawn
 
 COPY = "drive.files.copy"
 MERGE = "docs.documents.batchUpdate"

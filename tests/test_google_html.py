@@ -264,7 +264,7 @@ def test_mail_has_preheader_link_charts_and_language():
     made = rendered("<p>문서</p>", report=report)
     assert 'lang="ko"' in made.mail_html
     start = made.mail_html.index("display:none")
-    assert report.notification[:20] in made.mail_html[start : start + 400]
+    assert report.headline[:20] in made.mail_html[start : start + 400]
     assert f'href="{REPORT.link}"' in made.mail_html
     assert "문서 열기" in made.mail_html
     assert REPORT.link in made.text

@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlreport_batch.google.document.merge import plan
-from mlreport_batch.google.document.template import PLACEHOLDER, analyse, length, units
+from mlreport_batch.google.document.template import analyse, length, units
 from mlreport_batch.render import placeholders
+from mlreport_batch.render.placeholders import PLACEHOLDER
 from mlreport_batch.report.model import (
     AlertRow,
     CheckpointRow,

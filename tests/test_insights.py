@@ -10,17 +10,15 @@ from mlreport_batch.formats import Outcome, Progress
 from mlreport_batch.report.alerts import (
     Alert,
     AlertRules,
-    best_of,
-    compare_intent,
     due_alerts,
     find_alerts,
-    goal_of,
     is_over,
     pace_s,
-    same_value,
     stall_after_s,
     status_of,
 )
+from mlreport_batch.report.goals import best_of, goal_of
+from mlreport_batch.report.intended import compare_intent, same_value
 from mlreport_batch.report.model import Verdict
 from mlreport_batch.report.news import compare, snapshot_of
 from mlreport_batch.report.view import RunView

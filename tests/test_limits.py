@@ -11,13 +11,15 @@ from hostile import mlflow_database
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlreport_batch.find.runs import group_runs, walk
+from mlreport_batch.find.listing import walk
+from mlreport_batch.find.runs import group_runs
 from mlreport_batch.formats import NotYetError, wandb_binary
 from mlreport_batch.formats import mlflow_database as mlflow_database_format
 from mlreport_batch.formats.kit.json_values import BadJsonError, load_document
 from mlreport_batch.formats.registry import recognise
 from mlreport_batch.read import log as logs
 from mlreport_batch.read import run as reader
+from mlreport_batch.read.collect import TEXT_MAX, VALUES_MAX
 from mlreport_batch.read.fold import RESTARTS_MAX, LogFold, RestartPlan
 from mlreport_batch.read.run import RunState, read_run
 from mlreport_batch.report.view import view_of
@@ -60,12 +62,12 @@ def test_a_log_of_nothing_but_restarts_is_bounded():
 
 def test_a_file_cannot_fill_the_state_with_values(tmp_path: Path):
     (tmp_path / "metrics.csv").write_text("step,loss\n1,0.5\n")
-    many = ", ".join(f'"k{n}": 1.5' for n in range(logs.VALUES_MAX + 100))
+    many = ", ".join(f'"k{n}": 1.5' for n in range(VALUES_MAX + 100))
     (tmp_path / "eval_results.json").write_text(f"{{{many}}}")
     (tmp_path / "hparams.json").write_text('{"text": "' + "word " * 9_000 + '"}')
     state = read(tmp_path)
-    assert len(state.logs["eval_results.json"].results) == logs.VALUES_MAX
-    assert len(str(state.logs["hparams.json"].hparams["text"])) == logs.TEXT_MAX
+    assert len(state.logs["eval_results.json"].results) == VALUES_MAX
+    assert len(str(state.logs["hparams.json"].hparams["text"])) == TEXT_MAX
     assert "more than 5,000 values; the rest is left out" in said(state)
 
 

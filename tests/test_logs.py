@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from mlreport_batch.find.runs import RunDir, group_runs, walk
+from mlreport_batch.find.listing import walk
+from mlreport_batch.find.runs import RunDir, group_runs
 from mlreport_batch.formats.registry import recognise
 from mlreport_batch.read import log as logs
 from mlreport_batch.read import tail
-from mlreport_batch.read.log import LogState, look_again_at
+from mlreport_batch.read.collect import LogState
+from mlreport_batch.read.log import look_again_at
 from mlreport_batch.read.run import RunState, read_run
 from mlreport_batch.report.view import RunView, view_of
 from mlreport_batch.safety.files import DOCUMENT_MAX, Signature

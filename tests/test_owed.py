@@ -272,7 +272,7 @@ def test_f11_a_file_that_could_not_be_looked_into_is_looked_into_again(
         for path in (lab.runs / "a" / "metrics.csv", lab.runs / "a", lab.runs):
             os.utime(path, (time.time() - 60, time.time() - 60))
         with monkeypatch.context() as patch:
-            patch.setattr("mlreport_batch.find.runs.read_head", fail)
+            patch.setattr("mlreport_batch.find.listing.read_head", fail)
             _tick(lab, clock, capsys)
         assert server.mails == []
         clock.shift_s = 60.0
@@ -542,11 +542,11 @@ def test_f52_no_process_to_draw_in_makes_a_plain_mail(
     def refuse(*_: object) -> int:
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
-    from mlreport_batch.tick import work
+    from mlreport_batch.render import draw
 
-    work._child.cache_clear()
+    draw._child.cache_clear()
     monkeypatch.setattr("os.fork", refuse)
     assert main(["run", "-c", str(outbox_lab / "mlreport.yaml")]) == 0
-    work._child.cache_clear()
+    draw._child.cache_clear()
     [mail] = (outbox_lab / "outbox").glob("*.eml")
     assert b"EAGAIN" in mail.read_bytes()

@@ -121,7 +121,7 @@ def test_unknown_and_empty_show_a_dash():
 
 
 def test_a_value_is_escaped_and_never_scanned_again():
-    report = replace(FINE, run="{{host}}<b>&\"'", notification="{{run}}")
+    report = replace(FINE, run="{{host}}<b>&\"'", headline="{{run}}")
     filled = fill_html("<p>{{run}}</p><i>{{notification}}</i>", report)
     assert filled == ("<p>{{host}}&lt;b&gt;&amp;&quot;&#x27;</p><i>{{run}}</i>")
 

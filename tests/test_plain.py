@@ -101,7 +101,7 @@ def test_more_rows_than_fit_are_cut_and_said():
 
 
 def test_long_texts_fold_at_spaces():
-    report = replace(sample_reports.fine(), notification="word " * 60)
+    report = replace(sample_reports.fine(), headline="word " * 60)
     lines = [x for x in plain.write(report).splitlines() if x.startswith("word word")]
     assert len(lines) == 4
     assert sum(line.count("word") for line in lines) == 60

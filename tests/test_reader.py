@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from hostile import scalar_event
 
-from mlreport_batch.find.runs import RunDir, group_runs, walk
+from mlreport_batch.find.listing import walk
+from mlreport_batch.find.runs import RunDir, group_runs
 from mlreport_batch.formats.registry import by_name, recognise
 from mlreport_batch.read.run import RunState, chosen, read_run, series
 from mlreport_batch.report.view import view_of

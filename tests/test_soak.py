@@ -26,7 +26,7 @@ from crash_tools import mails_of
 from mlreport_batch.config.load import Config, load
 from mlreport_batch.deliver import Envelope, Receipt
 from mlreport_batch.errors import DeliveryError
-from mlreport_batch.tick import work
+from mlreport_batch.render import draw
 from mlreport_batch.tick.conduct import run_tick
 from mlreport_batch.tick.summary import Options
 
@@ -76,7 +76,7 @@ class Soak:
             "mlreport_batch.tick.channels.make_channel", lambda _: self.channel
         )
         monkeypatch.setattr(
-            work, "_draw_bounded", lambda task, _: work.draw_plainly(task, "soak")
+            draw, "_draw_bounded", lambda task, _: draw.draw_plainly(task, "soak")
         )
         self.config = self._config()
         for number in range(RUNS):

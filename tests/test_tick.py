@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from ticking import MAIL, RUNS, Desk, Said
 
-from mlreport_batch.find import runs as discover
+from mlreport_batch.find import listing
 from mlreport_batch.state import catalog
 from mlreport_batch.state.store import State
 from mlreport_batch.tick.conduct import run_tick
@@ -879,14 +879,14 @@ def test_a_new_folder_that_cannot_be_listed_is_said_once(
     for name in "ab":
         desk.put(f"{name}/metrics.csv", CSV)
 
-    def failing(path: str, **options: object) -> discover.Folder:
+    def failing(path: str, **options: object) -> listing.Folder:
         if path.endswith("/b"):
             raise PermissionError(13, "Permission denied", path)
         return list_folder(path, **options)  # type: ignore[arg-type]
 
-    list_folder = discover.list_folder
+    list_folder = listing.list_folder
     with monkeypatch.context() as patch:
-        for module in (discover, catalog):
+        for module in (listing, catalog):
             patch.setattr(module, "list_folder", failing)
         [notice] = desk.tick(None, time.time()).notices
         assert "b: cannot be listed: Permission denied" in notice

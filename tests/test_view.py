@@ -8,10 +8,11 @@ import pytest
 
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import Intent, Outcome, Progress, Text
+from mlreport_batch.read.collect import LogState
 from mlreport_batch.read.fold import fold_points
-from mlreport_batch.read.log import LogState
 from mlreport_batch.read.run import RunState
-from mlreport_batch.report.view import RunView, headline_metric, main_metrics, view_of
+from mlreport_batch.report.goals import headline_metric, main_metrics
+from mlreport_batch.report.view import RunView, view_of
 from mlreport_batch.safety.files import Signature
 
 SIGNATURE = Signature(1, 1, 1, 1)

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlreport_batch.errors import UsageError
-from mlreport_batch.find.runs import RunDir, group_runs, linked_folders, walk
+from mlreport_batch.find.candidates import linked_folders
+from mlreport_batch.find.listing import walk
+from mlreport_batch.find.runs import RunDir, group_runs
 from mlreport_batch.formats.registry import recognise
 from mlreport_batch.language.figures import scalar_text
 from mlreport_batch.read.run import RunState, chosen, read_run

@@ -8,7 +8,8 @@ from mlreport_batch.errors import StateError, UsageError
 from mlreport_batch.language.dates import local_now
 from mlreport_batch.render.pages import slug_of
 from mlreport_batch.report.alerts import find_alerts, status_of
-from mlreport_batch.report.describe import Occasion, describe
+from mlreport_batch.report.describe import describe
+from mlreport_batch.report.model import Occasion
 from mlreport_batch.report.news import compare
 from mlreport_batch.safety.files import write_durably
 from mlreport_batch.tick.from_config import rules_of, wishes_of

@@ -41,11 +41,11 @@ from mlreport_batch.google.export import mail as google_html
 from mlreport_batch.google.tidy import known_scope, scope_key, tidy
 from mlreport_batch.language.say import say
 from mlreport_batch.render import Rendered
+from mlreport_batch.render.draw import Drawn, DrawTask, draw
 from mlreport_batch.render.local import LocalRenderer
 from mlreport_batch.report.model import Digest, Report
 from mlreport_batch.state.owed import DocumentRow
 from mlreport_batch.state.store import State
-from mlreport_batch.tick.work import Drawn, DrawTask, draw
 
 _T = TypeVar("_T")
 _NOT_FOUND = 404

@@ -5,39 +5,32 @@ zero; a step that went back reads it twice, once to find every restart and once 
 leave the overtaken points out.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from mlreport_batch.errors import Problem
 from mlreport_batch.find.runs import RunFile
 from mlreport_batch.formats import (
     Chunk,
-    Hparams,
-    Intent,
-    Item,
     LogFormat,
     NotYetError,
-    Outcome,
-    Point,
-    Progress,
-    Restart,
-    Result,
-    Text,
 )
 from mlreport_batch.formats.registry import by_name
-from mlreport_batch.language.figures import scalar_text
 from mlreport_batch.read.bulk.ahead import Bulk, Unread
-from mlreport_batch.read.fold import LogFold, MetricSummary, RestartPlan
-from mlreport_batch.read.tail import MORE_COMES, Cursor, LogReader
-from mlreport_batch.safety.clean import Scalar, clean, shorten
-from mlreport_batch.safety.files import Signature, read_document
-from mlreport_batch.safety.masking.redact import (
-    is_secret_metric,
-    redact_all,
-    redact_lines,
-    redact_text,
+from mlreport_batch.read.collect import (
+    ITEMS_MAX,
+    NO_METRIC,
+    PROBLEMS_MAX,
+    UNREAD,
+    Held,
+    LogState,
+    collect,
 )
+from mlreport_batch.read.fold import LogFold, MetricSummary, RestartPlan
+from mlreport_batch.read.tail import MORE_COMES, LogReader
+from mlreport_batch.safety.clean import Scalar, clean
+from mlreport_batch.safety.files import Signature, read_document
 
 QUIET_S = 2.0
 """A log that lost rows is believed once nothing was written to it for so long:
@@ -49,206 +42,7 @@ FINAL_S = 3600.0
 RETRY_S = 3600.0
 """A file that cannot be read is tried again so often, unless it changes before."""
 
-PROBLEMS_MAX = 20
-VALUES_MAX = 5_000  # hyperparameters of one file, and its results
-TEXT_MAX = 10_000  # characters of one of them
-ITEMS_MAX = 1_500_000  # of one document
 PASSES_MAX = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A shorter version of a log, seen but not believed yet."""
-
-    cursor: Cursor
-    since_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class LogState:
-    """All that one file said so far.
-
-    Attributes:
-        format: Name of the format it was read with.
-        signature: What ``stat`` said when it was read.
-        cursor: How far it was read; None for documents.
-        memory: What the format's reader keeps.
-        metrics: Summaries by metric name, those of earlier files of its series
-            included.
-        points: Values written, orphans left out.
-        orphans: Values of this file left out because a resume overtook them.
-        restarts: How often the file began anew.
-        hparams: Hyperparameters, secrets masked.
-        intents: What the owner said it should be.
-        results: Values without history.
-        progress: Step reached and step to reach.
-        outcome: How the run ended, by the framework's own word.
-        texts: Texts to show.
-        problems: What could not be read; at most 20.
-        more_problems: How many more there were.
-        held: A shorter version that is not believed yet.
-        waits: Whether the file ends in the middle of something.
-        is_continued: Whether a later file of its series holds its metrics too.
-    """
-
-    format: str
-    signature: Signature
-    cursor: Cursor | None = None
-    memory: dict[str, Scalar] = field(default_factory=dict)
-    metrics: dict[str, MetricSummary] = field(default_factory=dict)
-    points: int = 0
-    orphans: int = 0
-    restarts: int = 0
-    hparams: dict[str, Scalar] = field(default_factory=dict)
-    intents: tuple[Intent, ...] = ()
-    results: dict[str, Scalar] = field(default_factory=dict)
-    progress: Progress | None = None
-    outcome: Outcome | None = None
-    texts: tuple[Text, ...] = ()
-    problems: tuple[Problem, ...] = ()
-    more_problems: int = 0
-    held: Held | None = None
-    waits: bool = False
-    is_continued: bool = False
-
-
-@dataclass(slots=True)
-class _Collected:
-    """Items of one reading, before they are frozen into a `LogState`."""
-
-    path: str
-    redact: tuple[str, ...]
-    fold: LogFold
-    hparams: dict[str, Scalar] = field(default_factory=dict)
-    intents: list[Intent] = field(default_factory=list)
-    results: dict[str, Scalar] = field(default_factory=dict)
-    progress: Progress | None = None
-    outcome: Outcome | None = None
-    texts: dict[str, Text] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
-    more_problems: int = 0
-    prefix: str = ""
-    is_full: bool = False
-
-    def take(self, items: Iterable[Item]) -> None:
-        prefix, add = self.prefix, self.fold.add
-        for item in items:
-            if isinstance(item, Point):
-                name = f"{prefix}/{item.metric}" if prefix else item.metric
-                add(name, item.step, item.value)
-            elif isinstance(item, Problem):
-                self.complain(item)
-            else:
-                self._take_rare(item)
-
-    def _take_rare(
-        self, item: Restart | Hparams | Intent | Result | Progress | Outcome | Text
-    ) -> None:
-        match item:
-            case Restart():
-                self.fold.restart_all(item.step)
-            case Hparams():
-                self._add(self.hparams, redact_all(item.values, self.redact))
-            case Intent():
-                expect = _kept(redact_all(item.expect, self.redact))
-                purpose = redact_text(item.purpose, self.redact)
-                self.intents.append(replace(item, expect=expect, purpose=purpose))
-            case Result():
-                if not is_secret_metric(item.name, self.redact):
-                    self._add(self.results, {item.name: item.value})
-            case Progress():
-                old = self.progress or Progress()
-                self.progress = Progress(
-                    old.step if item.step is None else item.step,
-                    old.total if item.total is None else item.total,
-                )
-            case Outcome():
-                self.outcome = item
-            case Text():
-                text = _encodable(redact_lines(item.text, self.redact))
-                self.texts[item.kind] = replace(item, text=text)
-
-    def _add(self, known: dict[str, Scalar], more: Mapping[str, Scalar]) -> None:
-        for key, value in _kept(more).items():
-            if key in known or len(known) < VALUES_MAX:
-                known[key] = value
-            elif not self.is_full:
-                self.is_full = True
-                note = f"more than {VALUES_MAX:,} values; the rest is left out"
-                self.complain(Problem(self.path, None, note))
-
-    def complain(self, problem: Problem) -> None:
-        problem = replace(
-            problem,
-            path=self.path,
-            message=clean(redact_text(problem.message, self.redact)),
-        )
-        if len(self.problems) < PROBLEMS_MAX:
-            self.problems.append(problem)
-        else:
-            self.more_problems += 1
-
-    @property
-    def is_silent(self) -> bool:
-        """Return whether nothing was said, not even what is wrong."""
-        values = self.hparams or self.results or self.texts or self.intents
-        ends = self.progress or self.outcome
-        return self.fold.is_empty and not (values or ends or self.problems)
-
-    def state(self, base: LogState, **changes: object) -> LogState:
-        fields: dict[str, object] = {
-            # A password of digits is read as a number: its name says what it is.
-            "metrics": {
-                name: summary
-                for name, summary in self.fold.metrics().items()
-                if not is_secret_metric(name, self.redact)
-            },
-            "hparams": self.hparams,
-            "intents": tuple(self.intents),
-            "results": self.results,
-            "progress": self.progress,
-            "outcome": self.outcome,
-            "texts": tuple(self.texts.values()),
-            "problems": tuple(self.problems),
-            "more_problems": self.more_problems,
-        }
-        state = replace(base, **fields, **changes)  # type: ignore[arg-type]
-        return replace(state, points=sum(m.count for m in state.metrics.values()))
-
-
-def _kept(values: Mapping[str, Scalar]) -> dict[str, Scalar]:
-    """Return *values* as the state file can hold them."""
-    return {_encodable(key): _storable(value) for key, value in values.items()}
-
-
-def _storable(value: Scalar) -> Scalar:
-    if isinstance(value, str):
-        return shorten(_encodable(value), TEXT_MAX)
-    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 64:
-        return scalar_text(value)
-    return value
-
-
-def _encodable(text: str) -> str:
-    r"""Return *text* without the lone surrogates that JSON's ``\ud800`` makes."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
-
-
-def _collect(
-    file: RunFile, redact: tuple[str, ...], base: LogState | None, fold: LogFold
-) -> _Collected:
-    collected = _Collected(file.path, redact, fold)
-    if file.match is not None:
-        collected.prefix = file.match.prefix
-    if base is not None:
-        collected.hparams = dict(base.hparams)
-        collected.intents = list(base.intents)
-        collected.results = dict(base.results)
-        collected.progress, collected.outcome = base.progress, base.outcome
-        collected.texts = {text.kind: text for text in base.texts}
-        collected.problems = [p for p in base.problems if not _is_passing(p)]
-        collected.more_problems = base.more_problems
-    return collected
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,15 +73,6 @@ class _Pass:
     why: str
 
 
-_UNREAD = "cannot be read: "
-_NO_METRIC = "rows, but no column of numbers"
-
-
-def _is_passing(problem: Problem) -> bool:
-    """Return whether *problem* holds no longer once the file is read again."""
-    return problem.message.startswith((_UNREAD, MORE_COMES, _NO_METRIC))
-
-
 def look_again_at(log: LogState, now: float) -> float | None:
     """Return when *log* may say more even if it does not change, None for never.
 
@@ -301,7 +86,7 @@ def look_again_at(log: LogState, now: float) -> float | None:
         return None
     if any(problem.message.startswith(MORE_COMES) for problem in log.problems):
         return 0.0
-    if any(problem.message.startswith(_UNREAD) for problem in log.problems):
+    if any(problem.message.startswith(UNREAD) for problem in log.problems):
         # The same until it comes, so that waiting costs no write.
         return (now // RETRY_S + 1) * RETRY_S
     if log.cursor is None:
@@ -434,7 +219,7 @@ def _read_file(
         if isinstance(exc, FileNotFoundError):
             # It vanished after its folder was listed; the next tick lists it anew.
             return _Pass(replace(base, waits=True), from_zero=False, why=""), fold
-        problem = Problem(file.path, None, f"{_UNREAD}{exc.strerror or exc}")
+        problem = Problem(file.path, None, f"{UNREAD}{exc.strerror or exc}")
         problems = [p for p in base.problems if p != problem][: PROBLEMS_MAX - 1]
         log = replace(base, problems=(*problems, problem), waits=True)
         return _Pass(log, from_zero=False, why=""), fold
@@ -461,7 +246,7 @@ def _read_document(
         problem = Problem(file.path, None, clean(f"ends in the middle: {exc}"))
         kept = replace(before or empty, signature=signature, problems=(problem,))
         return _Pass(replace(kept, waits=False), from_zero=True, why="")
-    collected = _collect(file, reading.redact, None, fold)
+    collected = collect(file, reading.redact, None, fold)
     orphans_before = fold.orphans  # of the earlier files of its series
     collected.take(items)
     if len(items) == ITEMS_MAX:
@@ -490,7 +275,7 @@ def _read_log(
     ) as reader:
         base = None if reader.is_from_zero else before
         fold = shared or LogFold(carry if base is None else base.metrics)
-        collected = _collect(file, reading.redact, base, fold)
+        collected = collect(file, reading.redact, base, fold)
         memory = dict(base.memory) if base else {}
         orphans_before = fold.orphans
         for chunk in reader.chunks():
@@ -507,7 +292,7 @@ def _read_log(
             note = f"{len(fold.left_out):,} more metrics; only the first 2,000 are kept"
             collected.complain(Problem(file.path, None, note))
         if memory.get("row") and collected.is_silent:
-            collected.complain(Problem(file.path, None, _NO_METRIC))
+            collected.complain(Problem(file.path, None, NO_METRIC))
         log = collected.state(
             LogState(log_format.name, reader.signature),
             cursor=reader.cursor,

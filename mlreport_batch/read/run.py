@@ -10,11 +10,13 @@ from dataclasses import dataclass, field, replace
 
 from mlreport_batch.errors import Problem
 from mlreport_batch.find.checkpoints import Weights
-from mlreport_batch.find.runs import RunDir, RunFile, is_racy
+from mlreport_batch.find.runs import RunDir, RunFile
 from mlreport_batch.formats import Role
 from mlreport_batch.read.bulk.ahead import Bulk, Unread
-from mlreport_batch.read.log import LogState, Reading, read_series, unread_log
+from mlreport_batch.read.collect import LogState
+from mlreport_batch.read.log import Reading, read_series, unread_log
 from mlreport_batch.safety.clean import natural_key
+from mlreport_batch.safety.files import is_racy
 
 # Single values: beside them, event files still hold the only history there is.
 WITHOUT_HISTORY = frozenset(["dvclive_summary", "hf_results", "json"])

@@ -114,7 +114,7 @@ def fit(report: Report, limits: Limits, *, where: str) -> Fitted:
         run=shorten(report.run, room),
         project=shorten(report.project, room),
         status_text=shorten(report.status_text, room),
-        notification=shorten(report.notification, 2 * room),
+        headline=shorten(report.headline, 2 * room),
         purpose=shorten(report.purpose, 2 * room),
         steps=shorten(report.steps, 2 * _FIGURE),
         intent_text=shorten(report.intent_text, 2 * room),
@@ -193,7 +193,7 @@ def fit_digest(digest: Digest, limits: Limits, *, where: str) -> FittedDigest:
         texts=0,
     )
     return FittedDigest(
-        replace(digest, notification=shorten(digest.notification, 2 * limits.cell)),
+        replace(digest, headline=shorten(digest.headline, 2 * limits.cell)),
         tuple(_glance(report, limits.cell) for report in rows),
         tuple(len(report.alerts) for report in rows),
         tuple(fit(report, each, where=where) for report in details),

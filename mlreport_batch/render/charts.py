@@ -7,8 +7,6 @@ reaches the SVG only as numbers and as escaped text.
 
 import html
 import math
-import struct
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -87,37 +85,6 @@ def is_log(chart: Chart) -> bool:
         if value is not None and math.isfinite(value)
     ]
     return bool(values) and min(values) > 0 and max(values) / min(values) > _LOG_SPAN
-
-
-def pack_png(pixels: bytes, width: int, height: int) -> bytes:
-    """Return *pixels* (B, G, R and an unused byte each) as an opaque PNG."""
-    row = 1 + 3 * width
-    # The filter byte in front of each row is the reason for the copy per row.
-    rgb = bytearray(3 * width * height)
-    rgb[0::3] = pixels[2::4]
-    rgb[1::3] = pixels[1::4]
-    rgb[2::3] = pixels[0::4]
-    out = bytearray(row * height)
-    for y in range(height):
-        out[y * row + 1 : (y + 1) * row] = rgb[y * 3 * width : (y + 1) * 3 * width]
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"".join(
-        (
-            b"\x89PNG\r\n\x1a\n",
-            _png_part(b"IHDR", header),
-            _png_part(b"IDAT", zlib.compress(out, 1)),
-            _png_part(b"IEND", b""),
-        )
-    )
-
-
-def _png_part(kind: bytes, data: bytes) -> bytes:
-    return (
-        struct.pack(">I", len(data))
-        + kind
-        + data
-        + struct.pack(">I", zlib.crc32(kind + data))
-    )
 
 
 _Point = tuple[float, float | None, float | None]  # x, low, high

@@ -81,10 +81,10 @@ class _Drawing:
         self._pictures: dict[int, _Picture | None] = {}
 
     def finish(self) -> Rendered:
-        say = functools.partial(say, self.report.language)
-        mail, images = budget.fullest(functools.partial(self._mail, say("more.pdf")))
-        page, _ = self._document("page", budget.PAGE, say("more.run"))
-        paper, _ = self._document("print", budget.PDF, say("more.run"))
+        said = functools.partial(say, self.report.language)
+        mail, images = budget.fullest(functools.partial(self._mail, said("more.pdf")))
+        page, _ = self._document("page", budget.PAGE, said("more.run"))
+        paper, _ = self._document("print", budget.PDF, said("more.run"))
         document = self._pdf(paper)
         return Rendered(
             mail_html=mail,
@@ -138,7 +138,7 @@ class _Drawing:
             "digest.html.j2",
             fitted.digest,
             form,
-            title=digest.notification,
+            title=digest.headline,
             notes=fitted.notes,
             rows=fitted.rows,
             counts=fitted.alert_counts,
@@ -198,7 +198,7 @@ class _Drawing:
             return pdf.write_pdf(
                 document,
                 title=layout.safe(_title(self.report)),
-                made_at=pdf.iso_date(self.report.date),
+                made_at=pdf.iso_date(self.report.at),
             )
         except pdf.FAILURES as exc:
             reason = shown(str(exc))
@@ -207,4 +207,4 @@ class _Drawing:
 
 
 def _title(report: Report | Digest) -> str:
-    return report.run if isinstance(report, Report) else report.notification
+    return report.run if isinstance(report, Report) else report.headline

@@ -29,27 +29,27 @@ def read_template(path: str) -> str:
 
 def render_own(report: Report, template: str) -> Rendered:
     """Draw *report* in the user's template: no charts, the same PDF engine."""
-    say = functools.partial(say, report.language)
+    said = functools.partial(say, report.language)
     if "charset" not in template.lower():
         template = f'<meta charset="utf-8">{template}'
     notes = []
 
     def mail(limits: budget.Limits) -> tuple[str, None]:
-        document = _own(report, template, limits, say("more.pdf"))
+        document = _own(report, template, limits, said("more.pdf"))
         return layout.inline(document, keep_at_rules=True), None
 
     try:
         document = pdf.write_pdf(
-            _own(report, template, budget.PDF, say("more.run")),
+            _own(report, template, budget.PDF, said("more.run")),
             title=layout.safe(report.run),
-            made_at=pdf.iso_date(report.date),
+            made_at=pdf.iso_date(report.at),
         )
     except pdf.FAILURES as exc:
         document = None
-        notes.append(f"{say('note.pdf')}: {shown(str(exc))}")
+        notes.append(f"{said('note.pdf')}: {shown(str(exc))}")
     return Rendered(
         mail_html=budget.fullest(mail)[0],
-        page_html=_own(report, template, budget.PAGE, say("more.run")),
+        page_html=_own(report, template, budget.PAGE, said("more.run")),
         text=layout.safe(plain.write(report)),
         pdf=document,
         note="; ".join(notes),

@@ -7,14 +7,15 @@ and every address it asks for is answered with nothing.
 import functools
 import io
 import re
+import struct
+import zlib
 from collections.abc import Sequence
-from datetime import date as calendar_date
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from mlreport_batch.render import charts
-
 FONTS = Path(__file__).with_name("fonts")
+
 FAILURES: Final = (ValueError, RuntimeError, MemoryError, OSError)
 """What `write_pdf` and `write_png` raise when the engine gives up."""
 
@@ -24,6 +25,12 @@ _MONTHS: Final[Sequence[str]] = (
     *("jan", "feb", "mar", "apr", "may", "jun"),
     *("jul", "aug", "sep", "oct", "nov", "dec"),
 )
+
+# plutoprint takes 0.14 ms for each emoji in a table, so a log full of them would
+# hold up the tick; the first thousand are drawn.
+_EMOJI = re.compile("[\u2300-\u23ff\u2600-\u27bf\u2934-\u2b55\U0001f000-\U0001faff]")
+
+_EMOJI_MOST = 1000
 
 
 @functools.cache
@@ -69,12 +76,6 @@ def write_pdf(html: str, *, title: str, made_at: str) -> bytes:
     return out.getvalue()
 
 
-# plutoprint takes 0.14 ms for each emoji in a table, so a log full of them would
-# hold up the tick; the first thousand are drawn.
-_EMOJI = re.compile("[\u2300-\u23ff\u2600-\u27bf\u2934-\u2b55\U0001f000-\U0001faff]")
-_EMOJI_MOST = 1000
-
-
 def _few_emoji(html: str) -> str:
     for count, match in enumerate(_EMOJI.finditer(html)):
         if count == _EMOJI_MOST:
@@ -101,19 +102,44 @@ def write_png(svg: str, *, width: int, height: int) -> bytes:
     canvas.scale(SCALE, SCALE)
     book.render_page(canvas, 0)
     canvas.flush()
-    return charts.pack_png(bytes(canvas.get_data()), width * SCALE, height * SCALE)
+    return pack_png(bytes(canvas.get_data()), width * SCALE, height * SCALE)
 
 
-def iso_date(date: str) -> str:
-    """Return a report's local *date* as ISO 8601, for the PDF's metadata.
+def iso_date(at: datetime) -> str:
+    """Return the day of *at* as ISO 8601, for the PDF's metadata.
 
-    It is the report's date instead of the clock's, so that drawing the same
-    report again gives the same bytes.
+    It is the report's day instead of the clock's, so that drawing the same report
+    again gives the same bytes.
     """
-    parts = re.findall(r"\d+|[a-z]{3,}", date.lower())
-    numbers = [_MONTHS.index(p[:3]) + 1 if p[:3] in _MONTHS else p for p in parts]
-    try:
-        year, month, day = (int(number) for number in numbers[:3])
-        return f"{calendar_date(year, month, day).isoformat()}T00:00:00Z"
-    except ValueError:
-        return "2000-01-01T00:00:00Z"
+    return f"{at:%Y-%m-%d}T00:00:00Z"
+
+
+def pack_png(pixels: bytes, width: int, height: int) -> bytes:
+    """Return *pixels* (B, G, R and an unused byte each) as an opaque PNG."""
+    row = 1 + 3 * width
+    # The filter byte in front of each row is the reason for the copy per row.
+    rgb = bytearray(3 * width * height)
+    rgb[0::3] = pixels[2::4]
+    rgb[1::3] = pixels[1::4]
+    rgb[2::3] = pixels[0::4]
+    out = bytearray(row * height)
+    for y in range(height):
+        out[y * row + 1 : (y + 1) * row] = rgb[y * 3 * width : (y + 1) * 3 * width]
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"".join(
+        (
+            b"\x89PNG\r\n\x1a\n",
+            _png_part(b"IHDR", header),
+            _png_part(b"IDAT", zlib.compress(out, 1)),
+            _png_part(b"IEND", b""),
+        )
+    )
+
+
+def _png_part(kind: bytes, data: bytes) -> bytes:
+    return (
+        struct.pack(">I", len(data))
+        + kind
+        + data
+        + struct.pack(">I", zlib.crc32(kind + data))
+    )

@@ -62,8 +62,17 @@ def unknown(names: Sequence[str]) -> list[str]:
 
 def values(report: Report) -> Mapping[str, str]:
     """Return the text of every placeholder that stands outside repeated rows."""
-    found = {name: str(getattr(report, name)) for name in PLAIN - {"status"}}
-    found["status"] = report.status_text or report.status
+    found = {
+        "date": report.date,
+        "time": report.time,
+        "run": report.run,
+        "project": report.project,
+        "status": report.status_text or report.status,
+        "notification": report.headline,
+        "purpose": report.purpose,
+        "steps": report.steps,
+        "host": report.host,
+    }
     for row in report.metrics:
         facets = (row.best, row.low, row.high, row.step, row.delta, row.spark)
         for facet, text in zip(FACETS, facets, strict=True):
@@ -212,3 +221,6 @@ def _innermost_rows(template: str) -> Iterator[tuple[int, int]]:
             open_rows[-1] = tag.start()
         if name == "table":
             open_rows.pop()
+
+
+PLACEHOLDER: Final = re.compile(r"\{\{[ \t]*([^{}\r\n]{1,300}?)[ \t]*\}\}")

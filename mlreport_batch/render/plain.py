@@ -61,7 +61,7 @@ def _report(report: Report) -> Iterator[str]:
         yield from _fold(f"{say(language, 'head.purpose')}: {report.purpose}")
     yield report.time
     yield ""
-    yield from _fold(report.notification)
+    yield from _fold(report.headline)
     yield from _core(report, len(report.metrics))
     yield from _hparams(report)
     yield from _facts(say(language, "part.results"), report.results)
@@ -82,7 +82,7 @@ def _digest(digest: Digest) -> Iterator[str]:
     language = digest.language
     ranked = worst_first(digest.reports)
     yield digest.date
-    yield from _fold(digest.notification)
+    yield from _fold(digest.headline)
     yield digest.time
     yield from _head(say(language, "part.runs"))
     names = ("run", "status", "main", "alerts")
@@ -106,7 +106,7 @@ def _digest(digest: Digest) -> Iterator[str]:
         yield from ("", "-" * COLUMNS)
         yield from _fold(report.run)
         yield from _fold(_status(report))
-        yield from _fold(report.notification)
+        yield from _fold(report.headline)
         yield from _core(report, _DIGEST_ROWS)
     if len(ranked) > PDF.runs:
         shown, total = PDF.runs, f"{len(ranked):,}"

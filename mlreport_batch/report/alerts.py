@@ -5,11 +5,8 @@ Pure functions over a run's view. They say what was measured ("no new rows for
 """
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from functools import lru_cache
 
 from mlreport_batch.language.figures import (
     duration_text,
@@ -19,9 +16,11 @@ from mlreport_batch.language.figures import (
 )
 from mlreport_batch.language.say import say
 from mlreport_batch.read.fold import MetricSummary
+from mlreport_batch.report.goals import best_of, goal_of
+from mlreport_batch.report.intended import compare_intent
 from mlreport_batch.report.model import Verdict
 from mlreport_batch.report.news import Changes
-from mlreport_batch.report.view import RunView, is_amount
+from mlreport_batch.report.view import RunView
 from mlreport_batch.safety.clean import Scalar
 
 STALL_LEAST_S = 1800.0
@@ -29,16 +28,6 @@ STALL_FACTOR = 20
 ROWS_FOR_PACE = 3
 DIVERGED_FACTOR = 3.0
 BUCKETS_FOR_COURSE = 8
-
-_MIN_WORDS = (
-    "loss", "error", "err", "perplexity", "ppl", "wer", "cer", "rmse", "mae", "mse",
-    "nll", "fid", "kl", "regret", "mape", "logloss", "cost", "bpb", "bits_per",
-)  # fmt: skip
-_MAX_WORDS = (
-    "acc", "accuracy", "f1", "auc", "map", "map50", "bleu", "rouge", "iou", "miou",
-    "dice", "reward", "rew", "return", "score", "precision", "recall", "psnr", "ssim",
-    "r2", "mrr", "ndcg", "success", "spearman", "pearson", "mcc", "top1", "top5",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,138 +69,6 @@ class AlertRules:
     divergence: bool = True
     plateau: int | None = None
     remind_s: float | None = 86400.0
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """One intended hyperparameter beside the actual one."""
-
-    key: str
-    intended: Scalar
-    actual: Scalar
-    verdict: Verdict
-
-
-def goal_of(name: str, goals: Mapping[str, str]) -> str | None:
-    """Return ``min``, ``max`` or None for the metric *name*.
-
-    Args:
-        name: The metric.
-        goals: The user's globs, the first match wins; common names otherwise.
-    """
-    for pattern, goal in goals.items():
-        if fnmatchcase(name, pattern):
-            return goal
-    return _usual_goal(name)
-
-
-@lru_cache(maxsize=4096)
-def _usual_goal(name: str) -> str | None:
-    if is_amount(name):
-        return None
-    group, slash, last = name.rpartition("/")
-    minus = _ONE_MINUS.match(last)
-    if minus is not None and _named_goal(group + slash + last[minus.end() :]) == "max":
-        return "min"
-    # scikit-learn turns each error into a score, so that higher is better.
-    goal = _named_goal(name)
-    return "max" if last.lower().startswith("neg_") and goal == "min" else goal
-
-
-_ONE_MINUS = re.compile(r"(?i)(?:1|one)[\s_]*(?:-|minus)[\s_]*(?=[^\W\d])")
-
-
-def _named_goal(name: str) -> str | None:
-    words = _words(name)
-    for group, goal in ((_MIN_WORDS, "min"), (_MAX_WORDS, "max")):
-        if words.intersection(group):
-            return goal
-    lowered = name.lower()
-    if any(w in lowered for w in ("loss", "inaccura", "손실", "오차")):
-        return "min"
-    return "max" if any(w in lowered for w in ("acc", "reward", "정확도")) else None
-
-
-def _words(name: str) -> set[str]:
-    spaced = "".join(c if c.isalnum() else " " for c in name.lower())
-    return set(spaced.split())
-
-
-def best_of(summary: MetricSummary, goal: str | None) -> tuple[float, float] | None:
-    """Return (best finite value, its step), or None without a goal or value."""
-    if goal == "min" and summary.low is not None and summary.low_step is not None:
-        return summary.low, summary.low_step
-    if goal == "max" and summary.high is not None and summary.high_step is not None:
-        return summary.high, summary.high_step
-    return None
-
-
-def same_value(intended: Scalar, actual: Scalar) -> bool:
-    """Return whether two hyperparameters mean the same: 1e-3, 0.001 and "0.001" do."""
-    if intended is None or actual is None:
-        return _none_text(intended) == _none_text(actual)
-    first, second = _number(intended), _number(actual)
-    if first is not None and second is not None:
-        return first == second or math.isclose(first, second, rel_tol=1e-9)
-    return str(_bool_text(intended)).strip() == str(_bool_text(actual)).strip()
-
-
-def _none_text(value: Scalar) -> Scalar:
-    return None if value in (None, "None", "null", "~", "none") else value
-
-
-def _bool_text(value: Scalar) -> Scalar:
-    if isinstance(value, str) and value.lower() in ("true", "false"):
-        return value.lower()
-    return str(value).lower() if isinstance(value, bool) else value
-
-
-def _number(value: Scalar) -> float | None:
-    if isinstance(value, bool) or value is None:
-        return None
-    if isinstance(value, str):
-        if "_" in value:
-            return None
-        try:
-            return float(value)
-        except ValueError:
-            return None
-    try:
-        return float(value)
-    except OverflowError:
-        return None
-
-
-def compare_intent(
-    expect: Mapping[str, Scalar], hparams: Mapping[str, Scalar]
-) -> list[Compared]:
-    """Return intended against actual, wrong and missing ones first.
-
-    A key that is not there as it stands is looked for as the unique end of a
-    longer one, so ``lr`` finds ``optimizer.lr``.
-    """
-    compared = []
-    for key, intended in expect.items():
-        found = _find(key, hparams)
-        if found is None:
-            # `optimizer=adam` of Hydra chooses a group, whose members are named.
-            if not any(name.startswith(f"{key}.") for name in hparams):
-                compared.append(Compared(key, intended, None, Verdict.missing))
-            continue
-        actual = hparams[found]
-        right = same_value(intended, actual)
-        compared.append(
-            Compared(found, intended, actual, Verdict.right if right else Verdict.wrong)
-        )
-    order = [Verdict.wrong, Verdict.missing, Verdict.right]
-    return sorted(compared, key=lambda item: order.index(item.verdict))
-
-
-def _find(key: str, hparams: Mapping[str, Scalar]) -> str | None:
-    if key in hparams:
-        return key
-    ends = [name for name in hparams if name.endswith(f".{key}")]
-    return ends[0] if len(ends) == 1 else None
 
 
 def pace_s(view: RunView) -> float | None:

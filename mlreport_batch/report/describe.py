@@ -4,8 +4,6 @@ import math
 import re
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
 from fnmatch import fnmatchcase
 
 from mlreport_batch.language.dates import date_text
@@ -20,12 +18,10 @@ from mlreport_batch.language.figures import (
 )
 from mlreport_batch.language.say import say
 from mlreport_batch.read.fold import MetricSummary
-from mlreport_batch.report.alerts import (
-    Alert,
-    best_of,
-    compare_intent,
-    goal_of,
-)
+from mlreport_batch.report.alerts import Alert
+from mlreport_batch.report.goals import best_of, goal_of, headline_metric, main_metrics
+from mlreport_batch.report.headline import headline_of
+from mlreport_batch.report.intended import compare_intent
 from mlreport_batch.report.model import (
     AlertRow,
     Chart,
@@ -34,14 +30,16 @@ from mlreport_batch.report.model import (
     Fact,
     HparamRow,
     MetricRow,
+    Occasion,
     Report,
     Series,
     TextBlock,
     Trend,
     Verdict,
+    Wishes,
 )
 from mlreport_batch.report.news import Changes, Snapshot
-from mlreport_batch.report.view import RunView, headline_metric, main_metrics
+from mlreport_batch.report.view import RunView
 from mlreport_batch.safety.clean import Scalar, clean, clean_block
 from mlreport_batch.safety.masking.redact import redact_text
 
@@ -52,34 +50,6 @@ PROBLEMS_MAX = 20
 RESULTS_MAX = 60
 CHARTS_MAX = 4
 SERIES_MAX = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """What the user wants in reports; globs on names, in the user's order."""
-
-    metrics: tuple[str, ...] = ("*",)
-    hparams: tuple[str, ...] = ("*",)
-    goals: Mapping[str, str] = field(default_factory=dict)
-    expect: Mapping[str, Scalar] = field(default_factory=dict)
-    language: str = "en"
-
-
-@dataclass(frozen=True, slots=True)
-class Occasion:
-    """Where and when a report is made.
-
-    Attributes:
-        rid: The report's id.
-        run: The run's name.
-        project: Name of the root folder.
-        now: Local time, aware.
-    """
-
-    rid: str
-    run: str
-    project: str
-    now: datetime
 
 
 def chosen_names(names: Sequence[str], globs: Sequence[str]) -> list[str]:
@@ -151,10 +121,11 @@ def describe(
         project=clean(redact_text(occasion.project)),
         status=status[0],
         status_text=clean(status[1]),
+        at=occasion.now,
         date=date_text(occasion.now, language),
         time=occasion.now.strftime("%H:%M %Z"),
         host=host_name(),
-        notification=_headline(view, reported, main, alerts, changes, wishes),
+        headline=headline_of(view, reported, main, alerts, changes, wishes),
         purpose=clean(view.purpose, 400),
         steps=_steps_text(view, language),
         facts=_facts(view, changes, now_s, language),
@@ -203,10 +174,11 @@ def describe_digest(reports: Sequence[Report], *, rid: str, language: str) -> Di
     return Digest(
         rid=rid,
         language=language,
+        at=reports[0].at,
         date=reports[0].date,
         time=reports[0].time,
         host=reports[0].host,
-        notification=say(
+        headline=say(
             language, kind, runs=f"{len(reports):,}", alerts=f"{with_alerts:,}"
         ),
         reports=tuple(ordered),
@@ -343,76 +315,6 @@ def _delta(
         return signed(change), Trend.unknown
     good = (change < 0) == (goal == "min")
     return signed(change), Trend.better if good else Trend.worse
-
-
-def _headline(
-    view: RunView,
-    reported: Snapshot | None,
-    name: str | None,
-    alerts: Sequence[Alert],
-    changes: Changes,
-    wishes: Wishes,
-) -> str:
-    language = wishes.language
-    parts = []
-    if name is not None:
-        summary = view.metrics[name]
-        parts.append(_change_phrase(name, summary, reported, language))
-        best = best_of(summary, goal_of(name, wishes.goals))
-        if best is not None and summary.count > 1:
-            if summary.last == best[0]:
-                parts.append(say(language, "headline_best"))
-            else:
-                parts.append(
-                    say(
-                        language,
-                        "headline_best_was",
-                        best=number(best[0]),
-                        step=step_text(best[1]),
-                    )
-                )
-        parts.append(say(language, "headline_step", step=step_text(summary.last_step)))
-    elif changes.new_weights:
-        count = len(changes.new_weights)
-        first = min(changes.new_weights)
-        kind = "headline_new_weight" if count == 1 else "headline_new_weights"
-        parts.append(say(language, kind, path=first, count=f"{count:,}"))
-    else:
-        parts.append(say(language, "headline_no_metrics"))
-    line = ", ".join(parts)
-    if alerts:
-        first_alert = alerts[0].text
-        if len(alerts) > 1:
-            first_alert = say(
-                language, "headline_alert", first=first_alert, more=str(len(alerts) - 1)
-            )
-        line = f"{first_alert}. {line}"
-    return clean(line)
-
-
-def _change_phrase(
-    name: str, summary: MetricSummary, reported: Snapshot | None, language: str
-) -> str:
-    value = number(summary.last)
-    shown = reported.metrics.get(name) if reported else None
-    if shown is None or not (math.isfinite(shown.last) and math.isfinite(summary.last)):
-        return say(language, "headline_first", metric=name, value=value)
-    change = summary.last - shown.last
-    if change == 0:
-        return say(language, "headline_same", metric=name, value=value)
-    share = abs(change / shown.last) * 100 if shown.last else math.inf
-    if share > 1000:  # noqa: PLR2004
-        return say(
-            language, "headline_by", metric=name, value=value, delta=signed(change)
-        )
-    percent = f"{share:.1f} %" if share >= 0.05 else "< 0.1 %"  # noqa: PLR2004
-    # Of a negative value, "down 4 %" would be read the wrong way round.
-    if shown.last < 0:
-        return say(
-            language, "headline_by", metric=name, value=value, delta=signed(change)
-        )
-    kind = "headline_down" if change < 0 else "headline_up"
-    return say(language, kind, metric=name, value=value, percent=percent)
 
 
 _SPLIT_WORDS = re.compile(

@@ -4,8 +4,12 @@ A `Report` holds only finished text: numbers are formatted, times are local,
 names are clean and secrets are masked. Renderers lay it out and decide nothing.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
+
+from mlreport_batch.safety.clean import Scalar
 
 
 class Verdict(StrEnum):
@@ -145,10 +149,11 @@ class Report:
         project: The name of the root folder it was found under.
         status: One of ``running finished failed quiet stalled empty``.
         status_text: The status in the report's language, with its evidence.
-        date: Local date, such as ``2019 December 27``.
-        time: Local time with zone.
+        at: When it was made, in the reader's time zone; aware.
+        date: That day, such as ``2019 December 27``.
+        time: That time with its zone.
         host: The machine that made the report.
-        notification: The headline, in words and figures.
+        headline: The run in one line of words and figures.
         purpose: What the run's owner says it is for, or empty.
         steps: ``12,000 of 50,000`` or ``12,000``; empty when unknown.
         facts: Further facts for the head, in reading order.
@@ -173,10 +178,11 @@ class Report:
     project: str
     status: str
     status_text: str
+    at: datetime
     date: str
     time: str
     host: str
-    notification: str
+    headline: str
     purpose: str
     steps: str
     facts: tuple[Fact, ...]
@@ -207,9 +213,38 @@ class Digest:
 
     rid: str
     language: str
+    at: datetime
     date: str
     time: str
     host: str
-    notification: str
+    headline: str
     reports: tuple[Report, ...]
     cuts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the user wants in reports; globs on names, in the user's order."""
+
+    metrics: tuple[str, ...] = ("*",)
+    hparams: tuple[str, ...] = ("*",)
+    goals: Mapping[str, str] = field(default_factory=dict)
+    expect: Mapping[str, Scalar] = field(default_factory=dict)
+    language: str = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """Where and when a report is made.
+
+    Attributes:
+        rid: The report's id.
+        run: The run's name.
+        project: Name of the root folder.
+        now: Local time, aware.
+    """
+
+    rid: str
+    run: str
+    project: str
+    now: datetime

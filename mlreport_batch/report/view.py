@@ -1,7 +1,6 @@
 """One run as its owner thinks of it: what its files say, put together."""
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -9,8 +8,8 @@ from mlreport_batch.errors import Problem
 from mlreport_batch.find.checkpoints import Weights
 from mlreport_batch.formats import Intent, Outcome, Progress, Text
 from mlreport_batch.formats.hparams import is_shared
+from mlreport_batch.read.collect import LogState
 from mlreport_batch.read.fold import MetricSummary
-from mlreport_batch.read.log import LogState
 from mlreport_batch.read.run import RunState
 from mlreport_batch.safety.clean import Scalar, natural_key
 
@@ -258,96 +257,3 @@ def _stem(path: str, form: str) -> str:
     if form == "tensorboard":
         return folder
     return folder + slash + (name.split(".")[0] or name)
-
-
-def main_metrics(view: RunView) -> list[str]:
-    """Return metric names, those a reader asks for first: losses, then scores.
-
-    Within a kind they stay in the order of their logs.
-    """
-    return sorted(view.metrics, key=_kind)
-
-
-def headline_metric(names: Sequence[str]) -> str | None:
-    """Return the metric to name first.
-
-    A reward tells more of an agent than its losses do; otherwise a held-out loss
-    comes before a training loss.
-    """
-    return min(
-        names,
-        key=lambda name: (not _is_reward(name), _kind(name), not _is_held_out(name)),
-        default=None,
-    )
-
-
-def _is_reward(name: str) -> bool:
-    last = _last_part(name)
-    named = "rew_mean" in last or "reward" in last or "episode_return" in last
-    return named and not is_amount(name)
-
-
-def _is_held_out(name: str) -> bool:
-    return _HELD_OUT.search(name) is not None
-
-
-def is_amount(name: str) -> bool:
-    """Return whether *name* tells of a setting or an amount, whatever it is about.
-
-    ``loss_scale`` and ``kl_weight`` measure no training; ``multi_scale_loss`` does.
-    """
-    words = _WORD.findall(_last_part(name))
-    while len(words) > 1 and words[-1] in _SUMMED_UP:
-        del words[-1]
-    if not words:
-        return False
-    is_money = "cost" in words and not _MONEY.isdisjoint(words)
-    return words[-1] in _AMOUNTS or words[0] == "num" or is_money
-
-
-def _last_part(name: str) -> str:
-    return name.lower().replace(".", "/").rpartition("/")[2]
-
-
-def _kind(name: str) -> int:
-    lowered = name.lower()
-    last = _last_part(name)
-    if is_amount(name):
-        return 3
-    if (
-        "loss" in last
-        or "손실" in last
-        or "perplexity" in last
-        or last in ("ppl", "cost", "nll")
-    ):
-        return 0
-    if any(word in lowered for word in _SCORES):
-        return 1
-    return 3 if any(word in lowered for word in _HOUSEKEEPING) else 2
-
-
-_WORD = re.compile(r"[^\W\d_]+")
-_AMOUNTS = frozenset(
-    "scale scaler weight weights coef coeff coefficient count counts num size sizes "
-    "steps lr code".split()
-)
-_SUMMED_UP = frozenset("total sum mean avg min max step epoch".split())
-_MONEY = frozenset(
-    ["api", "usd", "dollar", "dollars", "eur", "money", "token", "tokens"]
-)
-_HELD_OUT = re.compile(
-    r"(?:^|[^a-z])(?:val|valid|validation|eval|evaluation|test|dev)(?![a-z])"
-    "|검증|평가|시험",
-    re.IGNORECASE,
-)
-_SCORES = (
-    "acc", "정확도", "f1", "auc", "map", "bleu", "rouge", "iou", "dice", "reward",
-    "rew_mean", "return", "score", "precision", "recall", "psnr", "ssim", "r2", "mrr",
-    "ndcg",
-    "rmse", "mae", "mse", "error", "wer", "cer", "fid", "mape",
-)  # fmt: skip
-_HOUSEKEEPING = (
-    "lr", "learning_rate", "grad", "time", "fps", "speed", "per_second", "runtime",
-    "memory", "flos", "momentum", "clip", "n_updates", "samples", "gpu", "cpu",
-    "throughput", "weight_decay", "steps",
-)  # fmt: skip

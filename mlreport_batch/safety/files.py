@@ -135,3 +135,14 @@ def sync_folder(path: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def is_racy(mtime_ns: int, now_ns: int) -> bool:
+    """Return whether a later write could carry the same timestamp.
+
+    Kernels stamp files at a tick of some milliseconds; file systems without
+    fractions of seconds stamp at whole (FAT: even) ones. Times in the future say
+    nothing and count as racy for two seconds only.
+    """
+    age = now_ns - mtime_ns
+    return abs(age) < (2_000_000_000 if mtime_ns % 1_000_000_000 == 0 else 50_000_000)

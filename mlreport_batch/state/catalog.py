@@ -10,21 +10,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from mlreport_batch.errors import Problem, reason_of
-from mlreport_batch.find.runs import (
+from mlreport_batch.find.candidates import is_part
+from mlreport_batch.find.listing import (
     Folder,
     Recognise,
-    RunDir,
     Says,
-    build_run,
-    claimed_run,
-    is_part,
     is_placeholder,
     list_folder,
-    owner,
-    run_name,
     unreadable,
     walk,
 )
+from mlreport_batch.find.runs import RunDir, build_run, claimed_run, owner, run_name
 from mlreport_batch.state.store import RunRow, State
 
 GONE_S = 30 * 86400.0

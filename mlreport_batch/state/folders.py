@@ -10,7 +10,8 @@ from operator import or_
 import msgspec
 
 from mlreport_batch.errors import Problem
-from mlreport_batch.find.runs import MODEL_DIRS, Folder, FoundFile, Says
+from mlreport_batch.find.candidates import MODEL_DIRS
+from mlreport_batch.find.listing import Folder, FoundFile, Says
 from mlreport_batch.safety.files import Signature
 from mlreport_batch.state.database import Database, decode
 from mlreport_batch.state.idle import ANY, changed

@@ -2,7 +2,7 @@
 
 from mlreport_batch.config.load import Config
 from mlreport_batch.report.alerts import AlertRules
-from mlreport_batch.report.describe import Wishes
+from mlreport_batch.report.model import Wishes
 
 AUTO = -1.0
 

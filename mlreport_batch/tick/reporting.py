@@ -13,6 +13,7 @@ from hashlib import sha256
 from mlreport_batch.config.load import Config
 from mlreport_batch.errors import MlreportError, RenderError, StateError
 from mlreport_batch.language.dates import local_now
+from mlreport_batch.render.draw import Drawn, DrawSettings, DrawTask, draw_batch
 from mlreport_batch.render.pages import Pages, slug_of
 from mlreport_batch.report.describe import describe_digest
 from mlreport_batch.report.model import Report
@@ -22,7 +23,7 @@ from mlreport_batch.state.spool import Spool
 from mlreport_batch.state.store import RunRow, State
 from mlreport_batch.tick.executors import Executor
 from mlreport_batch.tick.summary import RunLine, TickSummary
-from mlreport_batch.tick.work import Drawn, DrawSettings, DrawTask, Finding, draw_batch
+from mlreport_batch.tick.work import Finding
 
 REPORTS = 16
 
@@ -245,7 +246,7 @@ class Reporter:
                         wake_at=finding.wake_at,
                         grown=row.grown or finding.has_grown,
                         status=finding.status,
-                        headline=report.notification,
+                        headline=report.headline,
                         slug=slug or row.slug,
                         reported_at=self.now,
                     )
@@ -374,7 +375,7 @@ class Reporter:
                 rid=rid,
                 problems=finding.problems,
                 alerts=finding.alerts,
-                headline=report.notification if report else "",
+                headline=report.headline if report else "",
             )
         )
 

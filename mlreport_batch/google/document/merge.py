@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlreport_batch.google.document.template import (
-    PLACEHOLDER,
     Line,
     Part,
     Row,
@@ -26,7 +25,7 @@ from mlreport_batch.google.document.template import (
 from mlreport_batch.language.say import say
 from mlreport_batch.render import placeholders
 from mlreport_batch.render.budget import Limits, fit
-from mlreport_batch.render.placeholders import MISSING
+from mlreport_batch.render.placeholders import MISSING, PLACEHOLDER
 from mlreport_batch.report.model import Report
 
 Json = dict[str, Any]

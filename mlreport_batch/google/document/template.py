@@ -5,15 +5,14 @@ a footer, a footnote). Here a paragraph's text is a string with one character pe
 unit, so an offset plus the paragraph's start is an index.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from mlreport_batch.render import placeholders
+from mlreport_batch.render.placeholders import PLACEHOLDER
 
 Json = Mapping[str, Any]
-PLACEHOLDER: Final = re.compile(r"\{\{[ \t]*([^{}\r\n]{1,300}?)[ \t]*\}\}")
 _OBJECT = "\ufffc"  # an image, a chip or a break
 
 

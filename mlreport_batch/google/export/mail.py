@@ -130,7 +130,7 @@ def _mail(
         f"{escape(note)}</p>"
         for note in notes
     )
-    preheader = escape(shorten(report.notification, 300))
+    preheader = escape(shorten(report.headline, 300))
     made = escape(f"{say(language, 'foot.made', host=report.host)} · {report.rid}")
     # The preheader is what a list of mails shows beside the subject.
     return (

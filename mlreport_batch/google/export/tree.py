@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-from mlreport_batch.google.document.template import PLACEHOLDER
+from mlreport_batch.render.placeholders import PLACEHOLDER
 
 VOID = frozenset({"br", "hr", "img", "col", "meta", "link", "input", "wbr", "base"})
 _BLOCKS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "li"})

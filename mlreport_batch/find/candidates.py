@@ -1,0 +1,117 @@
+"""Which files and folders are worth a look, by their names alone; and which links."""
+
+import os
+import re
+from collections.abc import Iterator
+
+from mlreport_batch.errors import Problem
+from mlreport_batch.safety.clean import clean, natural_key
+
+LINKS_MAX = 10
+
+_SUFFIXES = (
+    ".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".yaml", ".yml", ".txt", ".log",
+    ".out", ".err", ".db", ".sqlite", ".sqlite3", ".wandb",
+)  # fmt: skip
+
+MODEL_DIRS = ("model-best", "model-last")
+
+SKIPPED = frozenset(
+    ["__pycache__", "node_modules", "site-packages", "dist-packages", "_sources"]
+)
+
+ENTERED_HIDDEN = frozenset([".hydra"])
+
+# Folders that hold a part of a run when the folder above looks like one.
+PARTS = frozenset(
+    "logs log metrics eval evaluation evaluations val valid validation test train "
+    "training tb tensorboard results csv history monitor events summaries".split()
+)
+
+# Names that only logs and hyperparameters bear: when such a file cannot be read as
+# one, its run's report says so.
+EXPECTED = re.compile(
+    r"(?i)(?:[\w.-]*(?:metrics?|progress|history|scalars|train(?:ing)?_?log|results?)"
+    r"[\w.-]*\.(?:csv|tsv|jsonl)|hparams\.(?:ya?ml|json)|trainer_state\.json)"
+)
+
+# What else a run may lack where it is a symlink: nothing is read through one, since it
+# may lead anywhere.
+_MISSED_FILE = re.compile(
+    r"(?i)intent\.(?:ya?ml|json)|.*tfevents.*|.*(?:metrics|results|scores).*\.json"
+    r"|(?:(?:run|experiment|train|training)_)?"
+    r"(?:args|arguments|cfg|conf|configs?|hps|hyp|hyper_?param(?:eter)?s|opts?"
+    r"|param(?:eter)?s|settings)\.(?:ya?ml|json)"
+)
+
+_MISSED_FOLDER = PARTS | {".hydra", "wandb", "mlruns", "plots", "lightning_logs"}
+
+
+def is_candidate(name: str, parents: tuple[str, ...]) -> bool:
+    """Return whether a file is looked into; *parents* are the folders above it."""
+    lowered = name.lower()
+    if lowered.endswith(_SUFFIXES) or "tfevents" in lowered:
+        return True
+    # MLflow's file store: one file per metric and parameter, named after it.
+    above = parents[:8]
+    return "metrics" in above or "params" in above or parents[:1] == ("tags",)
+
+
+def is_missed(entry: os.DirEntry[str], root: str) -> bool:
+    """Return whether a symlink seems to stand for a part of a run.
+
+    Only its name and text are looked at: what it leads to may be slow or gone.
+    """
+    name = entry.name.lower()
+    if EXPECTED.fullmatch(name):
+        return True
+    if _MISSED_FILE.fullmatch(name):
+        # How Hugging Face keeps the models that it downloads.
+        return "/blobs/" not in _target(entry)
+    return name in _MISSED_FOLDER and _leads_out(entry, root)
+
+
+def _target(entry: os.DirEntry[str]) -> str:
+    try:
+        return os.readlink(entry.path)
+    except OSError:
+        return ""  # vanished between listing and looking
+
+
+def _leads_out(entry: os.DirEntry[str], root: str) -> bool:
+    """Return whether what a link leads to is not found without it."""
+    path = os.path.normpath(os.path.join(os.path.dirname(entry.path), _target(entry)))
+    return path != root and not path.startswith(root.rstrip("/") + "/")
+
+
+def linked_folders(root: str) -> list[str]:
+    """Return the names of links right below *root* that lead to folders elsewhere.
+
+    Raises:
+        OSError: *root* cannot be listed.
+    """
+    with os.scandir(root) as entries:
+        found = [
+            entry.name
+            for entry in entries
+            if entry.is_symlink()
+            and not entry.name.startswith(".")
+            and _leads_out(entry, root)
+            and entry.is_dir()
+        ]
+    return sorted(found, key=natural_key)
+
+
+def told_links(names: list[str]) -> Iterator[Problem]:
+    """Yield what is said of links that are not followed, the first few by name."""
+    names.sort(key=natural_key)
+    for name in names[:LINKS_MAX]:
+        yield Problem(clean(name), None, "is a symlink; not opened")
+    if len(names) > LINKS_MAX:
+        more = len(names) - LINKS_MAX
+        yield Problem(".", None, f"{more:,} more symlinks; not opened")
+
+
+def is_part(path: str) -> bool:
+    """Return whether what a folder is depends on the folder above it."""
+    return os.path.basename(path).lower() in PARTS

@@ -1,0 +1,448 @@
+"""List folders, and look into the files that may belong to a run."""
+
+import os
+import stat
+import time
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import IntFlag
+
+from mlreport_batch.errors import Problem
+from mlreport_batch.find.candidates import (
+    ENTERED_HIDDEN,
+    EXPECTED,
+    MODEL_DIRS,
+    PARTS,
+    SKIPPED,
+    is_candidate,
+    is_missed,
+    told_links,
+)
+from mlreport_batch.find.checkpoints import is_weights
+from mlreport_batch.formats import Candidate, LogFormat, Match, Role
+from mlreport_batch.safety.clean import clean, natural_key
+from mlreport_batch.safety.files import Signature, is_racy, read_head, storable_ns
+
+DEPTH_MAX = 16
+ENTRIES_MAX = 200_000
+CANDIDATES_MAX = 2_000
+HEAD = 8192
+_TEXT_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".yaml", ".yml", ".txt")
+_BOMS_16 = (b"\xff\xfe", b"\xfe\xff")
+_BOMS_32 = (b"\xff\xfe\0\0", b"\0\0\xfe\xff")
+Recognise = Callable[[Candidate], Iterable[tuple[LogFormat, Match]]]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A file that was looked into.
+
+    Attributes:
+        signature: What ``stat`` said when it was looked into; with a ctime of 0 if
+            it was written to so recently that a later write may bear the same.
+        format: Name of the format that claims it, or empty.
+        match: The claim.
+        why: Why nobody claims it, or what it was recognised by.
+    """
+
+    signature: Signature
+    format: str
+    match: Match | None
+    why: str
+
+
+class Says(IntFlag):
+    """What claims say of the folder that they call a run.
+
+    Attributes:
+        closed: Everything below it belongs to it (see `stands_alone`).
+        metrics: It has a log of its own.
+        events: It has event files, which may be another's second copy.
+        hparams: It has hyperparameters, or an intent.
+    """
+
+    closed = 1
+    metrics = 2
+    events = 4
+    hparams = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A folder's word on which folder is a run: itself or one above it."""
+
+    levels_up: int
+    says: Says
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """One folder as it was listed.
+
+    Attributes:
+        path: The folder.
+        mtime_ns: Its modification time before it was listed; 0 if it was written
+            to so recently that the listing may have missed something.
+        inode: Its inode number.
+        listing: CRC-32 of the sorted names in it.
+        folders: Names of the folders below it that are entered.
+        files: Files that were looked into, by name.
+        weights: Checkpoints in it, by name: (size, mtime_ns).
+        problems: What could not be listed, with paths relative to this folder.
+    """
+
+    path: str
+    mtime_ns: int
+    inode: int
+    listing: int
+    folders: tuple[str, ...] = ()
+    files: Mapping[str, FoundFile] = field(default_factory=dict)
+    weights: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def claim(self) -> Claim | None:
+        """What its files say about which folder is a run."""
+        matches = [
+            found.match
+            for found in self.files.values()
+            if found.match is not None and found.match.role is not Role.context
+        ]
+        if not matches:
+            return None
+        levels_up = max(match.levels_up for match in matches)
+        says = Says(0)
+        for match in matches:
+            if match.levels_up == levels_up:
+                says |= _said_by(match)
+        return Claim(levels_up, says)
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether it, or a file in it, had just been written to when listed."""
+        return self.mtime_ns == 0 or any(
+            found.signature.ctime_ns == 0 for found in self.files.values()
+        )
+
+    def bare(self) -> "Folder":
+        """Return the same listing without what only tells when it was made."""
+        files = {
+            name: replace(found, signature=replace(found.signature, ctime_ns=0))
+            for name, found in self.files.items()
+        }
+        return replace(self, mtime_ns=0, files=files)
+
+    def newest_ns(self) -> int:
+        """Return the newest time that it or a file in it bears."""
+        times = [found.signature.ctime_ns for found in self.files.values()]
+        return max([self.mtime_ns, *times])
+
+    @property
+    def is_evidence(self) -> bool:
+        """Whether something in it suggests a run, if only weakly."""
+        return bool(self.weights) or any(f.match for f in self.files.values())
+
+
+def _said_by(match: Match) -> Says:
+    says = Says.closed if match.closed else Says(0)
+    if match.role is not Role.metrics:
+        return says | Says.hparams
+    return says | (Says.events if match.fallback else Says.metrics)
+
+
+def list_folder(
+    path: str,
+    *,
+    root: str,
+    recognise: Recognise,
+    above: Folder | None = None,
+    before: Folder | None = None,
+) -> Folder:
+    """Return *path* as it is now.
+
+    Args:
+        path: The folder.
+        root: The root of the search; ``Candidate.parents`` ends there.
+        recognise: Yields the formats that claim a candidate, surest first.
+        above: The folder above it, if it was listed.
+        before: The same folder at an earlier time; files whose signature did not
+            change are not looked into again.
+
+    Raises:
+        OSError: The folder is gone or unreadable.
+    """
+    status = os.lstat(path)
+    if not stat.S_ISDIR(status.st_mode) and path != root:
+        raise NotADirectoryError(path)
+    if path == root:
+        status = os.stat(path)
+    names: list[str] = []
+    folders: list[str] = []
+    candidates: list[os.DirEntry[str]] = []
+    links: list[str] = []
+    weights: dict[str, tuple[int, int]] = {}
+    problems: list[Problem] = []
+    parents = parents_of(path, root)
+    with os.scandir(path) as entries:
+        for entry in entries:
+            if len(names) >= ENTRIES_MAX:
+                problems.append(
+                    Problem(
+                        ".", None, f"more than {ENTRIES_MAX:,} entries; rest left out"
+                    )
+                )
+                break
+            names.append(entry.name)
+            if entry.is_symlink() and is_missed(entry, root):
+                links.append(entry.name)
+            else:
+                _sort_in(entry, parents, folders, candidates, weights, problems)
+    problems += told_links(links)
+    if len(candidates) > CANDIDATES_MAX:
+        candidates.sort(key=lambda entry: natural_key(entry.name))
+        problems.append(
+            Problem(
+                ".",
+                None,
+                f"{len(candidates):,} files that could hold metrics; only the first "
+                f"{CANDIDATES_MAX:,} were looked into",
+            )
+        )
+        del candidates[CANDIDATES_MAX:]
+    look_into = _Looking(
+        parents,
+        frozenset(names),
+        frozenset(above.files) if above is not None else frozenset(),
+        recognise,
+        before,
+    )
+    files = {}
+    for entry in candidates:
+        found = look_into(entry, problems)
+        if found is not None:
+            files[entry.name] = found
+    # What could not be looked into may be readable next time, and nothing of the
+    # folder itself will have changed.
+    is_unsure = bool(look_into.unread) or is_racy(status.st_mtime_ns, time.time_ns())
+    folder = Folder(
+        path=path,
+        mtime_ns=0 if is_unsure else storable_ns(status.st_mtime_ns),
+        inode=status.st_ino,
+        listing=zlib.crc32(b"\0".join(sorted(map(os.fsencode, names)))),
+        folders=tuple(sorted(folders, key=natural_key)),
+        files=files,
+        weights=weights,
+        problems=tuple(problems),
+    )
+    return _as_part(folder, above)
+
+
+def _sort_in(
+    entry: os.DirEntry[str],
+    parents: tuple[str, ...],
+    folders: list[str],
+    candidates: list[os.DirEntry[str]],
+    weights: dict[str, tuple[int, int]],
+    problems: list[Problem],
+) -> None:
+    name = entry.name
+    try:
+        if entry.is_dir(follow_symlinks=False):
+            hidden = name.startswith(".") and name not in ENTERED_HIDDEN
+            if not hidden and name not in SKIPPED:
+                folders.append(name)
+                if name in MODEL_DIRS:
+                    status = entry.stat(follow_symlinks=False)
+                    weights[name] = (0, storable_ns(status.st_mtime_ns))
+        elif is_weights(name):
+            # A symlinked last.ckpt is listed by its name but never followed.
+            status = entry.stat(follow_symlinks=False)
+            weights[name] = (status.st_size, storable_ns(status.st_mtime_ns))
+        elif entry.is_file(follow_symlinks=False):
+            if is_candidate(name, parents):
+                candidates.append(entry)
+        elif EXPECTED.fullmatch(name):
+            problems.append(
+                Problem(clean(name), None, "is no regular file; not opened")
+            )
+    except OSError:
+        return  # vanished between listing and looking
+
+
+@dataclass(frozen=True, slots=True)
+class _Looking:
+    """What is the same for all files of a folder that is being listed."""
+
+    parents: tuple[str, ...]
+    siblings: frozenset[str]
+    above: frozenset[str]
+    recognise: Recognise
+    before: Folder | None
+    unread: set[str] = field(default_factory=set)
+
+    def __call__(
+        self, entry: os.DirEntry[str], problems: list[Problem]
+    ) -> FoundFile | None:
+        """Return what *entry* was recognised as, None if it cannot be read."""
+        known = self.before.files.get(entry.name) if self.before else None
+        try:
+            signature = Signature.of(entry.stat(follow_symlinks=False))
+            if is_racy(signature.ctime_ns, time.time_ns()):
+                signature = replace(signature, ctime_ns=0)
+            if known is not None and known.signature == signature:
+                return known
+            head = read_head(entry.path, HEAD)
+        except OSError as exc:
+            if isinstance(exc, FileNotFoundError):
+                return None
+            self.unread.add(entry.name)
+            if known is not None:
+                return known  # what it said stays true; reading it will say the rest
+            problems.append(
+                Problem(clean(entry.name), None, f"cannot be read: {exc.strerror}")
+            )
+            return None
+        return self._recognised(
+            entry, signature, _text_of(entry.name, head), known, problems
+        )
+
+    def _recognised(
+        self,
+        entry: os.DirEntry[str],
+        signature: Signature,
+        head: bytes,
+        known: FoundFile | None,
+        problems: list[Problem],
+    ) -> FoundFile:
+        candidate = Candidate(
+            entry.path,
+            self.parents,
+            entry.name,
+            head,
+            signature.size,
+            self.siblings,
+            self.above,
+        )
+        found = (
+            (log_format.name, match) for log_format, match in self.recognise(candidate)
+        )
+        claims: Iterable[tuple[str, Match]] = found
+        if known is not None and known.format:
+            # A claimed file keeps its format while it can be: half a rewrite, cut in
+            # the middle of its header, must not turn it into something else.
+            claims = sorted(found, key=lambda claim: claim[0] != known.format)
+            if not claims:
+                return replace(known, signature=signature)
+        for name, match in claims:
+            return FoundFile(signature, name, match, match.note)
+        why = _why_not(head)
+        if b"\n" in head and EXPECTED.fullmatch(entry.name):
+            problems.append(Problem(clean(entry.name), None, f"not read: {why}"))
+        return FoundFile(signature, "", None, why)
+
+
+def _text_of(name: str, head: bytes) -> bytes:
+    """Return the text before the NUL bytes that a power loss leaves in a log."""
+    if b"\0" not in head or not name.lower().endswith(_TEXT_SUFFIXES):
+        return head
+    text = head.partition(b"\0")[0]
+    return text if b"\n" in text and not head.startswith(_BOMS_16) else head
+
+
+def _why_not(head: bytes) -> str:
+    if not head:
+        return "empty so far"
+    if head.startswith(_BOMS_32):
+        return "UTF-32 text; only UTF-8 and UTF-16 are read"
+    if head.startswith(_BOMS_16):
+        return "UTF-16 text; no metrics, hyperparameters or results recognised in it"
+    if b"\0" in head[:1024] or head.startswith((b"\x1f\x8b", b"\x89PNG", b"PK\3\4")):
+        return "binary"
+    return "no metrics, hyperparameters or results recognised in it"
+
+
+def _as_part(folder: Folder, above: Folder | None) -> Folder:
+    """Hand a folder such as ``logs/`` to the run above it, if that looks like one."""
+    name = os.path.basename(folder.path).lower()
+    if name not in PARTS or above is None or not above.is_evidence:
+        return folder
+    files = {
+        key: replace(found, match=_lifted(found.match, name))
+        if found.match is not None and found.match.levels_up == 0
+        else found
+        for key, found in folder.files.items()
+    }
+    return replace(folder, files=files)
+
+
+def _lifted(match: Match, folder: str) -> Match:
+    """Return the claim for the folder above; ``train/`` and ``val/`` stay apart."""
+    series = f"{match.series} {folder}" if match.series else ""
+    return replace(match, levels_up=1, series=series)
+
+
+def parents_of(path: str, root: str) -> tuple[str, ...]:
+    """Return the names of *path* and the folders above it up to *root*."""
+    parts = [os.path.basename(root)]
+    if path != root:
+        parts += below(path, root).split("/")
+    return tuple(reversed(parts))
+
+
+def below(path: str, top: str) -> str:
+    """Return *path* as seen from the folder *top* above it; empty for *top* itself."""
+    return path.removeprefix(top).lstrip("/")
+
+
+def walk(
+    top: str,
+    *,
+    root: str,
+    recognise: Recognise,
+    never_enter: frozenset[str] = frozenset(),
+    above: Folder | None = None,
+) -> Iterator[Folder]:
+    """Yield *top* and every folder below it, those above first.
+
+    For a folder below *top* that cannot be listed a placeholder is yielded; one that
+    vanished meanwhile is passed over.
+
+    Raises:
+        OSError: *top* itself cannot be listed.
+    """
+    base_depth = len(parents_of(top, root))
+    stack: list[tuple[str, Folder | None]] = [(top, above)]
+    while stack:
+        path, parent = stack.pop()
+        try:
+            folder = list_folder(path, root=root, recognise=recognise, above=parent)
+        except OSError as exc:
+            if path == top:
+                raise
+            if not isinstance(exc, FileNotFoundError | NotADirectoryError):
+                yield unreadable(path, exc)
+            continue
+        entered = tuple(
+            name for name in folder.folders if f"{path}/{name}" not in never_enter
+        )
+        if len(parents_of(path, root)) - base_depth >= DEPTH_MAX and entered:
+            note = Problem(
+                ".", None, f"folders more than {DEPTH_MAX} deep are left out"
+            )
+            folder = replace(folder, problems=(*folder.problems, note))
+            entered = ()
+        folder = replace(folder, folders=entered)
+        yield folder
+        stack.extend((f"{path}/{name}", folder) for name in reversed(entered))
+
+
+def unreadable(path: str, exc: OSError) -> Folder:
+    """Return a placeholder for a folder that cannot be listed now."""
+    note = Problem(".", None, f"cannot be listed: {exc.strerror}")
+    return Folder(path=path, mtime_ns=0, inode=0, listing=0, problems=(note,))
+
+
+def is_placeholder(folder: Folder) -> bool:
+    """Return whether *folder* was made by `unreadable`."""
+    return not folder.inode and bool(folder.problems)
