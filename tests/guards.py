@@ -402,7 +402,7 @@ GUARDS = [
     ),
     Guard(
         "F24",
-        "cli.py",
+        "commands/run.py",
         "if exc.held_for_s > HOLDER_IS_OLD_S:",
         "if False:",
         "test_owed::test_f24_a_lock_held_for_three_intervals_is_said_aloud",
@@ -840,7 +840,7 @@ GUARDS = [
     ),
     Guard(
         "F50",
-        "cli.py",
+        "commands/run.py",
         "must_stop=stops[1],",
         "must_stop=stops[0],",
         "test_owed::test_f50_a_run_of_a_quarter_of_an_hour_ends_at_a_safe_point",
@@ -977,14 +977,14 @@ GUARDS = [
     # -- process and schedule
     Guard(
         "F50",
-        "cli.py",
+        "commands/run.py",
         "return is_asked or time.monotonic() > ends",
         "return is_asked",
         "test_owed::test_f50_a_run_of_a_quarter_of_an_hour_ends_at_a_safe_point",
     ),
     Guard(
         "F51",
-        "cli.py",
+        "commands/run.py",
         "for n in (signal.SIGTERM, signal.SIGINT)}",
         "for n in (signal.SIGINT,)}",
         "test_tick::test_sigterm_ends_a_tick_at_a_safe_point",
@@ -1247,7 +1247,7 @@ GUARDS = [
     ),
     Guard(
         "F59",
-        "deliver/smtp/channel.py",
+        "deliver/smtp/server.py",
         "if stat.S_IMODE(mode) & 0o077:",
         "if False:",
         "test_smtp::test_the_password_comes_from_where_the_config_says",

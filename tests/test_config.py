@@ -320,6 +320,26 @@ def test_smtp_settings_must_fit_together(smtp: str, expected: str):
 
 
 @pytest.mark.parametrize(
+    ("smtp", "key"),
+    [
+        ("host: ''", "smtp.host"),
+        ("host: a b", "smtp.host"),
+        (f"host: {'x' * 64}.example", "smtp.host"),
+        ("host: h..example", "smtp.host"),
+        ('host: "a\\r\\nb"', "smtp.host"),
+        ("port: 0", "smtp.port"),
+        ("port: 70000", "smtp.port"),
+        ("timeout_s: 0", "smtp.timeout_s"),
+        ("final_timeout_s: .nan", "smtp.final_timeout_s"),
+    ],
+)
+def test_smtp_settings_that_cannot_work_are_refused(smtp: str, key: str):
+    (line,) = problems(f"runs: {{path: /d}}\nsmtp: {{{smtp}}}")
+    assert line.startswith(f"conf.yaml:2 {key}: ")
+    assert line.isprintable()
+
+
+@pytest.mark.parametrize(
     "smtp",
     [
         "host: [1]",
@@ -338,7 +358,9 @@ def test_what_is_wrong_already_is_not_told_twice(smtp: str):
     )
 
 
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.9.9.9", "::1"])
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST.", "127.0.0.1", "127.9.9.9", "::1"]
+)
 def test_a_password_in_clear_text_may_go_to_this_machine(host: str):
     login = "username: ml, password_env: P, security: none"
     config = read(f"runs: {{path: /d}}\nsmtp: {{host: '{host}', {login}}}")

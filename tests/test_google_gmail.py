@@ -220,7 +220,7 @@ def test_frozen_bytes_stay_when_all_are_owed():
 
 
 def test_check_says_who_sends(lab: Lab):
-    line = GmailChannel.from_settings(lab.google).check()
+    line = GmailChannel(lab.google).check()
     assert "gmail.send" in line
     assert not lab.server.count(SEND)
 

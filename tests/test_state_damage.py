@@ -396,7 +396,7 @@ def test_the_state_of_an_earlier_version_is_brought_up_to_date(
     before = {mail.rid for mail in mails_of(lab.mails())}
 
     now = time.time()  # what was just written is not worth a write for a minute
-    monkeypatch.setattr("mlreport_batch.cli.time.time", lambda: now + 100)
+    monkeypatch.setattr("mlreport_batch.commands.run.time.time", lambda: now + 100)
     assert lab.tick() == 0
     assert {mail.rid for mail in mails_of(lab.mails())} == before
     with sqlite3.connect(lab.database) as database:
@@ -503,7 +503,9 @@ def test_f28_tombstones_go_after_two_weeks(
     old = lab.places()["sent"]
     assert len(old) == 4
     now = time.time()
-    monkeypatch.setattr("mlreport_batch.cli.time.time", lambda: now + 15 * 86400.0)
+    monkeypatch.setattr(
+        "mlreport_batch.commands.run.time.time", lambda: now + 15 * 86400.0
+    )
     assert lab.tick() == 0
     assert not set(old) & set(lab.places()["sent"])
 

@@ -1,14 +1,17 @@
 """Check a config where it will be used: each thing one line, ok or what to do."""
 
+import argparse
 import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 
+from mlreport_batch.commands.call import config_of
 from mlreport_batch.commands.inspect import look_at
 from mlreport_batch.config.load import Config
 from mlreport_batch.errors import ConfigError, MlreportError, RenderError, StateError
-from mlreport_batch.tick.channels import make_channel
+from mlreport_batch.printing import tell
+from mlreport_batch.tick.from_config import make_channel
 
 Line = tuple[str, MlreportError | None]
 
@@ -115,3 +118,14 @@ def _send_test(config: Config) -> str:
     with make_channel(config).open() as session:
         session.send(message, Envelope(rid, parse_address(sender)[1], addresses))
     return f"test mail to {', '.join(addresses)} accepted"
+
+
+def main(args: argparse.Namespace) -> int:
+    """Print one line a thing checked; return the first failure's exit code."""
+    config = config_of(args)
+    code = 0
+    for line, error in check(config, send_test=args.send_test, live=args.live):
+        tell(f"{'ok  ' if error is None else 'FAIL'}  {line}")
+        if error is not None:
+            code = code or error.exit_code
+    return code

@@ -1,8 +1,10 @@
 """Look at runs without state: for ``inspect`` and ``preview``."""
 
+import argparse
 import json
 import math
 import os
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,7 @@ from mlreport_batch.find.listing import walk
 from mlreport_batch.find.runs import RunDir, group_runs
 from mlreport_batch.formats.registry import recognise
 from mlreport_batch.language.figures import scalar_text
+from mlreport_batch.printing import tell, tell_json
 from mlreport_batch.read.run import RunState, chosen, read_run
 from mlreport_batch.report.alerts import AlertRules, status_of
 from mlreport_batch.report.view import RunView, view_of
@@ -210,3 +213,16 @@ def _listed(label: str, values: Mapping[str, Scalar]) -> list[str]:
         f"  {label:<11} {clean(key)} = {scalar_text(value, 1000)}"
         for key, value in values.items()
     ]
+
+
+def main(args: argparse.Namespace) -> int:
+    """Say what was found in folders and how it was read; return the exit code."""
+    now = time.time()
+    looked = look_at(args.paths)
+    if args.json:
+        tell_json(as_json(looked, now))
+    elif looked:
+        tell(as_text(looked, now))
+    else:
+        tell("\n".join(["no runs found", *left_alone(args.paths)]))
+    return 0

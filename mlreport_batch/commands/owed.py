@@ -1,13 +1,17 @@
 """See and settle by hand what the state knows: ``status``, ``retry``, ``drop``."""
 
+import argparse
 import contextlib
 import os
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from mlreport_batch.commands.call import state_folder
 from mlreport_batch.errors import StateError, UsageError
 from mlreport_batch.language.figures import duration_text
+from mlreport_batch.printing import tell, tell_json
 from mlreport_batch.state.folder import Lock
 from mlreport_batch.state.mend import adopt, open_state
 from mlreport_batch.state.owed import Owed
@@ -160,3 +164,21 @@ def drop(folder: str, rid: str) -> list[str]:
         for place in ("new", "cur", "dead"):
             spool.discard(rid, place)
         return [*lines, f"{rid}  {mails[rid].subject}: dropped"]
+
+
+def main(args: argparse.Namespace) -> int:
+    """Show what is owed, owe it anew, or give it up; return the exit code."""
+    folder = state_folder(args)
+    if args.command == "status":
+        found = status(folder, time.time())
+        if args.json:
+            tell_json(found)
+        else:
+            tell("\n".join(status_lines(found)))
+        return 0
+    lines = (
+        retry(folder, args.rids) if args.command == "retry" else drop(folder, args.rid)
+    )
+    for line in lines:
+        tell(line)
+    return 0

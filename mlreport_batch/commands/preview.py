@@ -1,11 +1,16 @@
 """Draw one run's report without state and without sending it."""
 
+import argparse
 import os
+import time
 
+from mlreport_batch.commands.call import config_of
 from mlreport_batch.commands.inspect import look_at
 from mlreport_batch.config.load import Config, from_paths
+from mlreport_batch.config.locate import DEFAULT_OUT, find_config
 from mlreport_batch.errors import StateError, UsageError
 from mlreport_batch.language.dates import local_now
+from mlreport_batch.printing import tell
 from mlreport_batch.render.pages import slug_of
 from mlreport_batch.report.alerts import find_alerts, status_of
 from mlreport_batch.report.describe import describe
@@ -94,3 +99,14 @@ def preview(path: str, out: str, config: Config | None, now: float) -> list[str]
             f"{folder}: {exc.strerror}", advice="Name another --out"
         ) from exc
     return written
+
+
+def main(args: argparse.Namespace) -> int:
+    """Draw one run's report; return the exit code."""
+    config = None
+    file = find_config(args.config)
+    if file is not None:
+        config = config_of(args)
+    for path in preview(args.path, args.out or DEFAULT_OUT, config, time.time()):
+        tell(path)
+    return 0

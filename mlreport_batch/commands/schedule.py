@@ -1,10 +1,14 @@
 """The text that makes cron or systemd start a tick."""
 
+import argparse
 import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from mlreport_batch.commands.call import config_of
 from mlreport_batch.errors import UsageError
+from mlreport_batch.printing import tell
 
 UNIT = "mlreport-batch"
 
@@ -244,3 +248,30 @@ def _quoted(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     plain = escaped == text.replace("%", "%%") and not set(text) & set(" \t';")
     return escaped if plain else f'"{escaped}"'
+
+
+def main(args: argparse.Namespace) -> int:
+    """Print a crontab line or unit files; return the exit code."""
+    from pathlib import Path
+
+    config = config_of(args)
+    command = [sys.executable, "-m", "mlreport_batch"]
+    source = config.source or Path("mlreport.yaml").absolute()
+    if args.kind == "cron":
+        text = crontab_text(
+            command,
+            source,
+            every_min=args.every,
+            password_env=config.smtp.password_env
+            if config.mail.via == "smtp"
+            else None,
+        )
+        tell(text, end="")
+        return 0
+    folders = [config.state]
+    if config.mail.via == "outbox":
+        folders.append(config.outbox.dir)
+    units = systemd_units(command, source, writable=folders, every_min=args.every)
+    for name, text in units.items():
+        tell(f"# ~/.config/systemd/user/{name}\n{text}")
+    return 0

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from mlreport_batch.config.builder import INVALID, Kind, Place
 from mlreport_batch.config.locate import resolved
+from mlreport_batch.safety.address import is_loopback
 from mlreport_batch.safety.clean import clean
 from mlreport_batch.safety.yaml.values import MarkedList, MarkedMap
 
@@ -21,14 +22,6 @@ _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _URL = re.compile(r"(https?)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?(/\S*)?\Z")
 _REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _BUCKET = re.compile(r"(?:s3|gs)://[A-Za-z0-9._-]+(?:/[^?#]*)?\Z")
-_LOOPBACK = re.compile(
-    r"(?:localhost\.?|127(?:\.[0-9]{1,3}){3}|\[?::1\]?)\Z", re.IGNORECASE
-)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether *host* is this machine, by its name or number alone."""
-    return _LOOPBACK.match(host) is not None
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from mlreport_batch.config.builder import Place, Problems, Table
-from mlreport_batch.config.kinds import is_loopback
 from mlreport_batch.config.settings import (
+    SMTP_PORTS,
     AlertSettings,
     Config,
     GoogleSettings,
@@ -32,6 +32,7 @@ from mlreport_batch.errors import (
     UsageError,
     reason_of,
 )
+from mlreport_batch.safety.address import is_loopback
 from mlreport_batch.safety.yaml.values import MarkedList, MarkedMap, YamlError
 
 __all__ = [
@@ -49,8 +50,6 @@ __all__ = [
     "load",
     "parse",
 ]
-
-_PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
 
 def load(path: str | os.PathLike[str]) -> Config:
@@ -122,7 +121,7 @@ def _with_port(config: Config, tables: MarkedMap) -> Config:
     smtp = tables.get("smtp")
     if isinstance(smtp, Mapping) and smtp.get("port") is not None:
         return config
-    port = _PORTS[config.smtp.security]
+    port = SMTP_PORTS[config.smtp.security]
     return replace(config, smtp=replace(config.smtp, port=port))
 
 

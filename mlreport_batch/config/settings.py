@@ -192,12 +192,20 @@ class OutboxSettings:
     )
 
 
+# A name whose parts DNS can hold, or an address.
+_HOST = (
+    r"(?:[A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?"
+    r"|[0-9A-Fa-f:.]+|\[[0-9A-Fa-f:.]+\]"
+)
+SMTP_PORTS = {"starttls": 587, "tls": 465, "none": 25}
+
+
 @dataclass(frozen=True, slots=True)
 class SmtpSettings:
     """A mail server."""
 
     host: str | None = setting(
-        OrNull(Text(r"[A-Za-z0-9._:-]+|\[[0-9A-Fa-f:.]+\]", "a host name")),
+        OrNull(Text(_HOST, "a host name")),
         None,
         help="The server; needed with `via: smtp`",
         example="smtp.lab.example",

@@ -16,8 +16,7 @@ was lost after the last byte), `ChannelDownError` (no mail can go out now) and
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from importlib import import_module
-from typing import Any, Protocol
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,23 +82,3 @@ class Channel(Protocol):
         Raises:
             MlreportError: It does not; the message says what to do.
         """
-
-
-# By ``mail.via``. Modules are named, not imported: a tick uses one of them.
-CHANNELS: Mapping[str, str] = {
-    "outbox": "mlreport_batch.deliver.outbox:OutboxChannel",
-    "smtp": "mlreport_batch.deliver.smtp.channel:SmtpChannel",
-    "sendmail": "mlreport_batch.deliver.sendmail:SendmailChannel",
-    "gmail": "mlreport_batch.google.gmail:GmailChannel",
-}
-
-
-def channel_type(via: str) -> type[Any]:
-    """Return the dataclass behind *via*; its fields are the config table *via*.
-
-    Raises:
-        KeyError: No channel has that name.
-    """
-    module, _, name = CHANNELS[via].partition(":")
-    found: type[Any] = getattr(import_module(module), name)
-    return found

@@ -4,7 +4,6 @@ A mail's name comes from its own date, run and report id, so laying down the sam
 mail twice gives one file.
 """
 
-import contextlib
 import os
 import re
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from mlreport_batch.deliver import Envelope, Receipt
 from mlreport_batch.errors import ChannelDownError, ConfigError, DeliveryError
+from mlreport_batch.safety.files import write_durably
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -80,16 +80,8 @@ class OutboxSession:
             DeliveryError: The disk would not take it; nothing is left behind.
         """
         path = self.folder / file_name(message, envelope.rid)
-        partial = path.with_name(f".{path.name}.part")
         try:
-            try:
-                _write(partial, message)
-                partial.replace(path)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    partial.unlink()
-                raise
-            _sync_folder(self.folder)
+            write_durably(str(path), message)
         except OSError as exc:
             raise DeliveryError(
                 f"{path} could not be written: {_reason(exc)}",
@@ -116,25 +108,6 @@ def _stamp(date: str) -> str:
         return parsedate_to_datetime(date).strftime("%Y%m%d-%H%M%S")
     except (TypeError, ValueError):
         return ""
-
-
-def _write(path: Path, data: bytes) -> None:
-    # Left by a tick that was killed; a link there must not be followed.
-    path.unlink(missing_ok=True)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with open(os.open(path, flags, 0o600), "wb", buffering=0) as file:
-        view = memoryview(data)
-        while view:
-            view = view[file.write(view) :]
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _reason(exc: OSError) -> str:

@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mlreport_batch.config.settings import GoogleSettings
 from mlreport_batch.deliver import Envelope, Receipt
@@ -45,12 +45,7 @@ class GmailChannel:
     """
 
     settings: GoogleSettings
-    pace: Pace
-
-    @classmethod
-    def from_settings(cls, settings: GoogleSettings) -> "GmailChannel":
-        """Return the channel of the config table *settings*."""
-        return cls(settings, _PACE)
+    pace: Pace = field(default_factory=lambda: _PACE)
 
     @contextmanager
     def open(self) -> Iterator["GmailSession"]:

@@ -13,6 +13,10 @@ _LOCAL = re.compile(rf"{ATEXT}(?:\.{ATEXT})*")
 _LOCAL_PART_MAX = 64  # RFC 5321, 4.5.3.1.1
 _BARE_MAX = 254
 
+_LOOPBACK = re.compile(
+    r"(?:localhost\.?|127(?:\.[0-9]{1,3}){3}|\[?::1\]?)\Z", re.IGNORECASE
+)
+
 
 def parse_address(text: str) -> tuple[str, str]:
     """Return the name and the ASCII address of ``Name <address>`` or ``address``.
@@ -65,3 +69,8 @@ def mail_domain(sender: str) -> str:
         return FALLBACK_DOMAIN
     domain = address.rpartition("@")[2].lower()
     return domain if "." in domain else FALLBACK_DOMAIN
+
+
+def is_loopback(host: str) -> bool:
+    """Whether *host* is this machine, by its name or number alone."""
+    return _LOOPBACK.match(host) is not None

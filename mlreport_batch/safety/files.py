@@ -107,11 +107,13 @@ def write_durably(path: str, data: bytes, mode: int = 0o600) -> None:
         OSError: Nothing was changed; the temporary file is gone.
     """
     temporary = path + TEMPORARY
-    descriptor = os.open(
-        temporary,
-        os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW,
-        mode,
-    )
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        descriptor = os.open(temporary, flags, mode)
+    except FileExistsError:
+        # Left by a tick that was killed; a link there must not be followed.
+        os.unlink(temporary)
+        descriptor = os.open(temporary, flags, mode)
     try:
         try:
             left = memoryview(data)

@@ -402,7 +402,7 @@ class _Tick:
             self.summary.errors.append(exc)
 
     def _deliver(self) -> None:
-        from mlreport_batch.tick.channels import make_channel
+        from mlreport_batch.tick.from_config import make_channel
 
         if not self.state.owed() and self.state.meta(TOLD_AT, "0") == "0":
             return

@@ -1,6 +1,9 @@
-"""What the config wants of reports, as the stages take it."""
+"""What the config says, as the stages take it: wishes, rules, the channel."""
+
+import os
 
 from mlreport_batch.config.load import Config
+from mlreport_batch.deliver import Channel
 from mlreport_batch.report.alerts import AlertRules
 from mlreport_batch.report.model import Wishes
 
@@ -29,3 +32,27 @@ def rules_of(config: Config) -> AlertRules:
         plateau=alerts.plateau,
         remind_s=alerts.remind,
     )
+
+
+def make_channel(config: Config) -> Channel:
+    """Return the channel of ``mail.via``, made from its config table.
+
+    Each is imported only where it is used: a tick uses one of them.
+    """
+    match config.mail.via:
+        case "outbox":
+            from mlreport_batch.deliver.outbox import OutboxChannel
+
+            return OutboxChannel(os.fspath(config.outbox.dir))
+        case "smtp":
+            from mlreport_batch.deliver.smtp.channel import SmtpChannel
+
+            return SmtpChannel(config.smtp)
+        case "sendmail":
+            from mlreport_batch.deliver.sendmail import SendmailChannel
+
+            return SendmailChannel(config.sendmail.command)
+        case "gmail":
+            from mlreport_batch.google.gmail import GmailChannel
+
+            return GmailChannel(config.google)

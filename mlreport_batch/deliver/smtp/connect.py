@@ -11,7 +11,8 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlreport_batch.deliver.smtp.channel import SmtpChannel
+from mlreport_batch.config.settings import SmtpSettings
+from mlreport_batch.deliver.smtp.server import password_of, place_of
 from mlreport_batch.deliver.smtp.wire import Wire, WireError
 from mlreport_batch.errors import ChannelDownError, ConfigError, CredentialError
 from mlreport_batch.safety.clean import clean
@@ -46,38 +47,38 @@ class Link:
         return int(size) if re.fullmatch("[0-9]{1,18}", size) else 0
 
 
-def connect(channel: SmtpChannel) -> Link:
-    """Return a connection that is encrypted and logged in as *channel* says.
+def connect(server: SmtpSettings) -> Link:
+    """Return a connection that is encrypted and logged in as *server* says.
 
     Raises:
         ChannelDownError: No mail can go out now.
         CredentialError: The password is missing or refused.
         ConfigError: The server cannot be trusted as configured.
     """
-    password = channel.password() if channel.username else ""
-    context = _context(channel) if channel.security != "none" else None
-    wire = _reach(channel)
+    password = password_of(server)
+    context = _context(server) if server.security != "none" else None
+    wire = _reach(server)
     try:
-        return Link(wire, _prepare(wire, channel, context, password))
+        return Link(wire, _prepare(wire, server, context, password))
     except WireError as exc:
         wire.close()
-        raise down(channel, str(exc), wire.stage) from exc
+        raise down(server, str(exc), wire.stage) from exc
     except BaseException:
         wire.close()
         raise
 
 
-def down(channel: SmtpChannel, reason: str, stage: str) -> ChannelDownError:
+def down(server: SmtpSettings, reason: str, stage: str) -> ChannelDownError:
     """Return the error for a server that takes no mail at all now."""
     return ChannelDownError(
-        f"{channel.place} {reason} (at {stage})",
+        f"{place_of(server)} {reason} (at {stage})",
         kept=ALL_KEPT,
         advice="If this lasts, check smtp.host, smtp.port and smtp.security",
     )
 
 
-def _context(channel: SmtpChannel) -> ssl.SSLContext:
-    path = Path(channel.ca_file).expanduser() if channel.ca_file else None
+def _context(server: SmtpSettings) -> ssl.SSLContext:
+    path = Path(server.ca_file).expanduser() if server.ca_file else None
     try:
         return ssl.create_default_context(cafile=path)
     except OSError as exc:  # ssl.SSLError is one
@@ -89,41 +90,39 @@ def _context(channel: SmtpChannel) -> ssl.SSLContext:
         ) from exc
 
 
-def _reach(channel: SmtpChannel) -> Wire:
+def _reach(server: SmtpSettings) -> Wire:
     try:
-        sock = socket.create_connection(
-            (channel.host, channel.port_number), channel.timeout_s
-        )
+        sock = socket.create_connection((server.host, server.port), server.timeout_s)
     except OSError as exc:
         why = f"cannot be reached: {clean(exc.strerror or str(exc))}"
-        raise down(channel, why, "connect") from exc
-    return Wire(sock, channel.timeout_s)
+        raise down(server, why, "connect") from exc
+    return Wire(sock, server.timeout_s)
 
 
 def _prepare(
-    wire: Wire, channel: SmtpChannel, context: ssl.SSLContext | None, password: str
+    wire: Wire, server: SmtpSettings, context: ssl.SSLContext | None, password: str
 ) -> dict[str, str]:
-    if context and channel.security == "tls":
-        _encrypt(wire, channel, context)
+    if context and server.security == "tls":
+        _encrypt(wire, server, context)
     wire.stage = "greeting"
-    wire.expect(wire.read(channel.timeout_s), _READY)
+    wire.expect(wire.read(server.timeout_s), _READY)
     features = _hello(wire)
-    if context and channel.security == "starttls":
+    if context and server.security == "starttls":
         wire.stage = "STARTTLS"
         if "STARTTLS" not in features:
             raise ConfigError(
-                f"{channel.place} offers no encryption (STARTTLS), so nothing was"
+                f"{place_of(server)} offers no encryption (STARTTLS), so nothing was"
                 " sent to it",
                 kept=ALL_KEPT,
                 advice="Try smtp.security: tls with port 465, or ask the server's"
                 " administrator; somebody in between may also hide the offer",
             )
         wire.expect(wire.command("STARTTLS"), _READY)
-        _encrypt(wire, channel, context)
+        _encrypt(wire, server, context)
         features = _hello(wire)  # what was said in clear counts no more
-    if channel.username:
+    if server.username:
         wire.stage = "AUTH"
-        _log_in(wire, channel, features.get("AUTH", ""), password)
+        _log_in(wire, server, features.get("AUTH", ""), password)
     return features
 
 
@@ -139,30 +138,30 @@ def _hello(wire: Wire) -> dict[str, str]:
     return {key.upper(): value.strip() for key, _, value in words}
 
 
-def _encrypt(wire: Wire, channel: SmtpChannel, context: ssl.SSLContext) -> None:
+def _encrypt(wire: Wire, server: SmtpSettings, context: ssl.SSLContext) -> None:
     wire.stage = "TLS"
     try:
-        wire.start_tls(context, channel.host)
+        wire.start_tls(context, server.host or "")
     except ssl.SSLCertVerificationError as exc:
-        raise _distrust(channel, exc) from exc
+        raise _distrust(server, exc) from exc
     except ssl.SSLError as exc:
-        if channel.security == "tls" and exc.reason in _NO_TLS_AT_ALL:
+        if server.security == "tls" and exc.reason in _NO_TLS_AT_ALL:
             raise ConfigError(
-                f"{channel.place} does not speak TLS from the first byte",
+                f"{place_of(server)} does not speak TLS from the first byte",
                 kept=ALL_KEPT,
                 advice="Try smtp.security: starttls, or port 465",
             ) from exc
         why = f"could not agree on encryption ({exc.reason or 'cut off'})"
-        raise down(channel, why, wire.stage) from exc
+        raise down(server, why, wire.stage) from exc
     except OSError as exc:
         why = f"did not finish the encryption ({exc.strerror or exc})"
-        raise down(channel, why, wire.stage) from exc
+        raise down(server, why, wire.stage) from exc
 
 
 def _distrust(
-    channel: SmtpChannel, exc: ssl.SSLCertVerificationError
+    server: SmtpSettings, exc: ssl.SSLCertVerificationError
 ) -> ChannelDownError | ConfigError:
-    why = f"{channel.place} is not trusted: {clean(exc.verify_message)}"
+    why = f"{place_of(server)} is not trusted: {clean(exc.verify_message)}"
     if exc.verify_code in (_EXPIRED, _NOT_YET_VALID):
         advice = "Have its certificate renewed; check this machine's clock"
         return ChannelDownError(why, kept=ALL_KEPT, advice=advice)
@@ -173,8 +172,8 @@ def _distrust(
     return ConfigError(why, kept=ALL_KEPT, advice=advice)
 
 
-def _log_in(wire: Wire, channel: SmtpChannel, offered: str, password: str) -> None:
-    username = channel.username or ""
+def _log_in(wire: Wire, server: SmtpSettings, offered: str, password: str) -> None:
+    username = server.username or ""
     plain = _base64(f"\0{username}\0{password}")
     wire.secrets = (plain, _base64(password), password)
     ways = offered.upper().split()
@@ -187,14 +186,14 @@ def _log_in(wire: Wire, channel: SmtpChannel, offered: str, password: str) -> No
                 answer = wire.command(line)
     else:
         raise ConfigError(
-            f"{channel.place} offers no login by password"
+            f"{place_of(server)} offers no login by password"
             f" (it offers {clean(offered) or 'none'})",
             kept=ALL_KEPT,
             advice="Leave out smtp.username, or use another port or server",
         )
     if answer.is_never:
         raise CredentialError(
-            f"{channel.place} refused the login of {clean(username, 100)}: {answer}",
+            f"{place_of(server)} refused the login of {clean(username, 100)}: {answer}",
             kept="All mails are kept",
             advice="Renew the password; many providers want an app password",
         )

@@ -8,9 +8,10 @@ import contextlib
 import logging
 import re
 
+from mlreport_batch.config.settings import SmtpSettings
 from mlreport_batch.deliver import Envelope, Receipt, Refusal
-from mlreport_batch.deliver.smtp.channel import SmtpChannel
 from mlreport_batch.deliver.smtp.connect import ALL_KEPT, Link, connect, down
+from mlreport_batch.deliver.smtp.server import place_of
 from mlreport_batch.deliver.smtp.wire import Answer, Wire, WireError
 from mlreport_batch.errors import (
     CredentialError,
@@ -35,9 +36,9 @@ _QUIT_S = 5.0
 class SmtpSession:
     """A connection for the mails of a tick, renewed when the server ends it."""
 
-    def __init__(self, channel: SmtpChannel) -> None:
-        self._channel = channel
-        self._link: Link | None = connect(channel)
+    def __init__(self, server: SmtpSettings) -> None:
+        self._server = server
+        self._link: Link | None = connect(server)
         self._is_used = False
 
     def send(self, message: bytes, envelope: Envelope) -> Receipt:
@@ -60,11 +61,11 @@ class SmtpSession:
 
     def describe(self) -> str:
         """Return one line about the connection."""
-        parts = [f"smtp {self._channel.place}"]
+        parts = [f"smtp {place_of(self._server)}"]
         if self._link is not None:
             parts.append(self._link.wire.protection)
-            if self._channel.username:
-                parts.append(f"logged in as {clean(self._channel.username, 100)}")
+            if self._server.username:
+                parts.append(f"logged in as {clean(self._server.username, 100)}")
             if limit := self._link.size_limit:
                 parts.append(f"takes mails up to {size_text(limit)}")
         return ", ".join(parts)
@@ -74,7 +75,7 @@ class SmtpSession:
         if self._link is not None:
             with contextlib.suppress(WireError):
                 self._link.wire.send(b"QUIT\r\n")
-                self._link.wire.read(min(_QUIT_S, self._channel.timeout_s))
+                self._link.wire.read(min(_QUIT_S, self._server.timeout_s))
         self._drop()
 
     def _begin(self, message: bytes, envelope: Envelope) -> Wire:
@@ -85,7 +86,7 @@ class SmtpSession:
             if 0 < link.size_limit < len(message):
                 raise RefusedError(
                     f"Mail {envelope.rid} is a message of {len(message)} bytes,"
-                    f" server {self._channel.place} takes {link.size_limit}",
+                    f" server {place_of(self._server)} takes {link.size_limit}",
                     kept=_DEAD,
                     advice="Report fewer metrics, or use a server that takes more",
                 )
@@ -119,7 +120,7 @@ class SmtpSession:
                     self._drop()
         if self._link is None:
             self._is_used = False
-            self._link = connect(self._channel)
+            self._link = connect(self._server)
         return self._link, self._is_used
 
     def _name_recipients(self, wire: Wire, envelope: Envelope) -> dict[str, Refusal]:
@@ -135,7 +136,7 @@ class SmtpSession:
         if len(refused) < len(recipients):
             return refused
         answers = "; ".join(f"{r.recipient}: {r.answer}" for r in refused.values())
-        what = f"{self._channel.place} refused all recipients of mail {envelope.rid}"
+        what = f"{place_of(self._server)} refused all recipients of mail {envelope.rid}"
         if all(refusal.permanent for refusal in refused.values()):
             raise RefusedError(
                 f"{what}: {clean(answers, 600)}",
@@ -157,7 +158,7 @@ class SmtpSession:
             if exc.answer is not None and exc.answer.is_no:
                 raise self._refusal(exc.answer, "the text", envelope) from exc
             raise self._cut(exc, "the text", envelope) from exc
-        place, seconds = self._channel.place, self._channel.final_timeout_s
+        place, seconds = place_of(self._server), self._server.final_timeout_s
         log.info("Waiting up to %g s for %s to take %s", seconds, place, envelope.rid)
         try:
             wire.send(b".\r\n")
@@ -184,8 +185,8 @@ class SmtpSession:
         """Return what *answer* means for a mail that was not taken."""
         if answer.is_goodbye:
             self._drop()
-            return down(self._channel, f"answered {answer}", stage)
-        what = f"{self._channel.place} answered {answer}"
+            return down(self._server, f"answered {answer}", stage)
+        what = f"{place_of(self._server)} answered {answer}"
         what = f"{what} (at {stage} of mail {envelope.rid})"
         if answer.code in _LOGIN_WANTED:
             advice = "Set smtp.username and its password, or renew them"
@@ -201,14 +202,14 @@ class SmtpSession:
         """Return the error for a dialogue that broke before the mail was taken."""
         self._drop()
         if exc.answer is not None and exc.answer.is_goodbye:
-            return down(self._channel, str(exc), stage)
-        what = f"{self._channel.place} {exc} (at {stage} of mail {envelope.rid})"
+            return down(self._server, str(exc), stage)
+        what = f"{place_of(self._server)} {exc} (at {stage} of mail {envelope.rid})"
         return DeliveryError(what, kept=_KEPT)
 
     def _lost(self, reason: str, envelope: Envelope) -> UnknownOutcomeError:
         self._drop()
         return UnknownOutcomeError(
-            f"{self._channel.place} {reason} after the whole of mail {envelope.rid}"
+            f"{place_of(self._server)} {reason} after the whole of mail {envelope.rid}"
             " was sent, so nobody knows whether it was taken",
             kept="It is kept; mail.on_unknown says whether it is sent again",
             advice="Look whether it arrived; a second copy has the same Message-ID",

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from mlreport_batch.config.kinds import is_loopback
 from mlreport_batch.config.settings import GoogleSettings
 from mlreport_batch.errors import (
     ChannelDownError,
@@ -24,6 +23,7 @@ from mlreport_batch.errors import (
     MlreportError,
     UsageError,
 )
+from mlreport_batch.safety.address import is_loopback
 from mlreport_batch.safety.clean import clean
 
 if TYPE_CHECKING:

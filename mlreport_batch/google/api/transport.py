@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from mlreport_batch.config.kinds import is_loopback
 from mlreport_batch.config.settings import GoogleSettings
 from mlreport_batch.errors import ConfigError
 from mlreport_batch.google.api.account import Account
+from mlreport_batch.safety.address import is_loopback
 from mlreport_batch.safety.clean import clean
 
 if TYPE_CHECKING:

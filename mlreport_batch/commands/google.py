@@ -1,0 +1,28 @@
+"""``template create`` and ``login``."""
+
+import argparse
+
+from mlreport_batch.commands.call import config_of
+from mlreport_batch.printing import tell
+
+
+def main(args: argparse.Namespace) -> int:
+    """Make a template, or log in; return the exit code."""
+    return _template(args) if args.command == "template" else _login(args)
+
+
+def _template(args: argparse.Namespace) -> int:
+    from mlreport_batch.google.setup import create_template
+
+    config = config_of(args)
+    tell(create_template(config.google, config.report.language))
+    return 0
+
+
+def _login(args: argparse.Namespace) -> int:
+    from mlreport_batch.google.setup import login
+
+    config = config_of(args)
+    for line in login(args.client, config.google.credentials):
+        tell(line)
+    return 0

@@ -1,0 +1,214 @@
+"""``run`` and ``baseline``: one tick, and what is told of it."""
+
+import argparse
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from mlreport_batch.commands.call import check_paths_only, config_of
+from mlreport_batch.config.locate import quick_key
+from mlreport_batch.printing import (
+    complain,
+    progress_shown,
+    tell,
+    tell_json,
+    tell_no_more,
+)
+
+if TYPE_CHECKING:
+    from mlreport_batch.tick.summary import TickSummary
+
+FAIL_ON = 4
+MAX_RUN_S = 900.0  # a tick ends at the next safe point after so long
+HOLDER_IS_OLD_S = 2700.0  # three times the 15 minutes between two ticks as shipped
+_COLOURS = {"bad": "\033[31;1m", "good": "\033[1m", "soft": "\033[2m", "end": "\033[0m"}
+_PLAIN = dict.fromkeys(_COLOURS, "")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Do one tick, or record all there is; return the exit code."""
+    return _baseline(args) if args.command == "baseline" else _run(args)
+
+
+def _run(args: argparse.Namespace) -> int:
+    now = time.time()
+    key, folder = quick_key(args.paths, args.out, args.config)
+    plain = not (args.all or args.dry_run or args.json or args.summary)
+    if plain and folder is not None and args.only == "*" and not args.has_news:
+        from mlreport_batch.state.idle import is_quiet
+
+        if is_quiet(folder, key, now):
+            return 0
+    from mlreport_batch.state.folder import LockedError
+    from mlreport_batch.tick.conduct import run_tick
+    from mlreport_batch.tick.summary import Options
+
+    config = config_of(args)
+    check_paths_only(config)
+    options = Options(
+        only=args.only, report_all=args.all, dry_run=args.dry_run, jobs=args.jobs
+    )
+    try:
+        with (
+            _stop_on_signals() as stops,
+            progress_shown(is_quiet=args.quiet) as progress,
+        ):
+            summary = run_tick(
+                config,
+                options,
+                config_key=key,
+                now=now,
+                progress=progress,
+                should_stop=stops[0],
+                must_stop=stops[1],
+            )
+    except LockedError as exc:
+        if exc.held_for_s > HOLDER_IS_OLD_S:
+            minutes = exc.held_for_s / 60
+            complain(
+                f"another tick (process {exc.pid}) has been running for {minutes:.0f} "
+                "minutes and holds the lock. What is owed stays owed. Look what it "
+                "waits for, and end it if it hangs: the next tick goes on from there"
+            )
+            return 75
+        if not args.quiet:
+            complain("another tick is running; this one has nothing to do")
+        return 0
+    return _tell(args, summary, is_config=config.source is not None)
+
+
+def _tell(args: argparse.Namespace, summary: "TickSummary", *, is_config: bool) -> int:
+    try:
+        _show(args, summary, is_config=is_config)
+    except BrokenPipeError:
+        tell_no_more()
+    finally:
+        code = _tell_failures(summary)
+    if code == 0 and args.fail_on and _is_met(args.fail_on, summary):
+        complain(f"--fail-on {args.fail_on} is met; all reports were made")
+        return FAIL_ON
+    return code
+
+
+def _show(args: argparse.Namespace, summary: "TickSummary", *, is_config: bool) -> None:
+    from mlreport_batch.tick import summaries
+
+    if args.json:
+        tell_json(summaries.as_json(summary))
+    if args.summary:
+        text = summaries.as_markdown(summary)
+        if args.summary == "-":
+            tell(text)
+        else:
+            _write_text(args.summary, text)
+    is_terminal = sys.stdout.isatty()
+    # cron mails whatever is printed: with a config, a good tick has nothing to say.
+    wants_lines = args.verbose or args.dry_run or is_terminal or not is_config
+    if wants_lines and not args.quiet and not args.json and args.summary != "-":
+        colours = _COLOURS if is_terminal and "NO_COLOR" not in os.environ else _PLAIN
+        for line in summaries.as_lines(summary, colours=colours, verbose=args.verbose):
+            tell(line)
+    tell("", end="", is_last=True)
+
+
+def _tell_failures(summary: "TickSummary") -> int:
+    for notice in summary.notices:
+        complain(notice)
+    for error in summary.errors:
+        complain(str(error))
+    code = summary.exit_code
+    if summary.is_cut:
+        complain(
+            "ended early, at a safe point; nothing is lost, the next tick does the rest"
+        )
+    elif code and not summary.errors:
+        why = f" ({summary.waits_for})" if summary.waits_for else ""
+        mails = f"{summary.owed} mail{'s' if summary.owed != 1 else ''}"
+        complain(
+            f"{mails} owed{why}: kept, and sent by a later tick; "
+            "`mlreport-batch status` shows them"
+        )
+    return code
+
+
+def _is_met(kind: str, summary: "TickSummary") -> bool:
+    if kind == "alert":
+        return any(run.alerts for run in summary.runs)
+    return bool(summary.problems) or any(run.problems for run in summary.runs)
+
+
+def _write_text(path: str, text: str) -> None:
+    from mlreport_batch.errors import UsageError
+
+    try:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as exc:
+        raise UsageError(
+            f"{path} cannot be written: {exc.strerror}",
+            kept="The tick itself is done",
+            advice="Name another file",
+        ) from exc
+
+
+@contextlib.contextmanager
+def _stop_on_signals() -> Iterator[tuple[Callable[[], bool], Callable[[], bool]]]:
+    """Turn SIGTERM, the first Ctrl-C and a too long run into questions.
+
+    The tick asks them at safe points: the first between batches and reports; the
+    second, whether there was a signal, between mails.
+    """
+    import signal
+    import threading
+
+    ends = time.monotonic() + MAX_RUN_S
+    is_asked = False
+
+    def must_stop() -> bool:
+        return is_asked
+
+    def should_stop() -> bool:
+        return is_asked or time.monotonic() > ends
+
+    def ask(number: int, _frame: object) -> None:
+        nonlocal is_asked
+        if is_asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        is_asked = True
+
+    if threading.current_thread() is not threading.main_thread():
+        yield should_stop, must_stop
+        return
+    before = {n: signal.signal(n, ask) for n in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield should_stop, must_stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _baseline(args: argparse.Namespace) -> int:
+    from mlreport_batch.tick.conduct import run_tick
+    from mlreport_batch.tick.summary import Options
+
+    args.paths, args.out = [], None
+    key, _ = quick_key(args.paths, args.out, args.config)
+    config = config_of(args)
+    try:
+        summary = run_tick(
+            config,
+            Options(baseline=True, jobs=args.jobs),
+            config_key=key,
+            now=time.time(),
+        )
+    except BlockingIOError:
+        complain("another tick is running; try again when it is done")
+        return 75
+    for error in summary.errors:
+        complain(str(error))
+    with contextlib.suppress(BrokenPipeError):  # the code matters more
+        tell("everything that is there now counts as reported", is_last=True)
+    return summary.exit_code

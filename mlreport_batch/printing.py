@@ -1,0 +1,101 @@
+"""What the program prints, and on what terms."""
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+
+def open_standard_streams() -> None:
+    """Make sure that no file of ours becomes standard output by its number."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:  # noqa: PLR2004
+        pass
+    os.close(descriptor)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+
+
+def tell_json(value: object) -> None:
+    """Print *value* as JSON.
+
+    Bytes of a path that are no UTF-8 become escapes, and so does what a terminal
+    would obey instead of showing it.
+    """
+    import json
+
+    from mlreport_batch.safety.clean import escape_unsafe
+
+    is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    tell(escape_unsafe(json.dumps(value, ensure_ascii=not is_utf8)))
+
+
+def tell(text: str, end: str = "\n", *, is_last: bool = False) -> None:
+    """Print to standard output.
+
+    Raises:
+        BrokenPipeError: Nobody reads it.
+        StateError: It cannot be written, as on a full disk.
+    """
+    try:
+        print(text, end=end, flush=is_last)
+    except BrokenPipeError:
+        raise
+    except OSError as exc:
+        from mlreport_batch.errors import StateError, reason_of
+
+        tell_no_more()
+        raise StateError(
+            f"standard output cannot be written: {reason_of(exc)}",
+            kept="The work itself is done",
+        ) from exc
+
+
+def tell_no_more() -> None:
+    """Let what is still told go nowhere: nobody reads it."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def complain(text: str) -> None:
+    """Print to standard error, if that can be written."""
+    text = printable(text)
+    with contextlib.suppress(OSError, ValueError):
+        print(f"mlreport-batch: {text}", file=sys.stderr)
+
+
+def printable(text: str) -> str:
+    """Return *text* without what a terminal obeys: a path may hold anything."""
+    if text.isascii() and text.isprintable():
+        return text
+    from mlreport_batch.safety.clean import clean
+
+    return "\n".join(clean(line, len(line)) for line in text.split("\n"))
+
+
+@contextlib.contextmanager
+def progress_shown(*, is_quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """Hand out what shows how far long work is, on a terminal only."""
+    if is_quiet or not sys.stderr.isatty():
+        yield lambda *_: None
+        return
+    started = time.monotonic()
+    shown = False
+
+    def show(stage: str, done: int, total: int) -> None:
+        nonlocal shown
+        if time.monotonic() - started < 0.5:  # noqa: PLR2004
+            return
+        shown = True
+        filled = 24 * done // max(1, total)
+        bar = "█" * filled + "·" * (24 - filled)
+        print(f"\r\033[K{stage} {bar} {done:,}/{total:,}", end="", file=sys.stderr)
+        sys.stderr.flush()
+
+    try:
+        yield show
+    finally:
+        if shown:
+            print("\r\033[K", end="", file=sys.stderr)
+            sys.stderr.flush()
