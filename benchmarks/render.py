@@ -12,10 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "helpers")]
 
 import sample_reports  # noqa: E402
-
 from mlreport_batch.render import pdf  # noqa: E402
 from mlreport_batch.render.local import LocalRenderer  # noqa: E402
 

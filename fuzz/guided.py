@@ -9,7 +9,7 @@ from pathlib import Path
 import atheris
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "tests"))
+sys.path.insert(0, str(HERE.parent / "tests" / "helpers"))
 
 with atheris.instrument_imports(include=["mlreport_batch"]):
     import fuzz_targets

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from ticking import Desk
 
 

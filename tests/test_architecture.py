@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from places import ROOT
+
 PACKAGE = ROOT / "mlreport_batch"
 
 # A room imports only from the rooms that stand after it.

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from guards import GUARDS, Guard
 
-ROOT = Path(__file__).parent.parent
+from guards import GUARDS, Guard
+from places import ROOT
+
 PACKAGE = "mlreport_batch"
 ROWS = {f"F{number}" for number in range(1, 61)}
 
@@ -28,7 +29,8 @@ def test_a_guard_stands_where_it_is_said_to_stand(guard: Guard):
         compile(source.replace(guard.line, guard.broken), guard.file, "exec")
     for name in guard.tests.split():
         module, _, test = name.partition("::")
-        text = (ROOT / "tests" / f"{module}.py").read_text("utf-8")
+        [file] = (ROOT / "tests").rglob(f"{module}.py")
+        text = file.read_text("utf-8")
         assert not test or f"def {test.partition('[')[0]}(" in text, name
 
 
@@ -36,7 +38,7 @@ def test_every_row_has_a_guard_and_stands_in_the_table_with_tests_that_exist():
     assert {row for guard in GUARDS for row in guard.rows.split()} == ROWS
     tests = {
         path.name: set(re.findall(r"def (test_\w+)\(", path.read_text("utf-8")))
-        for path in (ROOT / "tests").glob("test_*.py")
+        for path in (ROOT / "tests").rglob("test_*.py")
     }
     page = (ROOT / "docs" / "reliability.md").read_text("utf-8")
     told: set[str] = set()
@@ -69,8 +71,9 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def outcome(root: Path, tests: str) -> tuple[int, str]:
     """Run *tests* in the copy; return pytest's exit code and what it said."""
     names = [
-        f"tests/{module}.py{mark}{test}"
+        f"{file}{mark}{test}"
         for module, mark, test in (name.partition("::") for name in tests.split())
+        for file in (root / "tests").rglob(f"{module}.py")
     ]
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
     done = subprocess.run(

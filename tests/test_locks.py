@@ -4,14 +4,14 @@ import importlib.metadata
 import re
 import tomllib
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-ROOT = Path(__file__).parent.parent
+from places import ROOT
+
 LOCKS = {
     "requirements.lock": (),
     "requirements-test.lock": ("test",),

@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from mlreport_batch.config.load import load
+from places import ROOT
 
-ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 

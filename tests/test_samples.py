@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-SAMPLES = ROOT / "sample_runs"
+from places import SAMPLES
+
 RUNS = {
     "gan",
     "resnet50-cifar10",

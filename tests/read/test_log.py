@@ -1,0 +1,303 @@
+"""A run's files are read once, in order, and half a file is no news."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mlreport_batch.find.listing import walk
+from mlreport_batch.find.runs import RunDir, group_runs
+from mlreport_batch.formats.registry import recognise
+from mlreport_batch.read import log as logs
+from mlreport_batch.read import tail
+from mlreport_batch.read.collect import LogState
+from mlreport_batch.read.log import look_again_at
+from mlreport_batch.read.run import RunState, read_run
+from mlreport_batch.report.view import RunView, view_of
+from mlreport_batch.safety.files import DOCUMENT_MAX, Signature
+from places import RUNS
+
+HOUR_NS = 3600 * 10**9
+
+
+class Training:
+    """A run directory, read again and again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.now_ns = time.time_ns()
+        self.state: RunState | None = None
+
+    def put(self, name: str, text: str, *, age_s: float = 60, mode: str = "w") -> Path:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open(mode) as file:
+            file.write(text)
+        at = self.now_ns - int(age_s * 1e9)
+        os.utime(path, ns=(at, at))
+        return path
+
+    def run(self) -> RunDir:
+        root = str(self.folder)
+        [run] = group_runs(walk(root, root=root, recognise=recognise), root)
+        return run
+
+    def read(self, run: RunDir | None = None) -> RunView:
+        run = run or self.run()
+        self.state = read_run(run, self.state, now_ns=self.now_ns)
+        return view_of(self.state)
+
+    def fresh(self) -> RunView:
+        return view_of(read_run(self.run(), None, now_ns=self.now_ns))
+
+    def log(self, name: str) -> LogState:
+        assert self.state is not None
+        return self.state.logs[name]
+
+
+@pytest.fixture
+def training(tmp_path: Path) -> Iterator[Training]:
+    return Training(tmp_path)
+
+
+def trainer_state(steps: int) -> str:
+    history = [{"loss": 1 / step, "step": step} for step in range(1, steps + 1)]
+    return json.dumps({"log_history": history, "global_step": steps, "max_steps": 9})
+
+
+def test_rows_without_any_number_are_said_until_there_is_one(training: Training):
+    training.put("metrics.csv", "step,loss,note\n")
+    assert training.read().problems == ()
+    training.put("metrics.csv", "1,,a\n2,NA,b\n", mode="a")
+    (problem,) = training.read().problems
+    assert problem.message == "rows, but no column of numbers"
+    assert training.fresh().problems == (problem,)
+    training.put("metrics.csv", "3,0.5,c\n", mode="a")
+    view = training.read()
+    assert view.problems == ()
+    assert view.metrics["loss"].count == 1
+
+
+def test_a_log_of_wandb_that_is_too_large_is_a_run_that_says_so(training: Training):
+    name = "wandb/run-20260101_000000-abc/run-abc.wandb"
+    path = training.put(name, ":W&B\0\0\0")
+    os.truncate(path, DOCUMENT_MAX + 1)
+    view = training.read()
+    (problem,) = view.problems
+    assert "larger than 64 MiB" in problem.message
+    assert not view.metrics
+    summary = f"{name.rpartition('/')[0]}/files/wandb-summary.json"
+    training.put(summary, '{"_step": 9, "loss": 0.5}')
+    view = training.read()
+    assert view.problems == (problem,)
+    assert view.metrics["loss"].last_step == 9
+
+
+def test_half_a_document_leaves_what_it_said_before(training: Training):
+    training.put("trainer_state.json", trainer_state(3))
+    assert training.read().metrics["loss"].count == 3
+    whole = trainer_state(5)
+    training.put("trainer_state.json", whole[:80], age_s=0)
+    view = training.read()
+    assert view.metrics["loss"].count == 3
+    assert view.problems == ()
+    now = training.now_ns / 1e9
+    assert look_again_at(training.log("trainer_state.json"), now) == now + 2
+    training.now_ns += HOUR_NS
+    view = training.read()
+    assert view.metrics["loss"].count == 3
+    [problem] = view.problems
+    assert "ends in the middle" in problem.message
+    training.put("trainer_state.json", whole)
+    view = training.read()
+    assert view.metrics["loss"].count == 5
+    assert view.problems == ()
+
+
+def test_an_empty_document_is_waited_for(training: Training):
+    training.put("metrics.csv", "step,loss\n1,1\n")
+    training.put("hparams.yaml", "")
+    assert training.read().problems == ()
+
+
+def test_a_document_that_is_too_large_is_named_and_tried_again(training: Training):
+    path = training.put("trainer_state.json", trainer_state(2))
+    training.read()
+    os.truncate(path, DOCUMENT_MAX + 1)
+    view = training.read()
+    assert view.metrics["loss"].count == 2
+    [problem] = view.problems
+    assert "64 MiB" in problem.message
+    at = look_again_at(training.log("trainer_state.json"), 7300.0)
+    assert at == 10800.0
+
+
+def test_a_file_that_vanished_after_it_was_listed_is_no_problem(training: Training):
+    path = training.put("metrics.csv", "step,loss\n1,1\n")
+    run = training.run()
+    path.unlink()
+    assert training.read(run).problems == ()
+    path = training.put("metrics.csv", "step,loss\n1,1\n")
+    training.read()
+    training.put("metrics.csv", "step,loss\n1,1\n2,1\n")
+    run = training.run()
+    path.unlink()
+    assert training.read(run).metrics["loss"].count == 1
+
+
+def test_problems_are_counted_beyond_twenty(training: Training):
+    rows = "".join(f"{number},1,2,3\n" * 2 for number in range(40))
+    training.put("train.jsonl", '{"step": 1, "loss": 1}\n' + "{bad\n" * 50)
+    training.put("metrics.csv", "step,acc\n" + rows)
+    view = training.read()
+    assert all("\n" not in str(problem) for problem in view.problems)
+    assert len(training.log("train.jsonl").problems) <= logs.PROBLEMS_MAX
+    assert view.problems == training.fresh().problems
+
+
+def test_a_line_that_is_too_long_is_named(training: Training):
+    text = '{"step": 1, "loss": 1}\n{"x": "' + "y" * (2 << 20) + '"}\n'
+    training.put("log.jsonl", text + '{"step": 2, "loss": 2}\n')
+    view = training.read()
+    assert view.metrics["loss"].count == 2
+    assert [problem.line for problem in view.problems] == [2]
+
+
+def test_a_backlog_beyond_the_limit_is_read_at_once_next_time(
+    training: Training, monkeypatch: pytest.MonkeyPatch
+):
+    rows = "".join(f"{number},1\n" for number in range(3000))
+    training.put("metrics.csv", "step,loss\n" + rows)
+    monkeypatch.setattr(tail, "TICK_MAX", 8000)
+    monkeypatch.setattr(tail.LogReader.chunks, "__defaults__", (4000,))
+    view = training.read()
+    count = view.metrics["loss"].count
+    assert 0 < count < 3000
+    assert "rest comes next" in view.problems[0].message
+    assert look_again_at(training.log("metrics.csv"), 5.0) == 0.0
+    monkeypatch.setattr(tail, "TICK_MAX", 1 << 30)
+    view = training.read()
+    assert view.metrics["loss"].count == 3000
+    assert view.problems == ()
+
+
+def test_restarts_are_remembered_when_a_step_goes_back(training: Training):
+    training.put("metrics.csv", "step,loss\n1,1\n2,1\n3,1\n")
+    training.read()
+    training.put("metrics.csv", "step,loss\n1,1\n")
+    assert training.read().restarts == 1
+    training.put("metrics.csv", "2,1\n3,1\n2,1\n", mode="a")
+    view = training.read()
+    assert view.restarts == 1
+    assert view.orphans == 2
+    assert view.metrics["loss"].count == 2
+
+
+def test_what_belongs_to_nobodys_format_is_left_alone(training: Training):
+    training.put("metrics.csv", "step,loss\n1,1\n")
+    training.put("data.txt", "hello\n")
+    assert "data.txt" not in (training.read() and training.state).logs  # type: ignore[union-attr]
+
+
+def test_series_of_files_go_on_and_are_overtaken_by_the_next(training: Training):
+    for epoch in range(3):
+        content = {"epoch": epoch, "training_loss": 1.0 - epoch / 10}
+        training.put(f"metrics_epoch_{epoch}.json", json.dumps(content))
+    first = training.read()
+    training.put("metrics_epoch_3.json", json.dumps({"epoch": 3, "training_loss": 0.5}))
+    view = training.read()
+    assert {n: m.count for n, m in view.metrics.items()} == {
+        n: m.count + 1 for n, m in first.metrics.items()
+    }
+    assert repr(view.metrics) == repr(training.fresh().metrics)
+
+
+def test_strings_and_integers_can_be_kept(training: Training):
+    training.put("metrics.csv", "step,loss\n1,1\n")
+    training.put(
+        "hparams.json",
+        '{"s": "a\\ud800b", "big": 123456789012345678901234567890, "k\\udfff": 1}',
+    )
+    hparams = training.read().hparams
+    assert hparams["s"] == "a?b"
+    for key, value in hparams.items():
+        key.encode()
+        str(value).encode()
+    assert not any(
+        isinstance(value, int) and value >= 1 << 64 for value in hparams.values()
+    )
+
+
+def test_a_log_that_holds_nothing_new_is_not_opened(
+    training: Training, monkeypatch: pytest.MonkeyPatch
+):
+    training.put("metrics.csv", "step,loss\n1,1\n")
+    run = training.run()
+    files = tuple(
+        replace(f, signature=replace(f.signature, ctime_ns=1)) for f in run.files
+    )
+    run = replace(run, files=files)
+    training.read(run)
+    assert training.state is not None
+    known = {
+        path: replace(log, signature=files[0].signature)
+        for path, log in training.state.logs.items()
+    }
+    training.state = replace(training.state, logs=known)
+    monkeypatch.setattr(tail, "open_regular", pytest.fail)
+    assert training.read(run).metrics["loss"].count == 1
+
+
+def test_a_held_log_is_looked_at_soon_and_an_open_line_in_an_hour(training: Training):
+    training.put("metrics.csv", "step,loss\n1,1\n2,1\n3,")
+    training.read()
+    now = training.now_ns / 1e9
+    at = look_again_at(training.log("metrics.csv"), now)
+    assert at == pytest.approx(now + 3600 - 60 + 1)
+    assert look_again_at(training.log("metrics.csv"), now + 4000) is None
+    training.put("metrics.csv", "step,loss\n", age_s=0)
+    assert training.read().metrics["loss"].count == 2
+    assert look_again_at(training.log("metrics.csv"), now) == now + 2
+    training.now_ns += 3 * 10**9
+    assert training.read().metrics == {}
+    assert look_again_at(training.log("metrics.csv"), now) is None
+
+
+def test_a_log_that_is_never_quiet_is_believed_once_it_only_grew(training: Training):
+    training.put("metrics.csv", "step,loss\n" + "1,1\n" * 9)
+    training.read()
+    text = "step,loss\n"
+    counts = []
+    for step in range(1, 6):
+        training.now_ns += 10**9
+        text += f"{step},7\n"
+        training.put("metrics.csv", text, age_s=0)
+        counts.append(training.read().metrics["loss"].count)
+    assert counts[:2] == [9, 9]
+    assert counts[-1] == 5
+
+
+def test_a_log_that_is_emptied_twice_is_not_believed_to_be_empty(training: Training):
+    training.put("metrics.csv", "step,loss\n1,1\n2,1\n")
+    run = training.run()
+    training.read(run)
+    for _ in range(2):
+        training.now_ns += 2 * 10**9
+        path = training.put("metrics.csv", "", age_s=0.5)
+        signature = Signature.of(path.stat())
+        run = replace(run, files=(replace(run.files[0], signature=signature),))
+        assert training.read(run).metrics["loss"].count == 2
+
+
+@pytest.mark.parametrize("case", ["tb_restart", "tb_purge", "keras_append"])
+def test_orphans_of_a_series_are_counted_once(case: str):
+    source = RUNS / case
+    [truth] = json.loads((source / "truth.json").read_text())["runs"]
+    root = str(source / truth["path"])
+    [run] = group_runs(walk(root, root=root, recognise=recognise), root)
+    wanted = sum(metric.get("orphans", 0) for metric in truth["metrics"].values())
+    assert view_of(read_run(run, None)).orphans == wanted > 0

@@ -1,0 +1,124 @@
+"""The plain-text twin: the same figures, aligned in any script."""
+
+from dataclasses import replace
+
+import pytest
+
+import sample_reports
+from mlreport_batch.render import plain
+from mlreport_batch.report.model import Fact, Report
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [("abc", 3), ("손실", 4), ("損失a", 5), ("e\u0301", 1), ("🚀", 2), ("", 0)],
+)
+def test_width_counts_terminal_columns(text: str, columns: int):
+    assert plain.width(text) == columns
+
+
+def history_line(report: Report, key: str):
+    """Return the line with the figures of *key*; a long key stands above it."""
+    lines = plain.write(report).splitlines()
+    lines = lines[lines.index("History Table") :]
+    at = next(i for i, one in enumerate(lines) if f"{one} ".startswith(f"{key} "))
+    return lines[at + 1] if lines[at] == key else lines[at]
+
+
+@pytest.mark.parametrize(
+    "report",
+    [sample_reports.fine(), sample_reports.alarming(), sample_reports.korean()],
+    ids=["fine", "alarming", "korean"],
+)
+def test_every_metric_stands_with_value_best_and_change_on_one_line(report: Report):
+    for row in report.metrics:
+        line = history_line(report, row.key)
+        for figure in (row.value, row.step, row.delta, row.best):
+            assert figure in line
+
+
+def test_figures_end_in_the_same_column_beside_hangul():
+    report = sample_reports.korean()
+    ends = set()
+    for row in report.metrics:
+        line = history_line(report, row.key)
+        ends.add(plain.width(line[: line.index(row.value) + len(row.value)]))
+    assert len(ends) == 1
+
+
+def test_lines_stay_within_78_columns():
+    for report in (sample_reports.fine(), sample_reports.korean()):
+        for line in plain.write(report).splitlines():
+            assert plain.width(line) <= plain.COLUMNS, line
+
+
+def test_a_long_name_takes_a_line_of_its_own():
+    long = "encoder/" + "layer_" * 12 + "norm"
+    report = replace(
+        sample_reports.fine(),
+        metrics=(sample_reports.metric("loss"), sample_reports.metric(long, "0.7777")),
+    )
+    lines = plain.write(report).splitlines()
+    at = lines.index(long)
+    assert "0.7777" in lines[at + 1]
+    short = next(line for line in lines if line.startswith("loss "))
+    assert short.index("0.3412") == lines[at + 1].index("0.7777")
+
+
+def test_alerts_and_wrong_hparams_come_before_the_history_table():
+    text = plain.write(sample_reports.alarming())
+    order = [
+        "train_loss is NaN since step 11,200; optimizer.lr",
+        "! Not a number: train_loss is NaN",
+        "optimizer.lr            0.001     0.01 (was 0.001)",
+        "optimizer.weight_decay  0.05      not found",
+        "History Table",
+        "Checkpoints",
+        "metrics.csv:1204",
+        "12 checkpoints older",
+    ]
+    places = [text.index(piece) for piece in order]
+    assert places == sorted(places)
+
+
+def test_a_table_leaves_out_columns_without_any_value():
+    first = replace(
+        sample_reports.fine(), metrics=(sample_reports.metric("a", delta=""),)
+    )
+    assert "Change" not in plain.write(first)
+    assert "Change" in plain.write(sample_reports.fine())
+
+
+def test_a_report_without_metrics_says_so():
+    assert "No metrics yet." in plain.write(sample_reports.bare())
+
+
+def test_more_rows_than_fit_are_cut_and_said():
+    text = plain.write(sample_reports.many(5000))
+    assert "metric_599 " in text
+    assert "metric_601" not in text
+    assert "Showing 600 of 5,000 metrics" in text
+
+
+def test_long_texts_fold_at_spaces():
+    report = replace(sample_reports.fine(), headline="word " * 60)
+    lines = [x for x in plain.write(report).splitlines() if x.startswith("word word")]
+    assert len(lines) == 4
+    assert sum(line.count("word") for line in lines) == 60
+
+
+def test_a_digest_lists_the_worst_run_first_and_each_runs_metrics():
+    text = plain.write(sample_reports.digest())
+    table = text[: text.index("-" * 78)]
+    assert table.index("resnet50-linear") < table.index("resnet50-cosine")
+    assert text.count("val_loss") >= 3
+
+
+def test_a_digest_of_very_many_runs_is_cut_and_said():
+    text = plain.write(sample_reports.digest(count=400))
+    assert "Details of 150 of 400 runs" in text
+
+
+def test_a_fact_without_a_value_does_not_fail():
+    report = replace(sample_reports.fine(), facts=(Fact("only a key", ""),))
+    assert "only a key" in plain.write(report)

@@ -1,0 +1,242 @@
+"""Insights say what was measured, and nothing that was not."""
+
+import math
+from typing import Any
+
+import pytest
+
+from mlreport_batch.formats import Outcome, Progress
+from mlreport_batch.report.alerts import (
+    Alert,
+    AlertRules,
+    due_alerts,
+    find_alerts,
+    is_over,
+    pace_s,
+    stall_after_s,
+    status_of,
+)
+from mlreport_batch.report.goals import best_of, goal_of
+from mlreport_batch.report.intended import compare_intent, same_value
+from mlreport_batch.report.model import Verdict
+from mlreport_batch.report.news import compare, snapshot_of
+from mlreport_batch.report.view import RunView
+from mlreport_batch.safety.clean import Scalar
+from views import view
+
+HOUR = 3600
+OFF = AlertRules(stall_s=None, nan=False, divergence=False)
+
+
+def alerts_of(
+    of: RunView,
+    rules: AlertRules = OFF,
+    *,
+    now: float = 1e6,
+    has_grown: bool = True,
+    expect: dict[str, Scalar] | None = None,
+    before: RunView | None = None,
+    language: str = "en",
+) -> list[Alert]:
+    known = snapshot_of(before, best={}, alerts={}, at=0) if before else None
+    return find_alerts(
+        of,
+        compare(of, known),
+        rules,
+        goals={},
+        expect=expect or {},
+        now=now,
+        has_grown=has_grown,
+        language=language,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "goal"),
+    [
+        ("loss", "min"), ("train_loss", "min"), ("val/xent_loss", "min"),
+        ("GAN_loss", "min"), ("perplexity", "min"), ("eval/rmse", "min"),
+        ("val_accuracy", "max"), ("valAccuracy", "max"), ("eval_f1", "max"),
+        ("rollout/ep_rew_mean", "max"), ("mAP50", "max"), ("top1", "max"),
+        ("lr", None), ("grad_norm", None), ("epoch_time", None),
+        ("neg_mean_squared_error", "max"), ("neg_log_loss", "max"),
+        ("valid/neg_loss", "max"), ("neg_acc", "max"), ("loss_neg", "min"),
+        ("loss_scale", None), ("kl_weight", None), ("error_count_total", None),
+        ("api_cost", None), ("train/cost", "min"), ("num_errors", None),
+        ("map_size", None), ("return_code", None), ("accumulated_steps", None),
+        ("reward_coef", None), ("loss/scale", None), ("size_64/val_loss", "min"),
+        ("total_loss", "min"), ("train_loss_step", "min"), ("weighted_f1", "max"),
+        ("1-acc", "min"), ("val/1 - accuracy", "min"), ("one_minus_iou", "min"),
+        ("inaccuracy", "min"), ("val_inaccuracy", "min"), ("1-loss", "min"),
+        ("1-x", None), ("loss_1-2", "min"), ("multi_scale_loss", "min"),
+        ("loss_total", "min"), ("loss_scale_max", None), ("code_bleu", "max"),
+    ],
+)  # fmt: skip
+def test_goals_go_by_common_names(name: str, goal: str | None):
+    assert goal_of(name, {}) == goal
+
+
+@pytest.mark.parametrize("name", ["loss_scale", "api_cost", "error_count_total"])
+def test_what_is_meant_to_grow_does_not_diverge(name: str):
+    rules, growing = AlertRules(stall_s=None), [2.0**step for step in range(16)]
+    assert not alerts_of(view({name: growing}), rules)
+    assert alerts_of(view({"loss": growing}), rules)
+
+
+def test_a_users_goals_go_first():
+    goals = {"val_*": "max", "*loss": "min"}
+    assert goal_of("val_loss", goals) == "max"
+    assert goal_of("x_loss", goals) == "min"
+
+
+def test_the_best_value_goes_by_the_goal():
+    summary = view({"a": [3, 1, 2, math.nan]}).metrics["a"]
+    assert best_of(summary, "min") == (1, 2)
+    assert best_of(summary, "max") == (3, 1)
+    assert best_of(summary, None) is None
+    nothing = view({"a": [math.nan, math.inf]}).metrics["a"]
+    assert best_of(nothing, "min") is best_of(nothing, "max") is None
+
+
+@pytest.mark.parametrize(
+    ("intended", "actual", "is_same"),
+    [
+        (1e-3, "0.001", True), ("1e-3", 0.001, True), (0.1, 0.1 + 1e-17, True),
+        (1, 1.0, True), ("adam", "adam ", True), (True, "true", True),
+        (True, "True", True), (None, "null", True), (None, "None", True),
+        (False, "no", False), (0.1, 0.2, False), ("adam", "sgd", False),
+        (None, 0, False), ("1_000", 1000, False), (10**400, 10**400, True),
+        (10**400, 1.0, False),
+    ],
+)  # fmt: skip
+def test_values_that_mean_the_same(intended: Scalar, actual: Scalar, is_same: bool):
+    assert same_value(intended, actual) is is_same
+
+
+def test_intent_is_compared_wrong_ones_first():
+    found = compare_intent(
+        {"lr": 0.1, "bs": 32, "gone": 1, "optimizer": "adam", "wd": 0, "x": 1},
+        {"model.lr": 0.1, "bs": 64, "optimizer.name": "adam", "a.wd": 0, "b.wd": 0,
+         "x": 1},
+    )  # fmt: skip
+    assert [(item.key, item.verdict) for item in found] == [
+        ("bs", Verdict.wrong),
+        ("gone", Verdict.missing),
+        ("wd", Verdict.missing),  # two candidates: nobody knows which
+        ("model.lr", Verdict.right),
+        ("x", Verdict.right),
+    ]
+
+
+def test_the_pace_is_what_was_measured():
+    assert pace_s(view({"a": [1, 2]}, started_ns=0, updated_ns=10**9)) is None
+    assert pace_s(view({"a": [1, 2, 3]}, started_ns=5, updated_ns=5)) is None
+    run = view({"a": [1] * 10}, started_ns=0, updated_ns=600 * 10**9)
+    assert pace_s(run) == 60
+
+
+@pytest.mark.parametrize(
+    ("rules", "others", "after"),
+    [
+        (AlertRules(stall_s=None), {}, None),
+        (AlertRules(stall_s=7200), {}, 7200),
+        (AlertRules(), {}, 1800),
+        (AlertRules(), {"updated_ns": 6000 * 10**9}, 12000),
+        (AlertRules(), {"outcome": Outcome("finished", "x")}, None),
+        (AlertRules(), {"progress": Progress(9, 9)}, None),
+    ],
+)
+def test_a_stall_goes_by_the_runs_own_pace(
+    rules: AlertRules, others: dict[str, Any], after: float | None
+):
+    run = view({"a": [1] * 10}, **({"updated_ns": 60 * 10**9} | others))
+    assert stall_after_s(run, rules) == after
+
+
+@pytest.mark.parametrize(
+    ("others", "age_s", "status"),
+    [
+        ({"outcome": Outcome("failed", "an error")}, 1, "failed"),
+        ({"outcome": Outcome("finished", "it says so")}, 1, "finished"),
+        ({"outcome": Outcome("running", "")}, 1, "running"),
+        ({"progress": Progress(100, 100)}, 1, "finished"),
+        ({}, 60, "running"),
+        ({}, 7200, "quiet"),
+    ],
+)
+def test_the_status_has_evidence(others: dict[str, Any], age_s: int, status: str):
+    run = view({"a": [1]}, updated_ns=10**18, **others)
+    found, text = status_of(run, AlertRules(), now=1e9 + age_s, language="en")
+    assert found == status
+    assert text
+    assert is_over(run) == (status in ("failed", "finished"))
+
+
+def test_a_run_without_anything_is_empty():
+    assert status_of(view(), AlertRules(), now=1, language="ko")[0] == "empty"
+
+
+def test_nan_is_told_while_it_lasts():
+    rules = AlertRules(stall_s=None)
+    [alert] = alerts_of(view({"loss": [1, math.nan]}), rules)
+    assert alert.key == "nan:loss"
+    assert alert.text == (
+        "loss is NaN at step 2 (1 of 2 values are not numbers)"
+    )  # fmt: skip
+    assert alerts_of(view({"loss": [1, math.nan, 1]}), rules) == []
+    assert alerts_of(view({"loss": [1, math.nan]})) == []
+    [alert] = alerts_of(view({"loss": [-math.inf]}), rules, language="ko")
+    assert "-inf" in alert.text
+
+
+def test_divergence_needs_a_course_and_a_goal():
+    rules = AlertRules(stall_s=None)
+    falling = [10 / step for step in range(1, 20)]
+    assert alerts_of(view({"loss": falling}), rules) == []
+    [alert] = alerts_of(view({"loss": [*falling, 11, 12, 13, 14]}), rules)
+    assert alert.kind == "divergence"
+    assert "times its best" in alert.text
+    assert alerts_of(view({"other": [*falling, 11, 12, 13, 14]}), rules) == []
+    assert alerts_of(view({"loss": [*falling[:3], 40]}), rules) == []
+    assert alerts_of(view({"loss": [-1, *falling, 11, 12]}), rules) == []
+    assert alerts_of(view({"loss": [*falling, 11]}), rules) == []
+
+
+def test_a_stall_is_told_only_of_a_run_that_was_seen_alive():
+    run = view({"a": [1] * 10}, updated_ns=600 * 10**9)
+    rules = AlertRules(nan=False, divergence=False)
+    assert alerts_of(run, rules, now=600 + 1199) == []
+    assert alerts_of(run, rules, now=600 + 1801, has_grown=False) == []
+    [alert] = alerts_of(run, rules, now=600 + 1801)
+    assert alert.text == "No new rows for 30 min 1 s, usually every 1 min"
+    short = view({"a": [1]}, updated_ns=600 * 10**9)
+    [alert] = alerts_of(short, rules, now=600 + 1801)
+    assert alert.text == "No new rows for 30 min 1 s"
+
+
+def test_a_plateau_is_told_when_asked_for():
+    rules = AlertRules(stall_s=None, plateau=5)
+    run = view({"loss": [3, 1, 2, 2, 2, 2], "x": [1] * 9})
+    assert alerts_of(run, rules) == []
+    [alert] = alerts_of(view({"loss": [3, 1, 2, 2, 2, 2, 2], "x": [1] * 9}), rules)
+    assert "no new best for 5 values (best 1 at step 2)" in alert.text
+
+
+def test_intent_change_and_failure_are_told():
+    run = view(
+        hparams={"lr": 0.2, "bs": 1}, outcome=Outcome("failed", "run.json says FAILED")
+    )
+    before = view(hparams={"lr": 0.1, "bs": 1})
+    found = alerts_of(run, expect={"lr": 0.1, "wd": 0, "bs": 1}, before=before)
+    assert [alert.kind for alert in found] == ["failed", "intent", "intent", "changed"]
+    assert found[3].text == "lr changed from 0.1 to 0.2"
+
+
+def test_an_alert_is_due_once_and_again_after_a_while():
+    nan, stall = Alert("nan", "a", "x"), Alert("stall", "", "x")
+    rules = AlertRules(remind_s=100)
+    assert due_alerts([nan, stall], {}, rules, 0) == [nan, stall]
+    told = {"nan:a": 0.0, "stall:": 0.0}
+    assert due_alerts([nan, stall], told, rules, 99) == []
+    assert due_alerts([nan, stall], told, rules, 100) == [nan]
+    assert due_alerts([nan, stall], told, AlertRules(remind_s=None), 1e9) == []

@@ -1,0 +1,205 @@
+"""A report says in words and figures what a run says, and what was left out."""
+
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from mlreport_batch.errors import Problem
+from mlreport_batch.find.checkpoints import Weights
+from mlreport_batch.formats import Progress, Text
+from mlreport_batch.language.dates import local_now
+from mlreport_batch.report import describe as module
+from mlreport_batch.report.alerts import Alert
+from mlreport_batch.report.describe import chosen_names, describe, describe_digest
+from mlreport_batch.report.model import Occasion, Report, Trend, Verdict, Wishes
+from mlreport_batch.report.news import compare, snapshot_of
+from mlreport_batch.report.view import RunView
+from views import view
+
+NOW = datetime(2026, 11, 23, 13, 5, tzinfo=UTC)
+
+
+def report(
+    of: RunView,
+    before: RunView | None = None,
+    alerts: tuple[Alert, ...] = (),
+    **wishes: Any,  # noqa: ANN401
+) -> Report:
+    known = None
+    if before is not None:
+        known = snapshot_of(before, best={}, alerts={}, at=0)
+    return describe(
+        of,
+        known,
+        compare(of, known),
+        alerts,
+        status=("running", "just now"),
+        wishes=Wishes(**wishes),
+        occasion=Occasion("rid1", "a/b\n<x>", "proj", NOW),
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ([], [0.5], "loss 0.5"),
+        ([1.0], [1.0, 0.5], "down 50.0 % since the last report"),
+        ([1.0], [1.0, 1.5], "up 50.0 % since the last report"),
+        ([1.0], [1.0, 1.0], "unchanged since the last report"),
+        ([1.0], [1.0, 0.99999], "down < 0.1 % since the last report"),
+        ([-1.0], [-1.0, -2.0], "loss -2, -1 since the last report"),
+        ([0.0], [0.0, 2.0], "loss 2, +2 since the last report"),
+        ([1.0], [1.0, 100.0], "loss 100, +99 since the last report"),
+        ([math.nan], [math.nan, 2.0], "loss 2"),
+        ([1.0], [1.0, math.nan], "loss NaN"),
+    ],
+)
+def test_the_headline_tells_the_change(
+    before: list[float], after: list[float], words: str
+):
+    text = report(view({"loss": after}), view({"loss": before})).headline
+    assert words in text
+    assert f"step {len(after)}" in text
+
+
+def test_the_headline_tells_the_best():
+    assert "best so far" in report(view({"loss": [2, 1]})).headline
+    assert "best 1 at step 2" in report(view({"loss": [2, 1, 3]})).headline
+    assert "best" not in report(view({"loss": [2]})).headline
+
+
+def test_the_headline_names_the_first_alert():
+    alerts = (Alert("nan", "a", "a is NaN"), Alert("stall", "", "quiet"))
+    text = report(view({"loss": [1]}), alerts=alerts).headline
+    assert text.startswith("a is NaN (and 1 more). loss 1")
+    assert report(view(), alerts=alerts[:1]).headline == "a is NaN. No metrics yet"
+
+
+def test_the_headline_of_a_run_without_metrics_tells_of_checkpoints():
+    one = view(weights=(Weights("a.pt", 1, 1),))
+    assert report(one).headline == "new checkpoint a.pt"
+    two = view(weights=(Weights("a.pt", 1, 1), Weights("b.pt", 1, 1)))
+    assert report(two).headline == "2 new checkpoints"
+
+
+def test_the_headline_goes_by_what_matters_unless_the_user_chose():
+    run = view({"lr": [0.1], "train_loss": [1], "val_loss": [2]})
+    assert report(run).headline.startswith("val_loss 2")
+    chosen = report(run, metrics=("lr", "train*"))
+    assert chosen.headline.startswith("lr 0.1")
+    assert [row.key for row in chosen.metrics] == ["lr", "train_loss"]
+
+
+def test_a_metric_row_tells_value_change_and_best():
+    before = view({"loss": [3, 1], "x": [1], "acc": [0.1]})
+    after = view({"loss": [3, 1, 2], "x": [1, 2], "acc": [0.1, 0.2]})
+    rows = {row.key: row for row in report(after, before).metrics}
+    loss, acc, x = rows["loss"], rows["acc"], rows["x"]
+    assert (loss.value, loss.step, loss.delta, loss.trend) == (
+        "2", "3", "+1", Trend.worse,
+    )  # fmt: skip
+    assert (loss.best, loss.best_step, loss.low, loss.high) == ("1", "2", "1", "3")
+    assert (acc.trend, acc.is_best_now) == (Trend.better, True)
+    assert (x.trend, x.best) == (Trend.unknown, "")
+    same = report(before, before).metrics
+    assert {row.trend for row in same} == {Trend.same}
+
+
+def test_intended_hyperparameters_come_first():
+    run = view(hparams={"lr": 0.1, "bs": 64, "x": None}, expect={"bs": 32})
+    found = report(run, expect={"lr": 0.1, "wd": 1})
+    assert [(row.key, row.verdict) for row in found.hparams] == [
+        ("bs", Verdict.wrong), ("wd", Verdict.missing), ("lr", Verdict.right),
+        ("x", Verdict.extra),
+    ]  # fmt: skip
+    assert found.intent_ok is False
+    assert found.intent_text == (
+        "2 of 3 intended hyperparameters are not as intended."
+    )  # fmt: skip
+    assert report(run).intent_ok is False
+    right = report(view(hparams={"lr": 0.1}), expect={"lr": 0.1})
+    assert (right.intent_ok, right.intent_text[:7]) == (True, "The one")
+    both = report(view(hparams={"a": 1, "b": 2}), expect={"a": 1, "b": 2})
+    assert both.intent_text == "All 2 intended hyperparameters are as intended."
+    none = report(view(hparams={"a": 1}))
+    assert (none.intent_ok, none.intent_text) == (None, "")
+
+
+def test_a_changed_hyperparameter_shows_what_it_was():
+    found = report(view(hparams={"lr": 0.2}), view(hparams={"lr": 0.1}))
+    assert found.hparams[0].changed_from == "0.1"
+
+
+def test_facts_steps_and_the_like_are_told():
+    run = view(
+        {"loss": [1, 2]},
+        progress=Progress(1500, 6000),
+        orphans=3,
+        restarts=1,
+        updated_ns=int((NOW.timestamp() - 60) * 1e9),
+        results={"acc": 0.5, "n": 10**400, "name": "x"},
+        texts=(Text("model", "a\nb"),),
+        problems=(Problem("a.csv", 3, "bad"),),
+        purpose="to\nsee",
+    )
+    found = report(run)
+    assert found.steps == "1,500 of 6,000 (25 %)"
+    assert found.run == "a/b\ufffd<x>"
+    assert found.facts[0].value == "1 min ago"
+    assert len(found.facts) == 4
+    assert [fact.value for fact in found.results] == ["0.5", "1e+400", "x"]
+    assert found.texts[0].text == "a\nb"
+    assert found.problems == ("a.csv:3: bad",)
+    assert report(view({"a": [1]})).steps == "1"
+    assert report(view()).steps == ""
+
+
+def test_checkpoints_come_newest_first():
+    at = int(NOW.timestamp()) * 10**9
+    old, new = Weights("old.pt", 0, at - 10**10), Weights("best.pt", 10**6, at)
+    found = report(view(weights=(old, new)), view(weights=(old,)))
+    assert [(row.path, row.size, row.is_new) for row in found.checkpoints] == [
+        ("best.pt", "1.0 MB", True), ("old.pt", "", False),
+    ]  # fmt: skip
+    assert not report(view(weights=(old, new))).checkpoints[0].is_new
+
+
+def test_train_and_val_share_a_chart():
+    run = view({"train_loss": [1, 2], "val_loss": [1, 2], "acc": [1, 2], "one": [1]})
+    charts = report(run).charts
+    assert sorted(len(chart.series) for chart in charts) == [1, 2]
+    many = view({f"loss/{set_}": [1, 2] for set_ in "abcdef"})
+    assert all(len(chart.series) <= 4 for chart in report(many).charts)
+
+
+def test_what_is_left_out_is_said():
+    many = {f"m{number}": [1.0, 2.0] for number in range(module.METRICS_MAX + 5)}
+    found = report(view(many, hparams=dict.fromkeys(map(str, range(500)), 1)))
+    assert len(found.metrics) == module.METRICS_MAX
+    assert len(found.cuts) == 3
+
+
+def test_globs_choose_in_their_order():
+    names = ["a", "b", "c"]
+    assert chosen_names(names, ("*",)) == names
+    assert chosen_names(names, ("c", "[ab]", "a")) == ["c", "a", "b"]
+
+
+def test_a_digest_counts_and_puts_alerts_first():
+    calm = report(view({"loss": [1]}))
+    bad = report(view({"loss": [1]}), alerts=(Alert("nan", "a", "a is NaN"),))
+    digest = describe_digest([calm, bad], rid="r", language="en")
+    assert digest.reports == (bad, calm)
+    assert digest.headline == "2 runs have news; 1 need attention"
+    fine = describe_digest([calm, calm], rid="r", language="en")
+    assert fine.headline == "2 runs have news"
+
+
+def test_dates_are_local_and_in_the_reports_language():
+    assert report(view()).date == "2026 November 23"
+    korean = report(view({"loss": [1]}), language="ko")
+    assert korean.date == "2026년 11월 23일"
+    assert local_now(UTC, 0).isoformat() == "1970-01-01T00:00:00+00:00"
+    assert local_now(None, 0).tzinfo is not None
