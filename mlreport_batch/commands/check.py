@@ -11,6 +11,7 @@ from mlreport_batch.commands.inspect import look_at
 from mlreport_batch.config.load import Config
 from mlreport_batch.errors import ConfigError, MlreportError, RenderError, StateError
 from mlreport_batch.printing import tell
+from mlreport_batch.tick.addressing import Addressing
 from mlreport_batch.tick.from_config import make_channel
 
 Line = tuple[str, MlreportError | None]
@@ -91,32 +92,23 @@ def _google(config: Config, *, live: bool) -> Iterator[Line]:
 
 def _send_test(config: Config) -> str:
     from mlreport_batch.deliver import Envelope
-    from mlreport_batch.language.dates import local_now
     from mlreport_batch.render import Rendered
-    from mlreport_batch.render.mail import MailHeader, compose, message_id
+    from mlreport_batch.render.mail import compose
     from mlreport_batch.safety.address import parse_address
 
     now = time.time()
     rid = f"test-{int(now)}"
-    sender = config.mail.sender
+    addressing = Addressing(config, "", now)
     recipients = tuple(dict.fromkeys(config.mail.to))
     if not recipients:
         raise ConfigError("mail.to names nobody", advice="Name a recipient")
     text = "mlreport-batch can send mails to you. Nothing else is in this one."
-    header = MailHeader(
-        rid=rid,
-        message_id=message_id(rid, sender),
-        date=local_now(config.report.zone(), now).replace(microsecond=0),
-        sender=sender,
-        recipients=recipients,
-        subject="[mlreport] test",
-        language=config.report.language,
-    )
+    header = addressing.of_test(rid, recipients)
     rendered = Rendered(f"<p>{text}</p>", f"<p>{text}</p>", text, None)
     message = compose(rendered, header=header)
     addresses = tuple(parse_address(each)[1] for each in recipients)
     with make_channel(config).open() as session:
-        session.send(message, Envelope(rid, parse_address(sender)[1], addresses))
+        session.send(message, Envelope(rid, addressing.sender, addresses))
     return f"test mail to {', '.join(addresses)} accepted"
 
 

@@ -17,7 +17,8 @@ from mlreport_batch.formats.registry import recognise
 from mlreport_batch.language.figures import scalar_text
 from mlreport_batch.printing import tell, tell_json
 from mlreport_batch.read.run import RunState, chosen, read_run
-from mlreport_batch.report.alerts import AlertRules, status_of
+from mlreport_batch.report.alerts import status_of
+from mlreport_batch.report.model import AlertRules
 from mlreport_batch.report.view import RunView, view_of
 from mlreport_batch.safety.clean import Scalar, clean
 from mlreport_batch.safety.masking.redact import shown

@@ -9,14 +9,12 @@ from mlreport_batch.commands.inspect import look_at
 from mlreport_batch.config.load import Config, from_paths
 from mlreport_batch.config.locate import DEFAULT_OUT, find_config
 from mlreport_batch.errors import StateError, UsageError
-from mlreport_batch.language.dates import local_now
 from mlreport_batch.printing import tell
 from mlreport_batch.render.pages import slug_of
-from mlreport_batch.report.alerts import find_alerts, status_of
-from mlreport_batch.report.describe import describe
-from mlreport_batch.report.model import Occasion
-from mlreport_batch.report.news import compare
+from mlreport_batch.report.case import case_of
+from mlreport_batch.report.judge import judge, report_of
 from mlreport_batch.safety.files import write_durably
+from mlreport_batch.tick.addressing import Addressing
 from mlreport_batch.tick.from_config import rules_of, wishes_of
 
 
@@ -28,7 +26,7 @@ def preview(path: str, out: str, config: Config | None, now: float) -> list[str]
         StateError: The files cannot be written.
     """
     from mlreport_batch.render.local import LocalRenderer
-    from mlreport_batch.render.mail import MailHeader, compose, message_id, subject
+    from mlreport_batch.render.mail import compose
 
     config = config or from_paths([path], out)
     looked = look_at([path], redact=config.redact)
@@ -42,45 +40,22 @@ def preview(path: str, out: str, config: Config | None, now: float) -> list[str]
             else "`inspect` says what was read",
         )
     item = (exact or looked)[0]
-    wishes, rules = wishes_of(config), rules_of(config)
-    changes = compare(item.view, None)
-    alerts = find_alerts(
-        item.view,
-        changes,
-        rules,
-        goals=wishes.goals,
-        expect={**wishes.expect, **item.view.expect},
-        now=now,
-        has_grown=False,
-        language=wishes.language,
+    case = case_of(
+        item.view, wishes_of(config), rules_of(config), now=now, has_grown=False
     )
-    here = local_now(config.report.zone(), now).replace(microsecond=0)
     slug = slug_of(item.run.name, item.run.path)
-    report = describe(
-        item.view,
-        None,
-        changes,
-        alerts,
-        status=status_of(item.view, rules, now=now, language=wishes.language),
-        wishes=wishes,
-        occasion=Occasion(
-            f"preview-{slug[-8:]}", item.run.name, os.path.basename(item.run.root), here
-        ),
+    report = report_of(
+        judge(case, None),
+        rid=f"preview-{slug[-8:]}",
+        run=item.run.name,
+        project=os.path.basename(item.run.root),
+        zone=config.report.zone(),
     )
     template = config.render.template
     renderer = LocalRenderer(None if template is None else os.fspath(template))
     rendered = renderer.render(report)
-    sender = config.mail.sender
-    header = MailHeader(
-        rid=report.rid,
-        message_id=message_id(report.rid, sender),
-        date=here,
-        sender=sender,
-        recipients=config.mail.to,
-        subject=subject(report.run),
-        report_name=report.run,
-        language=wishes.language,
-    )
+    addressing = Addressing(config, "", now)
+    header = addressing.of_run(report, item.run.path, config.mail.to)
     folder = os.path.join(os.path.expanduser(out), "preview", slug)
     files = {
         "report.html": rendered.page_html.encode("utf-8", "replace"),

@@ -94,12 +94,12 @@ def _tell(args: argparse.Namespace, summary: "TickSummary", *, is_config: bool) 
 
 
 def _show(args: argparse.Namespace, summary: "TickSummary", *, is_config: bool) -> None:
-    from mlreport_batch.tick import summaries
+    from mlreport_batch.tick.summary import as_json, as_lines, as_markdown
 
     if args.json:
-        tell_json(summaries.as_json(summary))
+        tell_json(as_json(summary))
     if args.summary:
-        text = summaries.as_markdown(summary)
+        text = as_markdown(summary)
         if args.summary == "-":
             tell(text)
         else:
@@ -109,7 +109,7 @@ def _show(args: argparse.Namespace, summary: "TickSummary", *, is_config: bool) 
     wants_lines = args.verbose or args.dry_run or is_terminal or not is_config
     if wants_lines and not args.quiet and not args.json and args.summary != "-":
         colours = _COLOURS if is_terminal and "NO_COLOR" not in os.environ else _PLAIN
-        for line in summaries.as_lines(summary, colours=colours, verbose=args.verbose):
+        for line in as_lines(summary, colours=colours, verbose=args.verbose):
             tell(line)
     tell("", end="", is_last=True)
 

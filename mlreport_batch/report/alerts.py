@@ -16,12 +16,10 @@ from mlreport_batch.language.figures import (
 )
 from mlreport_batch.language.say import say
 from mlreport_batch.read.fold import MetricSummary
-from mlreport_batch.report.goals import best_of, goal_of
-from mlreport_batch.report.intended import compare_intent
-from mlreport_batch.report.model import Verdict
+from mlreport_batch.report.case import Case, Course
+from mlreport_batch.report.model import AlertRules, Verdict
 from mlreport_batch.report.news import Changes
 from mlreport_batch.report.view import RunView
-from mlreport_batch.safety.clean import Scalar
 
 STALL_LEAST_S = 1800.0
 STALL_FACTOR = 20
@@ -50,27 +48,6 @@ class Alert:
         return f"{self.kind}:{self.subject}"
 
 
-@dataclass(frozen=True, slots=True)
-class AlertRules:
-    """Which alerts are wanted.
-
-    Attributes:
-        stall_s: Seconds without new rows, None for never, ``auto`` (-1) for twenty
-            times the usual pace but at least half an hour.
-        nan: Whether NaN and infinities are told.
-        divergence: Whether a metric far above its course is told.
-        plateau: Values without a new best that are told, None for never.
-        remind_s: Seconds until an alert that still holds is told again, None for
-            never.
-    """
-
-    stall_s: float | None = -1.0
-    nan: bool = True
-    divergence: bool = True
-    plateau: int | None = None
-    remind_s: float | None = 86400.0
-
-
 def pace_s(view: RunView) -> float | None:
     """Return the usual seconds between two rows, None while it cannot be known."""
     if view.rows < ROWS_FOR_PACE or view.updated_ns <= view.started_ns:
@@ -97,7 +74,12 @@ def is_over(view: RunView) -> bool:
 
 
 def status_of(
-    view: RunView, rules: AlertRules, *, now: float, language: str
+    view: RunView,
+    rules: AlertRules,
+    *,
+    now: float,
+    language: str,
+    alerts: Sequence[Alert] = (),
 ) -> tuple[str, str]:
     """Return the status and a sentence with its evidence.
 
@@ -106,6 +88,7 @@ def status_of(
         rules: When a run counts as stalled.
         now: Seconds since the epoch.
         language: Of the sentence.
+        alerts: Alerts that hold: only they know whether the run was seen alive.
     """
     if view.outcome is not None and view.outcome.status in ("finished", "failed"):
         return view.outcome.status, view.outcome.evidence
@@ -118,55 +101,39 @@ def status_of(
     age = max(0.0, now - view.updated_ns / 1e9)
     limit = stall_after_s(view, rules)
     written = say(language, "last_written", age=duration_text(age, language))
+    if any(alert.kind == "stall" for alert in alerts):
+        return "stalled", written
     if limit is not None and age > limit:
         return "quiet", written
     return "running", written
 
 
-def find_alerts(
-    view: RunView,
-    changes: Changes,
-    rules: AlertRules,
-    *,
-    goals: Mapping[str, str],
-    expect: Mapping[str, Scalar],
-    now: float,
-    has_grown: bool,
-    language: str,
-) -> list[Alert]:
-    """Return the alerts that hold, worst first.
+def find_alerts(case: Case, changes: Changes) -> list[Alert]:
+    """Return the alerts that hold, worst first; *changes* are what is new.
 
-    Args:
-        view: The run.
-        changes: What is new in it.
-        rules: Which alerts are wanted.
-        goals: Goals of metrics by glob.
-        expect: Intended hyperparameters.
-        now: Seconds since the epoch.
-        has_grown: Whether an earlier tick saw the run grow; a run that was never
-            seen alive does not stall.
-        language: Of the texts.
+    A run that was never seen alive does not stall.
     """
-    say = _Sayer(language)
+    view, rules = case.view, case.rules
+    speak = _Sayer(case.wishes.language)
     alerts: list[Alert] = []
     if view.outcome is not None and view.outcome.status == "failed":
         alerts.append(
-            Alert("failed", "", say("failed", evidence=view.outcome.evidence))
+            Alert("failed", "", speak("failed", evidence=view.outcome.evidence))
         )
     if rules.nan:
-        alerts += _nan_alerts(view, say)
+        alerts += _nan_alerts(view, speak)
     if rules.divergence:
-        alerts += _divergence_alerts(view, goals, say)
-    alerts += _stall_alerts(view, rules, now, has_grown, say)
-    alerts += _plateau_alerts(view, rules, goals, say)
+        alerts += _divergence_alerts(case, speak)
+    alerts += _stall_alerts(case, speak)
+    alerts += _plateau_alerts(case, speak)
     alerts += [
-        Alert("intent", item.key, say(f"intent_{item.verdict.value}", key=item.key,
+        Alert("intent", item.key, speak(f"intent_{item.verdict.value}", key=item.key,
               intended=scalar_text(item.intended), actual=scalar_text(item.actual)))
-        for item in compare_intent(expect, view.hparams)
+        for item in case.compared
         if item.verdict in (Verdict.wrong, Verdict.missing)
     ]  # fmt: skip
     alerts += [
-        Alert("changed", key, say("changed", key=key, before=scalar_text(before),
+        Alert("changed", key, speak("changed", key=key, before=scalar_text(before),
               actual=scalar_text(actual)))
         for key, (before, actual) in changes.changed_hparams.items()
     ]  # fmt: skip
@@ -181,7 +148,7 @@ class _Sayer:
         return say(self.language, f"alert_{kind}", **values)
 
 
-def _nan_alerts(view: RunView, say: _Sayer) -> list[Alert]:
+def _nan_alerts(view: RunView, speak: _Sayer) -> list[Alert]:
     alerts = []
     for name, summary in view.metrics.items():
         bad = summary.nans + summary.infinities
@@ -195,7 +162,7 @@ def _nan_alerts(view: RunView, say: _Sayer) -> list[Alert]:
             Alert(
                 "nan",
                 name,
-                say(
+                speak(
                     "nan",
                     metric=name,
                     value=number(summary.last),
@@ -208,19 +175,16 @@ def _nan_alerts(view: RunView, say: _Sayer) -> list[Alert]:
     return alerts
 
 
-def _divergence_alerts(
-    view: RunView, goals: Mapping[str, str], say: _Sayer
-) -> list[Alert]:
+def _divergence_alerts(case: Case, speak: _Sayer) -> list[Alert]:
     alerts = []
-    for name, summary in view.metrics.items():
-        goal = goal_of(name, goals)
-        best = best_of(summary, goal)
-        if best is None or goal != "min" or best[0] <= 0:
+    for name, summary in case.view.metrics.items():
+        best = case.bests[name]
+        if best is None or case.goals[name] != "min" or best[0] <= 0:
             continue
         factor = summary.last / best[0]
         if not factor >= DIVERGED_FACTOR:
             continue
-        points = [p for p in summary.curve.points() if p[2] is not None]
+        points = [p for p in case.course(name) if p[2] is not None]
         if len(points) < BUCKETS_FOR_COURSE or not math.isfinite(summary.last):
             continue
         early = max(
@@ -232,7 +196,7 @@ def _divergence_alerts(
                 Alert(
                     "divergence",
                     name,
-                    say(
+                    speak(
                         "divergence",
                         metric=name,
                         value=number(summary.last),
@@ -246,38 +210,35 @@ def _divergence_alerts(
     return alerts
 
 
-def _stall_alerts(
-    view: RunView, rules: AlertRules, now: float, has_grown: bool, say: _Sayer
-) -> list[Alert]:
-    limit = stall_after_s(view, rules)
-    age = now - view.updated_ns / 1e9
-    if limit is None or not has_grown or age <= limit:
+def _stall_alerts(case: Case, speak: _Sayer) -> list[Alert]:
+    limit = stall_after_s(case.view, case.rules)
+    age = case.now - case.view.updated_ns / 1e9
+    if limit is None or not case.has_grown or age <= limit:
         return []
-    pace = pace_s(view)
-    silence = duration_text(age, say.language)
+    pace = pace_s(case.view)
+    silence = duration_text(age, speak.language)
     if pace is None:
-        return [Alert("stall", "", say("stall", age=silence))]
-    usual = duration_text(max(1.0, pace), say.language)
-    return [Alert("stall", "", say("stall_pace", age=silence, pace=usual))]
+        return [Alert("stall", "", speak("stall", age=silence))]
+    usual = duration_text(max(1.0, pace), speak.language)
+    return [Alert("stall", "", speak("stall_pace", age=silence, pace=usual))]
 
 
-def _plateau_alerts(
-    view: RunView, rules: AlertRules, goals: Mapping[str, str], say: _Sayer
-) -> list[Alert]:
-    if rules.plateau is None:
+def _plateau_alerts(case: Case, speak: _Sayer) -> list[Alert]:
+    least = case.rules.plateau
+    if least is None:
         return []
     alerts = []
-    for name, summary in view.metrics.items():
-        best = best_of(summary, goal_of(name, goals))
+    for name, summary in case.view.metrics.items():
+        best = case.bests[name]
         if best is None:
             continue
-        since = _values_since(summary, best[1])
-        if since >= rules.plateau:
+        since = _values_since(summary, case.course(name), best[1])
+        if since >= least:
             alerts.append(
                 Alert(
                     "plateau",
                     name,
-                    say(
+                    speak(
                         "plateau",
                         metric=name,
                         best=number(best[0]),
@@ -289,10 +250,9 @@ def _plateau_alerts(
     return alerts
 
 
-def _values_since(summary: MetricSummary, step: float) -> int:
+def _values_since(summary: MetricSummary, course: Course, step: float) -> int:
     """Return how many values came after *step*, to the width of one bucket."""
-    points = summary.curve.points()
-    before = sum(1 for bucket_step, _, _ in points if bucket_step <= step)
+    before = sum(1 for bucket_step, _, _ in course if bucket_step <= step)
     return max(0, summary.count - before * summary.curve.width)
 
 

@@ -3,7 +3,7 @@
 import math
 import re
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from mlreport_batch.language.dates import date_text
@@ -19,9 +19,9 @@ from mlreport_batch.language.figures import (
 from mlreport_batch.language.say import say
 from mlreport_batch.read.fold import MetricSummary
 from mlreport_batch.report.alerts import Alert
-from mlreport_batch.report.goals import best_of, goal_of, headline_metric, main_metrics
+from mlreport_batch.report.case import Case
+from mlreport_batch.report.goals import headline_metric, main_metrics
 from mlreport_batch.report.headline import headline_of
-from mlreport_batch.report.intended import compare_intent
 from mlreport_batch.report.model import (
     AlertRow,
     Chart,
@@ -36,7 +36,6 @@ from mlreport_batch.report.model import (
     TextBlock,
     Trend,
     Verdict,
-    Wishes,
 )
 from mlreport_batch.report.news import Changes, Snapshot
 from mlreport_batch.report.view import RunView
@@ -70,26 +69,25 @@ def host_name() -> str:
 
 
 def describe(
-    view: RunView,
+    case: Case,
     reported: Snapshot | None,
     changes: Changes,
     alerts: Sequence[Alert],
     *,
     status: tuple[str, str],
-    wishes: Wishes,
     occasion: Occasion,
 ) -> Report:
     """Return the report about a run.
 
     Args:
-        view: What its files say.
+        case: The run.
         reported: What its last accepted report showed.
         changes: What is new since.
         alerts: Alerts that hold, worst first.
         status: The status word and its evidence.
-        wishes: What the user wants to see.
         occasion: Where and when.
     """
+    view, wishes = case.view, case.wishes
     language = wishes.language
     cuts: list[str] = []
 
@@ -105,8 +103,7 @@ def describe(
     main = shown[0] if shown else None
     if tuple(wishes.metrics) == ("*",):
         main = headline_metric(shown)
-    expect = {**wishes.expect, **view.expect}
-    hparams, intent_text, intent_ok = _hparam_rows(view, changes, expect, wishes)
+    hparams, intent_text, intent_ok = _hparam_rows(case, changes)
     groups = _chart_groups(shown, view)
     weights = sorted(view.weights, key=lambda w: w.mtime_ns, reverse=True)
     problems = [str(problem) for problem in view.problems]
@@ -125,7 +122,7 @@ def describe(
         date=date_text(occasion.now, language),
         time=occasion.now.strftime("%H:%M %Z"),
         host=host_name(),
-        headline=headline_of(view, reported, main, alerts, changes, wishes),
+        headline=headline_of(case, reported, main, alerts, changes),
         purpose=clean(view.purpose, 400),
         steps=_steps_text(view, language),
         facts=_facts(view, changes, now_s, language),
@@ -133,11 +130,9 @@ def describe(
         intent_text=intent_text,
         intent_ok=intent_ok,
         alerts=tuple(AlertRow(alert.kind, clean(alert.text)) for alert in alerts),
-        metrics=tuple(
-            _metric_row(name, view.metrics[name], reported, wishes) for name in shown
-        ),
+        metrics=tuple(_metric_row(case, name, reported) for name in shown),
         charts=tuple(
-            _chart(title, members, view)
+            _chart(title, members, case)
             for title, members in groups[: cut("charts", CHARTS_MAX, len(groups))]
         ),
         results=tuple(results[: cut("results", RESULTS_MAX, len(results))]),
@@ -227,9 +222,9 @@ def _result_text(value: Scalar) -> str:
 
 
 def _hparam_rows(
-    view: RunView, changes: Changes, expect: Mapping[str, Scalar], wishes: Wishes
+    case: Case, changes: Changes
 ) -> tuple[list[HparamRow], str, bool | None]:
-    compared = compare_intent(expect, view.hparams)
+    view, wishes, compared = case.view, case.wishes, case.compared
     rows = [
         HparamRow(
             key=clean(item.key),
@@ -272,15 +267,12 @@ def _changed_from(key: str, changes: Changes) -> str:
     return scalar_text(changes.changed_hparams[key][0])
 
 
-def _metric_row(
-    name: str, summary: MetricSummary, reported: Snapshot | None, wishes: Wishes
-) -> MetricRow:
-    goal = goal_of(name, wishes.goals)
-    best = best_of(summary, goal)
-    delta, trend = _delta(name, summary, goal, reported)
+def _metric_row(case: Case, name: str, reported: Snapshot | None) -> MetricRow:
+    summary, best = case.view.metrics[name], case.bests[name]
+    delta, trend = _delta(name, summary, case.goals[name], reported)
     middle = [
         None if low is None or high is None else (low + high) / 2
-        for _, low, high in summary.curve.points()
+        for _, low, high in case.course(name)
     ]
     return MetricRow(
         key=clean(name),
@@ -344,17 +336,17 @@ def _chart_groups(shown: Sequence[str], view: RunView) -> list[tuple[str, list[s
     return charts
 
 
-def _chart(title: str, members: Sequence[str], view: RunView) -> Chart:
+def _chart(title: str, members: Sequence[str], case: Case) -> Chart:
     series = []
     for name in members:
-        points = view.metrics[name].curve.points()
+        points = case.course(name)
         series.append(
             Series(
                 key=clean(name),
                 steps=tuple(step for step, _, _ in points),
                 lows=tuple(low for _, low, _ in points),
                 highs=tuple(high for _, _, high in points),
-                latest=number(view.metrics[name].last),
+                latest=number(case.view.metrics[name].last),
             )
         )
     return Chart(clean(title), tuple(series))

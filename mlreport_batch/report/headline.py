@@ -7,28 +7,25 @@ from mlreport_batch.language.figures import number, signed, step_text
 from mlreport_batch.language.say import say
 from mlreport_batch.read.fold import MetricSummary
 from mlreport_batch.report.alerts import Alert
-from mlreport_batch.report.goals import best_of, goal_of
-from mlreport_batch.report.model import Wishes
+from mlreport_batch.report.case import Case
 from mlreport_batch.report.news import Changes, Snapshot
-from mlreport_batch.report.view import RunView
 from mlreport_batch.safety.clean import clean
 
 
 def headline_of(
-    view: RunView,
+    case: Case,
     reported: Snapshot | None,
     name: str | None,
     alerts: Sequence[Alert],
     changes: Changes,
-    wishes: Wishes,
 ) -> str:
     """Return what a person would ask first: what is wrong, and how far it got."""
-    language = wishes.language
+    language = case.wishes.language
     parts = []
     if name is not None:
-        summary = view.metrics[name]
+        summary = case.view.metrics[name]
         parts.append(_change_phrase(name, summary, reported, language))
-        best = best_of(summary, goal_of(name, wishes.goals))
+        best = case.bests[name]
         if best is not None and summary.count > 1:
             if summary.last == best[0]:
                 parts.append(say(language, "headline_best"))

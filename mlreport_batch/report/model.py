@@ -248,3 +248,24 @@ class Occasion:
     run: str
     project: str
     now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRules:
+    """Which alerts are wanted.
+
+    Attributes:
+        stall_s: Seconds without new rows, None for never, ``auto`` (-1) for twenty
+            times the usual pace but at least half an hour.
+        nan: Whether NaN and infinities are told.
+        divergence: Whether a metric far above its course is told.
+        plateau: Values without a new best that are told, None for never.
+        remind_s: Seconds until an alert that still holds is told again, None for
+            never.
+    """
+
+    stall_s: float | None = -1.0
+    nan: bool = True
+    divergence: bool = True
+    plateau: int | None = None
+    remind_s: float | None = 86400.0

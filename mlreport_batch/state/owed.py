@@ -67,8 +67,18 @@ class DocumentRow:
 class OwedTable(Database):
     """The part of the state that is about what is owed."""
 
+    _owed: list[Owed]
+    _owed_as_of = -1
+
     def owed(self) -> list[Owed]:
         """Return the mails that are owed, oldest first."""
+        # Many ask in one tick; what no write came between is read once.
+        as_of = self._db.total_changes
+        if as_of != self._owed_as_of:
+            self._owed, self._owed_as_of = self._read_owed(), as_of
+        return list(self._owed)
+
+    def _read_owed(self) -> list[Owed]:
         runs: dict[str, list[str]] = {}
         for rid, path in self._db.execute(
             "SELECT rid, path FROM owed_runs ORDER BY path"

@@ -8,32 +8,24 @@ the old state or something that the next tick finishes.
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 
-from mlreport_batch.config.load import Config, RunsRoot
+from mlreport_batch.config.load import Config
 from mlreport_batch.deliver.dispatch import TOLD_AT, Dispatcher, Policy
-from mlreport_batch.errors import ConfigError, DamagedStateError, StateError
-from mlreport_batch.formats.registry import recognise
-from mlreport_batch.state.catalog import GONE_S, Catalog
+from mlreport_batch.errors import DamagedStateError, StateError
+from mlreport_batch.state.catalog import GONE_S
 from mlreport_batch.state.folder import Lock, state_errors
 from mlreport_batch.state.mend import adopt, open_state
 from mlreport_batch.state.spool import Spool
 from mlreport_batch.state.store import State
-from mlreport_batch.tick.executors import Executor, executor_of
-from mlreport_batch.tick.from_config import rules_of, wishes_of
+from mlreport_batch.tick.debts import Debts
+from mlreport_batch.tick.executors import executor_of
+from mlreport_batch.tick.from_config import make_channel
+from mlreport_batch.tick.reading import RunReader
 from mlreport_batch.tick.reporting import Reporter
 from mlreport_batch.tick.summary import Options, TickSummary
-from mlreport_batch.tick.work import (
-    Finding,
-    ReadSettings,
-    RunTask,
-    read_apart,
-    read_batch,
-)
 
-BATCH = 256
 BACKUP_EVERY_S = 86400.0
 SINCE_MAX_BYTES = 4 << 20
 SEND_S = 300.0
@@ -66,48 +58,33 @@ def run_tick(
         StateError: State or spool are unusable; nothing was lost.
     """
     folder = os.fspath(config.state)
-    with state_errors(folder):
-        return _run_in(
-            folder, config, options, config_key, now, progress, should_stop, must_stop
+
+    def tick(state: State, spool: Spool | None) -> _Tick:
+        return _Tick(
+            config, options, state, spool, now, progress, should_stop, must_stop
         )
 
-
-def _run_in(
-    folder: str,
-    config: Config,
-    options: Options,
-    config_key: str,
-    now: float,
-    progress: Callable[[str, int, int], None],
-    should_stop: Callable[[], bool],
-    must_stop: Callable[[], bool],
-) -> TickSummary:
-    if options.dry_run:
-        state = State.copy_in_memory(folder)
+    with state_errors(folder):
+        if options.dry_run:
+            state = State.copy_in_memory(folder)
+            try:
+                return tick(state, None).look(config_key)
+            finally:
+                state.close()
+        lock = Lock(folder)
         try:
-            return _Tick(
-                config, options, state, None, now, progress, should_stop, must_stop
-            ).look(config_key)
+            state, notice = open_state(folder)
+            try:
+                full = tick(state, Spool(os.path.join(folder, "spool")))
+                full.summary.notices += [notice] if notice else []
+                return full.run(config_key)
+            except DamagedStateError:
+                state.condemn()
+                raise
+            finally:
+                state.close()
         finally:
-            state.close()
-    lock = Lock(folder)
-    try:
-        state, notice = open_state(folder)
-        try:
-            spool = Spool(os.path.join(folder, "spool"))
-            tick = _Tick(
-                config, options, state, spool, now, progress, should_stop, must_stop
-            )
-            if notice:
-                tick.summary.notices.append(notice)
-            return tick.run(config_key)
-        except DamagedStateError:
-            state.condemn()
-            raise
-        finally:
-            state.close()
-    finally:
-        lock.release()
+            lock.release()
 
 
 class _Tick:
@@ -125,25 +102,17 @@ class _Tick:
         self.config = config
         self.options = options
         self.state = state
-        self._spool = spool
         self.now = now
-        self.progress = progress
         self._is_asked_to_stop = should_stop
         self._must_stop = must_stop
         self.summary = TickSummary()
-        self._is_incomplete = False
-        self.roots = {os.path.realpath(root.path): root for root in config.runs}
+        self.debts = Debts(state, spool)
+        self.reader = RunReader(
+            config, options, state, self.debts, self.summary, now, progress,
+            self.should_stop,
+        )  # fmt: skip
         self.reporter = Reporter(
-            config, state, spool, self.summary, now, progress, self.should_stop
-        )
-        self.settings = ReadSettings(
-            wishes=wishes_of(config),
-            rules=rules_of(config),
-            redact=config.redact,
-            timezone=config.report.timezone or "",
-            now=now,
-            every_s=config.report.every,
-            first_seen_max_age_s=config.report.first_seen_max_age,
+            config, state, self.debts, self.summary, now, progress, self.should_stop
         )
 
     def should_stop(self) -> bool:
@@ -152,27 +121,21 @@ class _Tick:
             self.summary.is_cut = True
         return self.summary.is_cut
 
-    @property
-    def spool(self) -> Spool:
-        if self._spool is None:
-            raise StateError("a dry run has no spool")
-        return self._spool
-
-    # -- the tick ----------------------------------------------------------------
-
     def run(self, config_key: str) -> TickSummary:
         """Read, report, keep and send."""
         summary = self.summary
-        summary.errors += adopt(self.state, self.spool)
-        with self._executor() as executor:
-            paths = self._survey(config_key)
-            findings = self._read(paths, executor)
+        summary.errors += adopt(self.state, self.debts.spool)
+        with executor_of(self.config.executor, self.options.jobs) as executor:
+            with summary.stage("discover"):
+                paths = self.reader.survey(config_key)
+            with summary.stage("read"):
+                findings = self.reader.read(paths, executor)
             with summary.stage("report"):
+                due = [finding for finding in findings if finding.report is not None]
                 for finding in findings:
                     if finding.report is None:
                         self.reporter.note(finding, rid=None)
-                due = [finding for finding in findings if finding.report is not None]
-                self.reporter.report(self._settled(due), executor)
+                self.reporter.report(self.reader.settled(due), executor)
         self._finish_state(config_key)
         with summary.stage("deliver"):
             self._deliver()
@@ -183,190 +146,15 @@ class _Tick:
 
     def look(self, config_key: str) -> TickSummary:
         """Find out what would be reported, on a copy of the state."""
-        with self._executor() as executor:
-            for finding in self._read(self._survey(config_key), executor):
+        with executor_of(self.config.executor, self.options.jobs) as executor:
+            with self.summary.stage("discover"):
+                paths = self.reader.survey(config_key)
+            with self.summary.stage("read"):
+                findings = self.reader.read(paths, executor)
+            for finding in findings:
                 self.reporter.note(finding, rid=None)
         self._count()
         return self.summary
-
-    def _executor(self) -> Executor:
-        return executor_of(self.config.executor, self.options.jobs)
-
-    def _accept(self, root: str, name: str) -> bool:
-        found = self.roots.get(root)
-        return found is not None and _is_wanted(found, name)
-
-    def _survey(self, config_key: str) -> list[str]:
-        """Return the runs to look at: dirty, due, or all of them."""
-        with self.summary.stage("discover"):
-            never = {os.path.realpath(path) for path in self.config.never_enter}
-            catalog = self.catalog = Catalog(
-                self.state, recognise, self._accept, frozenset(never)
-            )
-            survey = catalog.survey(list(self.roots), self.now)
-            if self.state.meta("config_key") != config_key:
-                catalog.choose_anew()
-            self._believe_the_clock()
-            self._is_incomplete = bool(survey.problems)
-            self.summary.notices += [
-                f"{problem}; what is in it is reported once it can be"
-                for problem in survey.unlisted
-            ]
-            self.summary.problems += [str(problem) for problem in survey.problems]
-            self.summary.errors += [
-                ConfigError(
-                    str(problem),
-                    kept="What is known of its runs is kept",
-                    advice="Mount it, mend its permissions, or change `runs`",
-                )
-                for problem in survey.problems
-            ]
-            paths = dict.fromkeys(survey.dirty)
-            paths.update(dict.fromkeys(self.state.due_runs(self.now)))
-            if self.options.report_all or self.options.baseline:
-                paths.update(dict.fromkeys(row.path for row in self.state.runs()))
-            return list(paths)
-
-    def _believe_the_clock(self) -> None:
-        """Wake all runs once if the clock was set back since there was news.
-
-        What waits for a time noted by a clock that was ahead would wait that long.
-        """
-        state = self.state
-        if float(state.meta("last_news_at", "0")) > self.now:
-            with state.transaction():
-                state.wake_all()
-                state.set_meta("last_news_at", repr(self.now))
-
-    # -- reading -----------------------------------------------------------------
-
-    def _read(self, paths: Sequence[str], executor: Executor) -> list[Finding]:
-        """Read the runs in batches; each batch is committed before the next."""
-        findings: list[Finding] = []
-        batches = [paths[i : i + BATCH] for i in range(0, len(paths), BATCH)]
-        with self.summary.stage("read"):
-            results = executor.map(
-                read_batch,
-                (self._tasks(batch) for batch in batches),
-                self.settings,
-                read_apart,
-            )
-            for batch in results:
-                self._keep_seen(batch)
-                # States are large; reports are made from what is kept already.
-                findings += [_lightened(finding) for finding in batch]
-                self.progress("read", len(findings), len(paths))
-                if len(findings) < len(paths) and self.should_stop():
-                    break
-        return findings
-
-    def _tasks(
-        self,
-        paths: Iterable[str],
-        *,
-        wanted: bool = False,
-        replaced: Collection[str] | None = None,
-    ) -> list[RunTask]:
-        """Return what to read; *replaced* are the waiting mails told of anew."""
-        tasks = []
-        for path in paths:
-            row = self.state.run(path)
-            if row is None or not self._accept(row.root, row.name):
-                continue
-            if not fnmatchcase(row.name, self.options.only):
-                continue
-            run = self.catalog.run_dir(row)
-            if run.is_deleted or not run.files:
-                continue  # gone since it was last told about
-            reported = self.state.reported(path)
-            superseded = self.reporter.superseded(path)
-            if replaced is not None:
-                superseded = [rid for rid in superseded if rid in replaced]
-            base = reported
-            if superseded:
-                base = self.state.base_of(superseded[0], path)
-            tasks.append(
-                RunTask(
-                    run=run,
-                    seen=self.state.seen(path),
-                    reported=reported,
-                    base=base,
-                    rid=self.reporter.rid_of(path, row.seq + 1),
-                    project=os.path.basename(row.root),
-                    has_grown=row.grown,
-                    is_wanted=wanted or self.options.report_all,
-                    record_only=self.options.baseline,
-                )
-            )
-        return tasks
-
-    def _keep_seen(self, findings: Sequence[Finding]) -> None:
-        """Commit what was read, with a note on every run that has news."""
-        changed = []
-        for finding in findings:
-            row = self.state.run(finding.path)
-            if row is None:
-                continue
-            wake_at = 0.0 if finding.report is not None else finding.wake_at
-            if finding.error:
-                wake_at = row.wake_at
-            after = replace(
-                row,
-                wake_at=wake_at,
-                grown=row.grown or finding.has_grown,
-                status=finding.status or row.status,
-            )
-            recorded = finding.report is None and finding.snapshot is not None
-            if finding.is_changed or after != row or recorded:
-                changed.append((after, finding, recorded))
-        if not changed:
-            return
-        with self.state.transaction():
-            for row, finding, recorded in changed:
-                self.state.put_run(row)
-                if finding.is_changed and finding.state is not None:
-                    self.state.put_seen(row.path, finding.state)
-                if recorded:
-                    self.state.put_reported(row.path, finding.snapshot)
-
-    def _settled(self, due: Sequence[Finding]) -> list[Finding]:
-        """Return *due* with the siblings, each told from what is told elsewhere on.
-
-        A waiting mail that is not superseded, such as a digest about a run that is
-        gone, still tells its news: they are left out here.
-        """
-        siblings = self._siblings(due)
-        replaced = self.reporter.replaced_by([*due, *siblings])
-        due = [*due, *(f for f in siblings if self._is_in(f, replaced))]
-        again = {
-            finding.path
-            for finding in due
-            if not replaced.issuperset(self.reporter.superseded(finding.path))
-        }
-        if not again:
-            return due
-        tasks = self._tasks(again, wanted=True, replaced=replaced)
-        found = read_batch(tasks, replace(self.settings, every_s=0.0))
-        anew = {finding.path: finding for finding in found if finding.report}
-        return [anew.get(finding.path, finding) for finding in due]
-
-    def _is_in(self, finding: Finding, mails: Collection[str]) -> bool:
-        return any(rid in mails for rid in self.reporter.superseded(finding.path))
-
-    def _siblings(self, due: Sequence[Finding]) -> list[Finding]:
-        """Return findings of the runs whose owed digest is superseded by *due*."""
-        known = {finding.path for finding in due}
-        more: dict[str, None] = {}
-        owed = {mail.rid: mail for mail in self.state.owed()}
-        for finding in due:
-            for rid in self.reporter.superseded(finding.path):
-                more.update(dict.fromkeys(owed[rid].runs))
-        paths = [path for path in more if path not in known]
-        tasks = self._tasks(paths, wanted=True)
-        found = read_batch(tasks, replace(self.settings, every_s=0.0))
-        return [finding for finding in found if finding.report is not None]
-
-    # -- finishing ---------------------------------------------------------------
 
     def _finish_state(self, config_key: str) -> None:
         """Commit what the next tick's first glance compares; nothing if it agrees."""
@@ -374,7 +162,7 @@ class _Tick:
         # A root that was never read is no folder that the glance knows of.
         wanted = {
             "config_key": config_key,
-            "incomplete": "1" if self._is_incomplete else "",
+            "incomplete": "1" if self.reader.is_incomplete else "",
         }
         if any(state.meta(key) != value for key, value in wanted.items()):
             with state.transaction():
@@ -393,7 +181,7 @@ class _Tick:
             return
         owed = {mail.rid for mail in state.owed()}
         try:
-            self.spool.forget_sent(owed, now=self.now)
+            self.debts.spool.forget_sent(owed, now=self.now)
             state.backup()
             with state.transaction():
                 state.forget_gone(self.now - GONE_S)
@@ -402,13 +190,11 @@ class _Tick:
             self.summary.errors.append(exc)
 
     def _deliver(self) -> None:
-        from mlreport_batch.tick.from_config import make_channel
-
         if not self.state.owed() and self.state.meta(TOLD_AT, "0") == "0":
             return
         dispatcher = Dispatcher(
             self.state,
-            self.spool,
+            self.debts.spool,
             make_channel(self.config),
             Policy(self.config.mail.backoff_s, self.config.mail.on_unknown),
             self.now,
@@ -432,11 +218,7 @@ class _Tick:
         return stops
 
     def _owe_again(self, rid: str) -> None:
-        """Put the runs of a mail whose bytes are gone back to what was reported."""
-        owed = next(mail for mail in self.state.owed() if mail.rid == rid)
-        with self.state.transaction():
-            self.reporter.give_back(owed, owed.runs)
-            self.state.settle([rid])
+        owed = self.debts.owe_again(rid)
         self.summary.errors.append(
             StateError(
                 f"mail {rid} ({owed.subject}) is gone from the spool",
@@ -464,7 +246,7 @@ class _Tick:
         if config.out is not None:
             summary.places.append(f"pages: {config.out / 'index.html'}")
         if config.source is None and not self.state.run_count():
-            roots = ", ".join(self.roots)
+            roots = ", ".join(self.reader.roots)
             summary.notices.append(
                 f"no runs found in {roots}; `mlreport-batch inspect` says what was read"
             )
@@ -472,15 +254,3 @@ class _Tick:
             fnmatchcase(row.name, self.options.only) for row in self.state.runs()
         ):
             summary.notices.append(f"no run is called {self.options.only}")
-
-
-def _lightened(finding: Finding) -> Finding:
-    """Return *finding* without what is kept already."""
-    snapshot = None if finding.report is None else finding.snapshot
-    return replace(finding, state=None, snapshot=snapshot)
-
-
-def _is_wanted(root: RunsRoot, name: str) -> bool:
-    return any(fnmatchcase(name, glob) for glob in root.include) and not any(
-        fnmatchcase(name, glob) for glob in root.exclude
-    )

@@ -4,8 +4,7 @@ import os
 
 from mlreport_batch.config.load import Config
 from mlreport_batch.deliver import Channel
-from mlreport_batch.report.alerts import AlertRules
-from mlreport_batch.report.model import Wishes
+from mlreport_batch.report.model import AlertRules, Wishes
 
 AUTO = -1.0
 

@@ -1,44 +1,28 @@
 """The work on one run, apart from state, spool and channels.
 
-Both stages are pure functions of picklable values, so a tick can map them over
-batches of runs with any executor:
-
-* `read_batch`: files -> `Finding` (new state, news, report)
-* `draw_batch`: report -> `Drawn` (pages and the frozen mail)
+`read_batch` turns files into `Finding`s (new state, news, report). It is a pure
+function of picklable values, so a tick can map it over batches of runs with any
+executor; so is `render.draw.draw_batch`, which turns reports into frozen mails.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import partial
 from hashlib import sha256
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from mlreport_batch.errors import MlreportError
 from mlreport_batch.find.runs import RunDir
-from mlreport_batch.language.dates import local_now
+from mlreport_batch.language.dates import zone
 from mlreport_batch.read.bulk.ahead import Bulk, Unread, is_worth
-from mlreport_batch.read.log import look_again_at
 from mlreport_batch.read.run import RunState, read_run, unread_logs
-from mlreport_batch.report.alerts import (
-    Alert,
-    AlertRules,
-    due_alerts,
-    find_alerts,
-    stall_after_s,
-    status_of,
-)
-from mlreport_batch.report.describe import describe
-from mlreport_batch.report.goals import best_of, goal_of
-from mlreport_batch.report.model import Occasion, Report, Wishes
-from mlreport_batch.report.news import Snapshot, compare, snapshot_of
+from mlreport_batch.report.case import case_of
+from mlreport_batch.report.judge import judge, mark_of, report_of, wake_at
+from mlreport_batch.report.model import AlertRules, Report, Wishes
+from mlreport_batch.report.news import Snapshot
 from mlreport_batch.report.view import RunView, view_of
 from mlreport_batch.safety.masking.redact import redact_text
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +59,7 @@ class RunTask:
         reported: What its last report showed, delivered or still owed.
         base: What its last report showed that may have been delivered; changes are
             told against it. The same as ``reported`` unless a mail is superseded.
-        rid: What the id of its next report is made from.
+        rid_seed: What the id of its next report is made from.
         project: Name of the root folder.
         has_grown: Whether an earlier tick saw it grow.
         is_wanted: Whether it is reported even without news.
@@ -86,7 +70,7 @@ class RunTask:
     seen: RunState | None
     reported: Snapshot | None
     base: Snapshot | None
-    rid: str
+    rid_seed: str
     project: str
     has_grown: bool = False
     is_wanted: bool = False
@@ -197,32 +181,18 @@ def _failed(run: RunDir, exc: Exception) -> Finding:
 
 
 def _read(task: RunTask, settings: ReadSettings, bulk: Bulk | None) -> Finding:
-    run, wishes, now = task.run, settings.wishes, settings.now
+    run, now = task.run, settings.now
     state = read_run(
         run, task.seen, now_ns=int(now * 1e9), redact=settings.redact, bulk=bulk
     )
     view = view_of(state)
-    changes = compare(view, task.reported)
     has_grown = task.has_grown or (
         task.seen is not None and _points(task.seen) < _points(state)
     )
-    find = partial(
-        find_alerts,
-        view,
-        rules=settings.rules,
-        goals=wishes.goals,
-        expect={**wishes.expect, **view.expect},
-        now=now,
-        has_grown=has_grown,
-        language=wishes.language,
-    )
-    alerts = find(changes)
-    told = task.reported.alerts if task.reported else {}
-    due = due_alerts(alerts, told, settings.rules, now)
-    kinds = changes.kinds + (("alerts",) if due else ())
-    status = status_of(view, settings.rules, now=now, language=wishes.language)
-    if any(alert.kind == "stall" for alert in alerts):
-        status = ("stalled", status[1])
+    case = case_of(view, settings.wishes, settings.rules, now=now, has_grown=has_grown)
+    judged = judge(case, task.reported)
+    due = judged.due()
+    kinds = judged.changes.kinds + (("alerts",) if due else ())
     finding = Finding(
         path=run.path,
         name=run.name,
@@ -230,17 +200,16 @@ def _read(task: RunTask, settings: ReadSettings, bulk: Bulk | None) -> Finding:
         is_changed=task.seen is None or _differs(task.seen, state),
         has_grown=has_grown,
         kinds=kinds,
-        new_points=changes.total_points,
-        status=status[0],
-        status_text=status[1],
-        alerts=tuple(alert.text for alert in alerts),
+        new_points=judged.changes.total_points,
+        status=judged.status[0],
+        status_text=judged.status[1],
+        alerts=tuple(alert.text for alert in judged.alerts),
         problems=tuple(map(str, view.problems)),
         recipients=view.to,
-        wake_at=_wake_at(view, state, alerts, told, settings, has_grown=has_grown),
+        wake_at=wake_at(judged, state, judged.told),
     )
-    snapshot = _snapshot(view, alerts, due, told, settings)
     if _only_recorded(task, view, settings):
-        return replace(finding, kinds=(), snapshot=snapshot)
+        return replace(finding, kinds=(), snapshot=mark_of(judged, due))
     if not (kinds or task.is_wanted):
         return finding
     last = task.reported.at if task.reported else 0.0
@@ -248,34 +217,28 @@ def _read(task: RunTask, settings: ReadSettings, bulk: Bulk | None) -> Finding:
     # A clock that was set back must not hold up reports until it has caught up.
     if last <= now < waits_until and not task.is_wanted:
         return replace(finding, wake_at=waits_until)
+    mark = mark_of(judged, due)
     if task.base is not task.reported:
         # The mail that this one supersedes told of changes that nobody has read.
-        changes = compare(view, task.base)
-        alerts = find(changes)
-    report = describe(
-        view,
-        task.base,
-        changes,
-        alerts,
-        status=status,
-        wishes=wishes,
-        occasion=Occasion(
-            _rid(task.rid, snapshot),
-            run.name,
-            task.project,
-            _local(settings.timezone, now),
-        ),
-    )
-    wake_at = _wake_at(
-        view, state, alerts, snapshot.alerts, settings, has_grown=has_grown
-    )
+        judged = judge(case, task.base)
     return replace(
         finding,
-        alerts=tuple(alert.text for alert in alerts),
-        report=report,
-        snapshot=snapshot,
-        wake_at=wake_at,
+        alerts=tuple(alert.text for alert in judged.alerts),
+        report=report_of(
+            judged,
+            rid=_rid(task.rid_seed, mark),
+            run=run.name,
+            project=task.project,
+            zone=zone(settings.timezone),
+        ),
+        snapshot=mark,
+        wake_at=wake_at(judged, state, mark.alerts),
     )
+
+
+def rid_of(*parts: bytes) -> str:
+    """Return the id of a report that is made from *parts* alone."""
+    return sha256(b"\0".join(parts)).hexdigest()[:26]
 
 
 def _rid(seed: str, snapshot: Snapshot) -> str:
@@ -285,8 +248,8 @@ def _rid(seed: str, snapshot: Snapshot) -> str:
     the same reports anew: one id never has two contents.
     """
     told = replace(snapshot, at=0.0, alerts=dict.fromkeys(snapshot.alerts, 0.0))
-    data = seed.encode() + b"\0" + msgspec.msgpack.encode(told, order="deterministic")
-    return sha256(data).hexdigest()[:26]
+    shown = msgspec.msgpack.encode(told, order="deterministic")
+    return rid_of(seed.encode(), shown)
 
 
 def _points(state: RunState) -> int:
@@ -302,12 +265,6 @@ def _only_recorded(task: RunTask, view: RunView, settings: ReadSettings) -> bool
     return limit is not None and settings.now - view.updated_ns / 1e9 > limit
 
 
-def _local(zone_name: str, now: float) -> datetime:
-    from mlreport_batch.language.dates import zone
-
-    return local_now(zone(zone_name), now)
-
-
 def _differs(before: RunState, after: RunState) -> bool:
     """Return whether two states differ in more than how recently files were read."""
 
@@ -319,55 +276,3 @@ def _differs(before: RunState, after: RunState) -> bool:
         return replace(state, logs=logs)
 
     return bare(before) != bare(after)
-
-
-def _snapshot(
-    view: RunView,
-    alerts: Sequence[Alert],
-    due: Sequence[Alert],
-    told: Mapping[str, float],
-    settings: ReadSettings,
-) -> Snapshot:
-    fresh = {alert.key for alert in due}
-    best = {
-        name: (found or (None,))[0]
-        for name, found in (
-            (name, best_of(summary, goal_of(name, settings.wishes.goals)))
-            for name, summary in view.metrics.items()
-        )
-    }
-    return snapshot_of(
-        view,
-        best=best,
-        alerts={
-            alert.key: settings.now if alert.key in fresh else told[alert.key]
-            for alert in alerts
-        },
-        at=settings.now,
-    )
-
-
-def _wake_at(
-    view: RunView,
-    state: RunState,
-    alerts: Sequence[Alert],
-    told: Mapping[str, float],
-    settings: ReadSettings,
-    *,
-    has_grown: bool,
-) -> float | None:
-    """Return when time alone can make news of this run, None for never."""
-    times = []
-    limit = stall_after_s(view, settings.rules)
-    if limit is not None and has_grown and not any(a.kind == "stall" for a in alerts):
-        times.append(view.updated_ns / 1e9 + limit + 1)
-    reminded = [a for a in alerts if a.kind in ("nan", "divergence")]
-    age = settings.now - view.updated_ns / 1e9
-    if settings.rules.remind_s and age < 3 * settings.rules.remind_s:
-        times += [
-            told.get(alert.key, settings.now) + settings.rules.remind_s
-            for alert in reminded
-        ]
-    waits = (look_again_at(log, settings.now) for log in state.logs.values())
-    times += [at for at in waits if at is not None]
-    return min(times, default=None)

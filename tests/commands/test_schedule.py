@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mlreport_batch.commands import run
+from mlreport_batch.commands import run as run_command
 from mlreport_batch.commands.schedule import (
     cron_line,
     crontab_text,
@@ -232,8 +232,8 @@ def test_systemd_waits_for_all_that_a_tick_may_take():
     unit = (ROOT / "systemd" / "system" / "mlreport-batch.service").read_text()
     found = re.search(r"TimeoutStartSec=(\d+)min", unit)
     assert found
-    longest_s = run.MAX_RUN_S + SEND_S + SmtpSettings().final_timeout_s
-    assert longest_s < int(found[1]) * 60 < run.HOLDER_IS_OLD_S
+    longest_s = run_command.MAX_RUN_S + SEND_S + SmtpSettings().final_timeout_s
+    assert longest_s < int(found[1]) * 60 < run_command.HOLDER_IS_OLD_S
 
 
 def test_systemd_rates_the_system_unit_as_safe():

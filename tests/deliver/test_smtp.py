@@ -15,6 +15,7 @@ import pytest
 from mlreport_batch.config.settings import SmtpSettings
 from mlreport_batch.deliver import Envelope, Receipt
 from mlreport_batch.deliver.smtp.channel import SmtpChannel
+from mlreport_batch.deliver.smtp.server import password_of
 from mlreport_batch.errors import (
     ChannelDownError,
     ConfigError,
@@ -450,7 +451,7 @@ def test_servers_that_are_not_to_be_trusted(
     context = signer.context(*hosts, days=days)
     is_first = security == "tls"
     with ScriptedServer(tls=context, is_tls_first=is_first) as server:
-        channel = replace(
+        channel = but(
             encrypted(server.port, authority),
             security=security,  # type: ignore[arg-type]
         )
@@ -611,27 +612,27 @@ def test_the_password_comes_from_where_the_config_says(
     path.write_text("from file\n")
     path.chmod(0o600)
     channel = but(plain(1), password_env=None, password_file=str(path))
-    assert channel.password() == "from file"
+    assert password_of(channel.server) == "from file"
     path.chmod(0o640)
     with pytest.raises(ConfigError, match="chmod 600"):
-        channel.password()
+        password_of(channel.server)
     path.chmod(0o600)
     path.write_text("\n")
     with pytest.raises(CredentialError, match="empty"):
-        channel.password()
+        password_of(channel.server)
     path.unlink()
     with pytest.raises(CredentialError, match="cannot be read"):
-        channel.password()
+        password_of(channel.server)
 
-    assert plain(1).password() == PASSWORD
+    assert password_of(plain(1).server) == PASSWORD
     monkeypatch.delenv("SMTP_PASSWORD")
     with pytest.raises(CredentialError, match="SMTP_PASSWORD"):
-        plain(1).password()
+        password_of(plain(1).server)
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     with pytest.raises(CredentialError, match="SMTP_PASSWORD"):
-        plain(1).password()
+        password_of(plain(1).server)
     (tmp_path / "SMTP_PASSWORD").write_text("from systemd\n")
-    assert plain(1).password() == "from systemd"
+    assert password_of(plain(1).server) == "from systemd"
 
 
 def test_no_password_means_no_connection(monkeypatch: pytest.MonkeyPatch):

@@ -8,7 +8,6 @@ import pytest
 from mlreport_batch.formats import Outcome, Progress
 from mlreport_batch.report.alerts import (
     Alert,
-    AlertRules,
     due_alerts,
     find_alerts,
     is_over,
@@ -16,9 +15,10 @@ from mlreport_batch.report.alerts import (
     stall_after_s,
     status_of,
 )
+from mlreport_batch.report.case import case_of
 from mlreport_batch.report.goals import best_of, goal_of
 from mlreport_batch.report.intended import compare_intent, same_value
-from mlreport_batch.report.model import Verdict
+from mlreport_batch.report.model import AlertRules, Verdict, Wishes
 from mlreport_batch.report.news import compare, snapshot_of
 from mlreport_batch.report.view import RunView
 from mlreport_batch.safety.clean import Scalar
@@ -39,16 +39,9 @@ def alerts_of(
     language: str = "en",
 ) -> list[Alert]:
     known = snapshot_of(before, best={}, alerts={}, at=0) if before else None
-    return find_alerts(
-        of,
-        compare(of, known),
-        rules,
-        goals={},
-        expect=expect or {},
-        now=now,
-        has_grown=has_grown,
-        language=language,
-    )
+    wishes = Wishes(expect=expect or {}, language=language)
+    case = case_of(of, wishes, rules, now=now, has_grown=has_grown)
+    return find_alerts(case, compare(of, known))
 
 
 @pytest.mark.parametrize(

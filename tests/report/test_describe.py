@@ -12,8 +12,16 @@ from mlreport_batch.formats import Progress, Text
 from mlreport_batch.language.dates import local_now
 from mlreport_batch.report import describe as module
 from mlreport_batch.report.alerts import Alert
+from mlreport_batch.report.case import case_of
 from mlreport_batch.report.describe import chosen_names, describe, describe_digest
-from mlreport_batch.report.model import Occasion, Report, Trend, Verdict, Wishes
+from mlreport_batch.report.model import (
+    AlertRules,
+    Occasion,
+    Report,
+    Trend,
+    Verdict,
+    Wishes,
+)
 from mlreport_batch.report.news import compare, snapshot_of
 from mlreport_batch.report.view import RunView
 from views import view
@@ -30,13 +38,13 @@ def report(
     known = None
     if before is not None:
         known = snapshot_of(before, best={}, alerts={}, at=0)
+    case = case_of(of, Wishes(**wishes), AlertRules(), now=1e6, has_grown=False)
     return describe(
-        of,
+        case,
         known,
         compare(of, known),
         alerts,
         status=("running", "just now"),
-        wishes=Wishes(**wishes),
         occasion=Occasion("rid1", "a/b\n<x>", "proj", NOW),
     )
 

@@ -15,7 +15,7 @@ import pytest
 
 from crash_tools import Lab, Zygote, check_told, laboratory, mails_of
 from mlreport_batch.cli import main
-from mlreport_batch.commands import run
+from mlreport_batch.commands import run as run_command
 from mlreport_batch.state.folder import Lock, LockedError
 from mlreport_batch.tick.summary import TickSummary
 from smtp_server import ScriptedServer, closed_port, drop
@@ -375,7 +375,7 @@ def test_f24_a_lock_held_for_three_intervals_is_said_aloud(
         lock = Lock(str(lab.state))
         file = lab.state / "lock"
         pid, wall, booted = file.read_text().split()
-        old = int(run.HOLDER_IS_OLD_S) + 60
+        old = int(run_command.HOLDER_IS_OLD_S) + 60
         file.write_text(f"{pid} {int(wall) - old} {int(booted) - old}")
         code, said = _tick(lab, clock, capsys)
         assert code == 75
@@ -448,7 +448,7 @@ def test_f50_a_run_of_a_quarter_of_an_hour_ends_at_a_safe_point(
         lab = _lab(tmp_path, server)
         for run in "bcd":
             lab.grow(run, 1)
-        monkeypatch.setattr(run, "MAX_RUN_S", 0.0)
+        monkeypatch.setattr(run_command, "MAX_RUN_S", 0.0)
         monkeypatch.setattr("mlreport_batch.tick.reporting.REPORTS", 1)
         code, said = _tick(lab, clock, capsys)
         assert code == 75

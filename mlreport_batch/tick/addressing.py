@@ -1,0 +1,116 @@
+"""Who gets a mail, and what its head says of it: the same for every mail there is."""
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+
+from mlreport_batch.config.load import Config
+from mlreport_batch.language.dates import local_now
+from mlreport_batch.render.mail import (
+    MailHeader,
+    digest_subject,
+    list_id,
+    message_id,
+    subject,
+    thread_root_id,
+)
+from mlreport_batch.report.model import Report
+from mlreport_batch.safety.address import mail_domain, parse_address
+
+
+class Addressing:
+    """The heads of the mails of one tick.
+
+    Args:
+        config: All settings.
+        instance: Tells this state's threads from those of others; empty without one.
+        now: Seconds since the epoch.
+    """
+
+    def __init__(self, config: Config, instance: str, now: float) -> None:
+        self.mail = config.mail
+        self._config = config
+        self._instance = instance
+        self._now = now
+        self._roots = {os.path.realpath(root.path): root for root in config.runs}
+
+    @property
+    def date(self) -> datetime:
+        """When the mails are made, to the second, in the config's zone."""
+        here = local_now(self._config.report.zone(), self._now)
+        return here.replace(microsecond=0)
+
+    @property
+    def sender(self) -> str:
+        """The bare address of the sender."""
+        return parse_address(self.mail.sender)[1]
+
+    def recipients(self, root: str | None, asked: Sequence[str]) -> tuple[str, ...]:
+        """Return who gets a run's report: the config decides.
+
+        A run's own intent may only name addresses of domains that the config mails
+        to: whoever can write into a run directory must not choose who reads it.
+
+        Args:
+            root: The root that the run was found under, if it is known.
+            asked: Who asks for its reports, by the run's own intent.
+        """
+        found = self._roots[root] if root else None
+        base = self._config.recipients_of(found) if found else self.mail.to
+        known = {parse_address(text)[1].lower() for text in base}
+        domains = {mail_domain(text) for text in (*base, self.mail.sender)}
+        extra = []
+        for text in asked:
+            with suppress(ValueError):
+                _, address = parse_address(text)
+                domain = address.rpartition("@")[2].lower()
+                if domain in domains and address.lower() not in known:
+                    extra.append(text)
+        return (*base, *extra)
+
+    def of_run(
+        self, report: Report, path: str, recipients: tuple[str, ...]
+    ) -> MailHeader:
+        """Return the head of the mail with *report* about the run at *path*."""
+        domain = mail_domain(self.mail.sender)
+        return MailHeader(
+            rid=report.rid,
+            message_id=message_id(report.rid, self.mail.sender),
+            date=self.date,
+            sender=self.mail.sender,
+            recipients=recipients,
+            subject=subject(report.run),
+            thread_root=thread_root_id(self._instance, path, domain),
+            list_id=list_id(report.run, domain),
+            report_name=report.run,
+            language=report.language,
+        )
+
+    def of_digest(self, rid: str, runs: int, recipients: tuple[str, ...]) -> MailHeader:
+        """Return the head of one mail about several *runs*."""
+        domain = mail_domain(self.mail.sender)
+        language = self._config.report.language
+        return MailHeader(
+            rid=rid,
+            message_id=message_id(rid, self.mail.sender),
+            date=self.date,
+            sender=self.mail.sender,
+            recipients=recipients,
+            subject=digest_subject(runs, language),
+            list_id=list_id("digest", domain),
+            report_name="digest",
+            language=language,
+        )
+
+    def of_test(self, rid: str, recipients: tuple[str, ...]) -> MailHeader:
+        """Return the head of a mail that only shows that mails arrive."""
+        return MailHeader(
+            rid=rid,
+            message_id=message_id(rid, self.mail.sender),
+            date=self.date,
+            sender=self.mail.sender,
+            recipients=recipients,
+            subject="[mlreport] test",
+            language=self._config.report.language,
+        )

@@ -1,0 +1,258 @@
+"""Find and read the runs of a tick, and commit what was seen before it is reported."""
+
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+
+from mlreport_batch.config.load import Config, RunsRoot
+from mlreport_batch.errors import ConfigError
+from mlreport_batch.formats.registry import recognise
+from mlreport_batch.state.catalog import Catalog
+from mlreport_batch.state.store import State
+from mlreport_batch.tick.debts import Debts
+from mlreport_batch.tick.executors import Executor
+from mlreport_batch.tick.from_config import rules_of, wishes_of
+from mlreport_batch.tick.summary import Options, TickSummary
+from mlreport_batch.tick.work import (
+    Finding,
+    ReadSettings,
+    RunTask,
+    read_apart,
+    read_batch,
+    rid_of,
+)
+
+BATCH = 256
+
+
+class RunReader:
+    """Turns folders into findings.
+
+    Args:
+        config: All settings.
+        options: What the command line adds.
+        state: Keeps what was seen.
+        debts: Knows which mails still wait.
+        summary: Takes what is to be said.
+        now: Seconds since the epoch.
+        progress: Told (stage, done, total).
+        should_stop: True at a safe point if the tick is to end.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        options: Options,
+        state: State,
+        debts: Debts,
+        summary: TickSummary,
+        now: float,
+        progress: Callable[[str, int, int], None],
+        should_stop: Callable[[], bool],
+    ) -> None:
+        self._options = options
+        self._state = state
+        self._debts = debts
+        self._summary = summary
+        self._now = now
+        self._progress = progress
+        self._should_stop = should_stop
+        self._instance = state.meta("instance").encode()
+        self.roots: Mapping[str, RunsRoot] = {
+            os.path.realpath(root.path): root for root in config.runs
+        }
+        never = {os.path.realpath(path) for path in config.never_enter}
+        self._catalog = Catalog(state, recognise, self._accept, frozenset(never))
+        self._settings = ReadSettings(
+            wishes=wishes_of(config),
+            rules=rules_of(config),
+            redact=config.redact,
+            timezone=config.report.timezone or "",
+            now=now,
+            every_s=config.report.every,
+            first_seen_max_age_s=config.report.first_seen_max_age,
+        )
+        self.is_incomplete = False
+        """Whether a root could not be read."""
+
+    def _accept(self, root: str, name: str) -> bool:
+        found = self.roots.get(root)
+        return found is not None and _is_wanted(found, name)
+
+    def survey(self, config_key: str) -> list[str]:
+        """Return the runs to look at: dirty, due, or all of them."""
+        catalog, state, summary = self._catalog, self._state, self._summary
+        survey = catalog.survey(list(self.roots), self._now)
+        if state.meta("config_key") != config_key:
+            catalog.choose_anew()
+        self._believe_the_clock()
+        self.is_incomplete = bool(survey.problems)
+        summary.notices += [
+            f"{problem}; what is in it is reported once it can be"
+            for problem in survey.unlisted
+        ]
+        summary.problems += [str(problem) for problem in survey.problems]
+        summary.errors += [
+            ConfigError(
+                str(problem),
+                kept="What is known of its runs is kept",
+                advice="Mount it, mend its permissions, or change `runs`",
+            )
+            for problem in survey.problems
+        ]
+        paths = dict.fromkeys(survey.dirty)
+        paths.update(dict.fromkeys(state.due_runs(self._now)))
+        if self._options.report_all or self._options.baseline:
+            paths.update(dict.fromkeys(row.path for row in state.runs()))
+        return list(paths)
+
+    def _believe_the_clock(self) -> None:
+        """Wake all runs once if the clock was set back since there was news.
+
+        What waits for a time noted by a clock that was ahead would wait that long.
+        """
+        state = self._state
+        if float(state.meta("last_news_at", "0")) > self._now:
+            with state.transaction():
+                state.wake_all()
+                state.set_meta("last_news_at", repr(self._now))
+
+    def read(self, paths: Sequence[str], executor: Executor) -> list[Finding]:
+        """Read the runs in batches; each batch is committed before the next."""
+        findings: list[Finding] = []
+        batches = [paths[i : i + BATCH] for i in range(0, len(paths), BATCH)]
+        results = executor.map(
+            read_batch,
+            (self._tasks(batch) for batch in batches),
+            self._settings,
+            read_apart,
+        )
+        for batch in results:
+            self._keep_seen(batch)
+            # States are large; reports are made from what is kept already.
+            findings += [_lightened(finding) for finding in batch]
+            self._progress("read", len(findings), len(paths))
+            if len(findings) < len(paths) and self._should_stop():
+                break
+        return findings
+
+    def _tasks(
+        self,
+        paths: Iterable[str],
+        *,
+        wanted: bool = False,
+        replaced: Collection[str] | None = None,
+    ) -> list[RunTask]:
+        """Return what to read; *replaced* are the waiting mails told of anew."""
+        tasks = []
+        for path in paths:
+            row = self._state.run(path)
+            if row is None or not self._accept(row.root, row.name):
+                continue
+            if not fnmatchcase(row.name, self._options.only):
+                continue
+            run = self._catalog.run_dir(row)
+            if run.is_deleted or not run.files:
+                continue  # gone since it was last told about
+            reported = self._state.reported(path)
+            superseded = self._debts.superseded(path)
+            if replaced is not None:
+                superseded = [rid for rid in superseded if rid in replaced]
+            base = reported
+            if superseded:
+                base = self._state.base_of(superseded[0], path)
+            tasks.append(
+                RunTask(
+                    run=run,
+                    seen=self._state.seen(path),
+                    reported=reported,
+                    base=base,
+                    rid_seed=rid_of(
+                        self._instance, os.fsencode(path), b"%d" % (row.seq + 1)
+                    ),
+                    project=os.path.basename(row.root),
+                    has_grown=row.grown,
+                    is_wanted=wanted or self._options.report_all,
+                    record_only=self._options.baseline,
+                )
+            )
+        return tasks
+
+    def _keep_seen(self, findings: Sequence[Finding]) -> None:
+        """Commit what was read, with a note on every run that has news."""
+        changed = []
+        for finding in findings:
+            row = self._state.run(finding.path)
+            if row is None:
+                continue
+            wake_at = 0.0 if finding.report is not None else finding.wake_at
+            if finding.error:
+                wake_at = row.wake_at
+            after = replace(
+                row,
+                wake_at=wake_at,
+                grown=row.grown or finding.has_grown,
+                status=finding.status or row.status,
+            )
+            recorded = finding.report is None and finding.snapshot is not None
+            if finding.is_changed or after != row or recorded:
+                changed.append((after, finding, recorded))
+        if not changed:
+            return
+        with self._state.transaction():
+            for row, finding, recorded in changed:
+                self._state.put_run(row)
+                if finding.is_changed and finding.state is not None:
+                    self._state.put_seen(row.path, finding.state)
+                if recorded:
+                    self._state.put_reported(row.path, finding.snapshot)
+
+    def settled(self, due: Sequence[Finding]) -> list[Finding]:
+        """Return *due* with the siblings, each told from what is told elsewhere on.
+
+        A waiting mail that is not superseded, such as a digest about a run that is
+        gone, still tells its news: they are left out here.
+        """
+        siblings = self._siblings(due)
+        replaced = self._debts.replaced_by({f.path for f in (*due, *siblings)})
+        due = [*due, *(f for f in siblings if self._is_in(f, replaced))]
+        again = {
+            finding.path
+            for finding in due
+            if not replaced.issuperset(self._debts.superseded(finding.path))
+        }
+        if not again:
+            return due
+        tasks = self._tasks(again, wanted=True, replaced=replaced)
+        found = read_batch(tasks, replace(self._settings, every_s=0.0))
+        anew = {finding.path: finding for finding in found if finding.report}
+        return [anew.get(finding.path, finding) for finding in due]
+
+    def _is_in(self, finding: Finding, mails: Collection[str]) -> bool:
+        return any(rid in mails for rid in self._debts.superseded(finding.path))
+
+    def _siblings(self, due: Sequence[Finding]) -> list[Finding]:
+        """Return findings of the runs whose owed digest is superseded by *due*."""
+        known = {finding.path for finding in due}
+        more: dict[str, None] = {}
+        owed = {mail.rid: mail for mail in self._state.owed()}
+        for finding in due:
+            for rid in self._debts.superseded(finding.path):
+                more.update(dict.fromkeys(owed[rid].runs))
+        paths = [path for path in more if path not in known]
+        tasks = self._tasks(paths, wanted=True)
+        found = read_batch(tasks, replace(self._settings, every_s=0.0))
+        return [finding for finding in found if finding.report is not None]
+
+
+def _lightened(finding: Finding) -> Finding:
+    """Return *finding* without what is kept already."""
+    snapshot = None if finding.report is None else finding.snapshot
+    return replace(finding, state=None, snapshot=snapshot)
+
+
+def _is_wanted(root: RunsRoot, name: str) -> bool:
+    return any(fnmatchcase(name, glob) for glob in root.include) and not any(
+        fnmatchcase(name, glob) for glob in root.exclude
+    )
