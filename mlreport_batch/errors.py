@@ -20,12 +20,12 @@ Wrong *data* is not here: it becomes a `Problem` and is shown in the report.
 
 import errno
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, order=True)
-class Problem:
+
+class Problem(Struct, frozen=True, order=True):
     """Something in a run directory that could not be read as meant.
 
     Attributes:

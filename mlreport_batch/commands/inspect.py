@@ -6,8 +6,9 @@ import math
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from mlreport_batch.errors import UsageError
 from mlreport_batch.find.candidates import linked_folders
@@ -26,8 +27,7 @@ from mlreport_batch.safety.masking.redact import shown
 _LISTED_MAX = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
+class Looked(Struct, frozen=True):
     """A run as it is now."""
 
     run: RunDir
@@ -113,7 +113,7 @@ def _run(item: Looked, now: float) -> dict[str, object]:
             for name, summary in view.metrics.items()
         },
         "hparams": {key: _hparam(value) for key, value in view.hparams.items()},
-        "checkpoints": [weights.path for weights in run.weights],
+        "checkpoints": [checkpoint.path for checkpoint in run.checkpoints],
         "files": [
             {
                 "path": file.path,
@@ -184,7 +184,7 @@ def as_text(looked: Sequence[Looked], now: float) -> str:
             ("result", item.view.results),
         ):
             lines += _listed(label, values)
-        lines += [f"  checkpoint  {weights.path}" for weights in item.run.weights]
+        lines += [f"  checkpoint  {each.path}" for each in item.run.checkpoints]
         files = data["files"]
         assert isinstance(files, list)  # noqa: S101
         lines += [

@@ -5,8 +5,9 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
+
+from msgspec.structs import replace
 
 from mlreport_batch.commands.call import state_folder
 from mlreport_batch.errors import StateError, UsageError

@@ -15,12 +15,12 @@ was lost after the last byte), `ChannelDownError` (no mail can go out now) and
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from typing import Protocol
 
+from msgspec import Struct, field
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+
+class Envelope(Struct, frozen=True):
     """Who a mail is from and to, apart from its headers.
 
     Attributes:
@@ -34,8 +34,7 @@ class Envelope:
     recipients: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """Why one recipient did not get a mail that others got."""
 
     recipient: str
@@ -43,8 +42,7 @@ class Refusal:
     answer: str
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Struct, frozen=True):
     """A mail was accepted, for all recipients but the refused ones."""
 
     answer: str = ""

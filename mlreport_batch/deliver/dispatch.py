@@ -7,7 +7,9 @@ state: see the table in ``docs/reliability.md``.
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from mlreport_batch.deliver import Channel, Envelope, Receipt, Session
 from mlreport_batch.errors import (
@@ -33,8 +35,7 @@ UNKNOWNS_MAX = 3
 CREDENTIAL_WAIT_S = 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """How the sending is done.
 
     Attributes:
@@ -46,8 +47,7 @@ class Policy:
     on_unknown: str = "resend"
 
 
-@dataclass(slots=True)
-class Dispatched:
+class Dispatched(Struct):
     """How the sending went.
 
     Attributes:

@@ -8,8 +8,9 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from mlreport_batch.deliver import Envelope, Receipt
 from mlreport_batch.errors import ChannelDownError, ConfigError, DeliveryError
@@ -18,8 +19,7 @@ from mlreport_batch.safety.files import write_durably
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxChannel:
+class OutboxChannel(Struct, frozen=True):
     """A folder that takes the mails; made when missing.
 
     Attributes:
@@ -67,8 +67,7 @@ class OutboxChannel:
         return f"outbox {folder}" if place == folder else f"outbox {folder}, to be made"
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxSession:
+class OutboxSession(Struct, frozen=True):
     """An existing folder."""
 
     folder: Path

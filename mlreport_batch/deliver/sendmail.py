@@ -11,8 +11,9 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
+
+from msgspec import Struct
 
 from mlreport_batch.deliver import Envelope, Receipt
 from mlreport_batch.errors import (
@@ -45,8 +46,7 @@ _CONFIG = {
 _NO_PERMISSION = 77
 
 
-@dataclass(frozen=True, slots=True)
-class SendmailChannel:
+class SendmailChannel(Struct, frozen=True):
     """The config table ``sendmail``.
 
     Attributes:
@@ -91,8 +91,7 @@ class SendmailChannel:
         return f"sendmail {clean(found)}"
 
 
-@dataclass(frozen=True, slots=True)
-class SendmailSession:
+class SendmailSession(Struct, frozen=True):
     """Starts one process a mail."""
 
     channel: SendmailChannel

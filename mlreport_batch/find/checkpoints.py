@@ -1,7 +1,8 @@
 """Checkpoints: files of model weights, known by their names and never opened."""
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _SUFFIXES = (
     ".ckpt", ".pt", ".pth", ".pth.tar", ".th", ".safetensors", ".h5", ".hdf5",
@@ -33,8 +34,7 @@ _BEST = re.compile(r"(?i)(?:^|[^a-z])best(?:[^a-z]|$)")
 _LAST = re.compile(r"(?i)(?:^|[^a-z])(?:last|latest|final)(?:[^a-z]|$)")
 
 
-@dataclass(frozen=True, slots=True)
-class Weights:
+class Checkpoint(Struct, frozen=True):
     """One checkpoint.
 
     Attributes:
@@ -66,7 +66,7 @@ class Weights:
         return ""
 
 
-def is_weights(name: str) -> bool:
+def is_checkpoint(name: str) -> bool:
     """Return whether the file *name* holds model weights.
 
     Optimizer, scheduler and random states are by-products of resuming and not

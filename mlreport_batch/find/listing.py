@@ -5,8 +5,10 @@ import stat
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from enum import IntFlag
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from mlreport_batch.errors import Problem
 from mlreport_batch.find.candidates import (
@@ -19,7 +21,7 @@ from mlreport_batch.find.candidates import (
     is_missed,
     told_links,
 )
-from mlreport_batch.find.checkpoints import is_weights
+from mlreport_batch.find.checkpoints import is_checkpoint
 from mlreport_batch.formats import Candidate, LogFormat, Match, Role
 from mlreport_batch.safety.clean import clean, natural_key
 from mlreport_batch.safety.files import Signature, is_racy, read_head, storable_ns
@@ -34,8 +36,7 @@ _BOMS_32 = (b"\xff\xfe\0\0", b"\0\0\xfe\xff")
 Recognise = Callable[[Candidate], Iterable[tuple[LogFormat, Match]]]
 
 
-@dataclass(frozen=True, slots=True)
-class FoundFile:
+class FoundFile(Struct, frozen=True):
     """A file that was looked into.
 
     Attributes:
@@ -68,16 +69,14 @@ class Says(IntFlag):
     hparams = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """A folder's word on which folder is a run: itself or one above it."""
 
     levels_up: int
     says: Says
 
 
-@dataclass(frozen=True, slots=True)
-class Folder:
+class Folder(Struct, frozen=True):
     """One folder as it was listed.
 
     Attributes:
@@ -88,7 +87,7 @@ class Folder:
         listing: CRC-32 of the sorted names in it.
         folders: Names of the folders below it that are entered.
         files: Files that were looked into, by name.
-        weights: Checkpoints in it, by name: (size, mtime_ns).
+        checkpoints: Checkpoints in it, by name: (size, mtime_ns).
         problems: What could not be listed, with paths relative to this folder.
     """
 
@@ -98,7 +97,7 @@ class Folder:
     listing: int
     folders: tuple[str, ...] = ()
     files: Mapping[str, FoundFile] = field(default_factory=dict)
-    weights: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    checkpoints: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
 
     @property
@@ -141,7 +140,7 @@ class Folder:
     @property
     def is_evidence(self) -> bool:
         """Whether something in it suggests a run, if only weakly."""
-        return bool(self.weights) or any(f.match for f in self.files.values())
+        return bool(self.checkpoints) or any(f.match for f in self.files.values())
 
 
 def _said_by(match: Match) -> Says:
@@ -181,7 +180,7 @@ def list_folder(
     folders: list[str] = []
     candidates: list[os.DirEntry[str]] = []
     links: list[str] = []
-    weights: dict[str, tuple[int, int]] = {}
+    checkpoints: dict[str, tuple[int, int]] = {}
     problems: list[Problem] = []
     parents = parents_of(path, root)
     with os.scandir(path) as entries:
@@ -197,7 +196,7 @@ def list_folder(
             if entry.is_symlink() and is_missed(entry, root):
                 links.append(entry.name)
             else:
-                _sort_in(entry, parents, folders, candidates, weights, problems)
+                _sort_in(entry, parents, folders, candidates, checkpoints, problems)
     problems += told_links(links)
     if len(candidates) > CANDIDATES_MAX:
         candidates.sort(key=lambda entry: natural_key(entry.name))
@@ -232,7 +231,7 @@ def list_folder(
         listing=zlib.crc32(b"\0".join(sorted(map(os.fsencode, names)))),
         folders=tuple(sorted(folders, key=natural_key)),
         files=files,
-        weights=weights,
+        checkpoints=checkpoints,
         problems=tuple(problems),
     )
     return _as_part(folder, above)
@@ -243,7 +242,7 @@ def _sort_in(
     parents: tuple[str, ...],
     folders: list[str],
     candidates: list[os.DirEntry[str]],
-    weights: dict[str, tuple[int, int]],
+    checkpoints: dict[str, tuple[int, int]],
     problems: list[Problem],
 ) -> None:
     name = entry.name
@@ -254,11 +253,11 @@ def _sort_in(
                 folders.append(name)
                 if name in MODEL_DIRS:
                     status = entry.stat(follow_symlinks=False)
-                    weights[name] = (0, storable_ns(status.st_mtime_ns))
-        elif is_weights(name):
+                    checkpoints[name] = (0, storable_ns(status.st_mtime_ns))
+        elif is_checkpoint(name):
             # A symlinked last.ckpt is listed by its name but never followed.
             status = entry.stat(follow_symlinks=False)
-            weights[name] = (status.st_size, storable_ns(status.st_mtime_ns))
+            checkpoints[name] = (status.st_size, storable_ns(status.st_mtime_ns))
         elif entry.is_file(follow_symlinks=False):
             if is_candidate(name, parents):
                 candidates.append(entry)
@@ -270,8 +269,7 @@ def _sort_in(
         return  # vanished between listing and looking
 
 
-@dataclass(frozen=True, slots=True)
-class _Looking:
+class _Looking(Struct, frozen=True):
     """What is the same for all files of a folder that is being listed."""
 
     parents: tuple[str, ...]

@@ -9,13 +9,14 @@ import os
 import re
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mlreport_batch.errors import Problem
 from mlreport_batch.find.candidates import (
     PARTS,
 )
-from mlreport_batch.find.checkpoints import Weights
+from mlreport_batch.find.checkpoints import Checkpoint
 from mlreport_batch.find.listing import Folder, Says, below
 from mlreport_batch.formats import Match
 from mlreport_batch.safety.clean import clean, natural_key
@@ -38,8 +39,7 @@ _NUMBERED = re.compile(r"lightning_logs|(?:version|fold)[-_]?\d+")
 _OF_EVENTS = PARTS | {"runs", "tb_logs", "tensorboard_logs"}
 
 
-@dataclass(frozen=True, slots=True)
-class RunFile:
+class RunFile(Struct, frozen=True):
     """A file of a run: ``path`` is relative to the run, with ``/`` between parts."""
 
     path: str
@@ -50,8 +50,7 @@ class RunFile:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class RunDir:
+class RunDir(Struct, frozen=True):
     """A run directory with all that was found in it.
 
     Attributes:
@@ -59,7 +58,7 @@ class RunDir:
         path: The directory.
         root: The root it was found under.
         files: Files that were looked into, in natural order of their paths.
-        weights: Checkpoints, likewise.
+        checkpoints: Checkpoints, likewise.
         problems: What could not be listed.
     """
 
@@ -67,7 +66,7 @@ class RunDir:
     path: str
     root: str
     files: tuple[RunFile, ...]
-    weights: tuple[Weights, ...]
+    checkpoints: tuple[Checkpoint, ...]
     problems: tuple[Problem, ...] = ()
 
     @property
@@ -166,7 +165,7 @@ def _told(path: str) -> str:
 def build_run(path: str, root: str, folders: Iterable[Folder]) -> RunDir:
     """Return the run at *path*, made of its *folders*."""
     files: list[RunFile] = []
-    weights: list[Weights] = []
+    checkpoints: list[Checkpoint] = []
     problems: list[Problem] = []
     for folder in folders:
         inside = below(folder.path, path)
@@ -178,8 +177,8 @@ def build_run(path: str, root: str, folders: Iterable[Folder]) -> RunDir:
                     found.format, found.match, found.why,
                 )
             )  # fmt: skip
-        for name, (size, mtime_ns) in folder.weights.items():
-            weights.append(Weights(_told(prefix + name), size, mtime_ns))
+        for name, (size, mtime_ns) in folder.checkpoints.items():
+            checkpoints.append(Checkpoint(_told(prefix + name), size, mtime_ns))
         problems += [
             Problem(
                 shown(prefix + problem.path if problem.path != "." else prefix or "."),
@@ -189,9 +188,14 @@ def build_run(path: str, root: str, folders: Iterable[Folder]) -> RunDir:
             for problem in folder.problems
         ]
     files.sort(key=lambda file: natural_key(file.path))
-    weights.sort(key=lambda file: natural_key(file.path))
+    checkpoints.sort(key=lambda file: natural_key(file.path))
     return RunDir(
-        run_name(path, root), path, root, tuple(files), tuple(weights), tuple(problems)
+        run_name(path, root),
+        path,
+        root,
+        tuple(files),
+        tuple(checkpoints),
+        tuple(problems),
     )
 
 

@@ -9,8 +9,9 @@ To add a format: write one module that ends in a `LogFormat`, and name that in
 """
 
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from mlreport_batch.errors import Problem
 from mlreport_batch.safety.clean import Scalar
@@ -33,8 +34,7 @@ class Role(StrEnum):
     context = "context"
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """A file that a format may recognise.
 
     Attributes:
@@ -57,8 +57,7 @@ class Candidate:
     above: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(Struct, frozen=True):
     """Whole lines of a log.
 
     Attributes:
@@ -76,8 +75,7 @@ class Chunk:
     first_line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(Struct, frozen=True):
     """A format's claim on a file.
 
     Attributes:
@@ -111,8 +109,7 @@ class Match:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(Struct, frozen=True):
     """One written value: ``step`` is the framework's own, or the row's number."""
 
     metric: str
@@ -120,22 +117,19 @@ class Point:
     value: float
 
 
-@dataclass(frozen=True, slots=True)
-class Restart:
+class Restart(Struct, frozen=True):
     """Every metric of this log begins again at ``step``: later points are void."""
 
     step: float
 
 
-@dataclass(frozen=True, slots=True)
-class Hparams:
+class Hparams(Struct, frozen=True):
     """Hyperparameters the run works with, flattened with ``.``."""
 
     values: Mapping[str, Scalar]
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
+class Intent(Struct, frozen=True):
     """What the run's owner said it should be.
 
     Attributes:
@@ -149,24 +143,21 @@ class Intent:
     to: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Struct, frozen=True):
     """A single value without history, such as a final evaluation."""
 
     name: str
     value: Scalar
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """How far the training is: the step reached and the step it will end at."""
 
     step: float | None = None
     total: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """The framework says how the run ended, or that it goes on.
 
     Attributes:
@@ -178,8 +169,7 @@ class Outcome:
     evidence: str
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     """A text shown as it is; ``kind`` is ``model``, ``error`` or ``environment``."""
 
     kind: str
@@ -193,8 +183,7 @@ class NotYetError(ValueError):
     """A document ends too early: it is still being written."""
 
 
-@dataclass(frozen=True, slots=True)
-class BulkLayout:
+class BulkLayout(Struct, frozen=True):
     """How to read a plain CSV log without its format, for bulk readers.
 
     Attributes:
@@ -213,8 +202,7 @@ class BulkLayout:
     epoch: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LogFormat:
+class LogFormat(Struct, frozen=True):
     """A family of files, and how to read them.
 
     Attributes:

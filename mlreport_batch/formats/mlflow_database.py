@@ -9,7 +9,8 @@ import math
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import (
@@ -41,8 +42,7 @@ _VALUE_MAX = 1_000_000  # bytes of a row or value; functions may not make longer
 _RUNS_MAX, _PARAMS_MAX, _ROWS_MAX = 10_000, 100_000, 1_500_000
 
 
-@dataclass(frozen=True, slots=True)
-class DatabaseRun:
+class DatabaseRun(Struct, frozen=True):
     """One run of the store.
 
     Attributes:

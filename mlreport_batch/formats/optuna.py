@@ -1,7 +1,8 @@
 """Optuna: a study's trials, saved from ``trials_dataframe()``."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from mlreport_batch.formats import (
     Candidate,

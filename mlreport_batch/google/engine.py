@@ -13,10 +13,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mlreport_batch.config.load import Config
 from mlreport_batch.errors import (
@@ -80,8 +81,7 @@ def draw_google(
         engine.close()
 
 
-@dataclass(frozen=True, slots=True)
-class _Flight:
+class _Flight(Struct, frozen=True):
     """A report on its way: the future of its document, unless it has none."""
 
     task: DrawTask

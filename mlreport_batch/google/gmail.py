@@ -9,7 +9,8 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from mlreport_batch.config.settings import GoogleSettings
 from mlreport_batch.deliver import Envelope, Receipt
@@ -35,8 +36,7 @@ _LOOKS = 3
 _PACE = Pace(budget_s=45.0)
 
 
-@dataclass(frozen=True, slots=True)
-class GmailChannel:
+class GmailChannel(Struct, frozen=True):
     """The config table ``google``, for ``mail.via: gmail``.
 
     Attributes:

@@ -8,7 +8,8 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from mlreport_batch.config.load import Config
 from mlreport_batch.config.settings import GoogleSettings

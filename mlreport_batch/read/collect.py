@@ -1,7 +1,9 @@
 """What one log said: its items collected, masked and bounded."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from mlreport_batch.errors import Problem
 from mlreport_batch.find.runs import RunFile
@@ -36,16 +38,14 @@ UNREAD = "cannot be read: "
 NO_METRIC = "rows, but no column of numbers"
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """A shorter version of a log, seen but not believed yet."""
 
     cursor: Cursor
     since_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class LogState:
+class LogState(Struct, frozen=True):
     """All that one file said so far.
 
     Attributes:
@@ -92,8 +92,7 @@ class LogState:
     is_continued: bool = False
 
 
-@dataclass(slots=True)
-class _Collected:
+class _Collected(Struct):
     """Items of one reading, before they are frozen into a `LogState`."""
 
     path: str
@@ -192,7 +191,7 @@ class _Collected:
             "problems": tuple(self.problems),
             "more_problems": self.more_problems,
         }
-        state = replace(base, **fields, **changes)  # type: ignore[arg-type]
+        state = replace(base, **fields, **changes)
         return replace(state, points=sum(m.count for m in state.metrics.values()))
 
 

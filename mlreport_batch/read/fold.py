@@ -8,7 +8,8 @@ import math
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 CURVE_BUCKETS = 96
 METRICS_MAX = 2000
@@ -16,8 +17,7 @@ RESTARTS_MAX = 500
 LEFT_OUT_MAX = 100_000
 
 
-@dataclass(frozen=True, slots=True)
-class Curve:
+class Curve(Struct, frozen=True):
     """The course of a metric in at most 96 buckets of equal length.
 
     Bucket *i* covers points ``i * width`` up to ``(i + 1) * width`` in writing
@@ -47,8 +47,7 @@ class Curve:
         ]
 
 
-@dataclass(frozen=True, slots=True)
-class MetricSummary:
+class MetricSummary(Struct, frozen=True):
     """What is known of one metric of one log.
 
     Attributes:
@@ -226,8 +225,7 @@ def _join_curves(before: Curve, after: Curve, count: int) -> Curve:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class RestartPlan:
+class RestartPlan(Struct, frozen=True):
     """Which points of a log are orphans, found by reading it once.
 
     ``restarts`` holds per metric (number of the first point after the restart,

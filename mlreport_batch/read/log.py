@@ -6,8 +6,10 @@ leave the overtaken points out.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import islice
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mlreport_batch.errors import Problem
 from mlreport_batch.find.runs import RunFile
@@ -45,8 +47,7 @@ RETRY_S = 3600.0
 PASSES_MAX = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """When and how logs are read.
 
     Attributes:
@@ -64,8 +65,7 @@ class Reading:
         return self.now_ns - signature.mtime_ns >= seconds * 1e9
 
 
-@dataclass(frozen=True, slots=True)
-class _Pass:
+class _Pass(Struct, frozen=True):
     """One reading of one file: ``why`` says why from zero, if it was read before."""
 
     log: LogState

@@ -6,10 +6,12 @@ and reading once at the end give the same `RunState`.
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from mlreport_batch.errors import Problem
-from mlreport_batch.find.checkpoints import Weights
+from mlreport_batch.find.checkpoints import Checkpoint
 from mlreport_batch.find.runs import RunDir, RunFile
 from mlreport_batch.formats import Role
 from mlreport_batch.read.bulk.ahead import Bulk, Unread
@@ -29,20 +31,22 @@ AHEAD_MAX = 64
 """Logs of one run that are read ahead; of the others it is not known who needs them."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunState:
+class RunState(Struct, frozen=True):
     """All that is known of a run: the *seen* mark.
 
     Attributes:
         logs: By path relative to the run.
-        weights: Checkpoints that are there now.
+        checkpoints: Checkpoints that are there now.
         started_ns: Oldest modification time met in the run.
         updated_ns: Newest modification time of a file that was read.
         problems: What could not be listed.
     """
 
     logs: dict[str, LogState] = field(default_factory=dict)
-    weights: tuple[Weights, ...] = ()
+    checkpoints: tuple[Checkpoint, ...] = field(
+        default=(),
+        name="weights",  # as states have it
+    )
     started_ns: int = 0
     updated_ns: int = 0
     problems: tuple[Problem, ...] = ()
@@ -86,7 +90,7 @@ def read_run(
     times = [f.signature.mtime_ns for f in run.files if f.format]
     updated = max(times, default=0)
     started = min([*times, *([before.started_ns] if before else [])], default=0)
-    return RunState(logs, run.weights, started, updated, tuple(problems))
+    return RunState(logs, run.checkpoints, started, updated, tuple(problems))
 
 
 def unread_logs(run: RunDir, before: RunState | None, now_ns: int) -> list[Unread]:

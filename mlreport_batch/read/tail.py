@@ -8,9 +8,10 @@ and everything while the log is small. Any doubt reads that log from zero.
 import os
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Self
+
+from msgspec import Struct
 
 from mlreport_batch.formats import Chunk
 from mlreport_batch.safety.files import Signature, open_regular
@@ -26,8 +27,7 @@ MORE_COMES = "over 2 GiB of new lines; the rest comes next"
 RECORD_MAX = 64 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
+class Cursor(Struct, frozen=True):
     """How far a log was read.
 
     Attributes:

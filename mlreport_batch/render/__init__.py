@@ -1,13 +1,13 @@
 """Lay a report out as HTML and PDF: one module per engine."""
 
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from mlreport_batch.report.model import Digest, Report
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(Struct, frozen=True):
     """A picture shown inside the mail by ``cid:NAME``."""
 
     cid: str
@@ -16,8 +16,7 @@ class Image:
     alt: str
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
+class Rendered(Struct, frozen=True):
     """One report in all the forms it travels in.
 
     Attributes:

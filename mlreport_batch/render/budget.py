@@ -7,8 +7,10 @@ the rest is in the PDF".
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Final, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mlreport_batch.language.say import say
 from mlreport_batch.report.model import (
@@ -28,8 +30,7 @@ MAIL_BYTES: Final = 90_000
 """Gmail clips the body at 102 KB and hides what follows."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """How many rows of each part, and how many characters of a text, fit."""
 
     metrics: int
@@ -71,16 +72,14 @@ def fullest(draw: Callable[[Limits], tuple[str, _Row]]) -> tuple[str, _Row]:
     return draw(least)
 
 
-@dataclass(frozen=True, slots=True)
-class Fitted:
+class Fitted(Struct, frozen=True):
     """A report within limits, and per part the line that says what was cut."""
 
     report: Report
     notes: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class FittedDigest:
+class FittedDigest(Struct, frozen=True):
     """A digest within limits: rows for its table and runs shown in detail."""
 
     digest: Digest

@@ -8,8 +8,10 @@ reaches the SVG only as numbers and as escaped text.
 import html
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import pairwise
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mlreport_batch.report.model import Chart, Series
 
@@ -90,16 +92,14 @@ def is_log(chart: Chart) -> bool:
 _Point = tuple[float, float | None, float | None]  # x, low, high
 
 
-@dataclass(frozen=True, slots=True)
-class _Box:
+class _Box(Struct, frozen=True):
     left: float
     top: float
     right: float
     bottom: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Axis:
+class _Axis(Struct, frozen=True):
     """From values to pixels: *start* shows *low*, *start* + *length* the far end."""
 
     low: float

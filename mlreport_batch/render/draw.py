@@ -1,9 +1,11 @@
 """Draw reports and put them into frozen mails, in a child process with limits."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mlreport_batch.errors import ConfigError, MlreportError, RenderError
 from mlreport_batch.language.say import say
@@ -16,8 +18,7 @@ if TYPE_CHECKING:
     from mlreport_batch.safety.child import BoundedChild
 
 
-@dataclass(frozen=True, slots=True)
-class DrawTask:
+class DrawTask(Struct, frozen=True):
     """One report to draw.
 
     Attributes:
@@ -29,8 +30,7 @@ class DrawTask:
     header: object
 
 
-@dataclass(frozen=True, slots=True)
-class Drawn:
+class Drawn(Struct, frozen=True):
     """One report in the forms it travels in.
 
     Attributes:
@@ -50,8 +50,7 @@ class Drawn:
     error: MlreportError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DrawSettings:
+class DrawSettings(Struct, frozen=True):
     """How reports are drawn: the local engine's settings."""
 
     template: str | None = None

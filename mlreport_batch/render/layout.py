@@ -7,9 +7,10 @@ wall (`safe`) takes out what the libraries behind it could choke on.
 import functools
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from msgspec import Struct
 
 from mlreport_batch.language.english import ENGLISH
 from mlreport_batch.language.say import label, say
@@ -37,8 +38,7 @@ _SHORT_VALUE = 12
 _NUMBER = re.compile(r"[-+\d.,e]{1,26}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Style:
+class _Style(Struct, frozen=True):
     text: str
     keep: bool
 

@@ -7,7 +7,9 @@ version. A user's own template speaks the placeholder vocabulary alone.
 import functools
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mlreport_batch.errors import RenderError
 from mlreport_batch.language.say import say
@@ -29,8 +31,7 @@ _LATEST = 24  # a number is shorter
 _PAPER = (662, 205)  # a chart in the PDF, in CSS pixels: as wide as the page
 
 
-@dataclass(frozen=True, slots=True)
-class _Picture:
+class _Picture(Struct, frozen=True):
     title: str
     cid: str
     alt: str
@@ -40,8 +41,7 @@ class _Picture:
     log: bool
 
 
-@dataclass(frozen=True)
-class LocalRenderer:
+class LocalRenderer(Struct, frozen=True):
     """Draws reports without leaving the machine.
 
     Attributes:

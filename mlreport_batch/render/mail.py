@@ -16,8 +16,10 @@ import html
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mlreport_batch.language.say import say
 from mlreport_batch.render import Image, Rendered
@@ -42,8 +44,7 @@ _WORD_BYTES = 42  # 56 in base64, 68 with its frame, 77 after "Subject: "
 _ASCII = bytes(range(128))
 
 
-@dataclass(frozen=True, slots=True)
-class MailHeader:
+class MailHeader(Struct, frozen=True):
     """What a mail says about itself, as plain values.
 
     Attributes:

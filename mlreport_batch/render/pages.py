@@ -12,9 +12,10 @@ import html
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from mlreport_batch.errors import StateError, reason_of
 from mlreport_batch.language.say import say
@@ -31,8 +32,7 @@ def slug_of(name: str, path: str) -> str:
     return f"{safe}-{mark}"
 
 
-@dataclass(frozen=True, slots=True)
-class Pages:
+class Pages(Struct, frozen=True):
     """The folder that takes the pages."""
 
     folder: str

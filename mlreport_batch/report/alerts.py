@@ -6,7 +6,8 @@ Pure functions over a run's view. They say what was measured ("no new rows for
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mlreport_batch.language.figures import (
     duration_text,
@@ -28,8 +29,7 @@ DIVERGED_FACTOR = 3.0
 BUCKETS_FOR_COURSE = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Alert:
+class Alert(Struct, frozen=True):
     """Something that needs a person.
 
     Attributes:

@@ -1,7 +1,8 @@
 """One run as it is judged: what its files say, and what follows from that at once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from mlreport_batch.report.goals import best_of, goal_of
 from mlreport_batch.report.intended import Compared, compare_intent
@@ -12,8 +13,7 @@ Course = list[tuple[float, float | None, float | None]]
 """(step, lowest, highest value) of each bucket of a metric's curve."""
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True):
     """A run's view with what is found in it once, for alerts, report and mark alike.
 
     Attributes:

@@ -105,7 +105,7 @@ def describe(
         main = headline_metric(shown)
     hparams, intent_text, intent_ok = _hparam_rows(case, changes)
     groups = _chart_groups(shown, view)
-    weights = sorted(view.weights, key=lambda w: w.mtime_ns, reverse=True)
+    checkpoints = sorted(view.checkpoints, key=lambda w: w.mtime_ns, reverse=True)
     problems = [str(problem) for problem in view.problems]
     results = [
         Fact(clean(name), _result_text(value)) for name, value in view.results.items()
@@ -147,9 +147,11 @@ def describe(
                 ),
                 step=w.progress,
                 mark=w.mark,
-                is_new=reported is not None and w.path in changes.new_weights,
+                is_new=reported is not None and w.path in changes.new_checkpoints,
             )
-            for w in weights[: cut("checkpoints", CHECKPOINTS_MAX, len(weights))]
+            for w in checkpoints[
+                : cut("checkpoints", CHECKPOINTS_MAX, len(checkpoints))
+            ]
         ),
         texts=tuple(
             TextBlock(say(language, f"text_{text.kind}"), clean_block(text.text))

@@ -39,10 +39,10 @@ def headline_of(
                     )
                 )
         parts.append(say(language, "headline_step", step=step_text(summary.last_step)))
-    elif changes.new_weights:
-        count = len(changes.new_weights)
-        first = min(changes.new_weights)
-        kind = "headline_new_weight" if count == 1 else "headline_new_weights"
+    elif changes.new_checkpoints:
+        count = len(changes.new_checkpoints)
+        first = min(changes.new_checkpoints)
+        kind = "headline_new_checkpoint" if count == 1 else "headline_new_checkpoints"
         parts.append(say(language, kind, path=first, count=f"{count:,}"))
     else:
         parts.append(say(language, "headline_no_metrics"))

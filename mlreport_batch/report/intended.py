@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mlreport_batch.report.model import Verdict
 from mlreport_batch.safety.clean import Scalar
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
+class Compared(Struct, frozen=True):
     """One intended hyperparameter beside the actual one."""
 
     key: str

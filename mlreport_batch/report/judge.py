@@ -4,8 +4,9 @@ Ticks and previews ask here, so that the same run gives the same report.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import tzinfo
+
+from msgspec import Struct
 
 from mlreport_batch.language.dates import local_now
 from mlreport_batch.read.log import look_again_at
@@ -23,8 +24,7 @@ from mlreport_batch.report.model import Occasion, Report
 from mlreport_batch.report.news import Changes, Snapshot, compare, snapshot_of
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Struct, frozen=True):
     """What is to be said of a run, against what was said before.
 
     Attributes:

@@ -5,9 +5,10 @@ names are clean and secrets are masked. Renderers lay it out and decide nothing.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from mlreport_batch.safety.clean import Scalar
 
@@ -30,8 +31,7 @@ class Trend(StrEnum):
     unknown = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class MetricRow:
+class MetricRow(Struct, frozen=True):
     """One line of the History Table.
 
     Attributes:
@@ -63,8 +63,7 @@ class MetricRow:
     points: str
 
 
-@dataclass(frozen=True, slots=True)
-class HparamRow:
+class HparamRow(Struct, frozen=True):
     """One hyperparameter: what was intended and what the run says."""
 
     key: str
@@ -74,8 +73,7 @@ class HparamRow:
     changed_from: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckpointRow:
+class CheckpointRow(Struct, frozen=True):
     """One file of weights. ``mark`` is ``best``, ``last`` or empty."""
 
     path: str
@@ -86,16 +84,14 @@ class CheckpointRow:
     is_new: bool
 
 
-@dataclass(frozen=True, slots=True)
-class AlertRow:
+class AlertRow(Struct, frozen=True):
     """Something that needs a person, with its evidence."""
 
     kind: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
+class Series(Struct, frozen=True):
     """The bounded course of one metric, to be drawn.
 
     Attributes:
@@ -114,32 +110,28 @@ class Series:
     latest: str
 
 
-@dataclass(frozen=True, slots=True)
-class Chart:
+class Chart(Struct, frozen=True):
     """One picture: metrics that belong together, such as train and val loss."""
 
     title: str
     series: tuple[Series, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(Struct, frozen=True):
     """A labelled value of the report's head or of its results table."""
 
     key: str
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class TextBlock:
+class TextBlock(Struct, frozen=True):
     """A trimmed text from the run directory, shown in fixed width."""
 
     title: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """Everything a report says, ready to be laid out.
 
     Attributes:
@@ -207,8 +199,7 @@ class Report:
         return next(named, self.metrics[0] if self.metrics else None)
 
 
-@dataclass(frozen=True, slots=True)
-class Digest:
+class Digest(Struct, frozen=True):
     """One mail about several runs of a tick."""
 
     rid: str
@@ -222,8 +213,7 @@ class Digest:
     cuts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Wishes:
+class Wishes(Struct, frozen=True):
     """What the user wants in reports; globs on names, in the user's order."""
 
     metrics: tuple[str, ...] = ("*",)
@@ -233,8 +223,7 @@ class Wishes:
     language: str = "en"
 
 
-@dataclass(frozen=True, slots=True)
-class Occasion:
+class Occasion(Struct, frozen=True):
     """Where and when a report is made.
 
     Attributes:
@@ -250,8 +239,7 @@ class Occasion:
     now: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class AlertRules:
+class AlertRules(Struct, frozen=True):
     """Which alerts are wanted.
 
     Attributes:

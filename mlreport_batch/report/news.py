@@ -6,14 +6,14 @@ or went into a digest loses nothing.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from mlreport_batch.report.view import RunView
 from mlreport_batch.safety.clean import Scalar
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(Struct, frozen=True):
     """A metric as a report showed it."""
 
     count: int
@@ -22,8 +22,7 @@ class Shown:
     best: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """What a report showed: the *reported* mark.
 
     Attributes:
@@ -31,7 +30,7 @@ class Snapshot:
         hparams: Masked hyperparameters.
         expect: Intended hyperparameters.
         results: Values without history.
-        weights: Checkpoints by path: (size, mtime_ns).
+        checkpoints: Checkpoints by path: (size, mtime_ns).
         outcome: ``finished``, ``failed`` or empty.
         problems: Their texts.
         alerts: Alerts that held, by kind and subject: when they were last told,
@@ -44,7 +43,10 @@ class Snapshot:
     hparams: dict[str, Scalar] = field(default_factory=dict)
     expect: dict[str, Scalar] = field(default_factory=dict)
     results: dict[str, Scalar] = field(default_factory=dict)
-    weights: dict[str, tuple[int, int]] = field(default_factory=dict)
+    checkpoints: dict[str, tuple[int, int]] = field(
+        default_factory=dict,
+        name="weights",  # as states have it
+    )
     outcome: str = ""
     problems: tuple[str, ...] = ()
     alerts: dict[str, float] = field(default_factory=dict)
@@ -52,21 +54,20 @@ class Snapshot:
     at: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(Struct, frozen=True):
     """What a run has that its last report did not show.
 
     Attributes:
         new_points: New values by metric; all of them where a log began anew.
         kinds: What is new: ``metrics hparams results checkpoints status problems
             alerts``, in this order.
-        new_weights: Paths of checkpoints that are new or rewritten.
+        new_checkpoints: Paths of checkpoints that are new or rewritten.
         changed_hparams: Hyperparameters that changed: (before, now).
     """
 
     new_points: Mapping[str, int]
     kinds: tuple[str, ...]
-    new_weights: frozenset[str]
+    new_checkpoints: frozenset[str]
     changed_hparams: Mapping[str, tuple[Scalar, Scalar]]
 
     @property
@@ -99,10 +100,10 @@ def compare(view: RunView, reported: Snapshot | None) -> Changes:
         if key in old.hparams and not _equal(old.hparams[key], value)
     }
     added = set(view.hparams) - set(old.hparams)
-    new_weights = frozenset(
-        weights.path
-        for weights in view.weights
-        if old.weights.get(weights.path) != (weights.size, weights.mtime_ns)
+    new_checkpoints = frozenset(
+        each.path
+        for each in view.checkpoints
+        if old.checkpoints.get(each.path) != (each.size, each.mtime_ns)
     )
     outcome = view.outcome.status if view.outcome else ""
     problems = {str(problem) for problem in view.problems}
@@ -113,14 +114,14 @@ def compare(view: RunView, reported: Snapshot | None) -> Changes:
             key not in old.results or not _equal(old.results[key], value)
             for key, value in view.results.items()
         ),
-        "checkpoints": bool(new_weights),
+        "checkpoints": bool(new_checkpoints),
         "status": outcome != old.outcome and outcome in ("finished", "failed"),
         "problems": bool(problems - set(old.problems)),
     }
     return Changes(
         new_points,
         tuple(kind for kind, holds in tests.items() if holds),
-        new_weights,
+        new_checkpoints,
         changed,
     )
 
@@ -151,7 +152,7 @@ def snapshot_of(
         hparams=dict(view.hparams),
         expect=dict(view.expect),
         results=dict(view.results),
-        weights={w.path: (w.size, w.mtime_ns) for w in view.weights},
+        checkpoints={w.path: (w.size, w.mtime_ns) for w in view.checkpoints},
         outcome=view.outcome.status if view.outcome else "",
         problems=tuple(str(problem) for problem in view.problems),
         alerts=alerts,

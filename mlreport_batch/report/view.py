@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from mlreport_batch.errors import Problem
-from mlreport_batch.find.checkpoints import Weights
+from mlreport_batch.find.checkpoints import Checkpoint
 from mlreport_batch.formats import Intent, Outcome, Progress, Text
 from mlreport_batch.formats.hparams import is_shared
 from mlreport_batch.read.collect import LogState
@@ -17,8 +19,7 @@ DISPUTES_MAX = 3
 """Pairs of files that are said to disagree on hyperparameters, and names of each."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunView:
+class RunView(Struct, frozen=True):
     """What a run's files say together.
 
     Attributes:
@@ -32,7 +33,7 @@ class RunView:
         progress: Step reached and step to reach, as far as known.
         outcome: How the run ended, by its framework's word.
         texts: Texts to show.
-        weights: Checkpoints.
+        checkpoints: Checkpoints.
         problems: What could not be read.
         orphans: Values left out because a resume overtook them.
         restarts: How often a log began anew.
@@ -51,7 +52,7 @@ class RunView:
     progress: Progress
     outcome: Outcome | None
     texts: tuple[Text, ...]
-    weights: tuple[Weights, ...]
+    checkpoints: tuple[Checkpoint, ...]
     problems: tuple[Problem, ...]
     orphans: int
     restarts: int
@@ -68,8 +69,7 @@ class RunView:
         return max(steps, default=None)
 
 
-@dataclass(slots=True)
-class _Merged:
+class _Merged(Struct):
     metrics: dict[str, MetricSummary] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
 
@@ -112,7 +112,7 @@ def view_of(state: RunState) -> RunView:
         progress=progress,
         outcome=outcome,
         texts=tuple(texts.values()),
-        weights=state.weights,
+        checkpoints=state.checkpoints,
         problems=tuple(problems),
         orphans=sum(log.orphans for _, log in logs),
         restarts=sum(log.restarts for _, log in logs),

@@ -4,7 +4,8 @@ import contextlib
 import errno
 import os
 import stat
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 DOCUMENT_MAX = 64 * 1024 * 1024
 TEMPORARY = ".tmp"
@@ -15,8 +16,7 @@ def storable_ns(time_ns: int) -> int:
     return max(-(1 << 63), min(time_ns, (1 << 63) - 1))
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(Struct, frozen=True):
     """What ``stat`` says of a file; two equal ones mean that nothing was written.
 
     ctime is part of it because a rewrite can restore size and mtime, not ctime.

@@ -7,7 +7,9 @@ is worked out anew only where a claim came or went.
 import math
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from mlreport_batch.errors import Problem, reason_of
 from mlreport_batch.find.candidates import is_part
@@ -29,8 +31,7 @@ LEFT_OUT = math.inf
 """When to look again at a run that the config leaves out: once it takes it in."""
 
 
-@dataclass(slots=True)
-class Survey:
+class Survey(Struct):
     """What a look at the roots brought.
 
     Attributes:
@@ -48,8 +49,7 @@ class Survey:
     folders: int = 0
 
 
-@dataclass(slots=True)
-class _Update:
+class _Update(Struct):
     listed: dict[str, tuple[Folder, str]] = field(default_factory=dict)
     dropped: set[str] = field(default_factory=set)
 

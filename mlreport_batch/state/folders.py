@@ -3,11 +3,11 @@
 import os
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import reduce
 from operator import or_
 
 import msgspec
+from msgspec import Struct, field
 
 from mlreport_batch.errors import Problem
 from mlreport_batch.find.candidates import MODEL_DIRS
@@ -19,13 +19,12 @@ from mlreport_batch.state.idle import ANY, changed
 TRACKED_BELOW = 8192
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Struct, frozen=True):
     """The slow half of a `Folder`; names are kept byte-exact as Latin-1."""
 
     folders: tuple[str, ...]
     files: dict[str, FoundFile]
-    weights: dict[str, tuple[int, int]]
+    checkpoints: dict[str, tuple[int, int]] = field(name="weights")  # as states have it
     problems: tuple[Problem, ...]
 
 
@@ -88,7 +87,7 @@ class FolderTable(Database):
         # A checkpoint that is written over in place moves no folder's time.
         tracked += [
             (name, Signature(size, mtime_ns, ANY, ANY))
-            for name, (size, mtime_ns) in folder.weights.items()
+            for name, (size, mtime_ns) in folder.checkpoints.items()
             if name not in MODEL_DIRS
         ]
         stats = struct.pack(
@@ -106,7 +105,7 @@ class FolderTable(Database):
         listing = Listing(
             tuple(map(_to_text, folder.folders)),
             {_to_text(name): found for name, found in folder.files.items()},
-            {_to_text(name): value for name, value in folder.weights.items()},
+            {_to_text(name): value for name, value in folder.checkpoints.items()},
             folder.problems,
         )
         self._db.execute(
@@ -181,7 +180,9 @@ def _folder(path: str, stats: bytes, listing: bytes) -> Folder:
         listing=crc,
         folders=tuple(map(_from_text, found.folders)),
         files={_from_text(name): file for name, file in found.files.items()},
-        weights={_from_text(name): value for name, value in found.weights.items()},
+        checkpoints={
+            _from_text(name): value for name, value in found.checkpoints.items()
+        },
         problems=found.problems,
     )
 

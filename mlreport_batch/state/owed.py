@@ -3,14 +3,14 @@
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mlreport_batch.report.news import Snapshot
 from mlreport_batch.state.database import Database, decode, encode
 
 
-@dataclass(frozen=True, slots=True)
-class Owed:
+class Owed(Struct, frozen=True):
     """A mail that is owed.
 
     Attributes:
@@ -43,8 +43,7 @@ class Owed:
     runs: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentRow:
+class DocumentRow(Struct, frozen=True):
     """A Google document that something is still to be done about.
 
     Attributes:

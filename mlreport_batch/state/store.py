@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from mlreport_batch.read.run import RunState
 from mlreport_batch.report.news import Snapshot
@@ -12,8 +13,7 @@ from mlreport_batch.state.folders import FolderTable
 from mlreport_batch.state.owed import OwedTable
 
 
-@dataclass(frozen=True, slots=True)
-class RunRow:
+class RunRow(Struct, frozen=True):
     """What the state knows of a run besides its marks.
 
     Attributes:

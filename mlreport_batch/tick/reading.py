@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from fnmatch import fnmatchcase
+
+from msgspec.structs import replace
 
 from mlreport_batch.config.load import Config, RunsRoot
 from mlreport_batch.errors import ConfigError

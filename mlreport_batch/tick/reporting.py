@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from mlreport_batch.config.load import Config
 from mlreport_batch.errors import MlreportError, RenderError

@@ -4,7 +4,8 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from mlreport_batch.errors import MlreportError
 
@@ -15,8 +16,7 @@ _MARKDOWN = str.maketrans(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Struct, frozen=True):
     """What the command line adds to the config.
 
     Attributes:
@@ -34,8 +34,7 @@ class Options:
     jobs: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RunLine:
+class RunLine(Struct, frozen=True):
     """One run in a tick's summary."""
 
     name: str
@@ -48,8 +47,7 @@ class RunLine:
     headline: str = ""
 
 
-@dataclass(slots=True)
-class TickSummary:
+class TickSummary(Struct):
     """What a tick did.
 
     Attributes:

@@ -6,11 +6,12 @@ executor; so is `render.draw.draw_batch`, which turns reports into frozen mails.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mlreport_batch.errors import MlreportError
 from mlreport_batch.find.runs import RunDir
@@ -25,8 +26,7 @@ from mlreport_batch.report.view import RunView, view_of
 from mlreport_batch.safety.masking.redact import redact_text
 
 
-@dataclass(frozen=True, slots=True)
-class ReadSettings:
+class ReadSettings(Struct, frozen=True):
     """What reading and judging a run needs to know.
 
     Attributes:
@@ -49,8 +49,7 @@ class ReadSettings:
     first_seen_max_age_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RunTask:
+class RunTask(Struct, frozen=True):
     """One run to read.
 
     Attributes:
@@ -77,8 +76,7 @@ class RunTask:
     record_only: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """What reading a run brought.
 
     Attributes:

@@ -6,10 +6,10 @@ import stat
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from mlreport_batch.deliver import Envelope, Receipt
 from mlreport_batch.deliver.sendmail import SendmailChannel, arguments

@@ -1,5 +1,6 @@
 """Every answer at every stage means what errors.py says, and nothing hangs."""
 
+import dataclasses
 import logging
 import os
 import socket
@@ -7,10 +8,10 @@ import ssl
 import threading
 import time
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from mlreport_batch.config.settings import SmtpSettings
 from mlreport_batch.deliver import Envelope, Receipt
@@ -74,7 +75,7 @@ def smtp(**settings: object) -> SmtpChannel:
 
 def but(channel: SmtpChannel, **settings: object) -> SmtpChannel:
     """Return the channel with other settings."""
-    return SmtpChannel(replace(channel.server, **settings))  # type: ignore[arg-type]
+    return SmtpChannel(dataclasses.replace(channel.server, **settings))  # type: ignore[arg-type]
 
 
 def plain(port: int) -> SmtpChannel:

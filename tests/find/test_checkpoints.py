@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlreport_batch.find.checkpoints import Weights, is_weights
+from mlreport_batch.find.checkpoints import Checkpoint, is_checkpoint
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ from mlreport_batch.find.checkpoints import Weights, is_weights
     ],
 )
 def test_these_are_weights(name: str):
-    assert is_weights(name)
+    assert is_checkpoint(name)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_these_are_weights(name: str):
     ],
 )
 def test_these_are_none(name: str):
-    assert not is_weights(name)
+    assert not is_checkpoint(name)
 
 
 @pytest.mark.parametrize(
@@ -69,6 +69,6 @@ def test_these_are_none(name: str):
     ],
 )
 def test_a_name_tells_how_far_the_training_was(path: str, progress: str, mark: str):
-    weights = Weights(path, 1, 1)
-    assert weights.progress == progress
-    assert weights.mark == mark
+    checkpoint = Checkpoint(path, 1, 1)
+    assert checkpoint.progress == progress
+    assert checkpoint.mark == mark

@@ -2,15 +2,16 @@
 
 # ruff: noqa: ANN401
 
+import dataclasses
 import re
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 import sample_reports as samples
 from google_server import GoogleServer, faults
@@ -231,7 +232,7 @@ def test_two_copies_of_a_lost_answer_leave_the_oldest(lab: Lab):
         body = {"appProperties": {"mlreport_rid": "rid1"}}
         lab.server.drive.copy(caller, template, {}, body)
 
-    lab.server.fail(COPY, replace(faults.drop(applied=True), hook=twin))
+    lab.server.fail(COPY, dataclasses.replace(faults.drop(applied=True), hook=twin))
     is_right(lab, one(lab))
     assert len(lab.documents(trashed=True)) == 1
 

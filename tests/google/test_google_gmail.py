@@ -5,10 +5,10 @@
 import base64
 import email.utils
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from google_server import GoogleServer, faults
 from google_server.faults import Fault

@@ -3,12 +3,12 @@
 # ruff: noqa: ANN401, RUF001 - alphabets that look alike are the point
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 import sample_reports as samples
 from google_server import GoogleServer, build

@@ -2,6 +2,7 @@
 
 # ruff: noqa: ANN401, TID253
 
+import dataclasses
 import email
 import email.message
 import email.policy
@@ -9,10 +10,11 @@ import shutil
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from google_server import DriveFile, GoogleServer, build
 from google_server.build import Table
@@ -59,7 +61,7 @@ class Lab:
 
     def change(self, **changes: Any) -> None:
         """Change settings."""
-        self.google = replace(self.google, **changes)
+        self.google = dataclasses.replace(self.google, **changes)
 
     # -- accounts ----------------------------------------------------------------
 
@@ -126,7 +128,7 @@ class Lab:
             render=RenderSettings(engine="google"),
             google=self.google,
         )
-        return replace(made, **changes)
+        return dataclasses.replace(made, **changes)
 
     def draw(self, *reports: Report, pace: Pace = FAST, batch: int = 16) -> list[Drawn]:
         """Draw *reports* as a tick does, with a state of its own folder."""

@@ -1,8 +1,9 @@
 """Builders of reports for tests and pictures: plain, rich, Korean and hostile."""
 
 import math
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+
+from msgspec.structs import replace
 
 from mlreport_batch.report.model import (
     AlertRow,
@@ -308,6 +309,7 @@ def hostile(text: str = HOSTILE) -> Report:
         project=text,
         status=text,
         status_text=text,
+        at=AT,
         date=text,
         time=text,
         host=text,

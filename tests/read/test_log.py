@@ -4,10 +4,10 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from mlreport_batch.find.listing import walk
 from mlreport_batch.find.runs import RunDir, group_runs

@@ -5,10 +5,10 @@ import os
 import random
 import shutil
 import time
-from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import fields, replace
 
 from hostile import scalar_event
 from mlreport_batch.find.listing import walk
@@ -40,7 +40,7 @@ def lay(source: Path, target: Path) -> None:
 
 def said(state: RunState) -> list[str]:
     """Return what two readings must agree on."""
-    parts = [repr((state.weights, state.problems, sorted(state.logs)))]
+    parts = [repr((state.checkpoints, state.problems, sorted(state.logs)))]
     for path, log in sorted(state.logs.items()):
         signature = replace(log.signature, ctime_ns=0, inode=0)
         memory = {key: value for key, value in sorted(log.memory.items()) if value}

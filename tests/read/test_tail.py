@@ -4,12 +4,12 @@ import os
 import random
 import socket
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mlreport_batch.formats import Chunk
 from mlreport_batch.read import tail

@@ -6,9 +6,9 @@ import struct
 import xml.etree.ElementTree as ET
 import zlib
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 import sample_reports
 from mlreport_batch.render import charts, pdf

@@ -3,12 +3,12 @@
 import re
 import subprocess
 import time
-from dataclasses import replace
 from datetime import datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 import sample_reports
 from mlreport_batch.errors import ConfigError, RenderError

@@ -4,13 +4,13 @@
 import email
 import email.policy
 import re
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from email.message import EmailMessage
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mlreport_batch.render import Image, Rendered, mail
 from mlreport_batch.render.mail import MailHeader, compose

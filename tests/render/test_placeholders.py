@@ -1,9 +1,9 @@
 """The vocabulary of templates, and filling an HTML template safely."""
 
-from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
+from msgspec.structs import replace
 
 import sample_reports
 from mlreport_batch.render import placeholders

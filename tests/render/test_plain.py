@@ -1,8 +1,7 @@
 """The plain-text twin: the same figures, aligned in any script."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 import sample_reports
 from mlreport_batch.render import plain

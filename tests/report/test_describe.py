@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mlreport_batch.errors import Problem
-from mlreport_batch.find.checkpoints import Weights
+from mlreport_batch.find.checkpoints import Checkpoint
 from mlreport_batch.formats import Progress, Text
 from mlreport_batch.language.dates import local_now
 from mlreport_batch.report import describe as module
@@ -86,9 +86,9 @@ def test_the_headline_names_the_first_alert():
 
 
 def test_the_headline_of_a_run_without_metrics_tells_of_checkpoints():
-    one = view(weights=(Weights("a.pt", 1, 1),))
+    one = view(checkpoints=(Checkpoint("a.pt", 1, 1),))
     assert report(one).headline == "new checkpoint a.pt"
-    two = view(weights=(Weights("a.pt", 1, 1), Weights("b.pt", 1, 1)))
+    two = view(checkpoints=(Checkpoint("a.pt", 1, 1), Checkpoint("b.pt", 1, 1)))
     assert report(two).headline == "2 new checkpoints"
 
 
@@ -166,12 +166,12 @@ def test_facts_steps_and_the_like_are_told():
 
 def test_checkpoints_come_newest_first():
     at = int(NOW.timestamp()) * 10**9
-    old, new = Weights("old.pt", 0, at - 10**10), Weights("best.pt", 10**6, at)
-    found = report(view(weights=(old, new)), view(weights=(old,)))
+    old, new = Checkpoint("old.pt", 0, at - 10**10), Checkpoint("best.pt", 10**6, at)
+    found = report(view(checkpoints=(old, new)), view(checkpoints=(old,)))
     assert [(row.path, row.size, row.is_new) for row in found.checkpoints] == [
         ("best.pt", "1.0 MB", True), ("old.pt", "", False),
     ]  # fmt: skip
-    assert not report(view(weights=(old, new))).checkpoints[0].is_new
+    assert not report(view(checkpoints=(old, new))).checkpoints[0].is_new
 
 
 def test_train_and_val_share_a_chart():

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mlreport_batch.errors import Problem
-from mlreport_batch.find.checkpoints import Weights
+from mlreport_batch.find.checkpoints import Checkpoint
 from mlreport_batch.formats import Outcome
 from mlreport_batch.report.news import Snapshot, compare, snapshot_of
 from mlreport_batch.report.view import RunView
@@ -21,7 +21,7 @@ FULL: dict[str, Any] = {
     "hparams": {"lr": 0.1, "n": math.nan},
     "expect": {"lr": 0.1, "x": math.nan},
     "results": {"test": 0.5, "bad": math.nan},
-    "weights": (Weights("a.pt", 10, 20),),
+    "checkpoints": (Checkpoint("a.pt", 10, 20),),
     "outcome": Outcome("running", ""),
     "problems": (Problem("a", 1, "x"),),
 }
@@ -51,8 +51,8 @@ def test_what_was_shown_is_no_news(values: list[float]):
         ({"hparams": {**FULL["hparams"], "more": 1}}, "hparams"),
         ({"expect": {"lr": 0.2}}, "hparams"),
         ({"results": {**FULL["results"], "test": 0.6}}, "results"),
-        ({"weights": (Weights("a.pt", 11, 20),)}, "checkpoints"),
-        ({"weights": (Weights("a.pt", 10, 21),)}, "checkpoints"),
+        ({"checkpoints": (Checkpoint("a.pt", 11, 20),)}, "checkpoints"),
+        ({"checkpoints": (Checkpoint("a.pt", 10, 21),)}, "checkpoints"),
         ({"outcome": Outcome("finished", "done")}, "status"),
         ({"problems": (Problem("a", 1, "x"), Problem("b", 1, "y"))}, "problems"),
     ],
@@ -67,7 +67,7 @@ def test_each_kind_of_change_is_news(change: dict[str, Any], kind: str):
     "change",
     [
         {"hparams": {"lr": 0.1}},
-        {"weights": ()},
+        {"checkpoints": ()},
         {"problems": ()},
         {"results": {}},
         {"outcome": None},

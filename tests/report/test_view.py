@@ -1,10 +1,10 @@
 """What the files of a run say together."""
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import Intent, Outcome, Progress, Text

@@ -5,12 +5,12 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from hostile import scalar_event
 from mlreport_batch.commands import inspect as look
@@ -125,7 +125,7 @@ def test_a_log_that_turns_out_to_be_of_several_trainings_changes_its_format(
 def parts(run: RunDir) -> object:
     return (
         [(file.path, file.format, file.signature.size) for file in run.files],
-        [(weights.path, weights.size) for weights in run.weights],
+        [(each.path, each.size) for each in run.checkpoints],
         run.problems,
     )
 

@@ -6,12 +6,12 @@ import random
 import shutil
 import tempfile
 import time
-from dataclasses import fields, replace
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from msgspec.structs import fields, replace
 
 from mlreport_batch.commands.inspect import look_at
 from mlreport_batch.config.load import Config, from_paths
@@ -283,7 +283,7 @@ class Machine(RuleBasedStateMachine):
 
 def bare(state: RunState) -> list[str]:
     """Return what two readings must agree on."""
-    parts = [repr((state.weights, state.problems, list(state.logs)))]
+    parts = [repr((state.checkpoints, state.problems, list(state.logs)))]
     for log in state.logs.values():
         signature = replace(log.signature, ctime_ns=0, inode=0)
         memory = {key: value for key, value in sorted(log.memory.items()) if value}

@@ -7,8 +7,9 @@ on the first connection only.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from mlreport_batch.config.settings import SmtpSettings
 
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
     from mlreport_batch.deliver.smtp.session import SmtpSession
 
 
-@dataclass(frozen=True, slots=True)
-class SmtpChannel:
+class SmtpChannel(Struct, frozen=True):
     """The config table ``smtp``, whose values were checked when it was read."""
 
     server: SmtpSettings

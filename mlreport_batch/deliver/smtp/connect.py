@@ -8,8 +8,9 @@ import base64
 import re
 import socket
 import ssl
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from mlreport_batch.config.settings import SmtpSettings
 from mlreport_batch.deliver.smtp.server import password_of, place_of
@@ -28,8 +29,7 @@ _NO_TLS_AT_ALL = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True):
     """A connection that is ready for mails.
 
     Attributes:

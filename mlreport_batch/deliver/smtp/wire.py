@@ -11,7 +11,8 @@ import re
 import socket
 import ssl
 import time
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mlreport_batch.safety.clean import clean
 
@@ -22,8 +23,7 @@ _CHUNK = 65536
 _LAST_WORDS_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What a server said to one command.
 
     Attributes:

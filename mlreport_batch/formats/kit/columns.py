@@ -3,8 +3,9 @@
 import csv
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 from mlreport_batch.formats import BulkLayout
 from mlreport_batch.formats.kit.bookkeeping import (
@@ -23,8 +24,7 @@ _REMEMBERED_MAX = 4096
 COLUMNS_MAX = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(Struct, frozen=True):
     """A header line and what its columns are."""
 
     line: str

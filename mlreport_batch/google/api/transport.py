@@ -9,9 +9,10 @@ each exactly once.
 import json
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from mlreport_batch.config.settings import GoogleSettings
 from mlreport_batch.errors import ConfigError
@@ -93,8 +94,7 @@ class GoogleError(Exception):
         return self.is_busy or self.is_lost or is_cut or not self.was_sent
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What came back."""
 
     status: int

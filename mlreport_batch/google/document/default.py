@@ -5,8 +5,9 @@ so no index depends on what is already there.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from mlreport_batch.google.document.template import length
 from mlreport_batch.language.say import say
@@ -18,8 +19,7 @@ _GROUND: Final = (0.95, 0.96, 0.97)
 _ALARM: Final = (0.99, 0.92, 0.92)
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     """A paragraph."""
 
     text: str
@@ -29,8 +29,7 @@ class Text:
     color: tuple[float, float, float] = _INK
 
 
-@dataclass(frozen=True, slots=True)
-class Grid:
+class Grid(Struct, frozen=True):
     """A table; its first row is a head unless it has none."""
 
     rows: Sequence[Sequence[str]]

@@ -7,7 +7,8 @@ the copy and, where it is untouched, merging against that very revision.
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mlreport_batch.errors import (
     ConfigError,
@@ -34,8 +35,7 @@ _UNAUTHORIZED = 401
 _HTML, _PDF = "text/html", "application/pdf"
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(Struct, frozen=True):
     """A finished document.
 
     Attributes:
@@ -55,8 +55,7 @@ class Made:
     has_doubt: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """What documents are made from.
 
     Attributes:

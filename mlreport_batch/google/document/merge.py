@@ -9,8 +9,9 @@ placeholder stays what it is.
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from mlreport_batch.google.document.template import (
     Line,
@@ -38,8 +39,7 @@ _LINE_END = re.compile("\r\n|[\r\n\u2028\u2029]")
 _LONE = re.compile("[\ud800-\udfff]")
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """One report, ready to be merged into a copy of its template.
 
     Attributes:

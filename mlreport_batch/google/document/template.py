@@ -6,8 +6,9 @@ unit, so an offset plus the paragraph's start is an index.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from mlreport_batch.render import placeholders
 from mlreport_batch.render.placeholders import PLACEHOLDER
@@ -16,8 +17,7 @@ Json = Mapping[str, Any]
 _OBJECT = "\ufffc"  # an image, a chip or a break
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """A paragraph that holds a placeholder, or one of a repeated cell.
 
     Attributes:
@@ -40,8 +40,7 @@ class Line:
         return self.styles[-1] if self.styles else {}
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """A table row that is repeated.
 
     Attributes:
@@ -59,8 +58,7 @@ class Row:
     cells: tuple[tuple[Line, ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """A segment with something to fill."""
 
     tab: str
@@ -69,8 +67,7 @@ class Part:
     rows: tuple[Row, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(Struct, frozen=True):
     """What a template asks for.
 
     Attributes:
@@ -146,8 +143,7 @@ def _tabs(tabs: Sequence[Json]) -> Iterator[Json]:
         yield from _tabs(tab.get("childTabs", ()))
 
 
-@dataclass(slots=True)
-class _Reader:
+class _Reader(Struct):
     parts: list[Part] = field(default_factory=list)
     tables: list[tuple[int, tuple[str, ...]]] = field(default_factory=list)
     names: list[str] = field(default_factory=list)

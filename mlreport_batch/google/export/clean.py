@@ -9,9 +9,10 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
+
+from msgspec import Struct, field
 
 from mlreport_batch.google.export.style import (
     INHERITED,
@@ -57,8 +58,7 @@ def inline(page: str) -> Node:
     return parse(inliner.inline(_IMPORT.sub("", page)))
 
 
-@dataclass(slots=True)
-class Cleaned:
+class Cleaned(Struct):
     """A document for a mail.
 
     Attributes:

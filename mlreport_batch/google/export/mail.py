@@ -8,8 +8,10 @@ import base64
 import html
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mlreport_batch.google.export.clean import Cleaned, clean
 from mlreport_batch.google.export.tree import Node
@@ -29,8 +31,7 @@ _FONT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Picture:
+class _Picture(Struct, frozen=True):
     chart: Chart
     image: Image
 

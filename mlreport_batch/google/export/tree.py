@@ -4,8 +4,9 @@ import html
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from html.parser import HTMLParser
+
+from msgspec import Struct, field
 
 from mlreport_batch.render.placeholders import PLACEHOLDER
 
@@ -16,8 +17,7 @@ _DECLARATION = re.compile(
 )
 
 
-@dataclass(slots=True)
-class Node:
+class Node(Struct):
     """An element; children are elements and texts."""
 
     tag: str

@@ -13,8 +13,9 @@ import os
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self, TypeVar
+
+from msgspec import Struct
 
 from mlreport_batch.formats import BulkLayout, Chunk, LogFormat, Memory
 from mlreport_batch.read.bulk.rows import (
@@ -56,8 +57,7 @@ def is_worth(size: int) -> bool:
     return _slowly_read[0] >= WORTH_BYTES
 
 
-@dataclass(frozen=True, slots=True)
-class Unread:
+class Unread(Struct, frozen=True):
     """A log that a reading will read on.
 
     Attributes:
@@ -85,8 +85,7 @@ _Read = list[tuple[LogReader | None, Folded | None]]
 """The logs of one group: read ahead, and folded where they are plain numbers."""
 
 
-@dataclass(slots=True)
-class _Group:
+class _Group(Struct):
     """Logs that are read together: a future of `_Read` once that has begun."""
 
     logs: list[Unread]

@@ -6,8 +6,9 @@ last bit; where that is not sure, nothing comes out and the log is read line by 
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from mlreport_batch.read.fold import FLOAT32_MAX, Curve, MetricSummary, width_for
 
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 _TINY = 1.5e-45  # what is smaller may be zero as float32
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """Rows of one log that stand together in the columns.
 
     Attributes:
@@ -37,8 +37,7 @@ class Piece:
     prefix: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class FoldedPiece:
+class FoldedPiece(Struct, frozen=True):
     """The rows of a `Piece`, folded: ``parts`` is what `LogFold.join` takes.
 
     ``steps`` and ``epoch`` are what `StepCounter.pass_over` takes.
@@ -49,8 +48,7 @@ class FoldedPiece:
     epoch: float
 
 
-@dataclass(slots=True)
-class _Gathered:
+class _Gathered(Struct):
     """Parts of one piece with the row in which each begins."""
 
     found: list[tuple[int, str, MetricSummary]] = field(default_factory=list)

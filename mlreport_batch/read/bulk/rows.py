@@ -5,9 +5,10 @@ What is no plain number is left to the log's format: see `bulk`.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from mlreport_batch.formats import BulkLayout, Chunk, LogFormat, Memory
 from mlreport_batch.formats.kit.steps import StepCounter
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(Struct, frozen=True):
     """The rows of one chunk, which begins at ``start``, and how to read them."""
 
     start: int
@@ -30,8 +30,7 @@ class Rows:
     data: memoryview | bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Folded:
+class Folded(Struct, frozen=True):
     """What a chunk holds: ``counts`` says how many values were thought before it."""
 
     start: int
