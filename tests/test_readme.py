@@ -160,7 +160,7 @@ def test_the_example_of_a_format_reads_its_log(tmp_path: Path):
         "import sys, types, foo\n"
         "sys.modules['mlreport_batch.formats.foo'] = foo\n"
         "from mlreport_batch.formats import registry\n"
-        "registry._MEMBERS = (('foo', 'FooLog'), *registry._MEMBERS)\n"
+        "registry._NAMED = (('foo', 'FOO'), *registry._NAMED)\n"
         "from mlreport_batch.cli import main\n"
         "sys.exit(main(['inspect', 'runs']))\n"
     )

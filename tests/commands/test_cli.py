@@ -325,7 +325,7 @@ def test_one_run_that_kills_its_reader_does_not_stop_the_others(
         desk.put(f"r{number}/metrics.csv", "step,loss\n1,0.5\n")
     (tmp_path / "sitecustomize.py").write_text(
         "import os, signal\n"
-        "from mlreport_batch import work\n"
+        "from mlreport_batch.tick import work\n"
         "read = work._read\n"
         "def dying(task, *rest):\n"
         "    if task.run.name == 'r3':\n"
