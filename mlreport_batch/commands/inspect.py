@@ -14,7 +14,6 @@ from mlreport_batch.errors import UsageError
 from mlreport_batch.find.candidates import linked_folders
 from mlreport_batch.find.listing import walk
 from mlreport_batch.find.runs import RunDir, group_runs
-from mlreport_batch.formats.registry import recognise
 from mlreport_batch.language.figures import scalar_text
 from mlreport_batch.printing import tell, tell_json
 from mlreport_batch.read.run import RunState, chosen, read_run
@@ -50,9 +49,7 @@ def look_at(
     found = []
     for path in dict.fromkeys(os.path.realpath(path) for path in paths):
         try:
-            folders = list(
-                walk(path, root=path, recognise=recognise, never_enter=never)
-            )
+            folders = list(walk(path, root=path, never_enter=never))
         except OSError as exc:
             raise UsageError(
                 f"{path} cannot be read: {exc.strerror or exc}",
@@ -74,7 +71,7 @@ def left_alone(paths: Iterable[str]) -> list[str]:
     lines = []
     for path in dict.fromkeys(os.path.realpath(path) for path in paths):
         lines += _links(path)
-        for folder in walk(path, root=path, recognise=recognise):
+        for folder in walk(path, root=path):
             for name, found in sorted(folder.files.items()):
                 why = (
                     f"{found.why}; makes no run by itself" if found.match else found.why

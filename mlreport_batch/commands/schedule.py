@@ -13,8 +13,6 @@ from mlreport_batch.printing import tell
 UNIT = "mlreport-batch"
 
 _HOUR_MIN = 60
-# DynamicUser= links /var/lib/NAME to it; a state folder that is a link is refused.
-_SYSTEM_STATE = Path("/var/lib/private")
 
 _CRON_HEAD = """\
 # Add this to your crontab (crontab -e). A tick without news prints nothing; what a
@@ -31,7 +29,7 @@ _SERVICE = """\
 [Unit]
 Description=Mail reports about training runs that have news
 Documentation=man:systemd.service(5)
-{unit}
+
 [Service]
 Type=oneshot
 ExecStart={exec_start}
@@ -64,28 +62,6 @@ _USER_NOTE = """\
 #ProtectHome=read-only
 #PrivateTmp=yes
 #ReadWritePaths={writable}
-"""
-_SYSTEM_ONLY = """\
-DynamicUser=yes
-StateDirectory={state}
-StateDirectoryMode=0700
-# The runs must be readable for this user; a group may help:
-#SupplementaryGroups=research
-# For smtp.password_file: /run/credentials/mlreport-batch.service/smtp-password
-#LoadCredential=smtp-password:/etc/mlreport-batch/smtp-password
-ProtectSystem=strict
-ProtectHome=read-only
-PrivateTmp=yes
-PrivateDevices=yes
-ProtectProc=invisible
-ProtectClock=yes
-ProtectHostname=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
-ProtectControlGroups=yes
-RemoveIPC=yes
-CapabilityBoundingSet=
 """
 _SETGID_NOTE = """\
 # With via: sendmail, a setgid sendmail (Postfix has one) cannot work under
@@ -168,45 +144,6 @@ def systemd_units(
     """
     folders = " ".join(_quoted(str(folder)) for folder in writable)
     service = _ANYWHERE + _SETGID_NOTE + _USER_NOTE.format(writable=folders)
-    return _units(command, config, every_min=every_min, unit="", service=service)
-
-
-def system_units(
-    command: Sequence[str], config: Path, *, state: Path, every_min: int = 15
-) -> dict[str, str]:
-    """Return the content of a system-wide service and timer by file name.
-
-    The service runs as a user of its own (``DynamicUser=``) and can write nothing
-    but *state*, so it needs a channel other than an outbox elsewhere.
-
-    Args:
-        command: As in `systemd_units`.
-        config: The config file, absolute and readable for everybody.
-        state: The state folder; a child of ``/var/lib/private``.
-        every_min: A divisor of 60.
-
-    Raises:
-        UsageError: As in `cron_line`, or *state* lies elsewhere.
-    """
-    if state.parent != _SYSTEM_STATE:
-        raise UsageError(
-            f"A system service cannot keep its state in {state}",
-            advice=f"Set `state: {_SYSTEM_STATE / UNIT}`, or use a user service",
-        )
-    return _units(
-        command,
-        config,
-        every_min=every_min,
-        unit="Wants=network-online.target\nAfter=network-online.target\n",
-        service=_SYSTEM_ONLY.format(state=_quoted(state.name))
-        + _ANYWHERE
-        + _SETGID_NOTE,
-    )
-
-
-def _units(
-    command: Sequence[str], config: Path, *, every_min: int, unit: str, service: str
-) -> dict[str, str]:
     arguments = _arguments(command, config)
     # `$` starts a variable everywhere but in the program's own path.
     rest = (_quoted(each).replace("$", "$$") for each in arguments[1:])
@@ -214,9 +151,7 @@ def _units(
     _minutes(every_min)
     calendar = "hourly" if every_min == _HOUR_MIN else f"*:0/{every_min}"
     return {
-        f"{UNIT}.service": _SERVICE.format(
-            unit=unit, exec_start=exec_start, service=service
-        ),
+        f"{UNIT}.service": _SERVICE.format(exec_start=exec_start, service=service),
         f"{UNIT}.timer": _TIMER.format(every_min=every_min, calendar=calendar),
     }
 

@@ -4,7 +4,7 @@ import os
 import stat
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from enum import IntFlag
 
 from msgspec import Struct, field
@@ -22,7 +22,8 @@ from mlreport_batch.find.candidates import (
     told_links,
 )
 from mlreport_batch.find.checkpoints import is_checkpoint
-from mlreport_batch.formats import Candidate, LogFormat, Match, Role
+from mlreport_batch.formats import Candidate, Match, Role
+from mlreport_batch.formats.registry import recognise
 from mlreport_batch.safety.clean import clean, natural_key
 from mlreport_batch.safety.files import Signature, is_racy, read_head, storable_ns
 
@@ -33,7 +34,6 @@ HEAD = 8192
 _TEXT_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".yaml", ".yml", ".txt")
 _BOMS_16 = (b"\xff\xfe", b"\xfe\xff")
 _BOMS_32 = (b"\xff\xfe\0\0", b"\0\0\xfe\xff")
-Recognise = Callable[[Candidate], Iterable[tuple[LogFormat, Match]]]
 
 
 class FoundFile(Struct, frozen=True):
@@ -154,7 +154,6 @@ def list_folder(
     path: str,
     *,
     root: str,
-    recognise: Recognise,
     above: Folder | None = None,
     before: Folder | None = None,
 ) -> Folder:
@@ -163,7 +162,6 @@ def list_folder(
     Args:
         path: The folder.
         root: The root of the search; ``Candidate.parents`` ends there.
-        recognise: Yields the formats that claim a candidate, surest first.
         above: The folder above it, if it was listed.
         before: The same folder at an earlier time; files whose signature did not
             change are not looked into again.
@@ -213,7 +211,6 @@ def list_folder(
         parents,
         frozenset(names),
         frozenset(above.files) if above is not None else frozenset(),
-        recognise,
         before,
     )
     files = {}
@@ -275,7 +272,6 @@ class _Looking(Struct, frozen=True):
     parents: tuple[str, ...]
     siblings: frozenset[str]
     above: frozenset[str]
-    recognise: Recognise
     before: Folder | None
     unread: set[str] = field(default_factory=set)
 
@@ -322,18 +318,12 @@ class _Looking(Struct, frozen=True):
             self.siblings,
             self.above,
         )
-        found = (
-            (log_format.name, match) for log_format, match in self.recognise(candidate)
-        )
-        claims: Iterable[tuple[str, Match]] = found
+        claim = recognise(candidate, known.format if known is not None else "")
+        if claim is not None:
+            log_format, match = claim
+            return FoundFile(signature, log_format.name, match, match.note)
         if known is not None and known.format:
-            # A claimed file keeps its format while it can be: half a rewrite, cut in
-            # the middle of its header, must not turn it into something else.
-            claims = sorted(found, key=lambda claim: claim[0] != known.format)
-            if not claims:
-                return replace(known, signature=signature)
-        for name, match in claims:
-            return FoundFile(signature, name, match, match.note)
+            return replace(known, signature=signature)  # what it was, cut short
         why = _why_not(head)
         if b"\n" in head and EXPECTED.fullmatch(entry.name):
             problems.append(Problem(clean(entry.name), None, f"not read: {why}"))
@@ -397,7 +387,6 @@ def walk(
     top: str,
     *,
     root: str,
-    recognise: Recognise,
     never_enter: frozenset[str] = frozenset(),
     above: Folder | None = None,
 ) -> Iterator[Folder]:
@@ -414,7 +403,7 @@ def walk(
     while stack:
         path, parent = stack.pop()
         try:
-            folder = list_folder(path, root=root, recognise=recognise, above=parent)
+            folder = list_folder(path, root=root, above=parent)
         except OSError as exc:
             if path == top:
                 raise

@@ -1,6 +1,5 @@
 """All formats, in the order in which they are asked."""
 
-from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
 
@@ -75,13 +74,32 @@ def by_name() -> dict[str, LogFormat]:
     return {each.name: each for each in formats()}
 
 
-def recognise(candidate: Candidate) -> Iterator[tuple[LogFormat, Match]]:
-    """Yield the formats that claim *candidate*, surest first."""
-    for found in formats():
-        match = found.matches(candidate)
+def recognise(candidate: Candidate, known: str = "") -> tuple[LogFormat, Match] | None:
+    """Return the format that claims *candidate*, and its claim; None if none does.
+
+    Args:
+        candidate: The file.
+        known: The format that it had before and keeps while that claims it: half a
+            rewrite, cut in the middle of its header, must not turn it into another.
+    """
+    return (known and _kept(candidate, known)) or _first(candidate)
+
+
+def _kept(candidate: Candidate, known: str) -> tuple[LogFormat, Match] | None:
+    for each in formats():
+        if each.name == known:
+            match = each.matches(candidate)
+            return None if match is None else (each, match)
+        # What a file is by its first rows may show only later. A format that knew it
+        # by its header alone must not keep it then.
+        if each.is_sole and each.matches(candidate) is not None:
+            return None
+    return None
+
+
+def _first(candidate: Candidate) -> tuple[LogFormat, Match] | None:
+    for each in formats():
+        match = each.matches(candidate)
         if match is not None:
-            yield found, match
-            # What a file is by its first rows may show only later. A format that knew
-            # it by its header alone must not keep it then.
-            if found.is_sole:
-                return
+            return each, match
+    return None

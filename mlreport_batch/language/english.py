@@ -35,7 +35,6 @@ ENGLISH: Final[Mapping[str, str]] = {
     "alert.divergence": "Diverging",
     "alert.plateau": "No progress",
     "alert.stall": "Stalled",
-    "alert.restart": "Restarted",
     "head.report": "Training report",
     "head.digest": "Training digest",
     "head.project": "Project",

@@ -35,7 +35,6 @@ KOREAN: Final[Mapping[str, str]] = {
     "alert.divergence": "발산",
     "alert.plateau": "진전 없음",
     "alert.stall": "멈춤",
-    "alert.restart": "재시작",
     "head.report": "학습 보고서",
     "head.digest": "학습 요약",
     "head.project": "프로젝트",

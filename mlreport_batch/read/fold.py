@@ -7,7 +7,7 @@ summaries, so a tick that reads a kilobyte and one that reads everything agree.
 import math
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from msgspec import Struct
 
@@ -372,17 +372,3 @@ class LogFold:
             if fold.count:
                 merged[name] = fold.summary()
         return merged
-
-
-def fold_points(points: Iterable[tuple[str, float, float]]) -> dict[str, MetricSummary]:
-    """Fold (metric, step, value) triples, orphans left out; for small inputs."""
-    points = list(points)
-    first = LogFold()
-    for point in points:
-        first.add(*point)
-    if not first.restarts:
-        return first.metrics()
-    second = LogFold(plan=first.plan())
-    for point in points:
-        second.add(*point)
-    return second.metrics()

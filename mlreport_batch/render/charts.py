@@ -1,8 +1,8 @@
 """Draw a `Chart` as SVG: quiet axes, honest bands, colours everyone can tell apart.
 
 The picture holds lines and axes; title and legend stand beside it as text, where
-they stay readable on a phone (``legend=True`` puts them into the picture). Data
-reaches the SVG only as numbers and as escaped text.
+they stay readable on a phone. Data reaches the SVG only as numbers and as escaped
+text.
 """
 
 import html
@@ -32,17 +32,14 @@ _LEAST_POWER = -307  # below, powers of ten are no longer exact
 _CHAR_PX = 7.4
 
 
-def svg(
-    chart: Chart, *, width: int = WIDTH, height: int = HEIGHT, legend: bool = False
-) -> str:
+def svg(chart: Chart, *, width: int = WIDTH, height: int = HEIGHT) -> str:
     """Return *chart* as an SVG element of *width* x *height* CSS pixels.
 
     At most `MAX_SERIES` series are drawn. The y axis is logarithmic when every
-    value is positive and they span more than three decades. A legend takes
-    `legend_height` of the height.
+    value is positive and they span more than three decades.
     """
     shown = [_thin(series) for series in chart.series[:MAX_SERIES]]
-    top = 10 + (legend_height(chart) if legend else 0)
+    top = 10
     xs = [x for s in shown for x, low, _ in s if low is not None]
     ys = [y for s in shown for _, low, high in s for y in (low, high) if y is not None]
     y_axis = _scale(ys, log=is_log(chart))
@@ -61,8 +58,6 @@ def svg(
     parts = [head, *_grid(box, x_axis, y_axis)]
     for index, points in enumerate(shown):
         parts.extend(_draw(points, x_axis, y_axis, index))
-    if legend:
-        parts.extend(_legend(chart, width))
     if not ys:
         parts.append(
             f'<text x="{(box.left + box.right) / 2:.0f}" '
@@ -71,11 +66,6 @@ def svg(
         )
     parts.append("</svg>")
     return "".join(parts)
-
-
-def legend_height(chart: Chart) -> int:
-    """Return the CSS pixels that title and legend of *chart* take."""
-    return 20 * (1 + len(chart.series[:MAX_SERIES]))
 
 
 def is_log(chart: Chart) -> bool:
@@ -319,22 +309,3 @@ def _segments(points: Sequence[_Point]) -> Iterator[list[tuple[float, float, flo
 
 def _path(xs: Sequence[float], ys: Sequence[float]) -> str:
     return "M" + " ".join([f"{x:.1f} {y:.1f}" for x, y in zip(xs, ys, strict=True)])
-
-
-def _legend(chart: Chart, width: int) -> Iterator[str]:
-    room = int((width - 32) / _CHAR_PX)
-    yield (
-        f'<text x="16" y="20" font-weight="bold" fill="#1a1d21">'
-        f"{html.escape(_short(chart.title, room))}</text>"
-    )
-    for index, series in enumerate(chart.series[:MAX_SERIES]):
-        y = 40 + 20 * index
-        yield (
-            f'<rect x="16" y="{y - 9}" width="14" height="8" rx="2" '
-            f'fill="{COLOURS[index]}"/><text x="38" y="{y}" fill="#1a1d21">'
-            f"{html.escape(_short(f'{series.key}  {series.latest}', room - 4))}</text>"
-        )
-
-
-def _short(text: str, room: int) -> str:
-    return text if len(text) <= room else text[: room - 1] + "…"

@@ -55,7 +55,6 @@ class MailHeader(Struct, frozen=True):
         recipients: Likewise, for the To line. Only from the config.
         subject: Any text; as `subject` or `digest_subject` make it.
         thread_root: As `thread_root_id` makes it, or None outside a thread.
-        references: Further message ids of the thread, oldest first.
         list_id: As `list_id` makes it, or empty.
         report_name: Names the PDF; unsafe characters are replaced.
         language: ``en`` or ``ko``.
@@ -68,7 +67,6 @@ class MailHeader(Struct, frozen=True):
     recipients: tuple[str, ...]
     subject: str
     thread_root: str | None = None
-    references: tuple[str, ...] = ()
     list_id: str = ""
     report_name: str = "report"
     language: str = "en"
@@ -161,10 +159,9 @@ def _headers(header: MailHeader) -> str:
         raise ValueError("a mail's date needs a time zone")
     if not header.recipients:
         raise ValueError("a mail needs a recipient")
-    thread = [header.thread_root] if header.thread_root else []
-    thread += [ref for ref in header.references if ref not in thread]
-    for ref in (header.message_id, *thread):
-        if not _MESSAGE_ID.fullmatch(ref):
+    thread = header.thread_root
+    for ref in (header.message_id, thread):
+        if ref is not None and not _MESSAGE_ID.fullmatch(ref):
             raise ValueError(f"{ref!r} is not a message id")
     lines = [
         f"Date: {format_datetime(header.date)}",
@@ -175,8 +172,8 @@ def _headers(header: MailHeader) -> str:
     ]
     if thread:
         lines += [
-            f"In-Reply-To: {thread[-1]}",
-            "References: " + "\r\n ".join(thread),
+            f"In-Reply-To: {thread}",
+            f"References: {thread}",
         ]
     if header.list_id:
         if not DOMAIN.fullmatch(header.list_id):

@@ -136,15 +136,6 @@ _NOT_TEXT = re.compile(
 _ROW_TAG = re.compile(r"<(/?)(tr|table|tbody|thead|tfoot)\b[^>]*>", re.IGNORECASE)
 
 
-def misplaced(template: str) -> list[str]:
-    """Return placeholders of an HTML *template* that stand where no text stands.
-
-    Inside a tag, a comment, a style or a script they always show `MISSING`.
-    """
-    inside = "".join(match[0] for match in _NOT_TEXT.finditer(template))
-    return parse(inside)
-
-
 def fill_html(template: str, report: Report) -> str:
     """Return the HTML *template* filled from *report*, values escaped.
 

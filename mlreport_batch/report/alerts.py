@@ -33,7 +33,7 @@ class Alert(Struct, frozen=True):
     """Something that needs a person.
 
     Attributes:
-        kind: ``failed nan divergence stall plateau intent changed restart``.
+        kind: ``failed nan divergence stall plateau intent changed``.
         subject: What it is about, such as a metric's name.
         text: What happened, with evidence, in the report's language.
     """

@@ -71,11 +71,6 @@ class Changes(Struct, frozen=True):
     changed_hparams: Mapping[str, tuple[Scalar, Scalar]]
 
     @property
-    def is_news(self) -> bool:
-        """Whether there is anything to report."""
-        return bool(self.kinds)
-
-    @property
     def total_points(self) -> int:
         """New values over all metrics."""
         return sum(self.new_points.values())

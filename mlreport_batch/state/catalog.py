@@ -15,7 +15,6 @@ from mlreport_batch.errors import Problem, reason_of
 from mlreport_batch.find.candidates import is_part
 from mlreport_batch.find.listing import (
     Folder,
-    Recognise,
     Says,
     is_placeholder,
     list_folder,
@@ -52,6 +51,7 @@ class Survey(Struct):
 class _Update(Struct):
     listed: dict[str, tuple[Folder, str]] = field(default_factory=dict)
     dropped: set[str] = field(default_factory=set)
+    known: dict[str, Folder | None] = field(default_factory=dict)
 
 
 def _unread(root: str, exc: OSError) -> Problem:
@@ -63,7 +63,6 @@ class Catalog:
 
     Args:
         state: Where they are kept.
-        recognise: Yields the formats that claim a candidate.
         accept: Tells whether a run of this (root, name) is wanted.
         never_enter: Folders that are not looked into, such as our own output.
     """
@@ -71,16 +70,14 @@ class Catalog:
     def __init__(
         self,
         state: State,
-        recognise: Recognise,
         accept: Callable[[str, str], bool],
         never_enter: frozenset[str],
     ) -> None:
         self._state = state
-        self._recognise = recognise
         self._accept = accept
         self._never_enter = never_enter
 
-    def survey(self, roots: Sequence[str], now: float, *, full: bool = False) -> Survey:
+    def survey(self, roots: Sequence[str], now: float) -> Survey:
         """Look at all *roots* and keep what was found.
 
         Every dirty run is marked to be looked at in the same commit, so that a
@@ -89,7 +86,6 @@ class Catalog:
         Args:
             roots: Real paths of the root folders.
             now: Seconds since the epoch.
-            full: List every folder again, whatever ``stat`` says of it.
 
         Raises:
             StateError: The result could not be kept.
@@ -109,10 +105,6 @@ class Catalog:
         for root in known.difference(roots):
             update.dropped.update([root, *self._state.folders_below(root)])
         changed = self._state.changed_folders(now)
-        if full:
-            changed = [
-                path for r in readable for path in (r, *self._state.folders_below(r))
-            ]
         for path in sorted(changed):
             found = _root_of(path, readable)
             if found is not None and found in known:
@@ -139,7 +131,6 @@ class Catalog:
             for folder in walk(
                 top,
                 root=root,
-                recognise=self._recognise,
                 never_enter=self._never_enter,
                 above=above,
             ):
@@ -154,12 +145,10 @@ class Catalog:
     def _relist(self, path: str, root: str, update: _Update) -> None:
         if path in update.listed or path in update.dropped:
             return
-        before = self._state.folder(path)
+        before = self._known(path, update)
         above = self._above(path, root, update)
         try:
-            folder = list_folder(
-                path, root=root, recognise=self._recognise, above=above, before=before
-            )
+            folder = list_folder(path, root=root, above=above, before=before)
         except OSError as exc:
             if isinstance(exc, FileNotFoundError | NotADirectoryError) and path != root:
                 update.dropped.update([path, *self._state.folders_below(path)])
@@ -198,7 +187,13 @@ class Catalog:
         parent = os.path.dirname(path)
         if parent in update.listed:
             return update.listed[parent][0]
-        return self._state.folder(parent)
+        return self._known(parent, update)
+
+    def _known(self, path: str, update: _Update) -> Folder | None:
+        """Return what the state knows of a folder, read once."""
+        if path not in update.known:
+            update.known[path] = self._state.folder(path)
+        return update.known[path]
 
     def _keep(self, update: _Update, result: Survey, now: float) -> None:
         state = self._state
@@ -207,7 +202,7 @@ class Catalog:
         listed = {
             path: found
             for path, found in update.listed.items()
-            if path in moved or not _same(found[0], state.folder(path), now)
+            if path in moved or not _same(found[0], self._known(path, update), now)
         }
         # Racy folders are looked into again although nothing may have changed.
         looked_at = set(update.listed).difference(listed)
@@ -233,7 +228,7 @@ class Catalog:
         unknown = {
             path
             for path, (folder, _) in listed.items()
-            if is_placeholder(folder) and state.folder(path) is None
+            if is_placeholder(folder) and self._known(path, update) is None
         }
         claims = {path: claimed_run(*found) for path, found in listed.items()}
         owners = [state.owner_of(path) for path in (*update.dropped, *listed)]

@@ -56,14 +56,6 @@ class State(FolderTable, OwedTable):
         NewerStateError: A later version wrote it.
     """
 
-    def runs_below(self, root: str) -> list[str]:
-        """Return the paths of the runs found under *root*."""
-        rows = self._db.execute(
-            "SELECT path FROM runs WHERE root=? AND gone_at IS NULL",
-            (os.fsencode(root),),
-        )
-        return [os.fsdecode(row[0]) for row in rows]
-
     def runs(self) -> Iterator[RunRow]:
         """Yield all runs by path."""
         for row in self._db.execute(

@@ -8,7 +8,6 @@ from msgspec.structs import replace
 
 from mlreport_batch.config.load import Config, RunsRoot
 from mlreport_batch.errors import ConfigError
-from mlreport_batch.formats.registry import recognise
 from mlreport_batch.state.catalog import Catalog
 from mlreport_batch.state.store import State
 from mlreport_batch.tick.debts import Debts
@@ -64,7 +63,7 @@ class RunReader:
             os.path.realpath(root.path): root for root in config.runs
         }
         never = {os.path.realpath(path) for path in config.never_enter}
-        self._catalog = Catalog(state, recognise, self._accept, frozenset(never))
+        self._catalog = Catalog(state, self._accept, frozenset(never))
         self._settings = ReadSettings(
             wishes=wishes_of(config),
             rules=rules_of(config),

@@ -22,7 +22,7 @@ from mlreport_batch.formats import (
     Text,
 )
 from mlreport_batch.formats.kit.json_values import BadJsonError, load_document
-from mlreport_batch.formats.registry import by_name, recognise
+from mlreport_batch.formats.registry import by_name
 from mlreport_batch.safety.masking.redact import shown_name
 
 VALUES = st.recursive(
@@ -210,7 +210,7 @@ def test_utf_32_is_taken_for_no_other_encoding(tmp_path: Path):
     data = "step,loss\n1,0.5\n".encode("utf-32")
     assert claim("run/metrics.csv", data) is None
     (tmp_path / "metrics.csv").write_bytes(data)
-    (folder,) = walk(str(tmp_path), root=str(tmp_path), recognise=recognise)
+    (folder,) = walk(str(tmp_path), root=str(tmp_path))
     assert folder.files["metrics.csv"].why.startswith("UTF-32 text")
 
 

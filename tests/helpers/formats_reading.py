@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from folding import fold_points
 from mlreport_batch.errors import Problem
 from mlreport_batch.find.listing import walk
 from mlreport_batch.find.runs import RunDir, group_runs
@@ -18,7 +19,7 @@ from mlreport_batch.formats import (
     Point,
 )
 from mlreport_batch.formats.registry import by_name, recognise
-from mlreport_batch.read.fold import MetricSummary, fold_points
+from mlreport_batch.read.fold import MetricSummary
 from mlreport_batch.read.run import series
 from mlreport_batch.safety.clean import Scalar
 
@@ -58,7 +59,7 @@ def parse(
 def found_runs(tree: Path) -> dict[str, RunDir]:
     """Return the runs below *tree* by their path below it."""
     root = str(tree)
-    runs = group_runs(walk(root, root=root, recognise=recognise), root)
+    runs = group_runs(walk(root, root=root), root)
     return {run.path.removeprefix(root).lstrip("/"): run for run in runs}
 
 
@@ -146,11 +147,8 @@ def claim(
 ) -> tuple[str, Match] | None:
     """Return the first format that claims a file, and its claim."""
     raw = data.encode() if isinstance(data, str) else data
-    for log_format, match in recognise(
-        candidate(path, raw, beside=beside, above=above)
-    ):
-        return log_format.name, match
-    return None
+    claim = recognise(candidate(path, raw, beside=beside, above=above))
+    return None if claim is None else (claim[0].name, claim[1])
 
 
 def read(name: str, data: bytes | str, path: str = "/top/run/x.csv") -> list[Item]:

@@ -735,8 +735,8 @@ GUARDS = [
     Guard(
         "F9",
         "state/catalog.py",
-        "if path in moved or not _same(found[0], state.folder(path), now)",
-        "if not _same(found[0], state.folder(path), now)",
+        "if path in moved or not _same(found[0], self._known(path, update), now)",
+        "if not _same(found[0], self._known(path, update), now)",
         "test_tick::test_runs_go_on_when_a_root_is_made_wider_or_narrower",
     ),
     Guard(
@@ -1268,11 +1268,10 @@ GUARDS = [
     ),
     Guard(
         "F60",
-        "commands/schedule.py",
+        "../systemd/system/mlreport-batch.service",
         "\nProtectSystem=strict\n",
         "\n",
-        "test_schedule::test_the_system_unit_is_well_hardened "
-        "test_schedule::test_the_shipped_units_are_up_to_date",
+        "test_schedule::test_the_system_unit_is_well_hardened",
     ),
     Guard(
         "F60",

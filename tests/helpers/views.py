@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from folding import fold_points
 from mlreport_batch.formats import Progress
-from mlreport_batch.read.fold import fold_points
 from mlreport_batch.report.view import RunView
 
 EMPTY: dict[str, Any] = {

@@ -21,7 +21,7 @@ from mlreport_batch.find.listing import walk
 from mlreport_batch.find.runs import RunDir, group_runs
 from mlreport_batch.formats import Chunk, Item, Memory
 from mlreport_batch.formats.lightning import LIGHTNING_CSV
-from mlreport_batch.formats.registry import by_name, recognise
+from mlreport_batch.formats.registry import by_name
 from mlreport_batch.read.bulk import ahead as bulk_module
 from mlreport_batch.read.bulk.ahead import Bulk, is_worth
 from mlreport_batch.read.fold import (
@@ -46,7 +46,7 @@ def _everything_in_bulk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def runs_in(root: Path) -> list[RunDir]:
-    folders = list(walk(str(root), root=str(root), recognise=recognise))
+    folders = list(walk(str(root), root=str(root)))
     return group_runs(folders, str(root))
 
 

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from folding import fold_points
 from mlreport_batch.read import fold as metrics
 from mlreport_batch.read.fold import (
     CURVE_BUCKETS,
     LogFold,
     MetricSummary,
-    fold_points,
     join_summaries,
     width_for,
 )

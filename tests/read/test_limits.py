@@ -16,7 +16,6 @@ from mlreport_batch.find.runs import group_runs
 from mlreport_batch.formats import NotYetError, wandb_binary
 from mlreport_batch.formats import mlflow_database as mlflow_database_format
 from mlreport_batch.formats.kit.json_values import BadJsonError, load_document
-from mlreport_batch.formats.registry import recognise
 from mlreport_batch.read import log as logs
 from mlreport_batch.read import run as reader
 from mlreport_batch.read.collect import TEXT_MAX, VALUES_MAX
@@ -27,7 +26,7 @@ from mlreport_batch.report.view import view_of
 
 def read(folder: Path) -> RunState:
     root = str(folder)
-    [run] = group_runs(walk(root, root=root, recognise=recognise), root)
+    [run] = group_runs(walk(root, root=root), root)
     return read_run(run, None)
 
 

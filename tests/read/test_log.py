@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from mlreport_batch.find.listing import walk
 from mlreport_batch.find.runs import RunDir, group_runs
-from mlreport_batch.formats.registry import recognise
 from mlreport_batch.read import log as logs
 from mlreport_batch.read import tail
 from mlreport_batch.read.collect import LogState
@@ -43,7 +42,7 @@ class Training:
 
     def run(self) -> RunDir:
         root = str(self.folder)
-        [run] = group_runs(walk(root, root=root, recognise=recognise), root)
+        [run] = group_runs(walk(root, root=root), root)
         return run
 
     def read(self, run: RunDir | None = None) -> RunView:
@@ -298,6 +297,6 @@ def test_orphans_of_a_series_are_counted_once(case: str):
     source = RUNS / case
     [truth] = json.loads((source / "truth.json").read_text())["runs"]
     root = str(source / truth["path"])
-    [run] = group_runs(walk(root, root=root, recognise=recognise), root)
+    [run] = group_runs(walk(root, root=root), root)
     wanted = sum(metric.get("orphans", 0) for metric in truth["metrics"].values())
     assert view_of(read_run(run, None)).orphans == wanted > 0

@@ -13,7 +13,7 @@ from msgspec.structs import fields, replace
 from hostile import scalar_event
 from mlreport_batch.find.listing import walk
 from mlreport_batch.find.runs import RunDir, group_runs
-from mlreport_batch.formats.registry import by_name, recognise
+from mlreport_batch.formats.registry import by_name
 from mlreport_batch.read.run import RunState, chosen, read_run, series
 from mlreport_batch.report.view import view_of
 from mlreport_batch.safety.masking.redact import shown_name
@@ -25,7 +25,7 @@ NOW_NS = time.time_ns()
 
 
 def runs_below(root: Path) -> dict[str, RunDir]:
-    folders = walk(str(root), root=str(root), recognise=recognise)
+    folders = walk(str(root), root=str(root))
     return {run.name: run for run in group_runs(folders, str(root))}
 
 

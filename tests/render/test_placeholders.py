@@ -144,11 +144,9 @@ def test_a_value_is_escaped_and_never_scanned_again():
 def test_outside_of_text_a_value_never_appears(template: str):
     report = replace(FINE, run="javascript:alert(1)")
     assert fill_html(template, report) == template.replace("{{run}}", "—")
-    assert placeholders.misplaced(template) == ["run"]
 
 
 def test_a_title_is_text():
-    assert placeholders.misplaced("<title>{{run}}</title>") == []
     filled = fill_html("<title>{{run}}</title>", sample_reports.hostile())
     assert filled.count("<") == 2
 

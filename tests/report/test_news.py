@@ -40,7 +40,7 @@ def test_a_first_report_is_all_news():
 def test_what_was_shown_is_no_news(values: list[float]):
     now = view({"a": values}, **FULL)
     changes = compare(now, reported(now))
-    assert not changes.is_news
+    assert changes.kinds == ()
     assert changes.total_points == 0
 
 

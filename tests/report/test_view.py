@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from folding import fold_points
 from mlreport_batch.errors import Problem
 from mlreport_batch.formats import Intent, Outcome, Progress, Text
 from mlreport_batch.read.collect import LogState
-from mlreport_batch.read.fold import fold_points
 from mlreport_batch.read.run import RunState
 from mlreport_batch.report.goals import headline_metric, main_metrics
 from mlreport_batch.report.view import RunView, view_of

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from mlreport_batch.safety.clean import Scalar
 from mlreport_batch.safety.masking.redact import (
     MASK,
-    is_secret_key,
     is_secret_metric,
     redact_all,
     redact_lines,
@@ -150,7 +149,6 @@ def test_a_name_of_a_secret_masks_what_stands_under_it(key: str):
 def test_a_name_that_only_sounds_like_one_masks_nothing(key: str):
     assert redact_value(key, "mean-pool") == "mean-pool"
     assert redact_value(key, 73912846) == 73912846
-    assert not is_secret_key(key) or key.startswith("token")
 
 
 @pytest.mark.parametrize("symbol", ["<pad>", "[PAD]", "|WD|", "<|eot-x|>", "</s>"])
@@ -379,8 +377,8 @@ def test_a_metric_is_left_out_where_its_name_is_a_secrets(name: str, *, secret: 
 def test_a_users_own_globs_mask_too():
     values: dict[str, Scalar] = {"my_Codeword": "x", "codec": "y"}
     assert redact_all(values, ["*codeword*"]) == {"my_Codeword": MASK, "codec": "y"}
-    assert is_secret_key("A.MY_SECRET_X", ["nothing"])
-    assert not is_secret_key("a.b", ["nothing"])
+    values = {"A.MY_SECRET_X": "x", "a.b": "y"}
+    assert redact_all(values, ["nothing"]) == {"A.MY_SECRET_X": MASK, "a.b": "y"}
 
 
 def test_text_around_a_secret_stays():

@@ -18,7 +18,6 @@ from mlreport_batch.find import listing
 from mlreport_batch.find.candidates import LINKS_MAX
 from mlreport_batch.find.listing import Folder, list_folder, walk
 from mlreport_batch.find.runs import RunDir, group_runs
-from mlreport_batch.formats.registry import recognise
 from mlreport_batch.safety.clean import natural_key
 from mlreport_batch.state import catalog
 from mlreport_batch.state.catalog import Catalog
@@ -53,7 +52,6 @@ class Shelf:
     def catalog(self) -> Catalog:
         return Catalog(
             self.state,
-            recognise,
             self.accept,
             frozenset([str(self.root / "ours")]),
         )
@@ -64,9 +62,15 @@ class Shelf:
         file.write_text(text)
         return file
 
-    def survey(self, **options: bool) -> list[str]:
+    def survey(self, *, full: bool = False) -> list[str]:
+        """Return the dirty runs; a *full* survey lists every folder again."""
         self.now += 1
-        survey = self.catalog.survey([str(self.root)], self.now, **options)
+        if full:
+            root = str(self.root)
+            everything = [root, *self.state.folders_below(root)]
+            self.state.changed_folders = lambda _: everything  # type: ignore[method-assign]
+        survey = self.catalog.survey([str(self.root)], self.now)
+        vars(self.state).pop("changed_folders", None)
         assert not survey.problems
         return [os.path.relpath(path, self.root) for path in survey.dirty]
 
@@ -78,7 +82,6 @@ class Shelf:
         folders = walk(
             str(self.root),
             root=str(self.root),
-            recognise=recognise,
             never_enter=frozenset([str(self.root / "ours")]),
         )
         return {run.name: run for run in group_runs(folders, str(self.root))}
@@ -483,7 +486,7 @@ def test_a_link_to_a_folder_is_neither_told_of_nor_entered(
     outside.mkdir()
     (outside / "metrics.csv").write_text(CSV)
     (shelf.root / "link").symlink_to(outside)
-    where = {"root": str(shelf.root), "recognise": recognise}
+    where = {"root": str(shelf.root)}
     assert list_folder(str(shelf.root), **where).folders == ()
     # It may take a folder's place after that was listed.
     with pytest.raises(NotADirectoryError):
@@ -559,9 +562,7 @@ def test_inspect_names_links_that_may_be_runs(
 def test_inodes_beyond_63_bits_are_kept(shelf: Shelf):
     """SQLite and struct know signed numbers; network file systems use all 64 bits."""
     shelf.put("a/metrics.csv")
-    folder = list_folder(
-        str(shelf.root / "a"), root=str(shelf.root), recognise=recognise
-    )
+    folder = list_folder(str(shelf.root / "a"), root=str(shelf.root))
     found = folder.files["metrics.csv"]
     large = replace(found, signature=replace(found.signature, inode=2**64 - 2))
     folder = replace(folder, inode=2**63 + 7, files={"metrics.csv": large})

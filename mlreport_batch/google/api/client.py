@@ -11,7 +11,6 @@ import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from mlreport_batch.config.settings import GoogleSettings
 from mlreport_batch.google.api.account import Account
@@ -294,8 +293,3 @@ def _shipped(api: str) -> Mapping[str, Any]:
 
     found: Mapping[str, Any] = json.loads(get_static_doc(api, _VERSIONS[api]))
     return found
-
-
-def host_of(endpoint: str | None) -> str:
-    """Return the host for messages."""
-    return urlsplit(endpoint or "https://googleapis.com").netloc

@@ -233,18 +233,6 @@ def _mask_opaque(match: re.Match[str]) -> str:
     return value if is_run else MASK
 
 
-def is_secret_key(key: str, extra: Iterable[str] = ()) -> bool:
-    """Return whether the name *key* says that its value is a secret.
-
-    Whole words count, so ``hf_token`` is one and ``tokenizer`` is not.
-
-    Args:
-        key: A flattened name, such as ``env.HF_TOKEN``.
-        extra: Globs of the user's own, matched without regard to case.
-    """
-    return secrecy(key) >= Secrecy.text or is_named(key, tuple(extra))
-
-
 def is_secret_metric(name: str, extra: Iterable[str] = ()) -> bool:
     """Return whether the numbers called *name* are a secret's: ``db_password``."""
     return ends_secret(name) or is_named(name, tuple(extra))

@@ -1,0 +1,19 @@
+"""Fold points at once, as small inputs are."""
+
+from collections.abc import Iterable
+
+from mlreport_batch.read.fold import LogFold, MetricSummary
+
+
+def fold_points(points: Iterable[tuple[str, float, float]]) -> dict[str, MetricSummary]:
+    """Fold (metric, step, value) triples, orphans left out; for small inputs."""
+    points = list(points)
+    first = LogFold()
+    for point in points:
+        first.add(*point)
+    if not first.restarts:
+        return first.metrics()
+    second = LogFold(plan=first.plan())
+    for point in points:
+        second.add(*point)
+    return second.metrics()
