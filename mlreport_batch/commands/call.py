@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mlreport_batch.config.locate import DEFAULT_OUT, find_config
 
 if TYPE_CHECKING:
-    from mlreport_batch.config.load import Config
+    from mlreport_batch.config.settings import Config
 
 
 def config_of(args: argparse.Namespace) -> "Config":

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from mlreport_batch.commands.call import config_of
 from mlreport_batch.commands.inspect import look_at
-from mlreport_batch.config.load import Config
+from mlreport_batch.config.settings import Config
 from mlreport_batch.errors import ConfigError, MlreportError, RenderError, StateError
 from mlreport_batch.printing import tell
 from mlreport_batch.tick.addressing import Addressing

@@ -20,7 +20,7 @@ def _template(args: argparse.Namespace) -> int:
 
 
 def _login(args: argparse.Namespace) -> int:
-    from mlreport_batch.google.setup import login
+    from mlreport_batch.google.api.login import login
 
     config = config_of(args)
     for line in login(args.client, config.google.credentials):

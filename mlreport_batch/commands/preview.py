@@ -6,8 +6,9 @@ import time
 
 from mlreport_batch.commands.call import config_of
 from mlreport_batch.commands.inspect import look_at
-from mlreport_batch.config.load import Config, from_paths
+from mlreport_batch.config.load import from_paths
 from mlreport_batch.config.locate import DEFAULT_OUT, find_config
+from mlreport_batch.config.settings import Config
 from mlreport_batch.errors import StateError, UsageError
 from mlreport_batch.printing import tell
 from mlreport_batch.render.pages import slug_of

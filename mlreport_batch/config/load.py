@@ -11,18 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from mlreport_batch.config.builder import Place, Problems, Table
-from mlreport_batch.config.settings import (
+from mlreport_batch.config.channels import (
     SMTP_PORTS,
-    AlertSettings,
-    Config,
-    GoogleSettings,
-    MailSettings,
     OutboxSettings,
-    RenderSettings,
+)
+from mlreport_batch.config.settings import (
+    Config,
     ReportSettings,
     RunsRoot,
-    SendmailSettings,
-    SmtpSettings,
     table_of_keys,
 )
 from mlreport_batch.errors import (
@@ -34,22 +30,6 @@ from mlreport_batch.errors import (
 )
 from mlreport_batch.safety.address import is_loopback
 from mlreport_batch.safety.yaml.values import MarkedList, MarkedMap, YamlError
-
-__all__ = [
-    "AlertSettings",
-    "Config",
-    "GoogleSettings",
-    "MailSettings",
-    "OutboxSettings",
-    "RenderSettings",
-    "ReportSettings",
-    "RunsRoot",
-    "SendmailSettings",
-    "SmtpSettings",
-    "from_paths",
-    "load",
-    "parse",
-]
 
 
 def load(path: str | os.PathLike[str]) -> Config:

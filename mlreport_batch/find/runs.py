@@ -17,7 +17,7 @@ from mlreport_batch.find.candidates import (
     PARTS,
 )
 from mlreport_batch.find.checkpoints import Checkpoint
-from mlreport_batch.find.listing import Folder, Says, below
+from mlreport_batch.find.folder import Folder, Says, below
 from mlreport_batch.formats import Match
 from mlreport_batch.safety.clean import clean, natural_key
 from mlreport_batch.safety.files import Signature

@@ -109,7 +109,8 @@ def _mapping(value: object) -> dict[str, object]:
 def _expected(
     overrides: Iterable[str], groups: set[str]
 ) -> Iterator[tuple[str, Scalar]]:
-    from mlreport_batch.safety.yaml import load as yamlguard
+    from mlreport_batch.safety.yaml.load import load
+    from mlreport_batch.safety.yaml.values import YamlError
 
     for override in overrides:
         match = _OVERRIDE.fullmatch(override)
@@ -119,8 +120,8 @@ def _expected(
         if key in groups or match["key"] in groups:
             continue
         try:
-            value = yamlguard.load(match["value"].encode())
-        except yamlguard.YamlError:
+            value = load(match["value"].encode())
+        except YamlError:
             value = match["value"]
         for name, item in flatten({key: value}).items():
             is_text = isinstance(item, str)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from msgspec import Struct, field
 
-from mlreport_batch.config.settings import GoogleSettings
+from mlreport_batch.config.channels import GoogleSettings
 from mlreport_batch.deliver import Envelope, Receipt
 from mlreport_batch.errors import (
     ChannelDownError,

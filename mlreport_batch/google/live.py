@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 
-from mlreport_batch.config.settings import GoogleSettings
+from mlreport_batch.config.channels import GoogleSettings
 from mlreport_batch.errors import MlreportError, RenderError
 from mlreport_batch.google.api.client import GoogleClient, Json
 from mlreport_batch.google.api.transport import GoogleError

@@ -4,22 +4,19 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from mlreport_batch.config.load import Config
-from mlreport_batch.config.settings import GoogleSettings
+from mlreport_batch.config.channels import GoogleSettings
+from mlreport_batch.config.settings import Config
 from mlreport_batch.errors import ConfigError, MlreportError
 from mlreport_batch.google.api.account import (
     DRIVE_FILE,
     GMAIL_SEND,
     Account,
     load_account,
-    login,
 )
 from mlreport_batch.google.api.client import GoogleClient, Json
 from mlreport_batch.google.api.pace import Pace
 from mlreport_batch.google.api.transport import GoogleError
 from mlreport_batch.safety.clean import clean
-
-__all__ = ["check_google", "check_live", "create_template", "login", "token_line"]
 
 Line = tuple[str, MlreportError | None]
 _PACE = Pace(budget_s=30.0)

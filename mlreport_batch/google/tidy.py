@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
-from mlreport_batch.config.load import Config
-from mlreport_batch.config.settings import GoogleSettings
+from mlreport_batch.config.channels import GoogleSettings
+from mlreport_batch.config.settings import Config
 from mlreport_batch.errors import MlreportError
 from mlreport_batch.google.api.account import DRIVE, DRIVE_FILE, load_account
 from mlreport_batch.google.api.client import GoogleClient

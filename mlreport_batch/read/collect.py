@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from mlreport_batch.errors import Problem
+from mlreport_batch.errors import Kind, Problem
 from mlreport_batch.find.runs import RunFile
 from mlreport_batch.formats import (
     Hparams,
@@ -20,7 +20,7 @@ from mlreport_batch.formats import (
 )
 from mlreport_batch.language.figures import scalar_text
 from mlreport_batch.read.fold import LogFold, MetricSummary
-from mlreport_batch.read.tail import MORE_COMES, Cursor
+from mlreport_batch.read.tail import Cursor
 from mlreport_batch.safety.clean import Scalar, clean, shorten
 from mlreport_batch.safety.files import Signature
 from mlreport_batch.safety.masking.redact import (
@@ -34,8 +34,9 @@ PROBLEMS_MAX = 20
 VALUES_MAX = 5_000  # hyperparameters of one file, and its results
 TEXT_MAX = 10_000  # characters of one of them
 ITEMS_MAX = 1_500_000  # of one document
-UNREAD = "cannot be read: "
-NO_METRIC = "rows, but no column of numbers"
+REVISION = 1
+"""Of how logs are read. A log with problems that an earlier revision had with it is
+read anew, from zero."""
 
 
 class Held(Struct, frozen=True):
@@ -50,6 +51,7 @@ class LogState(Struct, frozen=True):
 
     Attributes:
         format: Name of the format it was read with.
+        revision: The `REVISION` that read it.
         signature: What ``stat`` said when it was read.
         cursor: How far it was read; None for documents.
         memory: What the format's reader keeps.
@@ -69,6 +71,7 @@ class LogState(Struct, frozen=True):
         held: A shorter version that is not believed yet.
         waits: Whether the file ends in the middle of something.
         is_continued: Whether a later file of its series holds its metrics too.
+        has_left_out: Whether it had more metrics than are kept.
     """
 
     format: str
@@ -90,6 +93,8 @@ class LogState(Struct, frozen=True):
     held: Held | None = None
     waits: bool = False
     is_continued: bool = False
+    has_left_out: bool = False
+    revision: int = 0
 
 
 class _Collected(Struct):
@@ -226,11 +231,6 @@ def collect(
         collected.results = dict(base.results)
         collected.progress, collected.outcome = base.progress, base.outcome
         collected.texts = {text.kind: text for text in base.texts}
-        collected.problems = [p for p in base.problems if not is_passing(p)]
+        collected.problems = [p for p in base.problems if p.kind is Kind.lasting]
         collected.more_problems = base.more_problems
     return collected
-
-
-def is_passing(problem: Problem) -> bool:
-    """Return whether *problem* holds no longer once the file is read again."""
-    return problem.message.startswith((UNREAD, MORE_COMES, NO_METRIC))

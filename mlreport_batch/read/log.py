@@ -11,7 +11,7 @@ from itertools import islice
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mlreport_batch.errors import Problem
+from mlreport_batch.errors import Kind, Problem
 from mlreport_batch.find.runs import RunFile
 from mlreport_batch.formats import (
     Chunk,
@@ -22,15 +22,14 @@ from mlreport_batch.formats.registry import by_name
 from mlreport_batch.read.bulk.ahead import Bulk, Unread
 from mlreport_batch.read.collect import (
     ITEMS_MAX,
-    NO_METRIC,
     PROBLEMS_MAX,
-    UNREAD,
+    REVISION,
     Held,
     LogState,
     collect,
 )
 from mlreport_batch.read.fold import LogFold, MetricSummary, RestartPlan
-from mlreport_batch.read.tail import MORE_COMES, LogReader
+from mlreport_batch.read.tail import LogReader
 from mlreport_batch.safety.clean import Scalar, clean
 from mlreport_batch.safety.files import Signature, read_document
 
@@ -84,9 +83,10 @@ def look_again_at(log: LogState, now: float) -> float | None:
         return now + QUIET_S
     if not log.waits:
         return None
-    if any(problem.message.startswith(MORE_COMES) for problem in log.problems):
+    kinds = {problem.kind for problem in log.problems}
+    if Kind.more_comes in kinds:
         return 0.0
-    if any(problem.message.startswith(UNREAD) for problem in log.problems):
+    if Kind.unreadable in kinds:
         # The same until it comes, so that waiting costs no write.
         return (now // RETRY_S + 1) * RETRY_S
     if log.cursor is None:
@@ -166,7 +166,10 @@ def unread_log(
 
 def _usable(file: RunFile, known: Mapping[str, LogState]) -> LogState | None:
     before = known.get(file.path)
-    return before if before is not None and before.format == file.format else None
+    if before is None or before.format != file.format:
+        return None
+    is_understood = before.revision == REVISION or not before.problems
+    return before if is_understood else None
 
 
 def _is_settled(before: LogState, file: RunFile) -> bool:
@@ -215,11 +218,14 @@ def _read_file(
             return _read_document(log_format, file, before, reading, fold), fold
         return _read_log(log_format, file, before, carry, shared, reading)
     except OSError as exc:
-        base = before or LogState(file.format, file.signature, metrics=fold.metrics())
+        base = before or LogState(
+            file.format, file.signature, metrics=fold.metrics(), revision=REVISION
+        )
         if isinstance(exc, FileNotFoundError):
             # It vanished after its folder was listed; the next tick lists it anew.
             return _Pass(replace(base, waits=True), from_zero=False, why=""), fold
-        problem = Problem(file.path, None, f"{UNREAD}{exc.strerror or exc}")
+        why = f"cannot be read: {exc.strerror or exc}"
+        problem = Problem(file.path, None, why, Kind.unreadable)
         problems = [p for p in base.problems if p != problem][: PROBLEMS_MAX - 1]
         log = replace(base, problems=(*problems, problem), waits=True)
         return _Pass(log, from_zero=False, why=""), fold
@@ -233,7 +239,7 @@ def _read_document(
     fold: LogFold,
 ) -> _Pass:
     data, signature = read_document(file.full_path)
-    empty = LogState(log_format.name, signature)
+    empty = LogState(log_format.name, signature, revision=REVISION)
     chunk = Chunk(file.full_path, data.partition(b"\n")[0], data, 0, 1)
     memory: dict[str, Scalar] = {}
     try:
@@ -284,22 +290,23 @@ def _read_log(
             collected.take(log_format.parse(chunk, memory))
         for line in reader.skipped_lines:
             collected.complain(Problem(file.path, line, "line over 1 MiB, passed over"))
-        for note in reader.notes:
-            collected.complain(Problem(file.path, None, note))
-        if fold.left_out and not any(
-            "are kept" in p.message for p in collected.problems
-        ):
+        for note, kind in reader.notes:
+            collected.complain(Problem(file.path, None, note, kind))
+        if fold.left_out and not (base and base.has_left_out):
             note = f"{len(fold.left_out):,} more metrics; only the first 2,000 are kept"
             collected.complain(Problem(file.path, None, note))
         if memory.get("row") and collected.is_silent:
-            collected.complain(Problem(file.path, None, NO_METRIC))
+            why = "rows, but no column of numbers"
+            collected.complain(Problem(file.path, None, why, Kind.no_metric))
         log = collected.state(
-            LogState(log_format.name, reader.signature),
+            LogState(log_format.name, reader.signature, revision=REVISION),
             cursor=reader.cursor,
             memory=memory,
             orphans=fold.orphans - orphans_before + (base.orphans if base else 0),
             restarts=before.restarts if before else 0,
             waits=reader.has_open_line,
+            has_left_out=bool(fold.left_out)
+            or (base is not None and base.has_left_out),
         )
         return _Pass(log, reader.is_from_zero, reader.rewritten), fold
 

@@ -59,11 +59,20 @@ def read_run(
     now_ns: int | None = None,
     redact: Sequence[str] = (),
     bulk: Bulk | None = None,
+    plan: Sequence[Sequence[RunFile]] | None = None,
 ) -> RunState:
     """Return the state of *run*, reading only what is new since *before*.
 
     Files that vanished take what they said with them; the reported mark still
     knows what was last shown.
+
+    Args:
+        run: What was found of it.
+        before: What was known; None reads everything.
+        now_ns: Nanoseconds since the epoch; the clock's time if left out.
+        redact: The user's globs on names of secrets.
+        bulk: What reads logs ahead.
+        plan: As `plan_of` gives it, where that was asked already.
     """
     now_ns = time.time_ns() if now_ns is None else now_ns
     reading = Reading(now_ns, tuple(redact), bulk)
@@ -71,7 +80,7 @@ def read_run(
     logs: dict[str, LogState] = {}
     problems = list(run.problems)
     names = 0
-    wanted = series(chosen(run.files))
+    wanted = plan_of(run) if plan is None else plan
     for done, files in enumerate(wanted):
         if names >= NAMES_MAX:
             left = sum(map(len, wanted[done:]))
@@ -93,13 +102,20 @@ def read_run(
     return RunState(logs, run.checkpoints, started, updated, tuple(problems))
 
 
-def unread_logs(run: RunDir, before: RunState | None, now_ns: int) -> list[Unread]:
+def plan_of(run: RunDir) -> list[list[RunFile]]:
+    """Return the files to read, those of one series together and in their order."""
+    return series(chosen(run.files))
+
+
+def unread_logs(
+    plan: Sequence[Sequence[RunFile]], before: RunState | None, now_ns: int
+) -> list[Unread]:
     """Return the logs that `read_run` will read, but for those in several files."""
     known: Mapping[str, LogState] = before.logs if before else {}
     reading = Reading(now_ns)
     found = [
         unread_log(files[0], known, reading)
-        for files in series(chosen(run.files))[:AHEAD_MAX]
+        for files in plan[:AHEAD_MAX]
         if len(files) == 1
     ]
     return [log for log in found if log is not None]

@@ -13,6 +13,7 @@ from typing import Self
 
 from msgspec import Struct
 
+from mlreport_batch.errors import Kind
 from mlreport_batch.formats import Chunk
 from mlreport_batch.safety.files import Signature, open_regular
 
@@ -23,7 +24,6 @@ CHECK_UNGROWN_BELOW = 16 * 1024 * 1024
 CHUNK = 4 * 1024 * 1024
 LINE_MAX = 1024 * 1024
 TICK_MAX = 2 * 1024 * 1024 * 1024
-MORE_COMES = "over 2 GiB of new lines; the rest comes next"
 RECORD_MAX = 64 * 1024 * 1024
 
 
@@ -128,7 +128,7 @@ class LogReader:
         self._open_line = start.open_line if start else False
         self._start = start
         self.skipped_lines: list[int] = []
-        self.notes: list[str] = []
+        self.notes: list[tuple[str, Kind]] = []
         self._ahead: list[Chunk] | None = None
         self._cursor: Cursor | None = None
 
@@ -217,7 +217,8 @@ class LogReader:
         position = self._offset
         while 0 <= position < limit:
             if position >= stop_at:
-                self.notes.append(MORE_COMES)
+                note = "over 2 GiB of new lines; the rest comes next"
+                self.notes.append((note, Kind.more_comes))
                 return
             part = os.pread(self._descriptor, min(size, limit - position), position)
             if not part:
@@ -232,7 +233,8 @@ class LogReader:
                 position = self._skip_line(pending, position, limit)
                 pending = b""
             elif len(pending) > RECORD_MAX:
-                self.notes.append("a record over 64 MiB; the rest is not read")
+                note = "a record over 64 MiB; the rest is not read"
+                self.notes.append((note, Kind.lasting))
                 return
         if pending and self._use_open_line:
             first, start = self._lines + 1, self._offset

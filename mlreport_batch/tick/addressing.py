@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 
-from mlreport_batch.config.load import Config
+from mlreport_batch.config.settings import Config
 from mlreport_batch.language.dates import local_now
 from mlreport_batch.render.mail import (
     MailHeader,

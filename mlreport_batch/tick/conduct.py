@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 
-from mlreport_batch.config.load import Config
+from mlreport_batch.config.settings import Config
 from mlreport_batch.deliver.dispatch import TOLD_AT, Dispatcher, Policy
 from mlreport_batch.errors import DamagedStateError, StateError
 from mlreport_batch.state.catalog import GONE_S

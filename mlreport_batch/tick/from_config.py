@@ -2,7 +2,7 @@
 
 import os
 
-from mlreport_batch.config.load import Config
+from mlreport_batch.config.settings import Config
 from mlreport_batch.deliver import Channel
 from mlreport_batch.report.model import AlertRules, Wishes
 

@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 
 from msgspec.structs import replace
 
-from mlreport_batch.config.load import Config, RunsRoot
+from mlreport_batch.config.settings import Config, RunsRoot
 from mlreport_batch.errors import ConfigError
 from mlreport_batch.state.catalog import Catalog
 from mlreport_batch.state.store import State
@@ -125,7 +125,7 @@ class RunReader:
         results = executor.map(
             read_batch,
             (self._tasks(batch) for batch in batches),
-            self._settings,
+            replace(self._settings, runs=len(paths)),
             read_apart,
         )
         for batch in results:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
 
-from mlreport_batch.config.load import Config
+from mlreport_batch.config.settings import Config
 from mlreport_batch.errors import MlreportError, RenderError
 from mlreport_batch.render.draw import Drawn, DrawSettings, DrawTask, draw_batch
 from mlreport_batch.render.mail import MailHeader

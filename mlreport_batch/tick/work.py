@@ -10,14 +10,14 @@ from functools import partial
 from hashlib import sha256
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from mlreport_batch.errors import MlreportError
-from mlreport_batch.find.runs import RunDir
+from mlreport_batch.find.runs import RunDir, RunFile
 from mlreport_batch.language.dates import zone
 from mlreport_batch.read.bulk.ahead import Bulk, Unread, is_worth
-from mlreport_batch.read.run import RunState, read_run, unread_logs
+from mlreport_batch.read.run import RunState, plan_of, read_run, unread_logs
 from mlreport_batch.report.case import case_of
 from mlreport_batch.report.judge import judge, mark_of, report_of, wake_at
 from mlreport_batch.report.model import AlertRules, Report, Wishes
@@ -38,6 +38,7 @@ class ReadSettings(Struct, frozen=True):
         every_s: Least time between two reports of a run.
         first_seen_max_age_s: Runs that were quiet for longer when first seen are
             only recorded; None reports them all.
+        runs: How many runs this tick reads, in all batches.
     """
 
     wishes: Wishes
@@ -47,6 +48,7 @@ class ReadSettings(Struct, frozen=True):
     now: float
     every_s: float = 0.0
     first_seen_max_age_s: float | None = None
+    runs: int = 0
 
 
 class RunTask(Struct, frozen=True):
@@ -118,6 +120,14 @@ class Finding(Struct, frozen=True):
     is_passing: bool = False
 
 
+class _Planned(Struct, frozen=True):
+    """A run with what is to be read of it, in groups, and which logs have news."""
+
+    task: RunTask
+    plan: list[list[RunFile]] | None = None
+    unread: list[Unread] = field(default_factory=list)
+
+
 APART_S = 300
 """Seconds that one run may take to be read in a child of its own."""
 
@@ -125,12 +135,13 @@ APART_S = 300
 def read_batch(tasks: Sequence[RunTask], settings: ReadSettings) -> list[Finding]:
     """Return a finding for each task; a run that fails does not fail the others."""
     now_ns = int(settings.now * 1e9)
-    unread = [_unread(task, now_ns) for task in tasks]
-    if not is_worth(sum(log.size for logs in unread for log in logs)):
-        return [_safely_read(task, settings, None) for task in tasks]
+    plans = [_planned(task, now_ns) for task in tasks]
+    size = sum(log.size for plan in plans for log in plan.unread)
+    if not is_worth(size, len(tasks) / max(1, len(tasks), settings.runs)):
+        return [_safely_read(plan, settings, None) for plan in plans]
     with Bulk() as bulk:
-        ahead = bulk.ahead(zip(tasks, unread, strict=True))
-        return [_safely_read(task, settings, bulk) for task in ahead]
+        ahead = bulk.ahead((plan, plan.unread) for plan in plans)
+        return [_safely_read(plan, settings, bulk) for plan in ahead]
 
 
 def read_apart(tasks: Sequence[RunTask], settings: ReadSettings) -> list[Finding]:
@@ -148,7 +159,7 @@ def read_apart(tasks: Sequence[RunTask], settings: ReadSettings) -> list[Finding
             wall_s=APART_S,
         )
         try:
-            findings.append(child.call(task))
+            findings.append(child.call(_Planned(task)))
         except ChildFailedError as exc:
             findings.append(_failed(task.run, MemoryError(f"its reader {exc}")))
         finally:
@@ -156,18 +167,21 @@ def read_apart(tasks: Sequence[RunTask], settings: ReadSettings) -> list[Finding
     return findings
 
 
-def _unread(task: RunTask, now_ns: int) -> list[Unread]:
+def _planned(task: RunTask, now_ns: int) -> "_Planned":
     try:
-        return unread_logs(task.run, task.seen, now_ns)
+        plan = plan_of(task.run)
+        return _Planned(task, plan, unread_logs(plan, task.seen, now_ns))
     except Exception:  # noqa: BLE001 - reading the run says it
-        return []
+        return _Planned(task)
 
 
-def _safely_read(task: RunTask, settings: ReadSettings, bulk: Bulk | None) -> Finding:
+def _safely_read(
+    planned: "_Planned", settings: ReadSettings, bulk: Bulk | None
+) -> Finding:
     try:
-        return _read(task, settings, bulk)
+        return _read(planned.task, planned.plan, settings, bulk)
     except Exception as exc:  # noqa: BLE001 - one bad run never holds up the others
-        return _failed(task.run, exc)
+        return _failed(planned.task.run, exc)
 
 
 def _failed(run: RunDir, exc: Exception) -> Finding:
@@ -178,10 +192,20 @@ def _failed(run: RunDir, exc: Exception) -> Finding:
     return Finding(run.path, run.name, error=redact_text(text), is_passing=is_passing)
 
 
-def _read(task: RunTask, settings: ReadSettings, bulk: Bulk | None) -> Finding:
+def _read(
+    task: RunTask,
+    plan: list[list[RunFile]] | None,
+    settings: ReadSettings,
+    bulk: Bulk | None,
+) -> Finding:
     run, now = task.run, settings.now
     state = read_run(
-        run, task.seen, now_ns=int(now * 1e9), redact=settings.redact, bulk=bulk
+        run,
+        task.seen,
+        now_ns=int(now * 1e9),
+        redact=settings.redact,
+        bulk=bulk,
+        plan=plan,
     )
     view = view_of(state)
     has_grown = task.has_grown or (

@@ -13,7 +13,7 @@ from mlreport_batch.commands.schedule import (
     crontab_text,
     systemd_units,
 )
-from mlreport_batch.config.settings import SmtpSettings
+from mlreport_batch.config.channels import SmtpSettings
 from mlreport_batch.errors import UsageError
 from mlreport_batch.tick.conduct import SEND_S
 from places import ROOT

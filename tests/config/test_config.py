@@ -17,7 +17,8 @@ from mlreport_batch.config import locate as quick
 from mlreport_batch.config import reference as config_text
 from mlreport_batch.config.builder import Table, default_of, settings_of
 from mlreport_batch.config.kinds import ListOf, Whole
-from mlreport_batch.config.load import Config, from_paths, load, parse
+from mlreport_batch.config.load import from_paths, load, parse
+from mlreport_batch.config.settings import Config
 from mlreport_batch.errors import ConfigError, StateError, UsageError
 from mlreport_batch.language.dates import local_zone, zone
 from places import ROOT

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from mlreport_batch.config.settings import SmtpSettings
+from mlreport_batch.config.channels import SmtpSettings
 from mlreport_batch.deliver import Envelope, Receipt
 from mlreport_batch.deliver.smtp.channel import SmtpChannel
 from mlreport_batch.deliver.smtp.server import password_of

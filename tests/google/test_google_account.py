@@ -29,8 +29,8 @@ from mlreport_batch.google.api.account import (
     DRIVE_FILE,
     GMAIL_SEND,
     load_account,
-    login,
 )
+from mlreport_batch.google.api.login import login
 
 
 @pytest.fixture

@@ -46,7 +46,8 @@ from mlreport_batch.safety.masking.redact import (
     shown_block,
     shown_tail,
 )
-from mlreport_batch.safety.yaml import load as yamlguard
+from mlreport_batch.safety.yaml import load as yaml_load
+from mlreport_batch.safety.yaml.values import YamlError
 from mlreport_batch.state import idle as glance
 from mlreport_batch.state.database import decode
 from mlreport_batch.state.folders import Listing
@@ -134,10 +135,10 @@ def yaml(data: bytes) -> None:
     """Load and flatten YAML; nothing but `YamlError` may come of it."""
     for marked in (False, True):
         try:
-            value = yamlguard.load(data, marked=marked)
-        except yamlguard.YamlError:
+            value = yaml_load.load(data, marked=marked)
+        except YamlError:
             continue
-        flat = yamlguard.flatten(value)
+        flat = yaml_load.flatten(value)
         assert len(flat) <= 5001
         for item in flat.values():
             assert item is None or isinstance(item, str | int | float | bool)

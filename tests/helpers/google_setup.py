@@ -18,7 +18,8 @@ from msgspec.structs import replace
 
 from google_server import DriveFile, GoogleServer, build
 from google_server.build import Table
-from mlreport_batch.config.settings import Config, GoogleSettings, RenderSettings
+from mlreport_batch.config.channels import GoogleSettings
+from mlreport_batch.config.settings import Config, RenderSettings
 from mlreport_batch.google.api.account import DRIVE_FILE, GMAIL_SEND
 from mlreport_batch.google.api.pace import LIMITS, Pace
 from mlreport_batch.google.engine import draw_google

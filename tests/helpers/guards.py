@@ -639,7 +639,7 @@ GUARDS = [
     ),
     Guard(
         "F39",
-        "google/api/account.py",
+        "google/api/login.py",
         "write_durably(os.fspath(path), json.dumps(content, indent=1).encode(), 0o600)",
         "path.write_bytes(json.dumps(content, indent=1).encode())",
         "test_google_account::test_login_replaces_the_file_at_once_or_not_at_all",

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mlreport_batch.cli import main
-from mlreport_batch.config.load import Config, from_paths, load
+from mlreport_batch.config.load import from_paths, load
+from mlreport_batch.config.settings import Config
 from mlreport_batch.tick.conduct import run_tick
 from mlreport_batch.tick.summary import Options, TickSummary
 

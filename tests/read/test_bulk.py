@@ -31,7 +31,7 @@ from mlreport_batch.read.fold import (
     join_summaries,
     width_for,
 )
-from mlreport_batch.read.run import RunState, read_run, unread_logs
+from mlreport_batch.read.run import RunState, plan_of, read_run, unread_logs
 from mlreport_batch.state.database import decode
 from mlreport_batch.tick import work
 from places import RUNS
@@ -58,7 +58,7 @@ def read_all(
         return {
             run.name: read_run(run, before.get(run.name), now_ns=now_ns) for run in runs
         }
-    unread = [unread_logs(run, before.get(run.name), now_ns) for run in runs]
+    unread = [unread_logs(plan_of(run), before.get(run.name), now_ns) for run in runs]
     with Bulk() as bulk:
         return {
             run.name: read_run(run, before.get(run.name), now_ns=now_ns, bulk=bulk)
@@ -273,7 +273,7 @@ def test_plain_rows_take_the_fast_way(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "run" / "metrics.csv").write_bytes(long_log(200))
     runs = runs_in(tmp_path)
     monkeypatch.setitem(by_name(), "lightning", replace(LIGHTNING_CSV, parse=refuse))
-    unread = [unread_logs(run, None, NOW_NS) for run in runs]
+    unread = [unread_logs(plan_of(run), None, NOW_NS) for run in runs]
     with Bulk() as bulk:
         for run in bulk.ahead(zip(runs, unread, strict=True)):
             state = read_run(run, None, now_ns=NOW_NS, bulk=bulk)
@@ -411,7 +411,7 @@ def test_a_tick_commits_the_same_state_both_ways(
         config = tmp_path / f"{name}.yaml"
         text = f"runs:\n  - path: {tmp_path}/runs\nstate: {tmp_path}/{name}\n"
         config.write_text(text)
-        monkeypatch.setattr(work, "is_worth", lambda _, name=name: name == "fast")
+        monkeypatch.setattr(work, "is_worth", lambda *_, name=name: name == "fast")
         assert main(["baseline", "-c", str(config), "--jobs", jobs]) == 0
         with closing(sqlite3.connect(tmp_path / name / "state.db")) as database:
             seen.append(database.execute("SELECT path, seen FROM marks").fetchall())
@@ -435,11 +435,13 @@ def plain(state: RunState) -> RunState:
     )
 
 
-def test_little_is_read_line_by_line_until_it_adds_up(monkeypatch: pytest.MonkeyPatch):
+def test_little_is_read_line_by_line_unless_it_adds_up(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delitem(sys.modules, "pandas", raising=False)
-    monkeypatch.setattr(bulk_module, "_slowly_read", [0])
-    most = bulk_module.WORTH_BYTES - 1
-    assert [is_worth(most), is_worth(0), is_worth(1)] == [False, False, True]
+    enough = bulk_module.WORTH_BYTES
+    assert [is_worth(enough - 1), is_worth(enough)] == [False, True]
+    # A tenth of what is to be read: the rest is read with the same pandas.
+    tenth = enough // 10
+    assert [is_worth(tenth - 1, 0.1), is_worth(tenth + 1, 0.1)] == [False, True]
     monkeypatch.setitem(sys.modules, "pandas", object())
     assert is_worth(1)
 

@@ -12,7 +12,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlreport_batch.safety.yaml.load import MarkedMap, YamlError, flatten, load
+from mlreport_batch.safety.yaml.load import flatten, load
+from mlreport_batch.safety.yaml.values import MarkedMap, YamlError
 
 
 def one(text: str) -> object:

@@ -16,7 +16,8 @@ from hostile import scalar_event
 from mlreport_batch.commands import inspect as look
 from mlreport_batch.find import listing
 from mlreport_batch.find.candidates import LINKS_MAX
-from mlreport_batch.find.listing import Folder, list_folder, walk
+from mlreport_batch.find.folder import Folder
+from mlreport_batch.find.listing import list_folder, walk
 from mlreport_batch.find.runs import RunDir, group_runs
 from mlreport_batch.safety.clean import natural_key
 from mlreport_batch.state import catalog

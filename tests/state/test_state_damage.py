@@ -18,7 +18,7 @@ import pytest
 from crash_tools import Lab, check_told, mails_of
 from mlreport_batch.cli import main
 from mlreport_batch.errors import DamagedStateError, NewerStateError, StateError
-from mlreport_batch.find.listing import Says
+from mlreport_batch.find.folder import Says
 from mlreport_batch.state.database import SCHEMA
 from mlreport_batch.state.mend import open_state
 from mlreport_batch.state.seal import Since

@@ -23,7 +23,8 @@ from pathlib import Path
 import pytest
 
 from crash_tools import mails_of
-from mlreport_batch.config.load import Config, load
+from mlreport_batch.config.load import load
+from mlreport_batch.config.settings import Config
 from mlreport_batch.deliver import Envelope, Receipt
 from mlreport_batch.errors import DeliveryError
 from mlreport_batch.render import draw

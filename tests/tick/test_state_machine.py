@@ -14,7 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from msgspec.structs import fields, replace
 
 from mlreport_batch.commands.inspect import look_at
-from mlreport_batch.config.load import Config, from_paths
+from mlreport_batch.config.load import from_paths
+from mlreport_batch.config.settings import Config
 from mlreport_batch.read.run import RunState, read_run
 from mlreport_batch.report.view import view_of
 from mlreport_batch.state.store import State

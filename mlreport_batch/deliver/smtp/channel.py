@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from mlreport_batch.config.settings import SmtpSettings
+from mlreport_batch.config.channels import SmtpSettings
 
 if TYPE_CHECKING:
     from mlreport_batch.deliver.smtp.session import SmtpSession

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from mlreport_batch.config.settings import SmtpSettings
+from mlreport_batch.config.channels import SmtpSettings
 from mlreport_batch.deliver.smtp.server import password_of, place_of
 from mlreport_batch.deliver.smtp.wire import Wire, WireError
 from mlreport_batch.errors import ChannelDownError, ConfigError, CredentialError

@@ -4,7 +4,7 @@ import os
 import stat
 from pathlib import Path
 
-from mlreport_batch.config.settings import SmtpSettings
+from mlreport_batch.config.channels import SmtpSettings
 from mlreport_batch.errors import ConfigError, CredentialError
 from mlreport_batch.safety.clean import clean
 

@@ -8,7 +8,7 @@ import contextlib
 import logging
 import re
 
-from mlreport_batch.config.settings import SmtpSettings
+from mlreport_batch.config.channels import SmtpSettings
 from mlreport_batch.deliver import Envelope, Receipt, Refusal
 from mlreport_batch.deliver.smtp.connect import ALL_KEPT, Link, connect, down
 from mlreport_batch.deliver.smtp.server import place_of

@@ -33,11 +33,12 @@ def load(chunk: Chunk, problems: list[Problem]) -> object:
         except BadJsonError as error:
             problems.append(Problem(chunk.path, error.line, clean(error.message)))
             return None
-    from mlreport_batch.safety.yaml import load as yamlguard
+    from mlreport_batch.safety.yaml.load import load
+    from mlreport_batch.safety.yaml.values import YamlError
 
     try:
-        return yamlguard.load(chunk.data)
-    except yamlguard.YamlError as error:
+        return load(chunk.data)
+    except YamlError as error:
         problems.append(Problem(chunk.path, error.line, clean(error.message)))
         return None
 
@@ -69,11 +70,9 @@ def _kind(value: object) -> str:
 
 def flatten(value: object) -> dict[str, Scalar]:
     """Return nested values as one level, names joined with ``.`` and cleaned."""
-    from mlreport_batch.safety.yaml import load as yamlguard
+    from mlreport_batch.safety.yaml.load import flatten
 
-    return {
-        shown_name(key): _cut(item) for key, item in yamlguard.flatten(value).items()
-    }
+    return {shown_name(key): _cut(item) for key, item in flatten(value).items()}
 
 
 def _cut(item: Scalar) -> Scalar:

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from mlreport_batch.config.settings import GoogleSettings
+from mlreport_batch.config.channels import GoogleSettings
 from mlreport_batch.google.api.account import Account
 from mlreport_batch.google.api.pace import Limiter, Pace, Patience
 from mlreport_batch.google.api.transport import Carrier, GoogleError, from_answer

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from mlreport_batch.config.settings import GoogleSettings
+from mlreport_batch.config.channels import GoogleSettings
 from mlreport_batch.errors import ConfigError
 from mlreport_batch.google.api.account import Account
 from mlreport_batch.safety.address import is_loopback

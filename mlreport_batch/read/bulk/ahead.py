@@ -43,18 +43,19 @@ ALONE_BYTES: Final = 256 << 10
 THREADS: Final = 2
 
 _T = TypeVar("_T")
-_slowly_read = [0]
 
 
-def is_worth(size: int) -> bool:
-    """Return whether *size* more new bytes are worth reading in bulk.
+def is_worth(size: int, of_all: float = 1.0) -> bool:
+    """Return whether *size* new bytes are worth reading in bulk.
 
-    What this process read line by line so far counts as well: there may be more.
+    Args:
+        size: New bytes of a batch.
+        of_all: Which share of all that is to be read this batch is, from 0 to 1: what
+            pandas costs to be imported is saved by all of it.
     """
     if "pandas" in sys.modules:
         return size >= ALONE_BYTES
-    _slowly_read[0] += size
-    return _slowly_read[0] >= WORTH_BYTES
+    return size >= WORTH_BYTES * of_all
 
 
 class Unread(Struct, frozen=True):

@@ -6,12 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from mlreport_batch.safety.clean import Scalar
-from mlreport_batch.safety.yaml.values import MarkedList, MarkedMap, YamlError, bounded
+from mlreport_batch.safety.yaml.values import YamlError, bounded
 
 if TYPE_CHECKING:
     import yaml
-
-__all__ = ["MarkedList", "MarkedMap", "Scalar", "YamlError", "flatten", "load"]
 
 _MAX_TAG_DIRECTIVES = 64  # libyaml compares each of them with all before it
 _FORBIDDEN = re.compile(

@@ -1,0 +1,162 @@
+"""The config tables of the channels, and of Google."""
+
+# ruff: noqa: RUF009 - `setting` stands for `dataclasses.field`
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from mlreport_batch.config.builder import setting
+from mlreport_batch.config.kinds import (
+    FlagOr,
+    ListOf,
+    OneOf,
+    OrNull,
+    Seconds,
+    Text,
+    Whole,
+    env_name,
+)
+from mlreport_batch.config.places import Address, PathTo, Url
+
+# A name whose parts DNS can hold, or an address.
+_HOST = (
+    r"(?:[A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?"
+    r"|[0-9A-Fa-f:.]+|\[[0-9A-Fa-f:.]+\]"
+)
+
+SMTP_PORTS = {"starttls": 587, "tls": 465, "none": 25}
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxSettings:
+    """Mails as files."""
+
+    dir: Path = setting(
+        PathTo("a folder"), "~/mlreport-outbox", help="The folder that takes the mails"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpSettings:
+    """A mail server."""
+
+    host: str | None = setting(
+        OrNull(Text(_HOST, "a host name")),
+        None,
+        help="The server; needed with `via: smtp`",
+        example="smtp.lab.example",
+    )
+    port: int = setting(
+        Whole(1, 65_535),
+        587,
+        help="Its port; when left out 587, with `tls` 465, with `none` 25",
+    )
+    security: Literal["starttls", "tls", "none"] = setting(
+        OneOf(("starttls", "tls", "none")),
+        "starttls",
+        help="How the connection is protected; `none` together with a username is"
+        " accepted only towards this machine",
+    )
+    username: str | None = setting(
+        OrNull(Text(what="text")),
+        None,
+        help="Who logs in; null does not log in",
+        example="ml",
+    )
+    password_env: str | None = setting(
+        OrNull(env_name()),
+        None,
+        help="Name of the environment variable that holds the password",
+        example="SMTP_PASSWORD",
+    )
+    password_file: Path | None = setting(
+        OrNull(PathTo("a file")),
+        None,
+        help="A file of mode 0600 that holds the password, instead of `password_env`;"
+        " cron passes few variables on",
+        example="~/.config/mlreport-batch/smtp-password",
+    )
+    ca_file: Path | None = setting(
+        OrNull(PathTo("a file", must_exist=True)),
+        None,
+        help="Certificates to trust instead of the machine's",
+        example="/etc/ssl/lab-ca.pem",
+    )
+    timeout_s: float = setting(
+        Seconds(1, 3600), 30, help="Longest wait for each answer of the server"
+    )
+    final_timeout_s: float = setting(
+        Seconds(1, 3600),
+        600,
+        help="Longest wait for the answer after a mail's last byte. RFC 5321 asks for"
+        " ten minutes; a short wait makes duplicates",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SendmailSettings:
+    """A command that takes mails."""
+
+    command: tuple[str, ...] = setting(
+        ListOf(Text(what="text"), at_least=1),
+        ["/usr/sbin/sendmail", "-t", "-i"],
+        help="The command and its arguments; no shell is involved",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class GoogleSettings:
+    """Google Docs, Drive and Gmail."""
+
+    credentials: Path | None = setting(
+        OrNull(PathTo("a file")),
+        None,
+        help="A service-account key or an authorized-user file, mode 0600; null uses"
+        " application default credentials",
+        example="~/.config/mlreport-batch/google.json",
+    )
+    subject: str | None = setting(
+        OrNull(Address()),
+        None,
+        help="The user a service account acts for (domain-wide delegation)",
+        example="ml@lab.example",
+    )
+    template: str | None = setting(
+        OrNull(Text(r"[A-Za-z0-9_-]+", "the id of a document, not its address")),
+        None,
+        help="Id of the template document; needed with `engine: google`, made by"
+        " `template create`",
+        example="1AbCdEfGhIjKlMnOpQrStUv",
+    )
+    folder: str | None = setting(
+        OrNull(Text(r"[A-Za-z0-9_-]+", "the id of a folder, not its address")),
+        None,
+        help="Id of the Drive folder that takes the documents",
+        example="0AbCdEfGhIjKlMn",
+    )
+    keep: bool | int = setting(
+        FlagOr(Whole(1, 100_000)),
+        default=True,
+        help="Keep each report's document, linked in the mail; a number keeps so many"
+        " of each run, false none once the mail is sent (the others go to the trash)",
+        example="5",
+    )
+    fallback: Literal["hold", "local"] = setting(
+        OneOf(("hold", "local")),
+        "hold",
+        help="When Google refuses the credential or the template is gone: hold the"
+        " reports, or draw them with the local engine",
+    )
+    api_endpoint: str | None = setting(
+        OrNull(Url()),
+        None,
+        help="Replaces the host of all three APIs; http only towards this machine",
+        example="https://apis.lab.example",
+    )
+    ca_file: Path | None = setting(
+        OrNull(PathTo("a file", must_exist=True)),
+        None,
+        help="Certificates to trust instead of the machine's",
+        example="/etc/ssl/lab-ca.pem",
+    )

@@ -1,0 +1,142 @@
+"""Settings that name a place: paths, roots, addresses, URLs, time zones."""
+
+# ruff: noqa: ANN401, D102 - `Kind` says what each method is for
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlreport_batch.config.builder import INVALID, Place
+from mlreport_batch.config.locate import resolved
+from mlreport_batch.safety.address import is_loopback
+from mlreport_batch.safety.clean import clean
+
+_URL = re.compile(r"(https?)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?(/\S*)?\Z")
+_REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_BUCKET = re.compile(r"(?:s3|gs)://[A-Za-z0-9._-]+(?:/[^?#]*)?\Z")
+
+
+@dataclass(frozen=True, eq=False)
+class PathTo:
+    """A path: ``~`` is the home, relative to the folder of the config file.
+
+    Attributes:
+        what: What messages call it.
+        must_exist: Whether it must be a file that is there.
+    """
+
+    what: str = "a path"
+    must_exist: bool = False
+
+    def read(self, value: Any, place: Place) -> Any:
+        found = self._read(value, place)
+        if found is INVALID:
+            return INVALID
+        if self.must_exist and not Path(found).is_file():
+            return place.wrong(f"there is no file {found}")
+        return Path(found)
+
+    def _read(self, value: Any, place: Place) -> Any:
+        if not isinstance(value, str) or not value:
+            return place.expected(self.what, value)
+        if clean(value, len(value)) != value:
+            return place.wrong(f"expected {self.what}, got control characters")
+        if value.startswith(("$", "%")):
+            return place.wrong(
+                f"{value!r}: variables are not replaced; write ~ or the full path"
+            )
+        if _REMOTE.match(value):
+            return place.expected(f"{self.what} on this machine", value)
+        try:
+            Path(value).expanduser()
+        except RuntimeError:
+            return place.wrong(f"{value!r}: there is no such home folder")
+        return resolved(value, place.problems.file)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "minLength": 1}
+
+    def words(self) -> str:
+        return "path"
+
+
+class RunsPath:
+    """A folder with runs on this machine, or in a bucket; read as text."""
+
+    def read(self, value: Any, place: Place) -> Any:
+        what = "a folder, or s3://… or gs://…"
+        if isinstance(value, str) and _REMOTE.match(value):
+            if not _BUCKET.match(value):
+                return place.expected(what, value)
+            return value.rstrip("/")
+        found = PathTo(what).read(value, place)
+        return found if found is INVALID else str(found)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "minLength": 1}
+
+    def words(self) -> str:
+        return "folder, s3://…, gs://…"
+
+
+class Address:
+    """A mail address, bare or with a name; kept as written."""
+
+    def read(self, value: Any, place: Place) -> Any:
+        from mlreport_batch.safety.address import parse_address
+
+        if not isinstance(value, str):
+            return place.expected("an address such as me@lab.example", value)
+        try:
+            parse_address(value)
+        except ValueError as error:
+            return place.wrong(str(error))
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": "@"}
+
+    def words(self) -> str:
+        return "address"
+
+
+class Url:
+    """An https address; plain http only towards this machine."""
+
+    def read(self, value: Any, place: Place) -> Any:
+        match = _URL.match(value) if isinstance(value, str) else None
+        if match is None:
+            if isinstance(value, str) and "@" in value:
+                return place.wrong("expected an https:// address without credentials")
+            return place.expected("an address such as https://apis.example", value)
+        if match[1] == "http" and not is_loopback(match[2]):
+            return place.wrong("plain http is accepted only towards this machine")
+        return match[0].rstrip("/")
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": "^https?://"}
+
+    def words(self) -> str:
+        return "https:// address"
+
+
+class Zone:
+    """The name of a time zone."""
+
+    def read(self, value: Any, place: Place) -> Any:
+        from mlreport_batch.language.dates import zone
+
+        if not isinstance(value, str) or not value:
+            return place.expected("a time zone such as Asia/Seoul", value)
+        try:
+            zone(value)
+        except ValueError as error:
+            return place.wrong(f"{error}; expected one such as Asia/Seoul")
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "minLength": 1}
+
+    def words(self) -> str:
+        return "time zone"

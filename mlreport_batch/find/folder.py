@@ -1,0 +1,150 @@
+"""A folder as it was listed, and what its files say of it."""
+
+import os
+from collections.abc import Mapping
+from enum import IntFlag
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from mlreport_batch.errors import Problem
+from mlreport_batch.formats import Match, Role
+from mlreport_batch.safety.files import Signature
+
+
+class FoundFile(Struct, frozen=True):
+    """A file that was looked into.
+
+    Attributes:
+        signature: What ``stat`` said when it was looked into; with a ctime of 0 if
+            it was written to so recently that a later write may bear the same.
+        format: Name of the format that claims it, or empty.
+        match: The claim.
+        why: Why nobody claims it, or what it was recognised by.
+    """
+
+    signature: Signature
+    format: str
+    match: Match | None
+    why: str
+
+
+class Says(IntFlag):
+    """What claims say of the folder that they call a run.
+
+    Attributes:
+        closed: Everything below it belongs to it (see `stands_alone`).
+        metrics: It has a log of its own.
+        events: It has event files, which may be another's second copy.
+        hparams: It has hyperparameters, or an intent.
+    """
+
+    closed = 1
+    metrics = 2
+    events = 4
+    hparams = 8
+
+
+class Claim(Struct, frozen=True):
+    """A folder's word on which folder is a run: itself or one above it."""
+
+    levels_up: int
+    says: Says
+
+
+class Folder(Struct, frozen=True):
+    """One folder as it was listed.
+
+    Attributes:
+        path: The folder.
+        mtime_ns: Its modification time before it was listed; 0 if it was written
+            to so recently that the listing may have missed something.
+        inode: Its inode number.
+        listing: CRC-32 of the sorted names in it.
+        folders: Names of the folders below it that are entered.
+        files: Files that were looked into, by name.
+        checkpoints: Checkpoints in it, by name: (size, mtime_ns).
+        problems: What could not be listed, with paths relative to this folder.
+    """
+
+    path: str
+    mtime_ns: int
+    inode: int
+    listing: int
+    folders: tuple[str, ...] = ()
+    files: Mapping[str, FoundFile] = field(default_factory=dict)
+    checkpoints: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def claim(self) -> Claim | None:
+        """What its files say about which folder is a run."""
+        matches = [
+            found.match
+            for found in self.files.values()
+            if found.match is not None and found.match.role is not Role.context
+        ]
+        if not matches:
+            return None
+        levels_up = max(match.levels_up for match in matches)
+        says = Says(0)
+        for match in matches:
+            if match.levels_up == levels_up:
+                says |= _said_by(match)
+        return Claim(levels_up, says)
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether it, or a file in it, had just been written to when listed."""
+        return self.mtime_ns == 0 or any(
+            found.signature.ctime_ns == 0 for found in self.files.values()
+        )
+
+    def bare(self) -> "Folder":
+        """Return the same listing without what only tells when it was made."""
+        files = {
+            name: replace(found, signature=replace(found.signature, ctime_ns=0))
+            for name, found in self.files.items()
+        }
+        return replace(self, mtime_ns=0, files=files)
+
+    def newest_ns(self) -> int:
+        """Return the newest time that it or a file in it bears."""
+        times = [found.signature.ctime_ns for found in self.files.values()]
+        return max([self.mtime_ns, *times])
+
+    @property
+    def is_evidence(self) -> bool:
+        """Whether something in it suggests a run, if only weakly."""
+        return bool(self.checkpoints) or any(f.match for f in self.files.values())
+
+
+def _said_by(match: Match) -> Says:
+    says = Says.closed if match.closed else Says(0)
+    if match.role is not Role.metrics:
+        return says | Says.hparams
+    return says | (Says.events if match.fallback else Says.metrics)
+
+
+def parents_of(path: str, root: str) -> tuple[str, ...]:
+    """Return the names of *path* and the folders above it up to *root*."""
+    parts = [os.path.basename(root)]
+    if path != root:
+        parts += below(path, root).split("/")
+    return tuple(reversed(parts))
+
+
+def below(path: str, top: str) -> str:
+    """Return *path* as seen from the folder *top* above it; empty for *top* itself."""
+    return path.removeprefix(top).lstrip("/")
+
+
+def unreadable(path: str, exc: OSError) -> Folder:
+    """Return a placeholder for a folder that cannot be listed now."""
+    note = Problem(".", None, f"cannot be listed: {exc.strerror}")
+    return Folder(path=path, mtime_ns=0, inode=0, listing=0, problems=(note,))
+
+
+def is_placeholder(folder: Folder) -> bool:
+    """Return whether *folder* was made by `unreadable`."""
+    return not folder.inode and bool(folder.problems)

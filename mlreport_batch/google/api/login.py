@@ -1,0 +1,108 @@
+"""Log in with a Google user account, and keep its grant for its owner alone."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mlreport_batch.errors import (
+    ConfigError,
+    CredentialError,
+    MlreportError,
+    UsageError,
+)
+from mlreport_batch.google.api.account import DRIVE_FILE, GMAIL_SEND
+from mlreport_batch.safety.clean import clean
+
+
+def login(client: str | None, store: Path | None) -> Iterator[str]:
+    """Let a user consent in the browser and keep the grant; yields lines to show.
+
+    Args:
+        client: The OAuth client's JSON file from the Cloud console.
+        store: ``google.credentials``; gets mode 0600.
+
+    Raises:
+        UsageError: A file was not named.
+        ConfigError: The client's file is wrong, or an extra is missing.
+        CredentialError: The consent was not given.
+    """
+    if client is None:
+        raise UsageError(
+            "login needs the OAuth client's file",
+            advice="Make a client of type Desktop app in the Cloud console and pass"
+            " its JSON file: mlreport-batch login --client client.json",
+        )
+    if store is None:
+        raise UsageError(
+            "login needs to know where to keep the grant",
+            advice="Set google.credentials in the config",
+        )
+    flow = _flow(client)
+    yield "Waiting for your consent in the browser"
+    try:
+        granted = flow.run_local_server(
+            host="127.0.0.1",
+            port=0,
+            open_browser=True,
+            authorization_prompt_message="Open this address: {url}",
+            success_message="mlreport-batch may now work for you. Close this window.",
+            timeout_seconds=600,
+        )
+    except Exception as exc:
+        raise CredentialError(
+            f"The login was not finished: {clean(str(exc), 300)}",
+            kept="The file of the last login is as it was",
+            advice="Run it again and accept all that is asked",
+        ) from exc
+    path = Path(store).expanduser()
+    _store(path, granted)
+    yield f"The grant is kept in {path} (0600)"
+
+
+def _flow(client: str) -> Any:  # noqa: ANN401
+    try:
+        from google_auth_oauthlib.flow import InstalledAppFlow
+    except ImportError as exc:
+        raise ConfigError(
+            "login needs the `login` extra",
+            advice="pip install 'mlreport-batch[login]'",
+        ) from exc
+    try:
+        return InstalledAppFlow.from_client_secrets_file(
+            client, scopes=[DRIVE_FILE, GMAIL_SEND]
+        )
+    except (OSError, ValueError) as exc:
+        raise ConfigError(
+            f"{client} is not an OAuth client's file: {clean(str(exc), 200)}",
+            advice="Download it from the Cloud console: Clients, type Desktop app",
+        ) from exc
+
+
+def _store(path: Path, granted: Any) -> None:  # noqa: ANN401
+    from mlreport_batch.safety.files import write_durably
+
+    content = {
+        "type": "authorized_user",
+        "client_id": granted.client_id,
+        "client_secret": granted.client_secret,
+        "refresh_token": granted.refresh_token,
+        "token_uri": granted.token_uri,
+        "scopes": sorted(granted.granted_scopes or granted.scopes or ()),
+    }
+    with _said(path):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_durably(os.fspath(path), json.dumps(content, indent=1).encode(), 0o600)
+
+
+@contextmanager
+def _said(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise MlreportError(
+            f"{path} cannot be written: {exc.strerror}",
+            advice="Mend the permissions or free space, then log in again",
+        ) from exc
