@@ -1,6 +1,6 @@
 """Break the code in small ways, and see whether the tests notice.
 
-``python tests/mutants.py -n 50 state`` clones HEAD into a temporary folder, makes 50
+``python tools/mutants.py -n 50 state`` clones HEAD into a temporary folder, makes 50
 random changes there, one at a time, in the modules of one group (all groups without a
 name), and runs the tests that are about them. It needs ``pip install cosmic-ray``,
 which knows the changes: another operator or number, a condition turned round, a loop
@@ -26,20 +26,20 @@ TIMEOUT_S = 400.0
 # What is changed, and the tests that should notice, the quick ones first.
 GROUPS = {
     "state": (
-        "state_folder database folder_table owed_table state safekeep mending glance",
-        "dispatch state_damage catalog start state_machine owed tick",
+        "state/*",
+        "dispatch state_damage catalog idle state_machine owed tick",
     ),
     "spool": (
-        "spool dispatch tending tick reporting",
+        "state/spool deliver/dispatch commands/owed tick/*",
         "dispatch tick owed state_damage outbox cli",
     ),
     "send": (
-        "mail deliver/outbox deliver/sendmail deliver/smtp*",
+        "render/mail deliver/outbox deliver/sendmail deliver/smtp/*",
         "outbox sendmail mail smtp dispatch",
     ),
     "read": (
-        "tail logs reader metrics yamlguard yamlvalues yamlbuild formats/*",
-        "tail yamlguard formats_* metrics logs reader limits bulk inspect_truth tick",
+        "read/**/* safety/yaml/* formats/**/*",
+        "tail yaml formats_* fold log run limits bulk inspect_truth tick",
     ),
 }
 # Those that make no difference where they can stand: `==` for `is` between small
@@ -98,7 +98,7 @@ def main() -> int:
             quick_first = [
                 str(path)
                 for name in tests.split()
-                for path in sorted(Path("tests").glob(f"test_{name}.py"))
+                for path in sorted(Path("tests").rglob(f"test_{name}.py"))
             ]
             command = f"{sys.executable} -m pytest -q -x -p no:cacheprovider "
             command += " ".join(quick_first)
