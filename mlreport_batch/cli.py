@@ -129,7 +129,7 @@ def entry(*, has_news: bool = False) -> NoReturn:
     """Run the command line and leave with its exit code.
 
     Args:
-        has_news: Whether a first glance at the known files found that there is
+        has_news: Whether a first look at the known files found that there is
             something to do.
     """
     # What a tick keeps has no cycles to speak of; looking for them takes a tenth of

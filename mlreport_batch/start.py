@@ -54,6 +54,6 @@ def has_no_news(paths: Sequence[str], out: str | None, config: str | None) -> bo
     key, folder = quick_key(paths, out, config)
     if folder is None:
         return False
-    from mlreport_batch.state.idle import is_quiet
+    from mlreport_batch.state.idle import is_idle
 
-    return is_quiet(folder, key, time.time())
+    return is_idle(folder, key, time.time())

@@ -87,7 +87,7 @@ def _is_outrun(state: State, mail: Owed) -> bool:
 
 
 @contextlib.contextmanager
-def _held(folder: str) -> Iterator[tuple[State, Spool, list[str]]]:
+def _opened(folder: str) -> Iterator[tuple[State, Spool, list[str]]]:
     if not os.path.exists(os.path.join(folder, "state.db")):
         raise UsageError(f"there is no state in {folder}")
     try:
@@ -114,7 +114,7 @@ def retry(folder: str, rids: Sequence[str]) -> list[str]:
     Raises:
         UsageError: There is no such mail.
     """
-    with _held(folder) as (state, spool, lines):
+    with _opened(folder) as (state, spool, lines):
         mails = {mail.rid: mail for mail in state.owed()}
         wanted = list(rids) or [rid for rid, mail in mails.items() if mail.held]
         for rid in wanted:
@@ -153,7 +153,7 @@ def drop(folder: str, rid: str) -> list[str]:
     Raises:
         UsageError: There is no such mail.
     """
-    with _held(folder) as (state, spool, lines):
+    with _opened(folder) as (state, spool, lines):
         mails = {mail.rid: mail for mail in state.owed()}
         if rid not in mails:
             raise UsageError(

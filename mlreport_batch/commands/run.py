@@ -38,9 +38,9 @@ def _run(args: argparse.Namespace) -> int:
     key, folder = quick_key(args.paths, args.out, args.config)
     plain = not (args.all or args.dry_run or args.json or args.summary)
     if plain and folder is not None and args.only == "*" and not args.has_news:
-        from mlreport_batch.state.idle import is_quiet
+        from mlreport_batch.state.idle import is_idle
 
-        if is_quiet(folder, key, now):
+        if is_idle(folder, key, now):
             return 0
     from mlreport_batch.state.folder import LockedError
     from mlreport_batch.tick.conduct import run_tick
@@ -66,8 +66,8 @@ def _run(args: argparse.Namespace) -> int:
                 must_stop=stops[1],
             )
     except LockedError as exc:
-        if exc.held_for_s > HOLDER_IS_OLD_S:
-            minutes = exc.held_for_s / 60
+        if exc.running_for_s > HOLDER_IS_OLD_S:
+            minutes = exc.running_for_s / 60
             complain(
                 f"another tick (process {exc.pid}) has been running for {minutes:.0f} "
                 "minutes and holds the lock. What is owed stays owed. Look what it "

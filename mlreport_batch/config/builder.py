@@ -79,10 +79,10 @@ class Place:
         hint = ""
         if what == "text" and isinstance(value, bool | int | float):
             hint = "; put it in quotes"
-        return self.wrong(f"expected {what}, got {shown(value)}{hint}")
+        return self.wrong(f"expected {what}, got {quoted(value)}{hint}")
 
 
-def shown(value: object) -> str:
+def quoted(value: object) -> str:
     """Return *value* as a message shows it: short, in the words of the file."""
     if isinstance(value, Mapping):
         return "a table of keys"

@@ -39,7 +39,7 @@ REVISION = 1
 read anew, from zero."""
 
 
-class Held(Struct, frozen=True):
+class Doubted(Struct, frozen=True):
     """A shorter version of a log, seen but not believed yet."""
 
     cursor: Cursor
@@ -68,7 +68,7 @@ class LogState(Struct, frozen=True):
         texts: Texts to show.
         problems: What could not be read; at most 20.
         more_problems: How many more there were.
-        held: A shorter version that is not believed yet.
+        doubted: A shorter version that is not believed yet.
         waits: Whether the file ends in the middle of something.
         is_continued: Whether a later file of its series holds its metrics too.
         has_left_out: Whether it had more metrics than are kept.
@@ -90,7 +90,7 @@ class LogState(Struct, frozen=True):
     texts: tuple[Text, ...] = ()
     problems: tuple[Problem, ...] = ()
     more_problems: int = 0
-    held: Held | None = None
+    doubted: Doubted | None = field(default=None, name="held")  # as states have it
     waits: bool = False
     is_continued: bool = False
     has_left_out: bool = False

@@ -24,7 +24,7 @@ from mlreport_batch.read.collect import (
     ITEMS_MAX,
     PROBLEMS_MAX,
     REVISION,
-    Held,
+    Doubted,
     LogState,
     collect,
 )
@@ -33,7 +33,7 @@ from mlreport_batch.read.tail import LogReader
 from mlreport_batch.safety.clean import Scalar, clean
 from mlreport_batch.safety.files import Signature, read_document
 
-QUIET_S = 2.0
+STILL_S = 2.0
 """A log that lost rows is believed once nothing was written to it for so long:
 frameworks truncate and rewrite, and half a rewrite is no news."""
 
@@ -59,7 +59,7 @@ class Reading(Struct, frozen=True):
     redact: tuple[str, ...] = ()
     bulk: Bulk | None = None
 
-    def is_quiet(self, signature: Signature, seconds: float = QUIET_S) -> bool:
+    def is_still(self, signature: Signature, seconds: float = STILL_S) -> bool:
         """Return whether a file was not written to for *seconds*."""
         return self.now_ns - signature.mtime_ns >= seconds * 1e9
 
@@ -79,8 +79,8 @@ def look_again_at(log: LogState, now: float) -> float | None:
         log: What it said.
         now: Seconds since the epoch.
     """
-    if log.held is not None:
-        return now + QUIET_S
+    if log.doubted is not None:
+        return now + STILL_S
     if not log.waits:
         return None
     kinds = {problem.kind for problem in log.problems}
@@ -90,7 +90,7 @@ def look_again_at(log: LogState, now: float) -> float | None:
         # The same until it comes, so that waiting costs no write.
         return (now // RETRY_S + 1) * RETRY_S
     if log.cursor is None:
-        return now + QUIET_S
+        return now + STILL_S
     ripe = log.signature.mtime_ns / 1e9 + FINAL_S + 1
     return ripe if ripe > now else None
 
@@ -157,7 +157,7 @@ def unread_log(
         log_format=log_format,
         size=max(0, file.signature.size - (since.offset if since else 0)),
         since=since,
-        use_open_line=reading.is_quiet(file.signature, FINAL_S),
+        use_open_line=reading.is_still(file.signature, FINAL_S),
         memory=before.memory if before else {},
         metrics=before.metrics if before else {},
         prefix=file.match.prefix if file.match else "",
@@ -175,7 +175,7 @@ def _usable(file: RunFile, known: Mapping[str, LogState]) -> LogState | None:
 def _is_settled(before: LogState, file: RunFile) -> bool:
     if file.signature.ctime_ns == 0 or before.signature != file.signature:
         return False
-    return not before.waits and before.held is None
+    return not before.waits and before.doubted is None
 
 
 def _from_zero(files: Sequence[RunFile], reading: Reading) -> dict[str, LogState]:
@@ -246,7 +246,7 @@ def _read_document(
         # All of it first: half a document must leave no trace in the fold.
         items = list(islice(log_format.parse(chunk, memory), ITEMS_MAX))
     except NotYetError as exc:
-        if not reading.is_quiet(signature) or not data:
+        if not reading.is_still(signature) or not data:
             # Still being written: what it said before stays true until it is whole.
             return _Pass(replace(before or empty, waits=True), from_zero=True, why="")
         problem = Problem(file.path, None, clean(f"ends in the middle: {exc}"))
@@ -273,7 +273,7 @@ def _read_log(
 ) -> tuple[_Pass, LogFold]:
     since = before.cursor if before is not None else None
     split = log_format.split
-    use_open_line = split is None and reading.is_quiet(file.signature, FINAL_S)
+    use_open_line = split is None and reading.is_still(file.signature, FINAL_S)
     bulk = reading.bulk
     ahead = bulk and bulk.reader(file.full_path, since, use_open_line=use_open_line)
     with ahead or LogReader(
@@ -323,21 +323,25 @@ def _believe(
     if not shorter and not broken:
         # Rewritten with all rows, as when a column was added.
         return replace(new, restarts=before.restarts)
-    if not reading.is_quiet(new.signature):
-        held = before.held
-        if held is None or not held.cursor.offset or not _only_grew(held, file):
-            return replace(before, held=Held(cursor, reading.now_ns), waits=True)
-        if reading.now_ns - held.since_ns < QUIET_S * 1e9:
+    if not reading.is_still(new.signature):
+        doubted = before.doubted
+        if (
+            doubted is None
+            or not doubted.cursor.offset
+            or not _only_grew(doubted, file)
+        ):
+            return replace(before, doubted=Doubted(cursor, reading.now_ns), waits=True)
+        if reading.now_ns - doubted.since_ns < STILL_S * 1e9:
             return replace(before, waits=True)
     if shorter and why != "continued":
         return replace(new, restarts=before.restarts + 1)
     return replace(new, restarts=before.restarts)
 
 
-def _only_grew(held: Held, file: RunFile) -> bool:
-    """Return whether the version held back was only appended to since."""
+def _only_grew(doubted: Doubted, file: RunFile) -> bool:
+    """Return whether the version doubted back was only appended to since."""
     try:
-        with LogReader(file.full_path, held.cursor) as reader:
+        with LogReader(file.full_path, doubted.cursor) as reader:
             return not reader.rewritten
     except OSError:
         return False

@@ -23,7 +23,7 @@ class DrawTask(Struct, frozen=True):
 
     Attributes:
         report: The report or digest.
-        header: What its mail says about itself; a picklable `mail.MailHeader`.
+        header: What its mail says about itself; a picklable `render.mail.MailHeader`.
     """
 
     report: Report | Digest

@@ -95,13 +95,13 @@ def _environment() -> Any:  # noqa: ANN401
     return environment
 
 
-def inline(document: str, *, keep_at_rules: bool = False) -> str:
-    """Return *document* with its styles moved to the elements, as mail needs it.
+def inline(page: str, *, keep_at_rules: bool = False) -> str:
+    """Return *page* with its styles moved to the elements, as mail needs it.
 
     Our own stylesheet keeps its media queries by itself; a user's needs
     *keep_at_rules*.
     """
-    return str(_inliner(keep_at_rules).inline(document))
+    return str(_inliner(keep_at_rules).inline(page))
 
 
 @functools.cache

@@ -83,14 +83,14 @@ class _Drawing:
     def finish(self) -> Rendered:
         said = functools.partial(say, self.report.language)
         mail, images = budget.fullest(functools.partial(self._mail, said("more.pdf")))
-        page, _ = self._document("page", budget.PAGE, said("more.run"))
-        paper, _ = self._document("print", budget.PDF, said("more.run"))
-        document = self._pdf(paper)
+        page, _ = self._laid_out("page", budget.PAGE, said("more.run"))
+        paper, _ = self._laid_out("print", budget.PDF, said("more.run"))
+        printed = self._pdf(paper)
         return Rendered(
             mail_html=mail,
             page_html=page,
             text=layout.safe(plain.write(self.report)),
-            pdf=document,
+            pdf=printed,
             images=tuple(self._images(images)),
             note="; ".join(dict.fromkeys(self.notes)),
         )
@@ -98,12 +98,12 @@ class _Drawing:
     def _mail(
         self, where: str, limits: budget.Limits
     ) -> tuple[str, Sequence[_Picture]]:
-        document, pictures = self._document("mail", limits, where)
-        if len(document) > budget.MAIL_BYTES:  # and styles will only add to it
-            return document, pictures
-        return layout.inline(document), pictures
+        page, pictures = self._laid_out("mail", limits, where)
+        if len(page) > budget.MAIL_BYTES:  # and styles will only add to it
+            return page, pictures
+        return layout.inline(page), pictures
 
-    def _document(
+    def _laid_out(
         self, form: str, limits: budget.Limits, where: str
     ) -> tuple[str, Sequence[_Picture]]:
         report = self.report
@@ -193,10 +193,10 @@ class _Drawing:
                 continue
             yield Image(picture.cid, "image/png", data, alt)
 
-    def _pdf(self, document: str) -> bytes | None:
+    def _pdf(self, paper: str) -> bytes | None:
         try:
             return pdf.write_pdf(
-                document,
+                paper,
                 title=layout.safe(_title(self.report)),
                 made_at=pdf.iso_date(self.report.at),
             )

@@ -35,23 +35,23 @@ def render_own(report: Report, template: str) -> Rendered:
     notes = []
 
     def mail(limits: budget.Limits) -> tuple[str, None]:
-        document = _own(report, template, limits, said("more.pdf"))
-        return layout.inline(document, keep_at_rules=True), None
+        page = _own(report, template, limits, said("more.pdf"))
+        return layout.inline(page, keep_at_rules=True), None
 
     try:
-        document = pdf.write_pdf(
+        printed = pdf.write_pdf(
             _own(report, template, budget.PDF, said("more.run")),
             title=layout.safe(report.run),
             made_at=pdf.iso_date(report.at),
         )
     except pdf.FAILURES as exc:
-        document = None
+        printed = None
         notes.append(f"{said('note.pdf')}: {shown(str(exc))}")
     return Rendered(
         mail_html=budget.fullest(mail)[0],
         page_html=_own(report, template, budget.PAGE, said("more.run")),
         text=layout.safe(plain.write(report)),
-        pdf=document,
+        pdf=printed,
         note="; ".join(notes),
     )
 

@@ -51,8 +51,8 @@ def write_pdf(html: str, *, title: str, made_at: str) -> bytes:
     """Return *html* as a PDF; the same arguments always give the same bytes.
 
     Args:
-        html: A clean document: no NUL, no lone surrogates.
-        title: The document's title.
+        html: A clean page: no NUL, no lone surrogates.
+        title: The PDF's title.
         made_at: Its date of creation, ISO 8601.
     """
     plutoprint, nothing = _engine()
@@ -63,7 +63,7 @@ def write_pdf(html: str, *, title: str, made_at: str) -> bytes:
     )
     book.custom_resource_fetcher = nothing
     book.load_html(_few_emoji(html))
-    # Only now: loading a document takes back what was set before.
+    # Only now: loading a page takes back what was set before.
     book.set_metadata(plutoprint.PDF_METADATA_TITLE, title)
     book.set_metadata(plutoprint.PDF_METADATA_CREATOR, "mlreport-batch")
     book.set_metadata(plutoprint.PDF_METADATA_CREATION_DATE, made_at)

@@ -13,7 +13,7 @@ from mlreport_batch.report.view import RunView
 from mlreport_batch.safety.clean import Scalar
 
 
-class Shown(Struct, frozen=True):
+class MetricMark(Struct, frozen=True):
     """A metric as a report showed it."""
 
     count: int
@@ -39,7 +39,7 @@ class Snapshot(Struct, frozen=True):
         at: When the report was made, seconds since the epoch.
     """
 
-    metrics: dict[str, Shown] = field(default_factory=dict)
+    metrics: dict[str, MetricMark] = field(default_factory=dict)
     hparams: dict[str, Scalar] = field(default_factory=dict)
     expect: dict[str, Scalar] = field(default_factory=dict)
     results: dict[str, Scalar] = field(default_factory=dict)
@@ -141,7 +141,7 @@ def snapshot_of(
     """Return what a report made of *view* shows."""
     return Snapshot(
         metrics={
-            name: Shown(s.count, s.last, s.last_step, best.get(name))
+            name: MetricMark(s.count, s.last, s.last_step, best.get(name))
             for name, s in view.metrics.items()
         },
         hparams=dict(view.hparams),

@@ -4,7 +4,7 @@ One SQLite file in ``TRUNCATE`` journal mode with ``synchronous=FULL``: no side
 files that need a local disk, and a commit survives a power loss.
 
 The table ``folders`` is laid out for the tick without news, which reads nothing
-else: see `glance`.
+else: see `idle`.
 """
 
 # ruff: noqa: SLF001 - copy_in_memory fills an object of its own class
@@ -305,7 +305,7 @@ class Database:
     ) -> int:
         """Change what cannot be found out again by looking at the runs.
 
-        Such statements are noted beside the daily copy; see `safekeep`.
+        Such statements are noted beside the daily copy; see `seal`.
         """
         self._statements.append((sql, values))
         return self._db.execute(sql, values).rowcount

@@ -22,15 +22,15 @@ class LockedError(BlockingIOError):
     """Another live tick holds the lock.
 
     Attributes:
-        held_for_s: How long it has run, as far as its note in the file can be
+        running_for_s: How long it has run, as far as its note in the file can be
             trusted; 0.0 where it cannot.
         pid: Its process id, 0 if unknown.
     """
 
-    def __init__(self, pid: int, held_for_s: float) -> None:
+    def __init__(self, pid: int, running_for_s: float) -> None:
         super().__init__("another tick holds the lock")
         self.pid = pid
-        self.held_for_s = held_for_s
+        self.running_for_s = running_for_s
 
 
 class Lock:
@@ -55,9 +55,9 @@ class Lock:
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            pid, held_for_s = self._holder()
+            pid, running_for_s = self._holder()
             os.close(self._descriptor)
-            raise LockedError(pid, held_for_s) from None
+            raise LockedError(pid, running_for_s) from None
         except OSError as exc:
             os.close(self._descriptor)
             raise unusable(path, exc) from exc

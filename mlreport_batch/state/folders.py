@@ -42,7 +42,7 @@ class FolderTable(Database):
         return None if row is None else _folder(path, row[0], row[1])
 
     def changed_folders(self, now: float) -> list[str]:
-        """Return the known folders that are not as they were (see `glance`)."""
+        """Return the known folders that are not as they were (see `idle`)."""
         return [os.fsdecode(path) for path in changed(self._db, now)]
 
     def folders_below(self, path: str) -> Iterator[str]:

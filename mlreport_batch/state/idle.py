@@ -35,12 +35,12 @@ def open_read_only(folder: str) -> sqlite3.Connection | None:
     return sqlite3.connect(f"file:{quoted}?mode=ro", uri=True, timeout=1.0)
 
 
-def is_quiet(folder: str, key: str, now: float) -> bool:
+def is_idle(folder: str, key: str, now: float) -> bool:
     """Return whether a tick has surely nothing to do.
 
     Args:
         folder: The state folder.
-        key: What the config was when the state was written (see `quick`).
+        key: What the config was when the state was written (see `config.locate`).
         now: Seconds since the epoch.
     """
     try:

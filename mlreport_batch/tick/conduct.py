@@ -157,9 +157,9 @@ class _Tick:
         return self.summary
 
     def _finish_state(self, config_key: str) -> None:
-        """Commit what the next tick's first glance compares; nothing if it agrees."""
+        """Commit what an idle tick compares; nothing if it agrees already."""
         state = self.state
-        # A root that was never read is no folder that the glance knows of.
+        # A root that was never read is no folder that an idle tick looks at.
         wanted = {
             "config_key": config_key,
             "incomplete": "1" if self.reader.is_incomplete else "",

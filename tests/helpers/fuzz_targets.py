@@ -1,6 +1,6 @@
 """What the fuzzers call: per target a function of bytes that must not fail.
 
-Used by tests/test_fuzz_readers.py (hypothesis, in CI), fuzz/quick.py (a plain
+Used by tests/formats/test_fuzz_readers.py (hypothesis, in CI), fuzz/quick.py (a plain
 mutator, millions of inputs) and fuzz/guided.py (atheris, guided by coverage).
 """
 
@@ -48,7 +48,7 @@ from mlreport_batch.safety.masking.redact import (
 )
 from mlreport_batch.safety.yaml import load as yaml_load
 from mlreport_batch.safety.yaml.values import YamlError
-from mlreport_batch.state import idle as glance
+from mlreport_batch.state import idle
 from mlreport_batch.state.database import decode
 from mlreport_batch.state.folders import Listing
 from mlreport_batch.state.store import State
@@ -202,7 +202,7 @@ def _spare() -> Path:
 def database(data: bytes) -> None:
     """Look at any file as the state: never an exception, mostly not quiet."""
     (_spare() / "state.db").write_bytes(data)
-    assert glance.is_quiet(str(_spare()), "key", 1e9) in (True, False)
+    assert idle.is_idle(str(_spare()), "key", 1e9) in (True, False)
 
 
 def log(log_format: LogFormat, data: bytes) -> None:

@@ -45,7 +45,7 @@ GUARDS = [
     Guard(
         "F1",
         "read/log.py",
-        "use_open_line = split is None and reading.is_quiet(file.signature, FINAL_S)",
+        "use_open_line = split is None and reading.is_still(file.signature, FINAL_S)",
         "use_open_line = False",
         "test_tick::test_an_unfinished_last_line_is_used_after_an_hour",
     ),
@@ -402,7 +402,7 @@ GUARDS = [
     Guard(
         "F24",
         "commands/run.py",
-        "if exc.held_for_s > HOLDER_IS_OLD_S:",
+        "if exc.running_for_s > HOLDER_IS_OLD_S:",
         "if False:",
         "test_owed::test_f24_a_lock_held_for_three_intervals_is_said_aloud",
     ),

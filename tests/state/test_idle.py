@@ -10,7 +10,7 @@ import pytest
 
 from mlreport_batch.cli import main
 from mlreport_batch.start import has_no_news, plain_run
-from mlreport_batch.state import idle as glance
+from mlreport_batch.state import idle
 from mlreport_batch.state.store import State
 
 ROW = b"step,loss\n1,0.5\n"
@@ -75,7 +75,7 @@ def settled(tree: Path) -> str:
 def test_a_glance_sees_every_change_alone_and_with_help(
     tree: Path, monkeypatch: pytest.MonkeyPatch, shared_from: int, number: int
 ):
-    monkeypatch.setattr(glance, "SHARED_FROM", shared_from)
+    monkeypatch.setattr(idle, "SHARED_FROM", shared_from)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     config = settled(tree)
     with (tree / "runs" / f"run_{number:02d}" / "metrics.csv").open("ab") as file:
@@ -90,7 +90,7 @@ def test_a_glance_works_alone_where_no_process_can_be_started(
         raise BlockingIOError
 
     config = settled(tree)
-    monkeypatch.setattr(glance, "SHARED_FROM", 1)
+    monkeypatch.setattr(idle, "SHARED_FROM", 1)
     monkeypatch.setattr(os, "fork", refused)
     assert has_no_news([], None, config)
 

@@ -387,7 +387,7 @@ def test_f24_a_lock_held_for_three_intervals_is_said_aloud(
             file.write_text(note)
             with pytest.raises(LockedError) as caught:
                 Lock(str(lab.state))
-            assert caught.value.held_for_s == 0.0
+            assert caught.value.running_for_s == 0.0
         lock.release()
 
 

@@ -19,8 +19,8 @@ from mlreport_batch.google.export.style import (
     PX,
     SIZE,
     is_bare,
+    kept_style,
     own,
-    shown,
 )
 from mlreport_batch.google.export.tree import Node, parse
 from mlreport_batch.render import Image
@@ -104,7 +104,7 @@ class _Cleaner:
             return
         given = own(node.tag, style) if node.tag in _KEPT else {}
         children = list(self.children(node, {**around, **given}))
-        wanted = shown(node.tag, style, given, around)
+        wanted = kept_style(node.tag, style, given, around)
         made = Node(node.tag, _attributes(node), children)
         if node.tag == "a":
             wanted.setdefault("color", "#0b4f91")

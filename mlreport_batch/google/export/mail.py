@@ -43,7 +43,7 @@ def render(
 
     Args:
         report: With the document's link.
-        export: The document, as `google_export.inline` gives it.
+        export: The document, as `clean.inline` gives it.
         document: The document as PDF.
         notes: What to say below the document.
     """

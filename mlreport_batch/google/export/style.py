@@ -49,7 +49,7 @@ def own(tag: str, style: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def shown(
+def kept_style(
     tag: str,
     style: Mapping[str, str],
     given: Mapping[str, str],

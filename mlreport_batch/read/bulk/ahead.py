@@ -3,7 +3,7 @@
 Line by line a log is read at a tenth of the speed, which does not matter for the
 few kilobytes of an ordinary tick, and matters for a backlog. Rows of logs with the
 same columns are joined to some megabytes, parsed together and folded with NumPy, log
-by log and column by column, into the very summaries that `metrics` makes of points.
+by log and column by column, into the very summaries that `fold` makes of points.
 
 Only rows of plain numbers are read so. Anything else in a chunk (text, NaN, quotes, a
 row of another length, a step that goes back) leaves that chunk to its format.
@@ -108,7 +108,7 @@ class Bulk:
         self._open = _Group([])
         self._places: dict[str, tuple[_Group, int]] = {}
         self._folded: dict[tuple[str, int], Folded] = {}
-        self._held = 0
+        self._bytes_ahead = 0
         self._pool: ThreadPoolExecutor | None = None
 
     def __enter__(self) -> Self:
@@ -126,7 +126,7 @@ class Bulk:
                 if 0 < log.size <= SMALL_BYTES:
                     self._add(log)
             waiting.append(run)
-            while waiting and self._held > AHEAD_BYTES:
+            while waiting and self._bytes_ahead > AHEAD_BYTES:
                 yield waiting.popleft()
         if self._open.logs:
             self._begin()
@@ -137,7 +137,7 @@ class Bulk:
         self._places[log.path] = (group, len(group.logs))
         group.logs.append(log)
         group.size += log.size
-        self._held += log.size
+        self._bytes_ahead += log.size
         if group.size >= GROUP_BYTES:
             self._begin()
 
@@ -161,7 +161,7 @@ class Bulk:
         if group.future is None:
             self._begin()
         log = group.logs[index]
-        self._held -= log.size
+        self._bytes_ahead -= log.size
         if group.future is None or (since, use_open_line) != (
             log.since,
             log.use_open_line,

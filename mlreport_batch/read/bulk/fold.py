@@ -1,6 +1,6 @@
 """Fold columns of numbers into summaries with NumPy: many logs, one column at a time.
 
-What comes out is what `metrics.LogFold` makes of the same values one by one, to the
+What comes out is what `read.fold.LogFold` makes of the same values one by one, to the
 last bit; where that is not sure, nothing comes out and the log is read line by line.
 """
 

@@ -1,6 +1,6 @@
 """The rows of plain CSV logs, parsed by pandas in one call and folded by NumPy.
 
-What is no plain number is left to the log's format: see `bulk`.
+What is no plain number is left to the log's format: see `ahead`.
 """
 
 import math
