@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from pathlib import Path
@@ -23,6 +24,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "mlreport_batch"
 
 
+@cache
 def modules() -> dict[str, Path]:
     """Return the modules of the package by their dotted names below it."""
     found = {}
