@@ -1,0 +1,123 @@
+"""This commit against another one, whose environment is named, in turn in one run.
+
+    git worktree add /tmp/other COMMIT
+    python -m venv /tmp/other/.venv  # and install /tmp/other into it
+    python benchmarks/against.py /tmp/other/.venv/bin/python [ROUNDS] [WORK ...]
+
+A ratio above 1.05 in CPU is a figure to look at. Each side has its own tree and state.
+"""
+
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from trees import (
+    HEADER,
+    Cost,
+    append_rows,
+    body,
+    compare,
+    lightning_runs,
+    run,
+    scratch,
+    settle,
+    small_runs,
+    tell,
+)
+
+Side = Callable[[], Cost]
+
+
+class Desk:
+    """A tree, a config over it, and the program of one environment."""
+
+    def __init__(self, python: str, folder: Path) -> None:
+        self.python, self.folder = python, folder
+        self.root, self.state = folder / "runs", folder / "state"
+        self.outbox = folder / "outbox"
+        self.config = folder / "mlreport.yaml"
+        folder.mkdir()
+        self.config.write_text(
+            f"runs:\n  - path: {self.root}\nstate: {self.state}\n"
+            f"outbox: {{dir: {self.outbox}}}\n"
+        )
+
+    def call(self, command: str) -> Cost:
+        program = [self.python, "-m", "mlreport_batch", command]
+        return run([*program, "-c", str(self.config)])
+
+    def baseline(self) -> Cost:
+        shutil.rmtree(self.state, ignore_errors=True)
+        return self.call("baseline")
+
+    def news(self) -> Cost:
+        """Measure a tick over ten runs that grew by a few rows."""
+        self.count = getattr(self, "count", 0) + 1
+        logs = sorted(self.root.rglob("metrics.csv"))
+        for log in logs[:: max(1, len(logs) // 10)][:10]:
+            append_rows(log, 1000, seed=self.count)
+        settle()
+        return self.call("run")
+
+
+def idle(desk: Desk) -> Side:
+    small_runs(desk.root, 10_000)
+    settle()
+    desk.baseline()
+    desk.call("run")
+    return lambda: desk.call("run")
+
+
+def first_read(desk: Desk) -> Side:
+    lightning_runs(desk.root, 500, 100_000_000)
+    settle()
+    return desk.baseline
+
+
+def small_first(desk: Desk) -> Side:
+    small_runs(desk.root, 2_000)
+    settle()
+    return desk.baseline
+
+
+def ten_reports(desk: Desk) -> Side:
+    lightning_runs(desk.root, 200, 4_000_000)
+    settle()
+    desk.baseline()
+    desk.call("run")
+    return desk.news
+
+
+def one_report(desk: Desk) -> Side:
+    log = desk.root / "a" / "metrics.csv"
+    log.parent.mkdir(parents=True)
+    log.write_text(HEADER + body(50_000))
+    settle()
+    desk.baseline()
+    desk.call("run")
+    return desk.news
+
+
+WORKS = {
+    "no news, 10,000 runs": idle,
+    "first read, 500 runs, 100 MB": first_read,
+    "first read, 2,000 small runs": small_first,
+    "ten reports among 200 runs": ten_reports,
+    "one report": one_report,
+}
+
+
+def main(other: str, rounds: int, wanted: list[str]) -> None:
+    for title, work in WORKS.items():
+        if wanted and not any(word in title for word in wanted):
+            continue
+        with scratch() as folder:
+            ours = work(Desk(sys.executable, folder / "ours"))
+            theirs = work(Desk(other, folder / "theirs"))
+            tell(title, *compare(ours, theirs, rounds), "the other commit", 1.05)
+
+
+if __name__ == "__main__":
+    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 7
+    main(sys.argv[1], rounds, sys.argv[3:])
