@@ -20,44 +20,7 @@ Wrong *data* is not here: it becomes a `Problem` and is shown in the report.
 
 import errno
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import ClassVar
-
-from msgspec import Struct
-
-
-class Kind(StrEnum):
-    """What becomes of a problem when its file is read again.
-
-    A ``lasting`` one stays with what was read. The others hold no longer then:
-    ``unreadable`` (the file could not be opened or read), ``more_comes`` (too much for
-    one tick) and ``no_metric`` (rows, but none with a number so far).
-    """
-
-    lasting = ""
-    unreadable = "unreadable"
-    more_comes = "more_comes"
-    no_metric = "no_metric"
-
-
-class Problem(Struct, frozen=True, order=True):
-    """Something in a run directory that could not be read as meant.
-
-    Attributes:
-        path: The file, relative to its run directory with ``/`` between parts.
-        line: The first line it concerns, counted from 1, or None for the file.
-        message: What is wrong and what was done about it; already cleaned.
-        kind: Whether it holds when the file is read again.
-    """
-
-    path: str
-    line: int | None
-    message: str
-    kind: Kind = Kind.lasting
-
-    def __str__(self) -> str:
-        place = self.path if self.line is None else f"{self.path}:{self.line}"
-        return f"{place}: {self.message}"
 
 
 class MlreportError(Exception):

@@ -11,13 +11,13 @@ from mlreport_batch.errors import (
     DeliveryError,
     MlreportError,
     NewerStateError,
-    Problem,
     RefusedError,
     RenderError,
     StateError,
     UnknownOutcomeError,
     UsageError,
 )
+from mlreport_batch.formats import Problem
 
 
 @pytest.mark.parametrize(

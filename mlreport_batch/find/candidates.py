@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Iterator
 
-from mlreport_batch.errors import Problem
+from mlreport_batch.formats import Problem
 from mlreport_batch.safety.clean import clean, natural_key
 
 LINKS_MAX = 10

@@ -7,8 +7,7 @@ from enum import IntFlag
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from mlreport_batch.errors import Problem
-from mlreport_batch.formats import Match, Role
+from mlreport_batch.formats import Match, Problem, Role
 from mlreport_batch.safety.files import Signature
 
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from mlreport_batch.errors import Problem
 from mlreport_batch.find.candidates import (
     ENTERED_HIDDEN,
     EXPECTED,
@@ -22,7 +21,7 @@ from mlreport_batch.find.candidates import (
 )
 from mlreport_batch.find.checkpoints import is_checkpoint
 from mlreport_batch.find.folder import Folder, FoundFile, parents_of, unreadable
-from mlreport_batch.formats import Candidate, Match
+from mlreport_batch.formats import Candidate, Match, Problem
 from mlreport_batch.formats.registry import recognise
 from mlreport_batch.safety.clean import clean, natural_key
 from mlreport_batch.safety.files import Signature, is_racy, read_head, storable_ns

@@ -12,13 +12,12 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from mlreport_batch.errors import Problem
 from mlreport_batch.find.candidates import (
     PARTS,
 )
 from mlreport_batch.find.checkpoints import Checkpoint
 from mlreport_batch.find.folder import Folder, Says, below
-from mlreport_batch.formats import Match
+from mlreport_batch.formats import Match, Problem
 from mlreport_batch.safety.clean import clean, natural_key
 from mlreport_batch.safety.files import Signature
 from mlreport_batch.safety.masking.redact import redact_text, shown

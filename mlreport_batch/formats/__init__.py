@@ -13,7 +13,6 @@ from enum import StrEnum
 
 from msgspec import Struct, field
 
-from mlreport_batch.errors import Problem
 from mlreport_batch.safety.clean import Scalar
 
 Memory = MutableMapping[str, Scalar]
@@ -174,6 +173,40 @@ class Text(Struct, frozen=True):
 
     kind: str
     text: str
+
+
+class Kind(StrEnum):
+    """What becomes of a problem when its file is read again.
+
+    A ``lasting`` one stays with what was read. The others hold no longer then:
+    ``unreadable`` (the file could not be opened or read), ``more_comes`` (too much for
+    one tick) and ``no_metric`` (rows, but none with a number so far).
+    """
+
+    lasting = ""
+    unreadable = "unreadable"
+    more_comes = "more_comes"
+    no_metric = "no_metric"
+
+
+class Problem(Struct, frozen=True, order=True):
+    """Something in a run directory that could not be read as meant.
+
+    Attributes:
+        path: The file, relative to its run directory with ``/`` between parts.
+        line: The first line it concerns, counted from 1, or None for the file.
+        message: What is wrong and what was done about it; already cleaned.
+        kind: Whether it holds when the file is read again.
+    """
+
+    path: str
+    line: int | None
+    message: str
+    kind: Kind = Kind.lasting
+
+    def __str__(self) -> str:
+        place = self.path if self.line is None else f"{self.path}:{self.line}"
+        return f"{place}: {self.message}"
 
 
 Item = Point | Restart | Hparams | Intent | Result | Progress | Outcome | Text | Problem

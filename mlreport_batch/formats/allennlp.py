@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable
 
-from mlreport_batch.errors import Problem
 from mlreport_batch.formats import (
     Candidate,
     Chunk,
@@ -13,6 +12,7 @@ from mlreport_batch.formats import (
     Memory,
     Outcome,
     Point,
+    Problem,
     Result,
     Role,
 )

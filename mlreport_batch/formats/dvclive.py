@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from mlreport_batch.errors import Problem
 from mlreport_batch.formats import (
     Candidate,
     Chunk,
@@ -11,6 +10,7 @@ from mlreport_batch.formats import (
     LogFormat,
     Match,
     Memory,
+    Problem,
     Result,
     Role,
 )

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mlreport_batch.errors import Problem
 from mlreport_batch.formats import (
     Candidate,
     Chunk,
@@ -13,6 +12,7 @@ from mlreport_batch.formats import (
     LogFormat,
     Match,
     Memory,
+    Problem,
     Role,
 )
 from mlreport_batch.formats.kit.documents import (

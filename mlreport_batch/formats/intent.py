@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-from mlreport_batch.errors import Problem
 from mlreport_batch.formats import (
     Candidate,
     Chunk,
@@ -11,6 +10,7 @@ from mlreport_batch.formats import (
     LogFormat,
     Match,
     Memory,
+    Problem,
     Role,
 )
 from mlreport_batch.formats.kit.documents import flatten, load_mapping, stem_of, texts

@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from mlreport_batch.errors import Problem
 from mlreport_batch.formats import (
     Candidate,
     Chunk,
@@ -14,6 +13,7 @@ from mlreport_batch.formats import (
     Match,
     Memory,
     Point,
+    Problem,
     Result,
     Role,
 )

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable
 
-from mlreport_batch.errors import Problem
 from mlreport_batch.formats import (
     Candidate,
     Chunk,
@@ -15,6 +14,7 @@ from mlreport_batch.formats import (
     Memory,
     Outcome,
     Point,
+    Problem,
     Role,
 )
 from mlreport_batch.formats.kit.documents import load_mapping

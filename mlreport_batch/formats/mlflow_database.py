@@ -12,7 +12,6 @@ from contextlib import closing
 
 from msgspec import Struct
 
-from mlreport_batch.errors import Problem
 from mlreport_batch.formats import (
     Candidate,
     Chunk,
@@ -24,6 +23,7 @@ from mlreport_batch.formats import (
     NotYetError,
     Outcome,
     Point,
+    Problem,
     Role,
 )
 from mlreport_batch.formats.kit.numbers import value_of

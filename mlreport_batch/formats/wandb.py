@@ -8,7 +8,6 @@ called an offline run ``dryrun-<time>-<id>``.
 import re
 from collections.abc import Iterable
 
-from mlreport_batch.errors import Problem
 from mlreport_batch.formats import (
     Candidate,
     Chunk,
@@ -20,6 +19,7 @@ from mlreport_batch.formats import (
     Memory,
     Outcome,
     Point,
+    Problem,
     Role,
     Text,
 )

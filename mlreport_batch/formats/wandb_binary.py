@@ -10,7 +10,6 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator
 
-from mlreport_batch.errors import Problem
 from mlreport_batch.formats import (
     Candidate,
     Chunk,
@@ -21,6 +20,7 @@ from mlreport_batch.formats import (
     Memory,
     Outcome,
     Point,
+    Problem,
     Result,
     Role,
 )

@@ -5,14 +5,15 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from mlreport_batch.errors import Kind, Problem
 from mlreport_batch.find.runs import RunFile
 from mlreport_batch.formats import (
     Hparams,
     Intent,
     Item,
+    Kind,
     Outcome,
     Point,
+    Problem,
     Progress,
     Restart,
     Result,

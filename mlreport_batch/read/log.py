@@ -11,12 +11,13 @@ from itertools import islice
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mlreport_batch.errors import Kind, Problem
 from mlreport_batch.find.runs import RunFile
 from mlreport_batch.formats import (
     Chunk,
+    Kind,
     LogFormat,
     NotYetError,
+    Problem,
 )
 from mlreport_batch.formats.registry import by_name
 from mlreport_batch.read.bulk.ahead import Bulk, Unread

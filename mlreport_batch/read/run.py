@@ -10,10 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from mlreport_batch.errors import Problem
 from mlreport_batch.find.checkpoints import Checkpoint
 from mlreport_batch.find.runs import RunDir, RunFile
-from mlreport_batch.formats import Role
+from mlreport_batch.formats import Problem, Role
 from mlreport_batch.read.bulk.ahead import Bulk, Unread
 from mlreport_batch.read.collect import LogState
 from mlreport_batch.read.log import Reading, read_series, unread_log

@@ -13,8 +13,7 @@ from typing import Self
 
 from msgspec import Struct
 
-from mlreport_batch.errors import Kind
-from mlreport_batch.formats import Chunk
+from mlreport_batch.formats import Chunk, Kind
 from mlreport_batch.safety.files import Signature, open_regular
 
 HEADER_MAX = 64 * 1024

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from mlreport_batch.errors import Problem
 from mlreport_batch.find.checkpoints import Checkpoint
-from mlreport_batch.formats import Intent, Outcome, Progress, Text
+from mlreport_batch.formats import Intent, Outcome, Problem, Progress, Text
 from mlreport_batch.formats.hparams import is_shared
 from mlreport_batch.read.collect import LogState
 from mlreport_batch.read.fold import MetricSummary

@@ -11,11 +11,12 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from mlreport_batch.errors import Problem, reason_of
+from mlreport_batch.errors import reason_of
 from mlreport_batch.find.candidates import is_part
 from mlreport_batch.find.folder import Folder, Says, is_placeholder, unreadable
 from mlreport_batch.find.listing import list_folder, walk
 from mlreport_batch.find.runs import RunDir, build_run, claimed_run, owner, run_name
+from mlreport_batch.formats import Problem
 from mlreport_batch.state.store import RunRow, State
 
 GONE_S = 30 * 86400.0

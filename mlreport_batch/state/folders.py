@@ -9,9 +9,9 @@ from operator import or_
 import msgspec
 from msgspec import Struct, field
 
-from mlreport_batch.errors import Problem
 from mlreport_batch.find.candidates import MODEL_DIRS
 from mlreport_batch.find.folder import Folder, FoundFile, Says
+from mlreport_batch.formats import Problem
 from mlreport_batch.safety.files import Signature
 from mlreport_batch.state.database import Database, decode
 from mlreport_batch.state.idle import ANY, changed

@@ -7,8 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from formats_reading import parse
-from mlreport_batch.errors import Problem
-from mlreport_batch.formats import Item, NotYetError
+from mlreport_batch.formats import Item, NotYetError, Problem
 from mlreport_batch.formats.registry import by_name, formats
 from places import RUNS
 

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from formats_reading import found_runs, hparams_of, is_same, items_by_file, metrics_of
-from mlreport_batch.errors import Problem
-from mlreport_batch.formats import Outcome
+from mlreport_batch.formats import Outcome, Problem
 from mlreport_batch.formats.mlflow_database import read_runs
 from places import RUNS
 

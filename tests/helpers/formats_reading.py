@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from folding import fold_points
-from mlreport_batch.errors import Problem
 from mlreport_batch.find.listing import walk
 from mlreport_batch.find.runs import RunDir, group_runs
 from mlreport_batch.formats import (
@@ -17,6 +16,7 @@ from mlreport_batch.formats import (
     Match,
     NotYetError,
     Point,
+    Problem,
 )
 from mlreport_batch.formats.registry import by_name, recognise
 from mlreport_batch.read.fold import MetricSummary

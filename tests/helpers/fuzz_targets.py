@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from formats_reading import candidate, parse
-from mlreport_batch.errors import Problem, StateError
+from mlreport_batch.errors import StateError
 from mlreport_batch.find.runs import RunFile
 from mlreport_batch.formats import (
     Hparams,
@@ -27,6 +27,7 @@ from mlreport_batch.formats import (
     Match,
     NotYetError,
     Point,
+    Problem,
     Result,
     Role,
     Text,

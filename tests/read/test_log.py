@@ -13,7 +13,7 @@ from mlreport_batch.find.listing import walk
 from mlreport_batch.find.runs import RunDir, group_runs
 from mlreport_batch.read import log as logs
 from mlreport_batch.read import tail
-from mlreport_batch.read.collect import LogState
+from mlreport_batch.read.collect import REVISION, LogState
 from mlreport_batch.read.log import look_again_at
 from mlreport_batch.read.run import RunState, read_run
 from mlreport_batch.report.view import RunView, view_of
@@ -300,3 +300,35 @@ def test_orphans_of_a_series_are_counted_once(case: str):
     [run] = group_runs(walk(root, root=root), root)
     wanted = sum(metric.get("orphans", 0) for metric in truth["metrics"].values())
     assert view_of(read_run(run, None)).orphans == wanted > 0
+
+
+def test_what_an_earlier_revision_could_not_read_is_read_anew(training: Training):
+    training.put("metrics.csv", "step,loss\n1,0.5\n2,x;y;z\n")
+    [problem] = training.read().problems
+    earlier = replace(
+        training.log("metrics.csv"),
+        revision=0,
+        problems=(replace(problem, message="cannot be read: as it once was told"),),
+    )
+    assert training.state is not None
+    training.state = replace(training.state, logs={"metrics.csv": earlier})
+    assert training.read().problems == (problem,)
+    assert training.log("metrics.csv").revision == REVISION
+
+
+def test_what_an_earlier_revision_read_well_is_not_read_again(
+    training: Training, monkeypatch: pytest.MonkeyPatch
+):
+    training.put("metrics.csv", "step,loss\n1,0.5\n")
+    run = training.run()
+    [file] = run.files
+    settled = replace(file, signature=replace(file.signature, ctime_ns=1))
+    run = replace(run, files=(settled,))
+    training.read(run)
+    log = training.log("metrics.csv")
+    earlier = replace(log, revision=0, signature=settled.signature)
+    assert training.state is not None
+    training.state = replace(training.state, logs={"metrics.csv": earlier})
+    monkeypatch.setattr(tail, "open_regular", pytest.fail)
+    training.read(run)
+    assert training.log("metrics.csv").revision == 0

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from mlreport_batch.errors import Problem
 from mlreport_batch.find.checkpoints import Checkpoint
-from mlreport_batch.formats import Progress, Text
+from mlreport_batch.formats import Problem, Progress, Text
 from mlreport_batch.language.dates import local_now
 from mlreport_batch.report import describe as module
 from mlreport_batch.report.alerts import Alert

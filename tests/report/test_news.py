@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from mlreport_batch.errors import Problem
 from mlreport_batch.find.checkpoints import Checkpoint
-from mlreport_batch.formats import Outcome
+from mlreport_batch.formats import Outcome, Problem
 from mlreport_batch.report.news import Snapshot, compare, snapshot_of
 from mlreport_batch.report.view import RunView
 from views import view

@@ -7,8 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from folding import fold_points
-from mlreport_batch.errors import Problem
-from mlreport_batch.formats import Intent, Outcome, Progress, Text
+from mlreport_batch.formats import Intent, Outcome, Problem, Progress, Text
 from mlreport_batch.read.collect import LogState
 from mlreport_batch.read.run import RunState
 from mlreport_batch.report.goals import headline_metric, main_metrics

@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mlreport_batch.errors import Problem
-from mlreport_batch.formats import Chunk, NotYetError
+from mlreport_batch.formats import Chunk, NotYetError, Problem
 from mlreport_batch.formats.kit.json_values import BadJsonError, load_document
 from mlreport_batch.safety.clean import Scalar, clean, shorten
 from mlreport_batch.safety.masking.redact import shown_name

@@ -6,7 +6,6 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from mlreport_batch.errors import Problem
 from mlreport_batch.formats import (
     Chunk,
     Hparams,
@@ -14,6 +13,7 @@ from mlreport_batch.formats import (
     Memory,
     Outcome,
     Point,
+    Problem,
     Progress,
 )
 from mlreport_batch.formats.kit.bookkeeping import (

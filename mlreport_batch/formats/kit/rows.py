@@ -5,8 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from mlreport_batch.errors import Problem
-from mlreport_batch.formats import BulkLayout, Chunk, Item, Memory, Point
+from mlreport_batch.formats import BulkLayout, Chunk, Item, Memory, Point, Problem
 from mlreport_batch.formats.kit.bookkeeping import has_sure_step, sounds_like_metrics
 from mlreport_batch.formats.kit.columns import (
     COLUMNS_MAX,

@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
-from mlreport_batch.errors import Problem
-from mlreport_batch.formats import Chunk, Item, Memory
+from mlreport_batch.formats import Chunk, Item, Memory, Problem
 
 _UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
