@@ -28,8 +28,9 @@ from typing import Any
 
 import pytest
 
+import hostile
 from crash_tools import Zygote
-from hostile import CASES, EVIL, Case, good_csv, healthy
+from hostile import CASES, EVIL, LONG_CASES, Case, good_csv, healthy
 
 MEMORY_KB = 600_000
 """Most memory that any process of a tick may take (N5)."""
@@ -287,6 +288,10 @@ def audit(base: Base, ran: Ran, case: Case) -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_hostile_run_is_survived_and_told_about(name: str, base: Base):
+    survive(name, base)
+
+
+def survive(name: str, base: Base) -> None:
     case = CASES[name]
     folder = base / "root" / "hostile"
     folder.mkdir()
@@ -312,6 +317,15 @@ def test_a_hostile_run_is_survived_and_told_about(name: str, base: Base):
     printed = base.tick("inspect", str(base / "root"))
     assert printed.code == 0, printed.stderr
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", printed.stdout)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LONG_CASES)
+def test_a_hostile_run_of_full_size_is_survived_and_told_about(
+    name: str, base: Base, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(hostile, "is_long_form", True)
+    survive(name, base)
 
 
 # -- things that happen while a tick runs --------------------------------------------
