@@ -1,10 +1,22 @@
-"""What several test modules are given."""
+"""What several test modules are given, and how hypothesis works in all of them."""
 
+import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from ticking import Desk
+
+# How long an example takes says more about the machine than about us; and where
+# nobody can look for a seed afterwards, the same examples are taken each time.
+hypothesis.settings.register_profile(
+    "anywhere",
+    deadline=None,
+    derandomize=bool(os.environ.get("CI")),
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("anywhere")
 
 
 @pytest.fixture

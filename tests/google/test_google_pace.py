@@ -1,7 +1,7 @@
 """Quotas are filled and never exceeded; waiting has an end."""
 
 import threading
-import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,20 +12,30 @@ from msgspec.structs import replace
 import sample_reports as samples
 from google_server import GoogleServer
 from google_setup import FAST, Lab, numbered
+from mlreport_batch.google.api import pace as pace_module
 from mlreport_batch.google.api.pace import Limiter, Pace, Patience
 from mlreport_batch.google.api.transport import GoogleError
+from still_clock import StillClock
 
 QUOTA, WINDOW_S = 20, 3.0
 
 
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> StillClock:
+    return StillClock(monkeypatch)
+
+
 @pytest.fixture
-def server() -> Iterator[GoogleServer]:
+def server(
+    clock: StillClock, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[GoogleServer]:
     with GoogleServer() as running:
+        monkeypatch.setattr(running, "now", clock.now)  # it counts by the same clock
         yield running
 
 
 def test_a_hundred_reports_fill_the_quota_and_do_not_exceed_it(
-    server: GoogleServer, tmp_path: Path
+    server: GoogleServer, tmp_path: Path, clock: StillClock
 ):
     lab = Lab(server, tmp_path)
     lab.as_user()
@@ -34,20 +44,17 @@ def test_a_hundred_reports_fill_the_quota_and_do_not_exceed_it(
     server.quotas.window_s = WINDOW_S
     pace = replace(FAST, limits={"docs.write": QUOTA}, window_s=WINDOW_S)
     report = replace(samples.bare(), charts=())
+    began = clock.now()
     drawn = lab.draw(*numbered(report, 100), pace=pace)
     assert all(each.error is None for each in drawn)
     assert [each.rid for each in drawn] == [f"rid{i:03d}" for i in range(100)]
 
     writes = [c for c in server.calls if c.method_id == "docs.documents.batchUpdate"]
-    refused = [call for call in writes if call.status == 429]
-    assert len(refused) <= 1
-    at = sorted(call.at for call in writes if call.status == 200)
-    assert len(at) == 100
-    # A place is taken again one window after it was taken: how long does it take us?
-    gaps = [later - sooner for sooner, later in zip(at, at[QUOTA:], strict=False)]
-    used = WINDOW_S / (sum(gaps) / len(gaps))
-    assert used >= 0.9
-    assert min(gaps) >= WINDOW_S - 0.05
+    assert {call.status for call in writes} == {200}
+    # A place is taken again one window after it was taken, neither sooner nor later.
+    assert Counter(call.at - began for call in writes) == {
+        n * WINDOW_S: QUOTA for n in range(100 // QUOTA)
+    }
 
 
 def test_refusals_of_others_slow_all_threads_down(server: GoogleServer, tmp_path: Path):
@@ -61,19 +68,20 @@ def test_refusals_of_others_slow_all_threads_down(server: GoogleServer, tmp_path
     drawn = lab.draw(*numbered(replace(samples.bare(), charts=()), 20), pace=pace)
     assert all(each.error is None for each in drawn)
     assert len(lab.documents()) == 20
+    assert any(call.status == 429 for call in server.calls)
 
 
-def test_window_never_holds_more_than_its_units():
-    limiter = Limiter(Pace(limits={"x": 10}, window_s=0.3))
+def test_window_never_holds_more_than_its_units(clock: StillClock):
+    limiter = clock.Limiter(Pace(limits={"x": 10}, window_s=0.3))
     done: list[tuple[float, float]] = []
     lock = threading.Lock()
 
     def call(_: int) -> None:
         with limiter.slot("x", 3):
-            begun = time.monotonic()
-            time.sleep(0.03)
+            begun = clock.now()
+            clock.sleep(0.03)
             with lock:
-                done.append((begun, time.monotonic()))
+                done.append((begun, clock.now()))
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(call, range(15)))
@@ -82,22 +90,23 @@ def test_window_never_holds_more_than_its_units():
         inside = [1 for start, end in done if begun <= start and end < begun + 0.3]
         assert len(inside) <= 3
     spent = max(end for _, end in done) - min(start for start, _ in done)
-    assert spent < 5 * 0.4 + 0.2
+    assert 4 * 0.3 <= spent <= 4 * 0.3 + 15 * 0.03 + 1e-6
 
 
-def test_calls_without_a_limit_do_not_wait():
-    with Limiter(Pace(limits={})).slot("y", 5):
+def test_calls_without_a_limit_do_not_wait(clock: StillClock):
+    with clock.Limiter(Pace(limits={})).slot("y", 5):
         pass
+    assert clock.slept_s == 0
 
 
-def test_call_dearer_than_the_quota_is_let_through_alone():
-    limiter = Limiter(Pace(limits={"x": 2}, window_s=0.1))
+def test_call_dearer_than_the_quota_is_let_through_alone(clock: StillClock):
+    limiter = clock.Limiter(Pace(limits={"x": 2}, window_s=0.1))
     with limiter.slot("x", 100):
         pass
-    began = time.monotonic()
+    assert clock.slept_s == 0
     with limiter.slot("x", 1):
         pass
-    assert time.monotonic() - began >= 0.09
+    assert clock.slept_s == pytest.approx(0.1)
 
 
 def patience(**changes: float) -> Patience:
@@ -141,20 +150,25 @@ def test_lost_is_repeated_only_where_that_does_no_harm():
     assert len(calls) == 1
 
 
-def test_tries_and_budget_both_end():
+def test_tries_and_budget_both_end(clock: StillClock):
     calls, work = failing(*[BUSY] * 50)
     with pytest.raises(GoogleError):
         patience(first_wait_s=0.001).call(work, may_repeat=True)  # type: ignore[arg-type]
     assert len(calls) == 7
     calls, work = failing(*[BUSY] * 50)
-    began = time.monotonic()
+    before = clock.slept_s
     with pytest.raises(GoogleError):
         patience(budget_s=0.05).call(work, may_repeat=True)  # type: ignore[arg-type]
-    assert time.monotonic() - began < 0.5
+    assert 1 < len(calls) < 7
+    assert clock.slept_s - before <= 0.05
 
 
-def test_waits_at_the_same_time_count_once():
+def test_waits_at_the_same_time_count_once(
+    clock: StillClock, monkeypatch: pytest.MonkeyPatch
+):
     shared = patience(budget_s=0.5)
+    all_wait = threading.Barrier(8, action=lambda: clock.sleep(0.3))
+    monkeypatch.setattr(pace_module.time, "sleep", lambda _: all_wait.wait())
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(lambda _: shared.rest(0.3), range(8)))
     assert not shared.rest(0.4)

@@ -6,6 +6,7 @@ so the sum over all Message-IDs equals the values written, or something was lost
 told twice.
 """
 
+import atexit
 import contextlib
 import email  # noqa: TID253 - it is read in every test
 import email.policy  # noqa: TID253
@@ -20,7 +21,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Self
 
@@ -43,56 +44,105 @@ ERRORS = ("ENOSPC", "EIO", "EDQUOT", "EROFS")
 
 @dataclass
 class Ended:
-    """How a tick ended."""
+    """How a tick ended; `output` holds its errors too, unless they were kept apart."""
 
     code: int | None
     killed: bool
     output: str
+    errors: str = ""
+    memory_kb: int = 0
+
+
+@cache
+def _mother() -> "subprocess.Popen[str]":
+    """Return the process that has imported all, the only one of this test run."""
+    process = subprocess.Popen(
+        [sys.executable, HERE / "crash_zygote.py"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd="/",
+    )
+    assert process.stdin
+    assert process.stdout
+    assert process.stdout.readline() == "ready\n"
+
+    def end() -> None:
+        process.stdin.close()
+        process.wait()
+        process.stdout.close()
+
+    atexit.register(end)
+    return process
 
 
 class Zygote:
-    """Forks ticks; see `crash_zygote`."""
+    """Forks ticks; see `crash_zygote`.
 
-    def __init__(self, folder: Path) -> None:
-        self._output = folder / f"output-{id(self)}"
-        self._process = subprocess.Popen(
-            [sys.executable, HERE / "crash_zygote.py"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "TZ": "UTC"},
+    Args:
+        folder: Where what they say is kept.
+        keep_apart: Whether standard error is kept apart from standard output.
+    """
+
+    def __init__(self, folder: Path, *, keep_apart: bool = False) -> None:
+        self._output, self._errors, asked, answers = (
+            folder / f"{name}-{id(self)}"
+            for name in ("output", "errors", "asked", "answers")
         )
-        assert self._read() == "ready"
+        self._keep_apart = keep_apart
+        for pipe in (asked, answers):
+            os.mkfifo(pipe)
+        order = {
+            "asked": str(asked),
+            "answers": str(answers),
+            "environment": {**os.environ, "TZ": "UTC"},
+        }
+        mother = _mother()
+        assert mother.stdin
+        mother.stdin.write(json.dumps(order) + "\n")
+        mother.stdin.flush()
+        self._asked, self._answers = asked.open("w"), answers.open()
+        self._is_awaited = False
+        self._handle: int | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.close()
-        self._process.wait(60)
-        self._process.stdout.close()
+        if self._is_awaited:  # a test failed, or took too long, in the middle of a tick
+            self.kill()
+        with contextlib.suppress(BrokenPipeError):
+            self._asked.write("\n")
+            self._asked.close()
+        self._answers.close()
 
     def _read(self) -> str:
-        assert self._process.stdout
-        return self._process.stdout.readline().strip()
+        return self._answers.readline().strip()
 
     def start(
-        self, argv: Sequence[str], *, stop: bool = False, shift_s: float = 0.0
+        self,
+        argv: Sequence[str],
+        *,
+        stop: bool = False,
+        shift_s: float = 0.0,
+        cwd: Path | None = None,
+        user: str = "",
     ) -> int:
         """Start a tick and return its pid; `wait` must follow."""
-        assert self._process.stdin
         order = {
             "argv": list(argv),
             "output": str(self._output),
+            "errors": str(self._errors) if self._keep_apart else "",
             "stop": stop,
             "shift_s": shift_s,
+            "cwd": str(cwd or ""),
+            "user": user,
         }
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
+        self._asked.write(json.dumps(order) + "\n")
+        self._asked.flush()
+        self._is_awaited = True
+        self._handle = None
         pid = int(self._read())
-        self._handle: int | None = None
         with contextlib.suppress(ProcessLookupError):  # it has ended already
             self._handle = os.pidfd_open(pid)
         return pid
@@ -106,20 +156,26 @@ class Zygote:
 
     def wait(self) -> Ended:
         """Return how the started tick ended."""
-        status = int(self._read())
+        status, memory_kb = map(int, self._read().split())
+        self._is_awaited = False
         if self._handle is not None:
             os.close(self._handle)
         killed = os.WIFSIGNALED(status)
         code = None if killed else os.waitstatus_to_exitcode(status)
-        try:
-            output = self._output.read_text("utf-8", "replace")
-        except FileNotFoundError:  # it was ended before it said a word
-            output = ""
-        return Ended(code, killed, output)
+        how = "strict" if self._keep_apart else "replace"
+        output, errors = (_text_of(path, how) for path in (self._output, self._errors))
+        return Ended(code, killed, output, errors, memory_kb)
 
-    def run(self, argv: Sequence[str], *, shift_s: float = 0.0) -> Ended:
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        shift_s: float = 0.0,
+        cwd: Path | None = None,
+        user: str = "",
+    ) -> Ended:
         """Run a tick in peace."""
-        self.start(argv, shift_s=shift_s)
+        self.start(argv, shift_s=shift_s, cwd=cwd, user=user)
         return self.wait()
 
     def run_traced(self, argv: Sequence[str], options: Sequence[str]) -> Ended:
@@ -141,7 +197,18 @@ class Zygote:
         return ended
 
 
-def _await(condition: Callable[[], bool], limit_s: float = 20.0) -> None:
+def _text_of(path: Path, how: str) -> str:
+    """Return what a tick wrote, once."""
+    try:
+        text = path.read_text("utf-8", how)
+    except FileNotFoundError:  # it was ended before it said a word
+        return ""
+    path.unlink()
+    return text
+
+
+def _await(condition: Callable[[], bool], limit_s: float = 120.0) -> None:
+    """Wait for what surely comes; the limit only ends a test that hangs."""
     ends = time.monotonic() + limit_s
     while not condition():
         assert time.monotonic() < ends

@@ -14,6 +14,7 @@ import socket
 import sqlite3
 import stat
 import struct
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +72,13 @@ class Case:
 
 
 CASES: dict[str, Case] = {}
+is_long_form = False
+"""Whether `many` makes nothing smaller."""
+
+
+def many(count: int) -> int:
+    """Return how many of something to make where a fifth is far too many, too."""
+    return count if is_long_form else count // 5
 
 
 def case(*says: str, runs: int | None = 1) -> Callable[[Build], Build]:
@@ -442,7 +450,7 @@ def json_huge_numbers(folder: Path) -> None:
 @case("more metrics")
 def json_a_new_key_in_every_row(folder: Path) -> None:
     with (folder / "metrics.jsonl").open("w") as file:
-        for i in range(200_000):
+        for i in range(many(200_000)):
             file.write(f'{{"step": {i}, "loss": 0.5, "m{i}{"x" * 60}": 1}}\n')
 
 
@@ -521,12 +529,12 @@ def line_ends_of_all_kinds(folder: Path) -> None:
 
 @case()
 def steps_that_are_dates_or_go_back(folder: Path) -> None:
-    rows = "".join(f"{i % 2},{0.5 + i % 7},{i}\n" for i in range(200_000))
+    rows = "".join(f"{i % 2},{0.5 + i % 7},{i}\n" for i in range(many(200_000)))
     (folder / "metrics.csv").write_text("step,loss,acc\n" + rows)
     dates = "".join(f"2026-01-{i + 1:02},0.5,{i}\n" for i in range(20))
     (folder / "log.csv").write_text("step,date_loss,date_acc\n" + dates)
     rng = random.Random(2)
-    rows = "".join(f"{rng.randrange(10**6)},0.5\n" for i in range(200_000))
+    rows = "".join(f"{rng.randrange(10**6)},0.5\n" for i in range(many(200_000)))
     (folder / "train_log.csv").write_text("step,f1\n" + rows)
 
 
@@ -635,6 +643,7 @@ def tree_60_deep(folder: Path) -> None:
         path = path / f"d{number}"
         path.mkdir()
         (path / "metrics.csv").write_text(good_csv(2))
+    time.sleep(0.1)  # a folder this young is walked again, and its depth counted anew
 
 
 @case()
@@ -653,7 +662,7 @@ def folder_of_3_000_logs(folder: Path) -> None:
 @case("more than 20,000 metrics")
 def folder_of_wide_logs(folder: Path) -> None:
     names = ",".join(f"loss_{i}" for i in range(1900))
-    for number in range(400):
+    for number in range(many(400)):
         row = ",".join([f"0.{number}"] * 1900)
         (folder / f"m.{number}.csv").write_text(f"step,{names}\n1,{row}\n")
 
@@ -699,7 +708,7 @@ def database_of_many_runs(folder: Path) -> None:
     with sqlite3.connect(path) as db:
         db.executemany(
             "INSERT INTO runs VALUES (?, ?, 'RUNNING', 'active', 1)",
-            ((f"r{i}", f"name {i // 2}") for i in range(200_000)),
+            ((f"r{i}", f"name {i // 2}") for i in range(many(200_000))),
         )
     db.close()
 
@@ -711,7 +720,7 @@ def database_of_many_metrics(folder: Path) -> None:
     with sqlite3.connect(path) as db:
         db.executemany(
             "INSERT INTO metrics VALUES (?, 'm', 0.5, ?, 0)",
-            ((f"{0:032x}", i) for i in range(900_000)),
+            ((f"{0:032x}", i) for i in range(many(900_000))),
         )
     db.close()
 
@@ -767,8 +776,16 @@ def events_of_garbage(folder: Path) -> None:
         data += record(field(5, field(1, rng.randbytes(size))))
     tensor = field(8, rng.randbytes(40))
     data += record(field(5, field(1, field(1, b"acc") + tensor)))
-    data += record(b"\x08\x00" * 3_000_000)
+    data += record(b"\x08\x00" * many(3_000_000))
     data += scalar_event(2, b"loss", float("nan")) + scalar_event(
         -5 & 2**64 - 1, b"b", 1
     )
     (folder / "events.out.tfevents.1700000000.h.1.0").write_bytes(data)
+
+
+LONG_CASES = [
+    name
+    for name, each in CASES.items()
+    if many.__name__ in each.build.__code__.co_names  # type: ignore[attr-defined]
+]
+"""The cases that are larger in the long form."""

@@ -1,0 +1,18 @@
+"""What the tests of Google's engine have in common."""
+
+from collections.abc import Iterator
+
+import pytest
+from googleapiclient.schema import Schemas
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_handbook() -> Iterator[None]:
+    """Write no help text for each method of Google's client, which nobody reads.
+
+    It is written anew for every client that is made, and takes as long as a test.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Schemas, "prettyPrintSchema", lambda *_: "")
+        patch.setattr(Schemas, "prettyPrintByName", lambda *_: "")
+        yield
