@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import pytest
-from googleapiclient.schema import Schemas
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -12,6 +11,8 @@ def _no_handbook() -> Iterator[None]:
 
     It is written anew for every client that is made, and takes as long as a test.
     """
+    from googleapiclient.schema import Schemas
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Schemas, "prettyPrintSchema", lambda *_: "")
         patch.setattr(Schemas, "prettyPrintByName", lambda *_: "")
