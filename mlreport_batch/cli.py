@@ -6,6 +6,7 @@ Each command is a module of `commands` with a ``main``, imported when it is aske
 import argparse
 import gc
 import io
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -136,6 +137,7 @@ def entry(*, has_news: bool = False) -> NoReturn:
     # its time where there is much to read.
     gc.set_threshold(500_000, 20, 100)
     open_standard_streams()
+    os.umask(os.umask(0o077) | 0o022)  # nobody else may write to what we write
     sys.exit(main(sys.argv[1:], has_news=has_news))
 
 

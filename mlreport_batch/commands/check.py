@@ -11,6 +11,7 @@ from mlreport_batch.commands.inspect import look_at
 from mlreport_batch.config.settings import Config
 from mlreport_batch.errors import ConfigError, MlreportError, RenderError, StateError
 from mlreport_batch.printing import tell
+from mlreport_batch.state.folder import network_of
 from mlreport_batch.tick.addressing import Addressing
 from mlreport_batch.tick.from_config import make_channel
 
@@ -40,8 +41,9 @@ def _try(thing: Callable[[], str]) -> Line:
 
 
 def _runs(path: str, config: Config) -> str:
-    looked = look_at([path], never_enter=config.never_enter)
-    problems = sum(len(item.view.problems) for item in looked)
+    loose: list[str] = []
+    looked = look_at([path], never_enter=config.never_enter, loose=loose)
+    problems = sum(len(item.view.problems) for item in looked) + len(loose)
     more = f", {problems} problems (`inspect` shows them)" if problems else ""
     return f"runs {path}: {len(looked)} found{more}"
 
@@ -53,6 +55,12 @@ def _folder(path: str) -> str:
     if not os.access(place, os.W_OK | os.X_OK):
         raise StateError(
             f"state {path} cannot be written", advice=f"Mend the permissions of {place}"
+        )
+    network = network_of(path)
+    if network:
+        return (
+            f"state {path}, on a network file system ({network}): its locks and syncs "
+            "may not hold. A folder on this machine's own disk is safer"
         )
     return f"state {path}"
 

@@ -5,13 +5,14 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct
 
 from mlreport_batch.errors import UsageError
 from mlreport_batch.find.candidates import linked_folders
+from mlreport_batch.find.folder import Folder, below
 from mlreport_batch.find.listing import walk
 from mlreport_batch.find.runs import RunDir, group_runs
 from mlreport_batch.language.figures import scalar_text
@@ -39,8 +40,15 @@ def look_at(
     *,
     never_enter: Sequence[Path] = (),
     redact: Sequence[str] = (),
+    loose: list[str] | None = None,
 ) -> list[Looked]:
     """Return every run below *paths*, read from scratch.
+
+    Args:
+        paths: Roots, or run directories.
+        never_enter: Folders that are not looked into.
+        redact: The user's globs on names of secrets.
+        loose: Takes what could not be listed and belongs to no run.
 
     Raises:
         UsageError: A path is no folder or cannot be listed.
@@ -55,10 +63,26 @@ def look_at(
                 f"{path} cannot be read: {exc.strerror or exc}",
                 advice="Name a folder of runs, or one run directory",
             ) from exc
-        for run in group_runs(folders, path):
+        runs = group_runs(folders, path)
+        for run in runs:
             state = read_run(run, None, redact=redact)
             found.append(Looked(run, state, view_of(state)))
+        if loose is not None:
+            loose += _loose_problems(folders, runs, path)
     return found
+
+
+def _loose_problems(
+    folders: Iterable[Folder], runs: Iterable[RunDir], root: str
+) -> Iterator[str]:
+    """Yield what could not be listed below *root* and belongs to no run."""
+    owners = tuple(f"{run.path}/" for run in runs)
+    for folder in folders:
+        inside = below(folder.path, root)
+        for problem in folder.problems:
+            if not f"{folder.path}/".startswith(owners):
+                place = os.path.normpath(os.path.join(inside, problem.path))
+                yield f"{clean(place, 4096)}: {problem.message}"
 
 
 def as_json(looked: Sequence[Looked], now: float) -> dict[str, object]:
@@ -78,10 +102,8 @@ def left_alone(paths: Iterable[str]) -> list[str]:
                 )
                 told = clean(f"{folder.path}/{name}".removeprefix(f"{path}/"), 4096)
                 lines.append(f"  file        {told}: {found.format or '-'} ({why})")
-            below = folder.path.removeprefix(path).lstrip("/")
-            for problem in folder.problems:
-                told = os.path.normpath(os.path.join(below, problem.path))
-                lines.append(f"  problem     {clean(told, 4096)}: {problem.message}")
+            problems = _loose_problems([folder], [], path)
+            lines += [f"  problem     {problem}" for problem in problems]
     more = len(lines) - _LISTED_MAX
     if more > 0:
         lines[_LISTED_MAX:] = [f"  and {more:,} more files"]
@@ -216,11 +238,14 @@ def _listed(label: str, values: Mapping[str, Scalar]) -> list[str]:
 def main(args: argparse.Namespace) -> int:
     """Say what was found in folders and how it was read; return the exit code."""
     now = time.time()
-    looked = look_at(args.paths)
+    loose: list[str] = []
+    looked = look_at(args.paths, loose=loose)
     if args.json:
         tell_json(as_json(looked, now))
     elif looked:
         tell(as_text(looked, now))
+        for problem in loose:
+            tell(f"problem     {problem}")
     else:
         tell("\n".join(["no runs found", *left_alone(args.paths)]))
     return 0

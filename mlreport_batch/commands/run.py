@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from mlreport_batch.commands.call import check_paths_only, config_of
-from mlreport_batch.config.locate import quick_key
+from mlreport_batch.config.locate import config_key, quick_key
 from mlreport_batch.printing import (
     complain,
     progress_shown,
@@ -48,6 +48,7 @@ def _run(args: argparse.Namespace) -> int:
 
     config = config_of(args)
     check_paths_only(config)
+    key = key or config_key(repr(config).encode())  # of one that was piped in
     options = Options(
         only=args.only, report_all=args.all, dry_run=args.dry_run, jobs=args.jobs
     )
@@ -197,6 +198,7 @@ def _baseline(args: argparse.Namespace) -> int:
     args.paths, args.out = [], None
     key, _ = quick_key(args.paths, args.out, args.config)
     config = config_of(args)
+    key = key or config_key(repr(config).encode())
     try:
         summary = run_tick(
             config,

@@ -15,6 +15,7 @@ from mlreport_batch.config.channels import (
     SMTP_PORTS,
     OutboxSettings,
 )
+from mlreport_batch.config.locate import read_config
 from mlreport_batch.config.settings import (
     Config,
     ReportSettings,
@@ -40,7 +41,7 @@ def load(path: str | os.PathLike[str]) -> Config:
         StateError: The disk it lies on fails.
     """
     try:
-        data = Path(path).read_bytes()
+        data = read_config(os.fspath(path))
     except OSError as error:
         if error.errno in DISK_ERRORS:
             raise StateError(
@@ -52,6 +53,11 @@ def load(path: str | os.PathLike[str]) -> Config:
             f"The config file {path} cannot be read: {error.strerror}",
             advice="`mlreport-batch init` writes one; `-c FILE` names another",
         ) from error
+    if not data and not os.path.isfile(path):
+        raise ConfigError(
+            f"The config file {path} is no file, and nobody writes to it",
+            advice="`-c <(COMMAND)` works where COMMAND writes the config",
+        )
     return parse(data, path)
 
 

@@ -5,7 +5,9 @@ one key and stats files, and importing more would cost more than that. Paths are
 plain text here.
 """
 
+import errno
 import os
+import stat
 import zlib
 from collections.abc import Mapping, Sequence
 
@@ -13,6 +15,8 @@ from mlreport_batch import __version__
 
 CONFIG_NAME = "mlreport.yaml"
 DEFAULT_OUT = "./mlreport-out"
+CONFIG_MAX = 1_000_000
+PIPE_S = 10
 DEFAULT_STATE = "~/.local/state/mlreport-batch"
 
 _KEY_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz_")
@@ -38,6 +42,41 @@ def find_config(
         if os.path.isfile(place):
             return place
     return None
+
+
+def read_config(path: str) -> bytes:
+    """Return the bytes of a config file; a pipe is read to its end.
+
+    Raises:
+        OSError: It cannot be read: ``EFBIG`` for one that is no config by its size
+            alone, ``ETIMEDOUT`` for a pipe whose writer does not come to an end.
+    """
+    # Opening a FIFO would wait for somebody to write to it.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        parts: list[bytes] = []
+        left = CONFIG_MAX + 1
+        ends: float | None = None
+        while left:
+            try:
+                part = os.read(descriptor, left)
+            except BlockingIOError:
+                import select
+                import time
+
+                ends = ends or time.monotonic() + PIPE_S
+                wait_s = ends - time.monotonic()
+                if wait_s <= 0 or not select.select([descriptor], [], [], wait_s)[0]:
+                    text = f"nothing more came in {PIPE_S} s"
+                    raise TimeoutError(errno.ETIMEDOUT, text, path) from None
+                continue
+            if not part:
+                return b"".join(parts)
+            parts.append(part)
+            left -= len(part)
+        raise OSError(errno.EFBIG, f"larger than {CONFIG_MAX:,} bytes", path)
+    finally:
+        os.close(descriptor)
 
 
 def config_key(data: bytes, config_path: str = "") -> str:
@@ -75,8 +114,10 @@ def quick_key(
     if file is None:
         return "", None
     try:
-        with open(file, "rb") as stream:
-            data = stream.read()
+        # A pipe says it once, to the YAML reader; anything else but a file is refused.
+        if not stat.S_ISREG(os.stat(file).st_mode):
+            return "", None
+        data = read_config(file)
     except OSError:
         return "", None
     extra = "\0".join(map(os.path.realpath, paths)) + f"\0{out or ''}"

@@ -57,6 +57,16 @@ def is_candidate(name: str, parents: tuple[str, ...]) -> bool:
     return "metrics" in above or "params" in above or parents[:1] == ("tags",)
 
 
+def is_telling(name: str) -> bool:
+    """Return whether a file's name alone tells that a run is there."""
+    lowered = name.lower()
+    return (
+        EXPECTED.fullmatch(lowered) is not None
+        or _MISSED_FILE.fullmatch(lowered) is not None
+        or lowered.endswith(".wandb")
+    )
+
+
 def is_missed(entry: os.DirEntry[str], root: str) -> bool:
     """Return whether a symlink seems to stand for a part of a run.
 

@@ -17,6 +17,7 @@ from mlreport_batch.find.candidates import (
     SKIPPED,
     is_candidate,
     is_missed,
+    is_telling,
     told_links,
 )
 from mlreport_batch.find.checkpoints import is_checkpoint
@@ -27,7 +28,6 @@ from mlreport_batch.safety.clean import clean, natural_key
 from mlreport_batch.safety.files import Signature, is_racy, read_head, storable_ns
 
 DEPTH_MAX = 16
-ENTRIES_MAX = 200_000
 CANDIDATES_MAX = 2_000
 HEAD = 8192
 _TEXT_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".yaml", ".yml", ".txt")
@@ -68,13 +68,6 @@ def list_folder(
     parents = parents_of(path, root)
     with os.scandir(path) as entries:
         for entry in entries:
-            if len(names) >= ENTRIES_MAX:
-                problems.append(
-                    Problem(
-                        ".", None, f"more than {ENTRIES_MAX:,} entries; rest left out"
-                    )
-                )
-                break
             names.append(entry.name)
             if entry.is_symlink() and is_missed(entry, root):
                 links.append(entry.name)
@@ -82,16 +75,12 @@ def list_folder(
                 _sort_in(entry, parents, folders, candidates, checkpoints, problems)
     problems += told_links(links)
     if len(candidates) > CANDIDATES_MAX:
-        candidates.sort(key=lambda entry: natural_key(entry.name))
-        problems.append(
-            Problem(
-                ".",
-                None,
-                f"{len(candidates):,} files that could hold metrics; only the first "
-                f"{CANDIDATES_MAX:,} were looked into",
-            )
+        note = (
+            f"{len(candidates):,} files that could hold metrics; only "
+            f"{CANDIDATES_MAX:,} were looked into, those with the names of logs first"
         )
-        del candidates[CANDIDATES_MAX:]
+        problems.append(Problem(".", None, note))
+        _cut(candidates, before)
     look_into = _Looking(
         parents,
         frozenset(names),
@@ -117,6 +106,20 @@ def list_folder(
         problems=tuple(problems),
     )
     return _as_part(folder, above)
+
+
+def _cut(candidates: list[os.DirEntry[str]], before: Folder | None) -> None:
+    """Keep the candidates that were read before, and those that tell of a run."""
+    known = (
+        {name for name, found in before.files.items() if found.format} if before else ()
+    )
+
+    def last(entry: os.DirEntry[str]) -> tuple[object, ...]:
+        name = entry.name
+        return name not in known, not is_telling(name), natural_key(name)
+
+    candidates.sort(key=last)
+    del candidates[CANDIDATES_MAX:]
 
 
 def _sort_in(

@@ -39,7 +39,8 @@ STILL_S = 2.0
 frameworks truncate and rewrite, and half a rewrite is no news."""
 
 FINAL_S = 3600.0
-"""A last line without a newline is used once nothing was written for so long."""
+"""A last line without a newline is used, and a document that ends in the middle given
+up, once nothing was written for so long: until then its writer may live."""
 
 RETRY_S = 3600.0
 """A file that cannot be read is tried again so often, unless it changes before."""
@@ -90,8 +91,6 @@ def look_again_at(log: LogState, now: float) -> float | None:
     if Kind.unreadable in kinds:
         # The same until it comes, so that waiting costs no write.
         return (now // RETRY_S + 1) * RETRY_S
-    if log.cursor is None:
-        return now + STILL_S
     ripe = log.signature.mtime_ns / 1e9 + FINAL_S + 1
     return ripe if ripe > now else None
 
@@ -247,7 +246,7 @@ def _read_document(
         # All of it first: half a document must leave no trace in the fold.
         items = list(islice(log_format.parse(chunk, memory), ITEMS_MAX))
     except NotYetError as exc:
-        if not reading.is_still(signature) or not data:
+        if not reading.is_still(signature, FINAL_S) or not data:
             # Still being written: what it said before stays true until it is whole.
             return _Pass(replace(before or empty, waits=True), from_zero=True, why="")
         problem = Problem(file.path, None, clean(f"ends in the middle: {exc}"))

@@ -234,7 +234,7 @@ class Database:
     def copy_in_memory(cls, folder: str) -> Self:
         """Return a copy of the state in *folder* that nothing is written back from."""
         state = cls.__new__(cls)
-        state._begin(":memory:", None)
+        state._begin(os.path.join(folder, DATABASE), None)
         state._db = sqlite3.connect(":memory:", isolation_level=None)
         with state_errors(folder):
             source = open_read_only(folder)

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import re
 import sqlite3
 import stat
 import time
@@ -109,6 +110,40 @@ def secure_folder(folder: str) -> None:
     if status.st_mode & 0o077:
         with contextlib.suppress(OSError):
             os.chmod(folder, 0o700)
+
+
+# Whose locks or fsync may not hold what the state needs, by their names in mountinfo.
+_NETWORK = frozenset(
+    "nfs nfs4 cifs smb3 smbfs afs ceph glusterfs lustre beegfs gpfs panfs 9p "
+    "ocfs2 gfs2 virtiofs davfs fuse.sshfs fuse.rclone fuse.glusterfs fuse.s3fs "
+    "fuse.davfs fuse.gcsfuse fuse.mount_s3 fuse.juicefs fuse.ceph fuse.cephfs".split()
+)
+
+
+def network_of(folder: str, mounts: str = "/proc/self/mountinfo") -> str:
+    """Return which network file system *folder* lies on, empty for none known.
+
+    Args:
+        folder: It need not exist yet.
+        mounts: What the kernel says is mounted, see proc(5).
+    """
+    place = os.path.realpath(folder)
+    nearest, kind = "", ""
+    try:
+        with open(mounts, encoding="utf-8", errors="surrogateescape") as lines:
+            for line in lines:
+                before, _, after = line.partition(" - ")
+                point = before.split(" ")[4].encode("utf-8", "surrogateescape")
+                # Blanks and backslashes are written as three octal digits.
+                mount = re.sub(
+                    rb"\\([0-7]{3})", lambda m: bytes([int(m[1], 8)]), point
+                ).decode("utf-8", "surrogateescape")
+                below = place == mount or place.startswith(mount.rstrip("/") + "/")
+                if below and len(mount) >= len(nearest):
+                    nearest, kind = mount, after.split(" ")[0]
+    except (OSError, IndexError):
+        return ""
+    return kind if kind in _NETWORK else ""
 
 
 @contextlib.contextmanager

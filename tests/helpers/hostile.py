@@ -653,7 +653,7 @@ def tree_10_000_wide(folder: Path) -> None:
         (folder / f"d{number}").mkdir()
 
 
-@case("only the first 2,000")
+@case("only 2,000 were looked into")
 def folder_of_3_000_logs(folder: Path) -> None:
     for number in range(3000):
         (folder / f"m.{number}.csv").write_text(f"step,loss,acc\n1,0.{number},1\n")
