@@ -137,7 +137,6 @@ def entry(*, has_news: bool = False) -> NoReturn:
     # its time where there is much to read.
     gc.set_threshold(500_000, 20, 100)
     open_standard_streams()
-    os.umask(os.umask(0o077) | 0o022)  # nobody else may write to what we write
     sys.exit(main(sys.argv[1:], has_news=has_news))
 
 
@@ -152,6 +151,8 @@ def main(argv: Sequence[str], *, has_news: bool = False) -> int:
     except SystemExit as exc:
         return exc.code if isinstance(exc.code, int) else 2
     code = 0
+    umask = os.umask(0o077)
+    os.umask(umask | 0o022)  # nobody else may write to what we write
     try:
         command = import_module(f"mlreport_batch.commands.{args.module}")
         code = int(command.main(args))
@@ -164,6 +165,8 @@ def main(argv: Sequence[str], *, has_news: bool = False) -> int:
         return 75
     except Exception as exc:  # noqa: BLE001 - the last net: our bug, exit 70
         return _failed(exc)
+    finally:
+        os.umask(umask)
     return code
 
 

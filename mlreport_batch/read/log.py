@@ -92,7 +92,10 @@ def look_again_at(log: LogState, now: float) -> float | None:
         # The same until it comes, so that waiting costs no write.
         return (now // RETRY_S + 1) * RETRY_S
     ripe = log.signature.mtime_ns / 1e9 + FINAL_S + 1
-    return ripe if ripe > now else None
+    if ripe > now:
+        return ripe
+    # What is kept of a half document is older than the half: that is asked each tick.
+    return now + STILL_S if log.cursor is None else None
 
 
 def read_series(

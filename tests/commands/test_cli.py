@@ -397,3 +397,54 @@ def test_json_on_stdout_is_all_there_is(desk: Desk):
     assert json.loads(said.out)["sent"] == 1
     assert math.isfinite(json.loads(said.out)["seconds"]["read"])
     assert main(["run", str(desk.runs), "--out", str(desk.out)]) == 0
+
+
+def test_nobody_else_may_write_to_what_a_command_leaves(desk: Desk, tmp_path: Path):
+    desk.put("a/metrics.csv", "step,loss\n1,0.5\n")
+    made = tmp_path / "made"
+    made.mkdir()
+    before = os.umask(0)
+    try:
+        run = str(desk.runs)
+        where = ("--out", str(made / "out"))
+        assert desk.run("run", run, *where, "--summary", made / "s.md").code == 0
+        assert desk.run("preview", desk.runs / "a", "--out", made / "p").code == 0
+        assert desk.run("init", made / "new" / "ml.yaml").code == 0
+        assert os.umask(0) == 0
+    finally:
+        os.umask(before)
+    paths = [path for path in made.rglob("*") if not path.is_symlink()]
+    assert len(paths) > 10
+    assert [path for path in paths if path.stat().st_mode & 0o022] == []
+
+
+def test_check_says_that_the_state_lies_on_a_network_file_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from mlreport_batch.state.folder import network_of
+
+    mounts = tmp_path / "mountinfo"
+    lines = (
+        "22 1 0:20 / / rw - ext4 /dev/a rw",
+        "30 22 0:50 / /mnt/a\\040b rw,relatime shared:1 - nfs4 server:/x rw",
+        "31 30 0:51 / /mnt/a\\040b/local rw - tmpfs tmpfs rw",
+        "32 22 0:52 / /home/\xff rw - fuse.sshfs me@host: rw",
+    )
+    mounts.write_text("\n".join(lines) + "\n", encoding="latin-1")
+    found = {
+        path: network_of(path, str(mounts))
+        for path in ("/mnt/a b/state", "/mnt/a b", "/mnt/a b/local/x", "/mnt/a bc", "/")
+    }
+    assert found == {
+        "/mnt/a b/state": "nfs4",
+        "/mnt/a b": "nfs4",
+        "/mnt/a b/local/x": "",
+        "/mnt/a bc": "",
+        "/": "",
+    }
+    assert network_of(os.fsdecode(b"/home/\xff/s"), str(mounts)) == "fuse.sshfs"
+    assert network_of("/", str(tmp_path / "none")) == ""
+    monkeypatch.setattr("mlreport_batch.commands.check.network_of", lambda _: "nfs4")
+    from mlreport_batch.commands.check import _folder
+
+    assert "on a network file system (nfs4)" in _folder(str(tmp_path))

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import textwrap
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -830,12 +831,69 @@ def test_nothing_names_the_machine_it_was_made_on():
 def test_a_disk_that_fails_is_no_mistake_in_the_config(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    def failing(self: Path) -> bytes:
-        raise OSError(5, "Input/output error", str(self))
+    def failing(*_: object) -> bytes:
+        raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(Path, "read_bytes", failing)
+    (tmp_path / "ml.yaml").write_text("runs: [{path: /d}]")
+    monkeypatch.setattr(os, "read", failing)
     with pytest.raises(
         StateError, match=r"ml\.yaml: Input/output error \(EIO\)"
     ) as info:
         load(tmp_path / "ml.yaml")
     assert info.value.exit_code == 74
+
+
+# Where a config may come from
+
+
+def test_a_config_is_read_from_a_pipe_to_its_end(tmp_path: Path):
+    read_end, write_end = os.pipe()
+
+    def write() -> None:
+        with open(write_end, "w") as stream:
+            for part in ("runs: [{path: ", "/d}]\nstate: /s\n"):
+                stream.write(part)
+                stream.flush()
+                gate.wait(0.2)
+
+    gate = threading.Event()
+    writer = threading.Thread(target=write)
+    writer.start()
+    config = load(f"/dev/fd/{read_end}")
+    writer.join()
+    os.close(read_end)
+    assert config.state == Path("/s")
+
+
+def test_the_quick_look_leaves_a_pipe_to_who_reads_it():
+    read_end, write_end = os.pipe()
+    os.write(write_end, b"runs: [{path: /d}]\nstate: /s\n")
+    os.close(write_end)
+    path = f"/dev/fd/{read_end}"
+    assert quick.quick_key([], None, path) == ("", None)
+    assert load(path).state == Path("/s")
+    os.close(read_end)
+
+
+def test_a_fifo_that_nobody_writes_to_is_no_config_and_holds_nobody_up(tmp_path: Path):
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(ConfigError, match="nobody writes to it"):
+        load(tmp_path / "fifo")
+
+
+def test_a_pipe_whose_writer_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(quick, "PIPE_S", 0.05)
+    read_end, write_end = os.pipe()
+    with pytest.raises(ConfigError, match="nothing more came"):
+        load(f"/dev/fd/{read_end}")
+    os.close(read_end)
+    os.close(write_end)
+
+
+def test_what_is_too_large_to_be_a_config_is_read_no_further(tmp_path: Path):
+    big = tmp_path / "big.yaml"
+    big.touch()
+    os.truncate(big, 2 << 30)
+    for path in (big, Path("/dev/zero")):
+        with pytest.raises(ConfigError, match="larger than 1,000,000 bytes"):
+            load(path)
