@@ -19,7 +19,7 @@ Wrong *data* is not here: it becomes a `Problem` and is shown in the report.
 """
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 
@@ -147,3 +147,15 @@ class UnknownOutcomeError(DeliveryError):
 
 class ChannelDownError(DeliveryError):
     """No mail can go out at all now; the tick stops sending."""
+
+
+Checked = tuple[str, MlreportError | None]
+"""One line about a thing that was checked, and the failure if it failed."""
+
+
+def checked(thing: Callable[[], str]) -> Checked:
+    """Return the line that *thing* returns, or its failure."""
+    try:
+        return thing(), None
+    except MlreportError as exc:
+        return str(exc), exc

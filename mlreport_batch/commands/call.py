@@ -5,6 +5,7 @@ import os
 from typing import TYPE_CHECKING
 
 from mlreport_batch.config.locate import DEFAULT_OUT, find_config
+from mlreport_batch.state.idle import DATABASE
 
 if TYPE_CHECKING:
     from mlreport_batch.config.settings import Config
@@ -63,7 +64,7 @@ def state_folder(args: argparse.Namespace) -> str:
     """Return the state folder of the config, or of ``--out``."""
     if args.config is None and find_config(None) is None:
         out = os.path.abspath(os.path.expanduser(args.out or DEFAULT_OUT))
-        if os.path.exists(os.path.join(out, "state.db")):
+        if os.path.exists(os.path.join(out, DATABASE)):
             return out
     elif getattr(args, "out", None):
         return str(os.path.abspath(os.path.expanduser(args.out)))

@@ -4,40 +4,37 @@ import argparse
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from mlreport_batch.commands.call import config_of
 from mlreport_batch.commands.inspect import look_at
 from mlreport_batch.config.settings import Config
-from mlreport_batch.errors import ConfigError, MlreportError, RenderError, StateError
+from mlreport_batch.errors import (
+    Checked,
+    ConfigError,
+    RenderError,
+    StateError,
+    checked,
+)
 from mlreport_batch.printing import tell
 from mlreport_batch.state.folder import network_of
 from mlreport_batch.tick.addressing import Addressing
 from mlreport_batch.tick.from_config import make_channel
 
-Line = tuple[str, MlreportError | None]
 
-
-def check(config: Config, *, send_test: bool, live: bool) -> Iterator[Line]:
+def check(config: Config, *, send_test: bool, live: bool) -> Iterator[Checked]:
     """Yield one line a thing checked, with the failure if it failed."""
     yield f"config {config.source or 'none (paths given)'}", None
     for root in config.runs:
-        yield _try(lambda path=root.path: _runs(path, config))  # type: ignore[misc]
-    yield _try(lambda: _folder(os.fspath(config.state)))
-    yield _try(lambda: _drawing(config))
+        yield checked(lambda path=root.path: _runs(path, config))  # type: ignore[misc]
+    yield checked(lambda: _folder(os.fspath(config.state)))
+    yield checked(lambda: _drawing(config))
     if config.render.engine == "google" or config.mail.via == "gmail":
         yield from _google(config, live=live)
     if config.mail.via != "gmail":
-        yield _try(lambda: make_channel(config).check())
+        yield checked(lambda: make_channel(config).check())
     if send_test:
-        yield _try(lambda: _send_test(config))
-
-
-def _try(thing: Callable[[], str]) -> Line:
-    try:
-        return thing(), None
-    except MlreportError as exc:
-        return str(exc), exc
+        yield checked(lambda: _send_test(config))
 
 
 def _runs(path: str, config: Config) -> str:
@@ -90,7 +87,7 @@ def _drawing(config: Config) -> str:
     return f"drawing: HTML, charts and PDF ({len(data) // 1000} KB) with fonts"
 
 
-def _google(config: Config, *, live: bool) -> Iterator[Line]:
+def _google(config: Config, *, live: bool) -> Iterator[Checked]:
     from mlreport_batch.google.setup import check_google, check_live
 
     yield from check_google(config)
@@ -106,7 +103,7 @@ def _send_test(config: Config) -> str:
 
     now = time.time()
     rid = f"test-{int(now)}"
-    addressing = Addressing(config, "", now)
+    addressing = Addressing(config, {}, "", now)
     recipients = tuple(dict.fromkeys(config.mail.to))
     if not recipients:
         raise ConfigError("mail.to names nobody", advice="Name a recipient")

@@ -100,7 +100,7 @@ def left_alone(paths: Iterable[str]) -> list[str]:
                 why = (
                     f"{found.why}; makes no run by itself" if found.match else found.why
                 )
-                told = clean(f"{folder.path}/{name}".removeprefix(f"{path}/"), 4096)
+                told = clean(below(f"{folder.path}/{name}", path), 4096)
                 lines.append(f"  file        {told}: {found.format or '-'} ({why})")
             problems = _loose_problems([folder], [], path)
             lines += [f"  problem     {problem}" for problem in problems]

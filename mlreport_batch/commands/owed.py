@@ -13,10 +13,11 @@ from mlreport_batch.commands.call import state_folder
 from mlreport_batch.errors import StateError, UsageError
 from mlreport_batch.language.figures import duration_text
 from mlreport_batch.printing import tell, tell_json
-from mlreport_batch.state.folder import Lock
+from mlreport_batch.state.folder import Lock, LockedError
+from mlreport_batch.state.idle import DATABASE, LAST_NEWS_AT
 from mlreport_batch.state.mend import adopt, open_state
 from mlreport_batch.state.owed import Owed
-from mlreport_batch.state.spool import Spool
+from mlreport_batch.state.spool import Spool, spool_of
 from mlreport_batch.state.store import State
 
 
@@ -29,7 +30,7 @@ def status(folder: str, now: float) -> dict[str, object]:
     state = State.copy_in_memory(folder)
     try:
         mails = state.owed()
-        last = state.meta("last_news_at")
+        last = state.meta(LAST_NEWS_AT)
         return {
             "state": folder,
             "runs": state.run_count(),
@@ -88,18 +89,18 @@ def _is_outrun(state: State, mail: Owed) -> bool:
 
 @contextlib.contextmanager
 def _opened(folder: str) -> Iterator[tuple[State, Spool, list[str]]]:
-    if not os.path.exists(os.path.join(folder, "state.db")):
+    if not os.path.exists(os.path.join(folder, DATABASE)):
         raise UsageError(f"there is no state in {folder}")
     try:
         lock = Lock(folder)
-    except BlockingIOError as exc:
+    except LockedError as exc:
         raise StateError(
             "another tick is running", kept="Nothing was changed", advice="Try again"
         ) from exc
     try:
         state, notice = open_state(folder)
         try:
-            spool = Spool(os.path.join(folder, "spool"))
+            spool = Spool(spool_of(folder))
             adopt(state, spool)  # what cannot be read, the next tick says
             yield state, spool, [notice] if notice else []
         finally:

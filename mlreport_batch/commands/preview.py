@@ -10,11 +10,13 @@ from mlreport_batch.config.load import from_paths
 from mlreport_batch.config.locate import DEFAULT_OUT, find_config
 from mlreport_batch.config.settings import Config
 from mlreport_batch.errors import StateError, UsageError
+from mlreport_batch.find.runs import run_name
 from mlreport_batch.printing import tell
 from mlreport_batch.render.pages import slug_of
 from mlreport_batch.report.case import case_of
 from mlreport_batch.report.judge import judge, report_of
 from mlreport_batch.safety.files import write_durably
+from mlreport_batch.state.catalog import root_of
 from mlreport_batch.tick.addressing import Addressing
 from mlreport_batch.tick.from_config import rules_of, wishes_of
 
@@ -41,22 +43,26 @@ def preview(path: str, out: str, config: Config | None, now: float) -> list[str]
             else "`inspect` says what was read",
         )
     item = (exact or looked)[0]
+    path = item.run.path
+    roots = {os.path.realpath(each.path): each for each in config.runs}
+    root = root_of(path, list(roots)) or item.run.root
     case = case_of(
         item.view, wishes_of(config), rules_of(config), now=now, has_grown=False
     )
-    slug = slug_of(item.run.name, item.run.path)
+    slug = slug_of(run_name(path, root), path)
     report = report_of(
         judge(case, None),
         rid=f"preview-{slug[-8:]}",
-        run=item.run.name,
-        project=os.path.basename(item.run.root),
+        run=run_name(path, root),
+        project=os.path.basename(root),
         zone=config.report.zone(),
     )
     template = config.render.template
     renderer = LocalRenderer(None if template is None else os.fspath(template))
     rendered = renderer.render(report)
-    addressing = Addressing(config, "", now)
-    header = addressing.of_run(report, item.run.path, config.mail.to)
+    addressing = Addressing(config, roots, "", now)
+    recipients = addressing.recipients(root if root in roots else None, item.view.to)
+    header = addressing.of_run(report, path, recipients)
     folder = os.path.join(os.path.expanduser(out), "preview", slug)
     files = {
         "report.html": rendered.page_html.encode("utf-8", "replace"),

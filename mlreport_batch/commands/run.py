@@ -192,6 +192,7 @@ def _stop_on_signals() -> Iterator[tuple[Callable[[], bool], Callable[[], bool]]
 
 
 def _baseline(args: argparse.Namespace) -> int:
+    from mlreport_batch.state.folder import LockedError
     from mlreport_batch.tick.conduct import run_tick
     from mlreport_batch.tick.summary import Options
 
@@ -206,7 +207,7 @@ def _baseline(args: argparse.Namespace) -> int:
             config_key=key,
             now=time.time(),
         )
-    except BlockingIOError:
+    except LockedError:
         complain("another tick is running; try again when it is done")
         return 75
     for error in summary.errors:

@@ -8,7 +8,7 @@ config and the reference page all follow from that one declaration.
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from mlreport_batch.safety.yaml.values import MarkedMap
 
@@ -95,7 +95,15 @@ def quoted(value: object) -> str:
 
 
 class Kind(Protocol):
-    """What a setting may be."""
+    """What a setting may be; the kinds inherit from it.
+
+    Attributes:
+        takes_null: Whether null is a value of its own.
+        blank: What stands for a required setting that is missing.
+    """
+
+    takes_null: ClassVar[bool] = False
+    blank: ClassVar[Any] = INVALID
 
     def read(self, value: Any, place: Place) -> Any:  # noqa: ANN401
         """Return the setting made of *value*, or note problems: `INVALID`."""
@@ -178,7 +186,7 @@ def settings_of(table: type) -> Iterator[Setting]:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class Table(Kind):
     """A mapping with fixed keys, read into a dataclass.
 
     Attributes:
@@ -207,8 +215,8 @@ class Table:
             given = node.get(key)
             if given is None and each.is_required:
                 here.wrong("is missing")
-                values[each.field] = getattr(each.kind, "blank", INVALID)
-            elif key in node and (given is not None or _takes_null(each.kind)):
+                values[each.field] = each.kind.blank
+            elif key in node and (given is not None or each.kind.takes_null):
                 values[each.field] = each.kind.read(given, here)
             else:
                 values[each.field] = default_of(each.kind, each.default)
@@ -252,7 +260,3 @@ class Table:
     def words(self) -> str:
         """Return that it is a table."""
         return "table"
-
-
-def _takes_null(kind: Kind) -> bool:
-    return bool(getattr(kind, "takes_null", False))

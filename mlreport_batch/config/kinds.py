@@ -1,4 +1,6 @@
-"""The kinds of values that settings take: numbers, durations, paths, addresses."""
+"""The kinds of values that settings take: texts, numbers, durations, lists."""
+
+# ruff: noqa: ANN401, D102 - `Kind` says what each method is for
 
 import re
 from collections.abc import Mapping
@@ -9,8 +11,6 @@ from mlreport_batch.config.builder import INVALID, Kind, Place
 from mlreport_batch.safety.clean import clean
 from mlreport_batch.safety.yaml.values import MarkedList, MarkedMap
 
-# ruff: noqa: ANN401, D102 - `Kind` says what each method is for
-
 _DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?[smhdw])+\Z")
 _PART = re.compile(r"([0-9.]+)([smhdw])")
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -19,7 +19,7 @@ _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
 @dataclass(frozen=True, eq=False)
-class Text:
+class Text(Kind):
     """Any text of one line.
 
     Attributes:
@@ -56,7 +56,7 @@ def env_name() -> Text:
     return Text(_ENV_NAME.pattern.removesuffix(r"\Z"), what, is_private=True)
 
 
-class Flag:
+class Flag(Kind):
     """true or false."""
 
     def read(self, value: Any, place: Place) -> Any:
@@ -70,7 +70,7 @@ class Flag:
 
 
 @dataclass(frozen=True, eq=False)
-class FlagOr:
+class FlagOr(Kind):
     """true, false, or another kind in between."""
 
     kind: Kind
@@ -86,7 +86,7 @@ class FlagOr:
 
 
 @dataclass(frozen=True, eq=False)
-class Whole:
+class Whole(Kind):
     """A whole number within bounds."""
 
     low: int
@@ -107,7 +107,7 @@ class Whole:
 
 
 @dataclass(frozen=True, eq=False)
-class Seconds:
+class Seconds(Kind):
     """A number of seconds within bounds, for keys that end in ``_s``."""
 
     low: float
@@ -129,7 +129,7 @@ class Seconds:
 
 
 @dataclass(frozen=True, eq=False)
-class OneOf:
+class OneOf(Kind):
     """One of a few words."""
 
     values: tuple[str, ...]
@@ -147,7 +147,7 @@ class OneOf:
 
 
 @dataclass(frozen=True, eq=False)
-class Duration:
+class Duration(Kind):
     """A time span such as ``90s``, ``15m``, ``1h30m``, ``7d``; read as seconds.
 
     Attributes:
@@ -180,7 +180,7 @@ class Duration:
 
 
 @dataclass(frozen=True, eq=False)
-class OrNull:
+class OrNull(Kind):
     """Another kind, or ``null`` for none; also ``false`` where that reads well."""
 
     kind: Kind
@@ -203,7 +203,7 @@ class OrNull:
 
 
 @dataclass(frozen=True, eq=False)
-class ListOf:
+class ListOf(Kind):
     """A list; a single value counts as a list of one. Wrong items are left out."""
 
     kind: Kind
@@ -236,7 +236,7 @@ class ListOf:
 
 
 @dataclass(frozen=True, eq=False)
-class MapOf:
+class MapOf(Kind):
     """A mapping with free keys and values of one kind."""
 
     kind: Kind
@@ -258,7 +258,7 @@ class MapOf:
         return f"name: {self.kind.words()}"
 
 
-class Hparams:
+class Hparams(Kind):
     """Any hyperparameters, nested or not; read flat, keys joined with a dot."""
 
     def read(self, value: Any, place: Place) -> Any:

@@ -30,6 +30,7 @@ from mlreport_batch.errors import (
     reason_of,
 )
 from mlreport_batch.safety.address import is_loopback
+from mlreport_batch.safety.files import is_below
 from mlreport_batch.safety.yaml.values import MarkedList, MarkedMap, YamlError
 
 
@@ -217,13 +218,9 @@ def _relation(path: str, other: str) -> str:
     """Return how two folders overlap, or nothing where they do not."""
     if path == other:
         return "is the same folder as"
-    if _is_below(path, other):
+    if is_below(path, other):
         return "lies inside"
-    return "contains" if _is_below(other, path) else ""
-
-
-def _is_below(path: str, folder: str) -> bool:
-    return path.startswith(folder.rstrip("/") + "/")
+    return "contains" if is_below(other, path) else ""
 
 
 def from_paths(
@@ -250,7 +247,7 @@ def from_paths(
     roots = tuple(
         RunsRoot(path=path)
         for real, path in reals.items()
-        if not any(_is_below(real, other) for other in reals)
+        if not any(is_below(real, other) for other in reals)
     )
     below = Path(out).expanduser().absolute()
     return Config(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlreport_batch.config.builder import INVALID, Place
+from mlreport_batch.config.builder import INVALID, Kind, Place
 from mlreport_batch.config.locate import resolved
 from mlreport_batch.safety.address import is_loopback
 from mlreport_batch.safety.clean import clean
@@ -18,7 +18,7 @@ _BUCKET = re.compile(r"(?:s3|gs)://[A-Za-z0-9._-]+(?:/[^?#]*)?\Z")
 
 
 @dataclass(frozen=True, eq=False)
-class PathTo:
+class PathTo(Kind):
     """A path: ``~`` is the home, relative to the folder of the config file.
 
     Attributes:
@@ -61,7 +61,7 @@ class PathTo:
         return "path"
 
 
-class RunsPath:
+class RunsPath(Kind):
     """A folder with runs on this machine, or in a bucket; read as text."""
 
     def read(self, value: Any, place: Place) -> Any:
@@ -80,7 +80,7 @@ class RunsPath:
         return "folder, s3://…, gs://…"
 
 
-class Address:
+class Address(Kind):
     """A mail address, bare or with a name; kept as written."""
 
     def read(self, value: Any, place: Place) -> Any:
@@ -101,7 +101,7 @@ class Address:
         return "address"
 
 
-class Url:
+class Url(Kind):
     """An https address; plain http only towards this machine."""
 
     def read(self, value: Any, place: Place) -> Any:
@@ -121,7 +121,7 @@ class Url:
         return "https:// address"
 
 
-class Zone:
+class Zone(Kind):
     """The name of a time zone."""
 
     def read(self, value: Any, place: Place) -> Any:

@@ -232,7 +232,7 @@ class Config:
     Attributes:
         source: The config file, or None.
         out: Folder for `reports/` and `index.html`; None with a config file.
-        never_enter: Folders that belong to us; discovery leaves them out.
+        never_enter: Folders that belong to us; they are not looked into.
     """
 
     runs: tuple[RunsRoot, ...] = setting(

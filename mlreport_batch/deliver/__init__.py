@@ -1,7 +1,7 @@
 """Hand a frozen mail to whoever carries it: one module per channel.
 
-A channel is a frozen dataclass whose fields are its config table. It is opened
-once a tick and sends many mails:
+A channel is made from its config table (`config.channels`). It is opened once a tick
+and sends many mails:
 
     with channel.open() as session:
         receipt = session.send(message, envelope)

@@ -22,6 +22,7 @@ from mlreport_batch.errors import (
     StateError,
     UnknownOutcomeError,
 )
+from mlreport_batch.state.idle import DAY_S, TOLD_AT
 from mlreport_batch.state.owed import Owed
 from mlreport_batch.state.spool import Spool
 from mlreport_batch.state.store import State
@@ -29,8 +30,6 @@ from mlreport_batch.state.store import State
 BACKOFF_MAX_S = 3600.0
 GIVE_UP_AFTER_S = 5 * 86400.0
 GIVE_UP_ATTEMPTS = 5
-REMIND_S = 86400.0
-TOLD_AT = "dead_told_at"
 UNKNOWNS_MAX = 3
 CREDENTIAL_WAIT_S = 3600.0
 
@@ -144,7 +143,7 @@ class Dispatcher:
         held = [owed for owed in self._state.owed() if owed.held]
         if not held and not told_at:
             return
-        is_due = told_at and not told_at <= self._now < told_at + REMIND_S
+        is_due = told_at and not told_at <= self._now < told_at + DAY_S
         untold = [owed for owed in held if owed.rid not in self._told]
         if held and told_at and not is_due:
             return

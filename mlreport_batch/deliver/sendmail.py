@@ -47,7 +47,7 @@ _NO_PERMISSION = 77
 
 
 class SendmailChannel(Struct, frozen=True):
-    """The config table ``sendmail``.
+    """The command of the config table ``sendmail``.
 
     Attributes:
         command: The program and its arguments; no shell is involved. With ``-t``

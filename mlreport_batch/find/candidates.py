@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from mlreport_batch.formats import Problem
 from mlreport_batch.safety.clean import clean, natural_key
+from mlreport_batch.safety.files import is_below
 
 LINKS_MAX = 10
 
@@ -91,7 +92,7 @@ def _target(entry: os.DirEntry[str]) -> str:
 def _leads_out(entry: os.DirEntry[str], root: str) -> bool:
     """Return whether what a link leads to is not found without it."""
     path = os.path.normpath(os.path.join(os.path.dirname(entry.path), _target(entry)))
-    return path != root and not path.startswith(root.rstrip("/") + "/")
+    return path != root and not is_below(path, root)
 
 
 def linked_folders(root: str) -> list[str]:

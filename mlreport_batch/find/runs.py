@@ -12,9 +12,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from mlreport_batch.find.candidates import (
-    PARTS,
-)
+from mlreport_batch.find.candidates import PARTS
 from mlreport_batch.find.checkpoints import Checkpoint
 from mlreport_batch.find.folder import Folder, Says, below
 from mlreport_batch.formats import Match, Problem
@@ -24,7 +22,6 @@ from mlreport_batch.safety.masking.redact import redact_text, shown
 
 _SHORT = 300
 _PATH_MAX = 600
-
 
 # Folders that frameworks make in theirs, and copies of a checkpoint: a run in one is
 # a part of the run above, where that owns what is below it.
@@ -36,6 +33,8 @@ _MADE_BY_FRAMEWORKS = re.compile(
 _NUMBERED = re.compile(r"lightning_logs|(?:version|fold)[-_]?\d+")
 # Where frameworks put event files.
 _OF_EVENTS = PARTS | {"runs", "tb_logs", "tensorboard_logs"}
+# What a framework says of a run that it made.
+_MADE = Says.closed | Says.hparams
 
 
 class RunFile(Struct, frozen=True):
@@ -135,9 +134,6 @@ def stands_alone(run: str, above: str, runs: Mapping[str, Says], root: str) -> b
     if Says.events not in says or not _OF_EVENTS.isdisjoint(names):
         return False
     return Says.hparams in says or above == root
-
-
-_MADE = Says.closed | Says.hparams
 
 
 def run_name(path: str, root: str) -> str:

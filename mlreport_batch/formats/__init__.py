@@ -175,7 +175,7 @@ class Text(Struct, frozen=True):
     text: str
 
 
-class Kind(StrEnum):
+class ProblemKind(StrEnum):
     """What becomes of a problem when its file is read again.
 
     A ``lasting`` one stays with what was read. The others hold no longer then:
@@ -202,7 +202,7 @@ class Problem(Struct, frozen=True, order=True):
     path: str
     line: int | None
     message: str
-    kind: Kind = Kind.lasting
+    kind: ProblemKind = ProblemKind.lasting
 
     def __str__(self) -> str:
         place = self.path if self.line is None else f"{self.path}:{self.line}"

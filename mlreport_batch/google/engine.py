@@ -27,7 +27,7 @@ from mlreport_batch.errors import (
     RenderError,
 )
 from mlreport_batch.google.api.account import DRIVE, load_account
-from mlreport_batch.google.api.client import GoogleClient
+from mlreport_batch.google.api.client import DOCUMENT, GoogleClient
 from mlreport_batch.google.api.pace import Pace
 from mlreport_batch.google.api.transport import GoogleError
 from mlreport_batch.google.document.make import (
@@ -38,7 +38,7 @@ from mlreport_batch.google.document.make import (
     translated,
 )
 from mlreport_batch.google.document.template import Template, analyse
-from mlreport_batch.google.export import mail as google_html
+from mlreport_batch.google.export import mail as export_mail
 from mlreport_batch.google.tidy import known_scope, scope_key, tidy
 from mlreport_batch.language.say import say
 from mlreport_batch.render import Rendered
@@ -52,7 +52,6 @@ _T = TypeVar("_T")
 _NOT_FOUND = 404
 _AHEAD = 48  # reports begun before the first of them is handed out
 _CACHE = 1  # version of what is kept of a template
-_DOCUMENT = "application/vnd.google-apps.document"
 
 
 def draw_google(
@@ -98,7 +97,7 @@ class _WithNote:
     def render(self, report: Report | Digest) -> Rendered:
         """Draw *report* on this machine."""
         rendered = LocalRenderer().render(report)
-        return google_html.with_note(rendered, self.note)
+        return export_mail.with_note(rendered, self.note)
 
 
 class _Engine:
@@ -219,7 +218,7 @@ class _Engine:
             )
         template_id = self.settings.template
         found = self.client.file(template_id, "id,name,mimeType,version,trashed")
-        if found.get("trashed") or found.get("mimeType") != _DOCUMENT:
+        if found.get("trashed") or found.get("mimeType") != DOCUMENT:
             state = "is in the trash" if found.get("trashed") else "is no Google Doc"
             raise ConfigError(
                 f"google.template: {found.get('name', template_id)!r} {state}",
@@ -336,11 +335,11 @@ class _Composer:
         if local is not None and made.export is None:
             notes.append(say(report.language, "document_html"))
             rendered = replace(local, pdf=made.pdf or local.pdf)
-            return google_html.with_note(rendered, " ".join(notes))
+            return export_mail.with_note(rendered, " ".join(notes))
         if made.export is None:
             raise AssertionError
         document = made.pdf if local is None else local.pdf
-        return google_html.render(report, made.export, document, notes)
+        return export_mail.render(report, made.export, document, notes)
 
 
 def with_wider_scope(client: GoogleClient, work: Callable[[], _T]) -> _T:

@@ -14,8 +14,8 @@ from mlreport_batch.google.api.client import GoogleClient, Json
 from mlreport_batch.google.api.transport import GoogleError
 from mlreport_batch.google.document.default import requests
 from mlreport_batch.google.document.template import analyse
-from mlreport_batch.google.export import clean as google_export
-from mlreport_batch.google.export import tree as google_tree
+from mlreport_batch.google.export import clean as export_clean
+from mlreport_batch.google.export import tree as export_tree
 
 Line = tuple[str, MlreportError | None]
 _DOCUMENT = "application/vnd.google-apps.document"
@@ -194,10 +194,10 @@ class _Live:
 
     def export_shows_the_merge(self) -> str:
         page = self.client.export(self.copy, "text/html").decode()
-        tree = google_export.inline(page)
-        check(google_tree.count_rows(tree)[4] >= 1, "the table has other rows")
+        tree = export_clean.inline(page)
+        check(export_tree.count_rows(tree)[4] >= 1, "the table has other rows")
         check("second" in tree.text(), "the new row is missing")
-        check(google_tree.count_placeholders(tree) > 0, "placeholders are not seen")
+        check(export_tree.count_placeholders(tree) > 0, "placeholders are not seen")
         pdf = self.client.export(self.copy, "application/pdf")
         check(pdf.startswith(b"%PDF"), "the PDF export is no PDF")
         return f"(HTML {len(page) // 1000} KB, PDF {len(pdf) // 1000} KB)"

@@ -1,26 +1,24 @@
-"""What the command line does with Google: log in, make a template, check, prove."""
+"""What the command line does with Google: make a template, check, prove."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from mlreport_batch.config.channels import GoogleSettings
 from mlreport_batch.config.settings import Config
-from mlreport_batch.errors import ConfigError, MlreportError
+from mlreport_batch.errors import Checked, ConfigError, MlreportError, checked
 from mlreport_batch.google.api.account import (
     DRIVE_FILE,
     GMAIL_SEND,
     Account,
     load_account,
 )
-from mlreport_batch.google.api.client import GoogleClient, Json
+from mlreport_batch.google.api.client import DOCUMENT, GoogleClient, Json
 from mlreport_batch.google.api.pace import Pace
 from mlreport_batch.google.api.transport import GoogleError
 from mlreport_batch.safety.clean import clean
 
-Line = tuple[str, MlreportError | None]
 _PACE = Pace(budget_s=30.0)
-_DOCUMENT = "application/vnd.google-apps.document"
 
 
 @contextmanager
@@ -56,7 +54,7 @@ def create_template(settings: GoogleSettings, language: str = "en") -> str:
     from mlreport_batch.google.document.default import requests
     from mlreport_batch.google.engine import with_wider_scope
 
-    body: Json = {"name": "mlreport-batch template", "mimeType": _DOCUMENT}
+    body: Json = {"name": "mlreport-batch template", "mimeType": DOCUMENT}
     if settings.folder:
         body["parents"] = [settings.folder]
     with client_of(settings, [DRIVE_FILE]) as client:
@@ -84,19 +82,12 @@ def _shown(account: Account, scopes: Sequence[str]) -> str:
     return "scopes " + ", ".join(clean(name, 60) for name in names)
 
 
-def check_google(config: Config) -> Iterator[Line]:
+def check_google(config: Config) -> Iterator[Checked]:
     """Yield one line a thing: credential, template, folder, sending."""
     if config.render.engine == "google":
         yield from _check_engine(config.google)
     if config.mail.via == "gmail":
-        yield _try(lambda: _sending(config.google))
-
-
-def _try(thing: Callable[[], str]) -> Line:
-    try:
-        return thing(), None
-    except MlreportError as exc:
-        return str(exc), exc
+        yield checked(lambda: _sending(config.google))
 
 
 def _sending(settings: GoogleSettings) -> str:
@@ -106,7 +97,7 @@ def _sending(settings: GoogleSettings) -> str:
     return f"{token_line(settings, [GMAIL_SEND])}: may send"
 
 
-def _check_engine(settings: GoogleSettings) -> Iterator[Line]:
+def _check_engine(settings: GoogleSettings) -> Iterator[Checked]:
     try:
         with client_of(settings, [DRIVE_FILE]) as client:
             yield from _documents(client, settings)
@@ -114,7 +105,7 @@ def _check_engine(settings: GoogleSettings) -> Iterator[Line]:
         yield str(exc), exc
 
 
-def _documents(client: GoogleClient, settings: GoogleSettings) -> Iterator[Line]:
+def _documents(client: GoogleClient, settings: GoogleSettings) -> Iterator[Checked]:
     from mlreport_batch.google.document.template import analyse
     from mlreport_batch.google.engine import with_wider_scope
     from mlreport_batch.render import placeholders
@@ -152,7 +143,7 @@ def _documents(client: GoogleClient, settings: GoogleSettings) -> Iterator[Line]
         yield str(error), error
 
 
-def _folder(client: GoogleClient, folder: str, template: str) -> tuple[Json, Line]:
+def _folder(client: GoogleClient, folder: str, template: str) -> tuple[Json, Checked]:
     from mlreport_batch.google.document.make import translated
     from mlreport_batch.google.engine import with_wider_scope
 
@@ -173,7 +164,7 @@ def _folder(client: GoogleClient, folder: str, template: str) -> tuple[Json, Lin
     return found, (f"google folder {name!r} {where}", None)
 
 
-def check_live(config: Config) -> Iterator[Line]:
+def check_live(config: Config) -> Iterator[Checked]:
     """Prove against the real APIs what was only read about them, one line each.
 
     A few documents are made and put into the trash; no mail is sent.

@@ -19,7 +19,7 @@ from mlreport_batch.google.api.client import GoogleClient
 from mlreport_batch.google.api.pace import Pace
 from mlreport_batch.google.api.transport import GoogleError
 from mlreport_batch.state.owed import DocumentRow
-from mlreport_batch.state.spool import TOMBSTONE_S, Spool
+from mlreport_batch.state.spool import TOMBSTONE_S, Spool, spool_of
 from mlreport_batch.state.store import State
 
 STRAY_AFTER_S = 86_400.0
@@ -67,7 +67,7 @@ def tidy(
     """
     rows = state.documents()
     if rows:
-        spool = Spool(os.path.join(os.fspath(config.state), "spool"))
+        spool = Spool(spool_of(os.fspath(config.state)))
         now = time.time() if now is None else now
         tidying = _Tidying(client, spool, config.google.keep, now)
         tidying.go(rows)

@@ -2,14 +2,11 @@
 
 import math
 
+from mlreport_batch.language.say import say
 from mlreport_batch.safety.clean import Scalar, clean
 
 _UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
 
-_TIME_UNITS = {
-    "en": (" d", " h", " min", " s"),
-    "ko": ("일", "시간", "분", "초"),
-}
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
@@ -91,7 +88,9 @@ def size_text(size_bytes: int) -> str:
 
 def duration_text(seconds: float, language: str = "en") -> str:
     """Return a length of time in its two largest units: ``2 d 3 h``, ``45 s``."""
-    units = _TIME_UNITS[language]
+    units = [
+        say(language, f"time.{unit}") for unit in ("day", "hour", "minute", "second")
+    ]
     left = int(max(0.0, seconds))
     parts = []
     for unit, length in zip(units, (86400, 3600, 60, 1), strict=True):

@@ -10,10 +10,10 @@ from mlreport_batch.formats import (
     Hparams,
     Intent,
     Item,
-    Kind,
     Outcome,
     Point,
     Problem,
+    ProblemKind,
     Progress,
     Restart,
     Result,
@@ -98,7 +98,7 @@ class LogState(Struct, frozen=True):
     revision: int = 0
 
 
-class _Collected(Struct):
+class Collected(Struct):
     """Items of one reading, before they are frozen into a `LogState`."""
 
     path: str
@@ -116,6 +116,7 @@ class _Collected(Struct):
     is_full: bool = False
 
     def take(self, items: Iterable[Item]) -> None:
+        """Take what a reader yields."""
         prefix, add = self.prefix, self.fold.add
         for item in items:
             if isinstance(item, Point):
@@ -163,6 +164,7 @@ class _Collected(Struct):
                 self.complain(Problem(self.path, None, note))
 
     def complain(self, problem: Problem) -> None:
+        """Take a problem, masked and cleaned; only the first few are kept."""
         problem = replace(
             problem,
             path=self.path,
@@ -181,6 +183,7 @@ class _Collected(Struct):
         return self.fold.is_empty and not (values or ends or self.problems)
 
     def state(self, base: LogState, **changes: object) -> LogState:
+        """Return *base* with all that was taken, and other *changes*."""
         fields: dict[str, object] = {
             # A password of digits is read as a number: its name says what it is.
             "metrics": {
@@ -221,9 +224,9 @@ def _encodable(text: str) -> str:
 
 def collect(
     file: RunFile, redact: tuple[str, ...], base: LogState | None, fold: LogFold
-) -> _Collected:
+) -> Collected:
     """Return where to collect what *file* says, with what *base* said already."""
-    collected = _Collected(file.path, redact, fold)
+    collected = Collected(file.path, redact, fold)
     if file.match is not None:
         collected.prefix = file.match.prefix
     if base is not None:
@@ -232,6 +235,6 @@ def collect(
         collected.results = dict(base.results)
         collected.progress, collected.outcome = base.progress, base.outcome
         collected.texts = {text.kind: text for text in base.texts}
-        collected.problems = [p for p in base.problems if p.kind is Kind.lasting]
+        collected.problems = [p for p in base.problems if p.kind is ProblemKind.lasting]
         collected.more_problems = base.more_problems
     return collected

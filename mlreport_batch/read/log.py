@@ -14,10 +14,10 @@ from msgspec.structs import replace
 from mlreport_batch.find.runs import RunFile
 from mlreport_batch.formats import (
     Chunk,
-    Kind,
     LogFormat,
     NotYetError,
     Problem,
+    ProblemKind,
 )
 from mlreport_batch.formats.registry import by_name
 from mlreport_batch.read.bulk.ahead import Bulk, Unread
@@ -70,7 +70,6 @@ class _Pass(Struct, frozen=True):
     """One reading of one file: ``why`` says why from zero, if it was read before."""
 
     log: LogState
-    from_zero: bool
     why: str
 
 
@@ -86,9 +85,9 @@ def look_again_at(log: LogState, now: float) -> float | None:
     if not log.waits:
         return None
     kinds = {problem.kind for problem in log.problems}
-    if Kind.more_comes in kinds:
+    if ProblemKind.more_comes in kinds:
         return 0.0
-    if Kind.unreadable in kinds:
+    if ProblemKind.unreadable in kinds:
         # The same until it comes, so that waiting costs no write.
         return (now // RETRY_S + 1) * RETRY_S
     ripe = log.signature.mtime_ns / 1e9 + FINAL_S + 1
@@ -113,13 +112,14 @@ def read_series(
     carry: Mapping[str, MetricSummary] = {}
     must_reread = went_back = False
     for file in files:
-        before = _usable(file, known)
+        said = _said(file, known)
+        before = _usable(said)
         if before is not None and not must_reread and _is_settled(before, file):
             states[file.path] = before
             carry = before.metrics
             continue
         done, fold = _read_file(
-            file, None if must_reread else before, carry, None, reading
+            file, None if must_reread else before, said, carry, None, reading
         )
         states[file.path] = done.log
         whys[file.path] = done.why
@@ -132,7 +132,7 @@ def read_series(
             for path, log in _from_zero(files, reading).items()
         }
     for file in files:
-        before = _usable(file, known)
+        before = _said(file, known)
         if before is not None and whys.get(file.path):
             log = states[file.path]
             states[file.path] = _believe(before, log, whys[file.path], reading, file)
@@ -149,7 +149,7 @@ def unread_log(
 ) -> Unread | None:
     """Return what `read_series` would read of a log that is a series by itself."""
     log_format = by_name()[file.format]
-    before = _usable(file, known)
+    before = _usable(_said(file, known))
     if log_format.bulk_layout is None:
         return None
     if before is not None and _is_settled(before, file):
@@ -167,12 +167,17 @@ def unread_log(
     )
 
 
-def _usable(file: RunFile, known: Mapping[str, LogState]) -> LogState | None:
+def _said(file: RunFile, known: Mapping[str, LogState]) -> LogState | None:
+    """Return what a file said before, in the format that it still has."""
     before = known.get(file.path)
-    if before is None or before.format != file.format:
+    return before if before is not None and before.format == file.format else None
+
+
+def _usable(said: LogState | None) -> LogState | None:
+    """Return what a file said if reading may go on from there."""
+    if said is None or (said.revision != REVISION and said.problems):
         return None
-    is_understood = before.revision == REVISION or not before.problems
-    return before if is_understood else None
+    return said
 
 
 def _is_settled(before: LogState, file: RunFile) -> bool:
@@ -188,7 +193,7 @@ def _from_zero(files: Sequence[RunFile], reading: Reading) -> dict[str, LogState
     for _ in range(PASSES_MAX):
         fold = LogFold(plan=plan)
         states = {
-            file.path: _read_file(file, None, {}, fold, reading)[0].log
+            file.path: _read_file(file, None, None, {}, fold, reading)[0].log
             for file in files
         }
         found = fold.plan()
@@ -201,6 +206,7 @@ def _from_zero(files: Sequence[RunFile], reading: Reading) -> dict[str, LogState
 def _read_file(
     file: RunFile,
     before: LogState | None,
+    said: LogState | None,
     carry: Mapping[str, MetricSummary],
     shared: LogFold | None,
     reading: Reading,
@@ -209,7 +215,8 @@ def _read_file(
 
     Args:
         file: The file.
-        before: What it said before; None reads it from zero.
+        before: Where the reading goes on; None reads it from zero.
+        said: What it said before.
         carry: Metrics of the earlier files of its series.
         shared: The fold of a series that is read from zero as a whole.
         reading: When and how.
@@ -218,26 +225,26 @@ def _read_file(
     fold = shared or LogFold(carry)
     try:
         if log_format.whole_file:
-            return _read_document(log_format, file, before, reading, fold), fold
-        return _read_log(log_format, file, before, carry, shared, reading)
+            return _read_document(log_format, file, said, reading, fold), fold
+        return _read_log(log_format, file, before, said, carry, shared, reading)
     except OSError as exc:
-        base = before or LogState(
+        base = said or LogState(
             file.format, file.signature, metrics=fold.metrics(), revision=REVISION
         )
         if isinstance(exc, FileNotFoundError):
             # It vanished after its folder was listed; the next tick lists it anew.
-            return _Pass(replace(base, waits=True), from_zero=False, why=""), fold
+            return _Pass(replace(base, waits=True), why=""), fold
         why = f"cannot be read: {exc.strerror or exc}"
-        problem = Problem(file.path, None, why, Kind.unreadable)
+        problem = Problem(file.path, None, why, ProblemKind.unreadable)
         problems = [p for p in base.problems if p != problem][: PROBLEMS_MAX - 1]
         log = replace(base, problems=(*problems, problem), waits=True)
-        return _Pass(log, from_zero=False, why=""), fold
+        return _Pass(log, why=""), fold
 
 
 def _read_document(
     log_format: LogFormat,
     file: RunFile,
-    before: LogState | None,
+    said: LogState | None,
     reading: Reading,
     fold: LogFold,
 ) -> _Pass:
@@ -251,10 +258,10 @@ def _read_document(
     except NotYetError as exc:
         if not reading.is_still(signature, FINAL_S) or not data:
             # Still being written: what it said before stays true until it is whole.
-            return _Pass(replace(before or empty, waits=True), from_zero=True, why="")
+            return _Pass(replace(said or empty, waits=True), why="")
         problem = Problem(file.path, None, clean(f"ends in the middle: {exc}"))
-        kept = replace(before or empty, signature=signature, problems=(problem,))
-        return _Pass(replace(kept, waits=False), from_zero=True, why="")
+        kept = replace(said or empty, signature=signature, problems=(problem,))
+        return _Pass(replace(kept, waits=False), why="")
     collected = collect(file, reading.redact, None, fold)
     orphans_before = fold.orphans  # of the earlier files of its series
     collected.take(items)
@@ -263,13 +270,14 @@ def _read_document(
         collected.complain(Problem(file.path, None, note))
     orphans = fold.orphans - orphans_before
     log = collected.state(empty, memory=memory, orphans=orphans)
-    return _Pass(log, from_zero=True, why="")
+    return _Pass(log, why="")
 
 
 def _read_log(
     log_format: LogFormat,
     file: RunFile,
     before: LogState | None,
+    said: LogState | None,
     carry: Mapping[str, MetricSummary],
     shared: LogFold | None,
     reading: Reading,
@@ -300,18 +308,18 @@ def _read_log(
             collected.complain(Problem(file.path, None, note))
         if memory.get("row") and collected.is_silent:
             why = "rows, but no column of numbers"
-            collected.complain(Problem(file.path, None, why, Kind.no_metric))
+            collected.complain(Problem(file.path, None, why, ProblemKind.no_metric))
         log = collected.state(
             LogState(log_format.name, reader.signature, revision=REVISION),
             cursor=reader.cursor,
             memory=memory,
             orphans=fold.orphans - orphans_before + (base.orphans if base else 0),
-            restarts=before.restarts if before else 0,
+            restarts=said.restarts if said else 0,
             waits=reader.has_open_line,
             has_left_out=bool(fold.left_out)
             or (base is not None and base.has_left_out),
         )
-        return _Pass(log, reader.is_from_zero, reader.rewritten), fold
+        return _Pass(log, reader.rewritten), fold
 
 
 def _believe(

@@ -13,7 +13,7 @@ from typing import Self
 
 from msgspec import Struct
 
-from mlreport_batch.formats import Chunk, Kind
+from mlreport_batch.formats import Chunk, ProblemKind
 from mlreport_batch.safety.files import Signature, open_regular
 
 HEADER_MAX = 64 * 1024
@@ -127,7 +127,7 @@ class LogReader:
         self._open_line = start.open_line if start else False
         self._start = start
         self.skipped_lines: list[int] = []
-        self.notes: list[tuple[str, Kind]] = []
+        self.notes: list[tuple[str, ProblemKind]] = []
         self._ahead: list[Chunk] | None = None
         self._cursor: Cursor | None = None
 
@@ -217,7 +217,7 @@ class LogReader:
         while 0 <= position < limit:
             if position >= stop_at:
                 note = "over 2 GiB of new lines; the rest comes next"
-                self.notes.append((note, Kind.more_comes))
+                self.notes.append((note, ProblemKind.more_comes))
                 return
             part = os.pread(self._descriptor, min(size, limit - position), position)
             if not part:
@@ -233,7 +233,7 @@ class LogReader:
                 pending = b""
             elif len(pending) > RECORD_MAX:
                 note = "a record over 64 MiB; the rest is not read"
-                self.notes.append((note, Kind.lasting))
+                self.notes.append((note, ProblemKind.lasting))
                 return
         if pending and self._use_open_line:
             first, start = self._lines + 1, self._offset

@@ -13,7 +13,7 @@ from itertools import pairwise
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mlreport_batch.report.model import Chart, Series
+from mlreport_batch.report.model import Chart, DrawnCurve
 
 WIDTH = 560
 HEIGHT = 230
@@ -107,7 +107,7 @@ class _Axis(Struct, frozen=True):
         return [self.start + (value - self.low) * per_unit for value in values]
 
 
-def _thin(series: Series) -> list[_Point]:
+def _thin(series: DrawnCurve) -> list[_Point]:
     """Return the finite points, neighbours merged until they are few enough."""
     points: list[_Point] = []
     for x, low, high in zip(series.steps, series.lows, series.highs, strict=False):

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from mlreport_batch.errors import ConfigError, MlreportError, RenderError
 from mlreport_batch.language.say import say
 from mlreport_batch.render import Rendered, Renderer
+from mlreport_batch.render.mail import MailHeader, compose
 from mlreport_batch.report.model import Digest, Report
 from mlreport_batch.safety.clean import clean
 from mlreport_batch.safety.masking.redact import redact_text
@@ -23,11 +24,11 @@ class DrawTask(Struct, frozen=True):
 
     Attributes:
         report: The report or digest.
-        header: What its mail says about itself; a picklable `render.mail.MailHeader`.
+        header: What its mail says about itself.
     """
 
     report: Report | Digest
-    header: object
+    header: MailHeader
 
 
 class Drawn(Struct, frozen=True):
@@ -126,9 +127,6 @@ def draw(renderer: Renderer, task: DrawTask) -> Drawn:
 
 
 def _composed(task: DrawTask, rendered: Rendered) -> Drawn:
-    from mlreport_batch.render.mail import MailHeader, compose
-
-    assert isinstance(task.header, MailHeader)  # noqa: S101
     return Drawn(
         task.report.rid,
         compose(rendered, header=task.header),

@@ -23,7 +23,7 @@ from mlreport_batch.render import (
     pdf,
     plain,
 )
-from mlreport_batch.report.model import Chart, Digest, Report, Series
+from mlreport_batch.report.model import Chart, Digest, DrawnCurve, Report
 from mlreport_batch.safety.clean import shorten
 from mlreport_batch.safety.masking.redact import shown
 
@@ -37,7 +37,7 @@ class _Picture(Struct, frozen=True):
     alt: str
     svg: str
     paper: str
-    legend: Sequence[Series]
+    legend: Sequence[DrawnCurve]
     log: bool
 
 

@@ -9,7 +9,6 @@ import io
 import re
 import struct
 import zlib
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -21,10 +20,6 @@ FAILURES: Final = (ValueError, RuntimeError, MemoryError, OSError)
 
 SCALE = 2  # pixels per CSS pixel, for phones and other dense screens
 
-_MONTHS: Final[Sequence[str]] = (
-    *("jan", "feb", "mar", "apr", "may", "jun"),
-    *("jul", "aug", "sep", "oct", "nov", "dec"),
-)
 
 # plutoprint takes 0.14 ms for each emoji in a table, so a log full of them would
 # hold up the tick; the first thousand are drawn.

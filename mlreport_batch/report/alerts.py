@@ -59,7 +59,7 @@ def stall_after_s(view: RunView, rules: AlertRules) -> float | None:
     """Return after how many seconds without new rows a run counts as stalled."""
     if rules.stall_s is None or is_over(view):
         return None
-    if rules.stall_s >= 0:
+    if rules.stall_s != "auto":
         return rules.stall_s
     pace = pace_s(view)
     return STALL_LEAST_S if pace is None else max(STALL_LEAST_S, STALL_FACTOR * pace)

@@ -27,12 +27,12 @@ from mlreport_batch.report.model import (
     Chart,
     CheckpointRow,
     Digest,
+    DrawnCurve,
     Fact,
     HparamRow,
     MetricRow,
     Occasion,
     Report,
-    Series,
     TextBlock,
     Trend,
     Verdict,
@@ -105,7 +105,7 @@ def describe(
         main = headline_metric(shown)
     hparams, intent_text, intent_ok = _hparam_rows(case, changes)
     groups = _chart_groups(shown, view)
-    checkpoints = sorted(view.checkpoints, key=lambda w: w.mtime_ns, reverse=True)
+    checkpoints = sorted(view.checkpoints, key=lambda each: each.mtime_ns, reverse=True)
     problems = [str(problem) for problem in view.problems]
     results = [
         Fact(clean(name), _result_text(value)) for name, value in view.results.items()
@@ -138,18 +138,18 @@ def describe(
         results=tuple(results[: cut("results", RESULTS_MAX, len(results))]),
         checkpoints=tuple(
             CheckpointRow(
-                path=w.path,
-                size=size_text(w.size) if w.size else "",
+                path=each.path,
+                size=size_text(each.size) if each.size else "",
                 age=say(
                     language,
                     "ago",
-                    age=duration_text(max(0, now_s - w.mtime_ns / 1e9), language),
+                    age=duration_text(max(0, now_s - each.mtime_ns / 1e9), language),
                 ),
-                step=w.progress,
-                mark=w.mark,
-                is_new=reported is not None and w.path in changes.new_checkpoints,
+                step=each.progress,
+                mark=each.mark,
+                is_new=reported is not None and each.path in changes.new_checkpoints,
             )
-            for w in checkpoints[
+            for each in checkpoints[
                 : cut("checkpoints", CHECKPOINTS_MAX, len(checkpoints))
             ]
         ),
@@ -343,7 +343,7 @@ def _chart(title: str, members: Sequence[str], case: Case) -> Chart:
     for name in members:
         points = case.course(name)
         series.append(
-            Series(
+            DrawnCurve(
                 key=clean(name),
                 steps=tuple(step for step, _, _ in points),
                 lows=tuple(low for _, low, _ in points),

@@ -7,6 +7,7 @@ names are clean and secrets are masked. Renderers lay it out and decide nothing.
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 from msgspec import Struct, field
 
@@ -91,7 +92,7 @@ class AlertRow(Struct, frozen=True):
     text: str
 
 
-class Series(Struct, frozen=True):
+class DrawnCurve(Struct, frozen=True):
     """The bounded course of one metric, to be drawn.
 
     Attributes:
@@ -114,7 +115,7 @@ class Chart(Struct, frozen=True):
     """One picture: metrics that belong together, such as train and val loss."""
 
     title: str
-    series: tuple[Series, ...]
+    series: tuple[DrawnCurve, ...]
 
 
 class Fact(Struct, frozen=True):
@@ -243,7 +244,7 @@ class AlertRules(Struct, frozen=True):
     """Which alerts are wanted.
 
     Attributes:
-        stall_s: Seconds without new rows, None for never, ``auto`` (-1) for twenty
+        stall_s: Seconds without new rows, None for never, ``auto`` for twenty
             times the usual pace but at least half an hour.
         nan: Whether NaN and infinities are told.
         divergence: Whether a metric far above its course is told.
@@ -252,7 +253,7 @@ class AlertRules(Struct, frozen=True):
             never.
     """
 
-    stall_s: float | None = -1.0
+    stall_s: float | Literal["auto"] | None = "auto"
     nan: bool = True
     divergence: bool = True
     plateau: int | None = None

@@ -147,7 +147,9 @@ def snapshot_of(
         hparams=dict(view.hparams),
         expect=dict(view.expect),
         results=dict(view.results),
-        checkpoints={w.path: (w.size, w.mtime_ns) for w in view.checkpoints},
+        checkpoints={
+            each.path: (each.size, each.mtime_ns) for each in view.checkpoints
+        },
         outcome=view.outcome.status if view.outcome else "",
         problems=tuple(str(problem) for problem in view.problems),
         alerts=alerts,

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from msgspec import Struct, field
+from msgspec import Struct
 from msgspec.structs import replace
 
 from mlreport_batch.find.checkpoints import Checkpoint
@@ -23,7 +23,6 @@ class RunView(Struct, frozen=True):
 
     Attributes:
         metrics: By name, in the order of their logs.
-        sources: The log each metric was taken from.
         hparams: Hyperparameters, secrets masked.
         expect: Intended hyperparameters, by the run's own statement.
         purpose: What the run is for.
@@ -42,7 +41,6 @@ class RunView(Struct, frozen=True):
     """
 
     metrics: Mapping[str, MetricSummary]
-    sources: Mapping[str, str]
     hparams: Mapping[str, Scalar]
     expect: Mapping[str, Scalar]
     purpose: str
@@ -68,15 +66,10 @@ class RunView(Struct, frozen=True):
         return max(steps, default=None)
 
 
-class _Merged(Struct):
-    metrics: dict[str, MetricSummary] = field(default_factory=dict)
-    sources: dict[str, str] = field(default_factory=dict)
-
-
 def view_of(state: RunState) -> RunView:
     """Return the view of *state*."""
     logs = sorted(state.logs.items(), key=lambda item: natural_key(item[0]))
-    merged = _merge_metrics(logs)
+    metrics = _merge_metrics(logs)
     expect: dict[str, Scalar] = {}
     results: dict[str, Scalar] = {}
     texts: dict[str, Text] = {}
@@ -88,7 +81,7 @@ def view_of(state: RunState) -> RunView:
         for intent in log.intents:
             purpose, to = _merge_intent(intent, expect, purpose, to)
         for key, value in log.results.items():
-            if key not in merged.metrics:
+            if key not in metrics:
                 results.setdefault(key, value)
         if log.progress is not None:
             progress = _further(progress, log.progress)
@@ -101,8 +94,7 @@ def view_of(state: RunState) -> RunView:
             problems.append(Problem(path, None, f"{log.more_problems:,} more problems"))
     hparams = _merge_hparams(logs, problems)
     return RunView(
-        metrics=merged.metrics,
-        sources=merged.sources,
+        metrics=metrics,
         hparams=hparams,
         expect=expect,
         purpose=purpose,
@@ -115,7 +107,7 @@ def view_of(state: RunState) -> RunView:
         problems=tuple(problems),
         orphans=sum(log.orphans for _, log in logs),
         restarts=sum(log.restarts for _, log in logs),
-        rows=max((m.count for m in merged.metrics.values()), default=0),
+        rows=max((m.count for m in metrics.values()), default=0),
         started_ns=state.started_ns,
         updated_ns=state.updated_ns,
     )
@@ -210,7 +202,7 @@ def _worse(first: Outcome | None, second: Outcome | None) -> Outcome | None:
     return max(first, second, key=lambda outcome: _WORSE.get(outcome.status, 0))
 
 
-def _merge_metrics(logs: list[tuple[str, LogState]]) -> _Merged:
+def _merge_metrics(logs: list[tuple[str, LogState]]) -> dict[str, MetricSummary]:
     """Put the metrics of all logs under names of their own.
 
     The same name in two logs is one metric when both hold the same values (a
@@ -224,7 +216,7 @@ def _merge_metrics(logs: list[tuple[str, LogState]]) -> _Merged:
         stems[path] = _stem(path, log.format)
         for name, summary in log.metrics.items():
             by_name.setdefault(name, {}).setdefault(_kin(summary), (path, summary))
-    merged = _Merged()
+    merged: dict[str, MetricSummary] = {}
     for name, rivals in by_name.items():
         long = [stems[path] for path, _ in rivals.values()]
         short = [stem.rpartition("/")[2] for stem in long]
@@ -232,12 +224,11 @@ def _merge_metrics(logs: list[tuple[str, LogState]]) -> _Merged:
         for (path, summary), label in zip(rivals.values(), labels, strict=True):
             is_apart = len(rivals) > 1 and label
             full = f"{label}/{name}" if is_apart else name
-            if full in merged.metrics:
+            if full in merged:
                 full = f"{path}/{name}"
-            while full in merged.metrics:
+            while full in merged:
                 full += "'"
-            merged.metrics[full] = summary
-            merged.sources[full] = path
+            merged[full] = summary
     return merged
 
 

@@ -1,4 +1,4 @@
-"""Text that is safe to show, and numbers that a tired person reads right."""
+"""Text that is safe to show."""
 
 import re
 from functools import lru_cache

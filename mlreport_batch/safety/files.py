@@ -104,7 +104,7 @@ def write_durably(path: str, data: bytes, mode: int = 0o600) -> None:
     """Write *data* to *path* so that a crash leaves the old file or the new one.
 
     Raises:
-        OSError: Nothing was changed; the temporary file is gone.
+        OSError: The old file or the new one stands; the temporary file is gone.
     """
     temporary = path + TEMPORARY
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -137,6 +137,11 @@ def sync_folder(path: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def is_below(path: str, folder: str) -> bool:
+    """Return whether *path* lies somewhere in *folder*, by its name alone."""
+    return path.startswith(folder.rstrip("/") + "/")
 
 
 def is_racy(mtime_ns: int, now_ns: int) -> bool:

@@ -17,6 +17,7 @@ from mlreport_batch.find.folder import Folder, Says, is_placeholder, unreadable
 from mlreport_batch.find.listing import list_folder, walk
 from mlreport_batch.find.runs import RunDir, build_run, claimed_run, owner, run_name
 from mlreport_batch.formats import Problem
+from mlreport_batch.safety.files import is_below
 from mlreport_batch.state.store import RunRow, State
 
 GONE_S = 30 * 86400.0
@@ -101,7 +102,7 @@ class Catalog:
             update.dropped.update([root, *self._state.folders_below(root)])
         changed = self._state.changed_folders(now)
         for path in sorted(changed):
-            found = _root_of(path, readable)
+            found = root_of(path, readable)
             if found is not None and found in known:
                 self._relist(path, found, update)
         for root in readable:
@@ -258,7 +259,7 @@ class Catalog:
         claims: dict[str, Says | None] = {}
         touched: set[str] = set()
         for path in sorted(paths):
-            root = _root_of(path, roots)
+            root = root_of(path, roots)
             before, claimed = state.owner_of(path)
             if root is None:
                 continue
@@ -296,7 +297,7 @@ class Catalog:
                 result.gone.append(path)
             dirty.discard(path)
             return
-        root = _root_of(path, roots)
+        root = root_of(path, roots)
         if root is None:
             return
         is_wanted = self._accept(root, run_name(path, root))
@@ -323,7 +324,7 @@ class Catalog:
         roots = state.roots()
         rows = []
         for path in state.run_paths():
-            root = _root_of(path, roots)
+            root = root_of(path, roots)
             if root is None:
                 continue
             row = state.run(path)
@@ -345,12 +346,9 @@ class Catalog:
         return build_run(row.path, row.root, self._state.folders_of_run(row.path))
 
 
-def _root_of(path: str, roots: Sequence[str]) -> str | None:
-    found = [
-        root
-        for root in roots
-        if path == root or path.startswith(root.rstrip("/") + "/")
-    ]
+def root_of(path: str, roots: Sequence[str]) -> str | None:
+    """Return the nearest of the *roots* that *path* is or lies in, None for none."""
+    found = (root for root in roots if path == root or is_below(path, root))
     return max(found, key=len, default=None)
 
 

@@ -22,9 +22,10 @@ import msgspec
 
 from mlreport_batch.errors import DamagedStateError, NewerStateError
 from mlreport_batch.safety.files import sync_folder
-from mlreport_batch.state.folder import DATABASE, damaged, state_errors, unusable
-from mlreport_batch.state.idle import open_read_only
+from mlreport_batch.state.folder import damaged, state_errors, unusable
+from mlreport_batch.state.idle import DATABASE, open_read_only
 from mlreport_batch.state.seal import Seal, Since, Statement
+from mlreport_batch.state.spool import FOLDERS, spool_of
 
 SCHEMA = 3
 VERSIONS_MAX = 1000  # beyond: not a version, but damage
@@ -280,9 +281,13 @@ class Database:
             with contextlib.suppress(sqlite3.Error):
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
+            self._forget_what_was_read()
             if isinstance(exc, sqlite3.Error):
                 raise unusable(self.path, exc) from exc
             raise
+
+    def _forget_what_was_read(self) -> None:
+        """Read anew what was read in a transaction that came to nothing."""
 
     def _break_seal(self) -> None:
         if self._since is None:
@@ -368,8 +373,8 @@ def _is_hot(journal: str) -> bool:
 
 
 def _has_traces(folder: str) -> bool:
-    for place in ("new", "cur", "sent", "dead"):
+    for place in FOLDERS:
         with contextlib.suppress(OSError):
-            if os.listdir(os.path.join(folder, "spool", place)):
+            if os.listdir(os.path.join(spool_of(folder), place)):
                 return True
     return os.path.exists(os.path.join(folder, f"{DATABASE}.bak"))

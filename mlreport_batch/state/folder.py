@@ -15,8 +15,7 @@ from mlreport_batch.errors import (
     StateError,
     reason_of,
 )
-
-DATABASE = "state.db"
+from mlreport_batch.state.idle import DATABASE
 
 
 class LockedError(BlockingIOError):

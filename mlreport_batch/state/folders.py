@@ -14,7 +14,7 @@ from mlreport_batch.find.folder import Folder, FoundFile, Says
 from mlreport_batch.formats import Problem
 from mlreport_batch.safety.files import Signature
 from mlreport_batch.state.database import Database, decode
-from mlreport_batch.state.idle import ANY, changed
+from mlreport_batch.state.idle import ANY, changed, signed
 
 TRACKED_BELOW = 8192
 
@@ -93,12 +93,12 @@ class FolderTable(Database):
         stats = struct.pack(
             f"<{3 + 4 * len(tracked)}q",
             folder.mtime_ns,
-            _signed(folder.inode),
+            signed(folder.inode),
             folder.listing,
             *(
                 value
                 for _, s in tracked
-                for value in (s.size, s.mtime_ns, s.ctime_ns, _signed(s.inode))
+                for value in (s.size, s.mtime_ns, s.ctime_ns, signed(s.inode))
             ),
         )
         names = b"\0".join(os.fsencode(name) for name, _ in tracked)
@@ -193,7 +193,3 @@ def _to_text(name: str) -> str:
 
 def _from_text(text: str) -> str:
     return os.fsdecode(text.encode("latin-1"))
-
-
-def _signed(inode: int) -> int:
-    return inode if inode < 1 << 63 else inode - (1 << 64)

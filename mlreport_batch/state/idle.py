@@ -19,16 +19,23 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator
 
+DATABASE = "state.db"
+# What a tick compares before it does anything, by the keys of the table ``meta``.
+CONFIG_KEY = "config_key"
+INCOMPLETE = "incomplete"
+LAST_NEWS_AT = "last_news_at"
+TOLD_AT = "dead_told_at"
+DAY_S = 86400.0
+
 SLICES = 61
 SHARED_FROM = 5000
-_DAY_S = 86400.0
 ANY = -1
 _SIGN = 1 << 63
 
 
 def open_read_only(folder: str) -> sqlite3.Connection | None:
     """Return the state of *folder* opened for reading, or None if there is none."""
-    path = os.path.join(folder, "state.db")
+    path = os.path.join(folder, DATABASE)
     if not os.path.exists(path):
         return None
     quoted = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
@@ -49,15 +56,15 @@ def is_idle(folder: str, key: str, now: float) -> bool:
             return False
         try:
             meta = dict(database.execute("SELECT key, value FROM meta"))
-            if meta.get("config_key") != key or meta.get("incomplete", ""):
+            if meta.get(CONFIG_KEY) != key or meta.get(INCOMPLETE, ""):
                 return False
             if database.execute("SELECT 1 FROM owed WHERE held = 0 LIMIT 1").fetchone():
                 return False
-            told_at = float(meta.get("dead_told_at", "0"))
-            must_remind = told_at and not told_at <= now < told_at + _DAY_S
+            told_at = float(meta.get(TOLD_AT, "0"))
+            must_remind = told_at and not told_at <= now < told_at + DAY_S
             due = "SELECT 1 FROM runs WHERE wake_at <= ? LIMIT 1"
             # A clock that was set back: no wait can be believed.
-            is_ahead = float(meta.get("last_news_at", "0")) > now
+            is_ahead = float(meta.get(LAST_NEWS_AT, "0")) > now
             if must_remind or is_ahead or database.execute(due, (now,)).fetchone():
                 return False
             return _is_all_as_it_was(database, folder, now)
@@ -118,7 +125,7 @@ def _changed_of(
         known = structs[len(stats)].unpack(stats)
         try:
             status = lstat(path)
-            if status.st_mtime_ns != known[0] or _signed(status.st_ino) != known[1]:
+            if status.st_mtime_ns != known[0] or signed(status.st_ino) != known[1]:
                 yield path
                 continue
             if number % SLICES == turn and _listing(path) != known[2]:
@@ -134,7 +141,7 @@ def _changed_of(
                         status.st_size != size
                         or status.st_mtime_ns != mtime_ns
                         or (status.st_ctime_ns != ctime_ns != ANY)
-                        or (_signed(status.st_ino) != inode != ANY)
+                        or (signed(status.st_ino) != inode != ANY)
                     ):
                         yield path
                         break
@@ -151,7 +158,8 @@ class _Structs(dict[int, struct.Struct]):
         return found
 
 
-def _signed(inode: int) -> int:
+def signed(inode: int) -> int:
+    """Return an inode number as the 64 bits that SQLite and the stats hold."""
     return inode if inode < _SIGN else inode - (1 << 64)
 
 

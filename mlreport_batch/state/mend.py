@@ -15,7 +15,7 @@ import time
 from mlreport_batch.errors import DamagedStateError, StateError, reason_of
 from mlreport_batch.safety.files import sync_folder
 from mlreport_batch.state.database import ADOPT, SCHEMA
-from mlreport_batch.state.folder import DATABASE
+from mlreport_batch.state.idle import CONFIG_KEY, DATABASE
 from mlreport_batch.state.owed import Owed
 from mlreport_batch.state.seal import Seal, Since
 from mlreport_batch.state.spool import Spool
@@ -110,7 +110,7 @@ def _bring_up_to_date(path: str, mended: str, damage: DamagedStateError) -> None
             for key, value in (
                 (ADOPT, "1"),
                 ("backup_at", "0"),
-                ("config_key", ""),
+                (CONFIG_KEY, ""),
             ):
                 db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
             db.execute("COMMIT")

@@ -77,6 +77,9 @@ class OwedTable(Database):
             self._owed, self._owed_as_of = self._read_owed(), as_of
         return list(self._owed)
 
+    def _forget_what_was_read(self) -> None:
+        self._owed_as_of = -1  # a rollback does not count as a change
+
     def _read_owed(self) -> list[Owed]:
         runs: dict[str, list[str]] = {}
         for rid, path in self._db.execute(

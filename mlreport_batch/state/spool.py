@@ -22,6 +22,11 @@ TOMBSTONE_S = 14 * 86400.0
 FOLDERS = ("new", "cur", "sent", "dead")
 
 
+def spool_of(state_folder: str) -> str:
+    """Return where the spool of a state folder lies."""
+    return os.path.join(state_folder, "spool")
+
+
 class Spool:
     """The mails of one state folder; its user holds the state's lock.
 
@@ -67,7 +72,7 @@ class Spool:
         """Keep a finished mail under ``new/``.
 
         Raises:
-            StateError: It is not kept; nothing was changed.
+            StateError: It may not survive a power loss; nothing may be owed.
         """
         path = self.path("new", rid)
         try:

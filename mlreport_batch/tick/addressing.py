@@ -1,11 +1,10 @@
 """Who gets a mail, and what its head says of it: the same for every mail there is."""
 
-import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 
-from mlreport_batch.config.settings import Config
+from mlreport_batch.config.settings import Config, RunsRoot
 from mlreport_batch.language.dates import local_now
 from mlreport_batch.render.mail import (
     MailHeader,
@@ -24,16 +23,19 @@ class Addressing:
 
     Args:
         config: All settings.
+        roots: The roots of the config by their real paths.
         instance: Tells this state's threads from those of others; empty without one.
         now: Seconds since the epoch.
     """
 
-    def __init__(self, config: Config, instance: str, now: float) -> None:
+    def __init__(
+        self, config: Config, roots: Mapping[str, RunsRoot], instance: str, now: float
+    ) -> None:
         self.mail = config.mail
         self._config = config
         self._instance = instance
         self._now = now
-        self._roots = {os.path.realpath(root.path): root for root in config.runs}
+        self._roots = roots
 
     @property
     def date(self) -> datetime:

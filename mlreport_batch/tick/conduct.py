@@ -12,18 +12,20 @@ from collections.abc import Callable
 from fnmatch import fnmatchcase
 
 from mlreport_batch.config.settings import Config
-from mlreport_batch.deliver.dispatch import TOLD_AT, Dispatcher, Policy
+from mlreport_batch.deliver.dispatch import Dispatcher, Policy
 from mlreport_batch.errors import DamagedStateError, StateError
 from mlreport_batch.state.catalog import GONE_S
 from mlreport_batch.state.folder import Lock, state_errors
+from mlreport_batch.state.idle import CONFIG_KEY, INCOMPLETE, LAST_NEWS_AT, TOLD_AT
 from mlreport_batch.state.mend import adopt, open_state
-from mlreport_batch.state.spool import Spool
+from mlreport_batch.state.spool import Spool, spool_of
 from mlreport_batch.state.store import State
 from mlreport_batch.tick.debts import Debts
 from mlreport_batch.tick.executors import executor_of
 from mlreport_batch.tick.from_config import make_channel
 from mlreport_batch.tick.reading import RunReader
 from mlreport_batch.tick.reporting import Reporter
+from mlreport_batch.tick.scope import Scope
 from mlreport_batch.tick.summary import Options, TickSummary
 
 BACKUP_EVERY_S = 86400.0
@@ -59,25 +61,24 @@ def run_tick(
     """
     folder = os.fspath(config.state)
 
-    def tick(state: State, spool: Spool | None) -> _Tick:
-        return _Tick(
-            config, options, state, spool, now, progress, should_stop, must_stop
-        )
+    def scope(state: State, spool: Spool | None) -> Scope:
+        debts = Debts(state, spool)
+        return Scope(config, options, state, debts, now, progress, should_stop)
 
     with state_errors(folder):
         if options.dry_run:
             state = State.copy_in_memory(folder)
             try:
-                return tick(state, None).look(config_key)
+                return _Tick(scope(state, None), must_stop).look(config_key)
             finally:
                 state.close()
         lock = Lock(folder)
         try:
             state, notice = open_state(folder)
             try:
-                full = tick(state, Spool(os.path.join(folder, "spool")))
-                full.summary.notices += [notice] if notice else []
-                return full.run(config_key)
+                tick = _Tick(scope(state, Spool(spool_of(folder))), must_stop)
+                tick.summary.notices += [notice] if notice else []
+                return tick.run(config_key)
             except DamagedStateError:
                 state.condemn()
                 raise
@@ -88,38 +89,14 @@ def run_tick(
 
 
 class _Tick:
-    def __init__(
-        self,
-        config: Config,
-        options: Options,
-        state: State,
-        spool: Spool | None,
-        now: float,
-        progress: Callable[[str, int, int], None],
-        should_stop: Callable[[], bool],
-        must_stop: Callable[[], bool],
-    ) -> None:
-        self.config = config
-        self.options = options
-        self.state = state
-        self.now = now
-        self._is_asked_to_stop = should_stop
+    def __init__(self, scope: Scope, must_stop: Callable[[], bool]) -> None:
+        self.scope = scope
+        self.config, self.options = scope.config, scope.options
+        self.state, self.debts = scope.state, scope.debts
+        self.summary, self.now = scope.summary, scope.now
         self._must_stop = must_stop
-        self.summary = TickSummary()
-        self.debts = Debts(state, spool)
-        self.reader = RunReader(
-            config, options, state, self.debts, self.summary, now, progress,
-            self.should_stop,
-        )  # fmt: skip
-        self.reporter = Reporter(
-            config, state, self.debts, self.summary, now, progress, self.should_stop
-        )
-
-    def should_stop(self) -> bool:
-        """Return whether to end at this safe point, and note it for the exit code."""
-        if self._is_asked_to_stop():
-            self.summary.is_cut = True
-        return self.summary.is_cut
+        self.reader = RunReader(scope)
+        self.reporter = Reporter(scope)
 
     def run(self, config_key: str) -> TickSummary:
         """Read, report, keep and send."""
@@ -135,7 +112,8 @@ class _Tick:
                 for finding in findings:
                     if finding.report is None:
                         self.reporter.note(finding, rid=None)
-                self.reporter.report(self.reader.settled(due), executor)
+                due, replaced = self.reader.settled(due)
+                self.reporter.report(due, replaced, executor)
         self._finish_state(config_key)
         with summary.stage("deliver"):
             self._deliver()
@@ -161,8 +139,8 @@ class _Tick:
         state = self.state
         # A root that was never read is no folder that an idle tick looks at.
         wanted = {
-            "config_key": config_key,
-            "incomplete": "1" if self.reader.is_incomplete else "",
+            CONFIG_KEY: config_key,
+            INCOMPLETE: "1" if self.reader.is_incomplete else "",
         }
         if any(state.meta(key) != value for key, value in wanted.items()):
             with state.transaction():
@@ -170,7 +148,7 @@ class _Tick:
                     state.set_meta(key, value)
         if self.summary.runs:
             with state.transaction():
-                state.set_meta("last_news_at", repr(self.now))
+                state.set_meta(LAST_NEWS_AT, repr(self.now))
 
     def _back_up(self) -> None:
         """Copy the state once a day; a copy that fails does not undo the tick."""
@@ -246,7 +224,7 @@ class _Tick:
         if config.out is not None:
             summary.places.append(f"pages: {config.out / 'index.html'}")
         if config.source is None and not self.state.run_count():
-            roots = ", ".join(self.reader.roots)
+            roots = ", ".join(self.scope.roots)
             summary.notices.append(
                 f"no runs found in {roots}; `mlreport-batch inspect` says what was read"
             )

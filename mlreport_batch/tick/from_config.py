@@ -6,8 +6,6 @@ from mlreport_batch.config.settings import Config
 from mlreport_batch.deliver import Channel
 from mlreport_batch.report.model import AlertRules, Wishes
 
-AUTO = -1.0
-
 
 def wishes_of(config: Config) -> Wishes:
     """Return what the user wants to see in reports."""
@@ -25,7 +23,7 @@ def rules_of(config: Config) -> AlertRules:
     """Return which alerts the user wants."""
     alerts = config.alerts
     return AlertRules(
-        stall_s=AUTO if alerts.stall == "auto" else alerts.stall,
+        stall_s=alerts.stall,
         nan=alerts.nan,
         divergence=alerts.divergence,
         plateau=alerts.plateau,

@@ -1,19 +1,18 @@
 """Find and read the runs of a tick, and commit what was seen before it is reported."""
 
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from fnmatch import fnmatchcase
 
 from msgspec.structs import replace
 
-from mlreport_batch.config.settings import Config, RunsRoot
+from mlreport_batch.config.settings import RunsRoot
 from mlreport_batch.errors import ConfigError
 from mlreport_batch.state.catalog import Catalog
-from mlreport_batch.state.store import State
-from mlreport_batch.tick.debts import Debts
+from mlreport_batch.state.idle import CONFIG_KEY, LAST_NEWS_AT
 from mlreport_batch.tick.executors import Executor
 from mlreport_batch.tick.from_config import rules_of, wishes_of
-from mlreport_batch.tick.summary import Options, TickSummary
+from mlreport_batch.tick.scope import Scope
 from mlreport_batch.tick.work import (
     Finding,
     ReadSettings,
@@ -27,49 +26,21 @@ BATCH = 256
 
 
 class RunReader:
-    """Turns folders into findings.
+    """Turns folders into findings."""
 
-    Args:
-        config: All settings.
-        options: What the command line adds.
-        state: Keeps what was seen.
-        debts: Knows which mails still wait.
-        summary: Takes what is to be said.
-        now: Seconds since the epoch.
-        progress: Told (stage, done, total).
-        should_stop: True at a safe point if the tick is to end.
-    """
-
-    def __init__(
-        self,
-        config: Config,
-        options: Options,
-        state: State,
-        debts: Debts,
-        summary: TickSummary,
-        now: float,
-        progress: Callable[[str, int, int], None],
-        should_stop: Callable[[], bool],
-    ) -> None:
-        self._options = options
-        self._state = state
-        self._debts = debts
-        self._summary = summary
-        self._now = now
-        self._progress = progress
-        self._should_stop = should_stop
-        self._instance = state.meta("instance").encode()
-        self.roots: Mapping[str, RunsRoot] = {
-            os.path.realpath(root.path): root for root in config.runs
-        }
+    def __init__(self, scope: Scope) -> None:
+        config, self._options = scope.config, scope.options
+        self._scope, self._state, self._debts = scope, scope.state, scope.debts
+        self._summary, self._now = scope.summary, scope.now
+        self._instance = scope.state.meta("instance").encode()
         never = {os.path.realpath(path) for path in config.never_enter}
-        self._catalog = Catalog(state, self._accept, frozenset(never))
+        self._catalog = Catalog(scope.state, self._accept, frozenset(never))
         self._settings = ReadSettings(
             wishes=wishes_of(config),
             rules=rules_of(config),
             redact=config.redact,
             timezone=config.report.timezone or "",
-            now=now,
+            now=scope.now,
             every_s=config.report.every,
             first_seen_max_age_s=config.report.first_seen_max_age,
         )
@@ -77,14 +48,14 @@ class RunReader:
         """Whether a root could not be read."""
 
     def _accept(self, root: str, name: str) -> bool:
-        found = self.roots.get(root)
+        found = self._scope.roots.get(root)
         return found is not None and _is_wanted(found, name)
 
     def survey(self, config_key: str) -> list[str]:
         """Return the runs to look at: dirty, due, or all of them."""
         catalog, state, summary = self._catalog, self._state, self._summary
-        survey = catalog.survey(list(self.roots), self._now)
-        if state.meta("config_key") != config_key:
+        survey = catalog.survey(list(self._scope.roots), self._now)
+        if state.meta(CONFIG_KEY) != config_key:
             catalog.choose_anew()
         self._believe_the_clock()
         self.is_incomplete = bool(survey.problems)
@@ -113,10 +84,10 @@ class RunReader:
         What waits for a time noted by a clock that was ahead would wait that long.
         """
         state = self._state
-        if float(state.meta("last_news_at", "0")) > self._now:
+        if float(state.meta(LAST_NEWS_AT, "0")) > self._now:
             with state.transaction():
                 state.wake_all()
-                state.set_meta("last_news_at", repr(self._now))
+                state.set_meta(LAST_NEWS_AT, repr(self._now))
 
     def read(self, paths: Sequence[str], executor: Executor) -> list[Finding]:
         """Read the runs in batches; each batch is committed before the next."""
@@ -132,8 +103,8 @@ class RunReader:
             self._keep_seen(batch)
             # States are large; reports are made from what is kept already.
             findings += [_lightened(finding) for finding in batch]
-            self._progress("read", len(findings), len(paths))
-            if len(findings) < len(paths) and self._should_stop():
+            self._scope.progress("read", len(findings), len(paths))
+            if len(findings) < len(paths) and self._scope.should_stop():
                 break
         return findings
 
@@ -208,11 +179,11 @@ class RunReader:
                 if recorded:
                     self._state.put_reported(row.path, finding.snapshot)
 
-    def settled(self, due: Sequence[Finding]) -> list[Finding]:
-        """Return *due* with the siblings, each told from what is told elsewhere on.
+    def settled(self, due: Sequence[Finding]) -> tuple[list[Finding], frozenset[str]]:
+        """Return *due* with the siblings, and the waiting mails told anew with them.
 
-        A waiting mail that is not superseded, such as a digest about a run that is
-        gone, still tells its news: they are left out here.
+        Each is told from what is told elsewhere on: a waiting mail that is not
+        superseded, such as a digest about a run that is gone, still tells its news.
         """
         siblings = self._siblings(due)
         replaced = self._debts.replaced_by({f.path for f in (*due, *siblings)})
@@ -223,11 +194,11 @@ class RunReader:
             if not replaced.issuperset(self._debts.superseded(finding.path))
         }
         if not again:
-            return due
+            return due, replaced
         tasks = self._tasks(again, wanted=True, replaced=replaced)
         found = read_batch(tasks, replace(self._settings, every_s=0.0))
         anew = {finding.path: finding for finding in found if finding.report}
-        return [anew.get(finding.path, finding) for finding in due]
+        return [anew.get(finding.path, finding) for finding in due], replaced
 
     def _is_in(self, finding: Finding, mails: Collection[str]) -> bool:
         return any(rid in mails for rid in self._debts.superseded(finding.path))

@@ -1,11 +1,10 @@
 """Make a tick's reports: draw them, lay down their pages, and owe their mails."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
 
-from mlreport_batch.config.settings import Config
 from mlreport_batch.errors import MlreportError, RenderError
 from mlreport_batch.render.draw import Drawn, DrawSettings, DrawTask, draw_batch
 from mlreport_batch.render.mail import MailHeader
@@ -14,54 +13,39 @@ from mlreport_batch.report.describe import describe_digest
 from mlreport_batch.report.model import Report
 from mlreport_batch.safety.address import parse_address
 from mlreport_batch.state.owed import Owed
-from mlreport_batch.state.store import RunRow, State
+from mlreport_batch.state.store import RunRow
 from mlreport_batch.tick.addressing import Addressing
-from mlreport_batch.tick.debts import Debts
 from mlreport_batch.tick.executors import Executor
-from mlreport_batch.tick.summary import RunLine, TickSummary
+from mlreport_batch.tick.scope import Scope
+from mlreport_batch.tick.summary import RunLine
 from mlreport_batch.tick.work import Finding, rid_of
 
 REPORTS = 16
 
 
 class Reporter:
-    """Turns findings into mails that are owed.
+    """Turns findings into mails that are owed."""
 
-    Args:
-        config: All settings.
-        state: Knows the runs.
-        debts: Takes the mails.
-        summary: Takes what is to be said of each run.
-        now: Seconds since the epoch.
-        progress: Told (stage, done, total).
-        should_stop: True at a safe point if the tick is to end.
-    """
-
-    def __init__(
-        self,
-        config: Config,
-        state: State,
-        debts: Debts,
-        summary: TickSummary,
-        now: float,
-        progress: Callable[[str, int, int], None],
-        should_stop: Callable[[], bool],
-    ) -> None:
-        self._config = config
-        self._state = state
-        self._debts = debts
-        self._summary = summary
-        self._now = now
-        self._progress = progress
-        self._should_stop = should_stop
+    def __init__(self, scope: Scope) -> None:
+        config = self._config = scope.config
+        self._scope, self._state, self._debts = scope, scope.state, scope.debts
+        self._summary, self._now = scope.summary, scope.now
         self._replaced: frozenset[str] = frozenset()
-        self._instance = state.meta("instance")
-        self._addressing = Addressing(config, self._instance, now)
+        self._instance = scope.state.meta("instance")
+        self._addressing = Addressing(config, scope.roots, self._instance, scope.now)
         self._pages = None if config.out is None else Pages(os.fspath(config.out))
 
-    def report(self, due: list[Finding], executor: Executor) -> None:
-        """Draw, keep and owe a report for every run that has news."""
-        self._replaced = self._debts.replaced_by({finding.path for finding in due})
+    def report(
+        self, due: list[Finding], replaced: frozenset[str], executor: Executor
+    ) -> None:
+        """Draw, keep and owe a report for every run that has news.
+
+        Args:
+            due: The runs.
+            replaced: The waiting mails whose news they tell anew.
+            executor: Where they are drawn.
+        """
+        self._replaced = replaced
         due.sort(key=lambda finding: (not finding.alerts, finding.name))
         mail = self._config.mail
         alone = [] if mail.digest and len(due) > 1 else due[: mail.max_per_tick]
@@ -75,8 +59,8 @@ class Reporter:
             for finding, result in zip(batch, drawn, strict=True):
                 self._keep_report(finding, result)
                 done += 1
-                self._progress("report", done, len(due))
-            if done < len(due) and self._should_stop():
+                self._scope.progress("report", done, len(due))
+            if done < len(due) and self._scope.should_stop():
                 return
         for recipients, members in self._by_recipients(together).items():
             self._keep_digest(members, recipients, executor)

@@ -90,7 +90,6 @@ class Finding(Struct, frozen=True):
         kinds: What is news; empty for none.
         new_points: Values not reported yet.
         status: Its status word.
-        status_text: The evidence.
         report: The report, if one is due.
         snapshot: What that report shows; without a report, what counts as reported.
         alerts: Texts of the alerts that hold.
@@ -109,7 +108,6 @@ class Finding(Struct, frozen=True):
     kinds: tuple[str, ...] = ()
     new_points: int = 0
     status: str = ""
-    status_text: str = ""
     report: Report | None = None
     snapshot: Snapshot | None = None
     alerts: tuple[str, ...] = ()
@@ -224,7 +222,6 @@ def _read(
         kinds=kinds,
         new_points=judged.changes.total_points,
         status=judged.status[0],
-        status_text=judged.status[1],
         alerts=tuple(alert.text for alert in judged.alerts),
         problems=tuple(map(str, view.problems)),
         recipients=view.to,

@@ -17,9 +17,9 @@ from google_server import GoogleServer, build
 from google_server.build import Paragraph, Run, Table
 from google_server.export import to_html
 from google_setup import Lab, html_of, numbered
-from mlreport_batch.google.export import clean as google_export
-from mlreport_batch.google.export import mail as google_html
-from mlreport_batch.google.export import tree as google_tree
+from mlreport_batch.google.export import clean as export_clean
+from mlreport_batch.google.export import mail as export_mail
+from mlreport_batch.google.export import tree as export_tree
 from mlreport_batch.google.export.clean import clean, inline, unwrapped
 from mlreport_batch.google.export.style import plain
 from mlreport_batch.render import Rendered
@@ -48,7 +48,7 @@ def cleaned(body: str, css: str = "") -> str:
 
 
 def rendered(body: str, css: str = "", report: Report = REPORT) -> Rendered:
-    return google_html.render(report, inline(page(body, css)), b"%PDF-", [])
+    return export_mail.render(report, inline(page(body, css)), b"%PDF-", [])
 
 
 def test_redirects_of_google_are_unwrapped():
@@ -149,7 +149,7 @@ def test_text_of_a_document_stays_text(text: str):
 
     made = cleaned(f"<p>{html.escape(text)}</p>")
     assert "<script" not in made.lower().replace("&lt;script", "")
-    again = google_tree.parse(made)
+    again = export_tree.parse(made)
     assert not [n for n in again.elements() if n.tag not in ("", "p", "div", "br")]
 
 
@@ -226,7 +226,7 @@ def big(rows: int) -> str:
 
 @pytest.mark.parametrize("rows", [1, 50, 300, 3000])
 def test_mail_is_never_clipped_and_says_what_is_cut(rows: int):
-    made = google_html.render(REPORT, inline(big(rows)), b"%PDF-", [])
+    made = export_mail.render(REPORT, inline(big(rows)), b"%PDF-", [])
     assert len(made.mail_html.encode()) <= 90_000
     assert "head" in made.mail_html
     assert "tail" in made.mail_html
@@ -249,7 +249,7 @@ def test_fifty_metrics_fit_whole(server: GoogleServer, tmp_path: Path):
 
 
 def test_document_without_end_is_shortened():
-    made = google_html.render(
+    made = export_mail.render(
         REPORT,
         inline(page("".join(f"<p>{i} {'x' * 50}</p>" for i in range(4000)))),
         None,
@@ -286,7 +286,7 @@ def test_styles_of_runs_survive(server: GoogleServer):
             "plain",
         ]
     )
-    made = clean(google_export.inline(to_html(build.document(text)).decode()), "r").root
+    made = clean(export_clean.inline(to_html(build.document(text)).decode()), "r").root
     tags = {n.text(): n for n in made.elements() if n.tag in ("span", "a")}
     assert tags["red"].style()["color"] == "#ff0000"
     assert tags["bold"].style()["font-weight"] == "700"

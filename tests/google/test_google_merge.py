@@ -430,14 +430,14 @@ def test_what_the_export_is_compared_with_is_what_it_shows(
 ):
     from google_server.export import to_html
     from mlreport_batch.google.document.make import _problem
-    from mlreport_batch.google.export import clean as google_export
-    from mlreport_batch.google.export import tree as google_tree
+    from mlreport_batch.google.export import clean as export_clean
+    from mlreport_batch.google.export import tree as export_tree
 
     template = build.document(*blocks)
     found = analyse(template.to_json(USER, with_tabs=True))
     made = plan(found, metrics(count))
     document = merged(server, template, metrics(count))
-    tree = google_export.inline(to_html(document).decode())
+    tree = export_clean.inline(to_html(document).decode())
     assert _problem(tree, made) == ""
-    assert google_tree.count_placeholders(tree.first("body") or tree) == made.leftovers
+    assert export_tree.count_placeholders(tree.first("body") or tree) == made.leftovers
     del server.store.files[template.document_id]

@@ -138,8 +138,8 @@ GUARDS = [
     Guard(
         "F11 F13",
         "tick/conduct.py",
-        '"incomplete": "1" if self.reader.is_incomplete else "",',
-        '"incomplete": "",',
+        'INCOMPLETE: "1" if self.reader.is_incomplete else "",',
+        'INCOMPLETE: "",',
         "test_tick::test_a_root_that_was_never_readable_is_not_forgotten",
     ),
     Guard(
@@ -161,7 +161,7 @@ GUARDS = [
     Guard(
         "F11",
         "read/log.py",
-        "base = before or LogState(",
+        "base = said or LogState(",
         "base = LogState(",
         "test_tick::test_a_log_that_became_a_link_is_named test_log",
     ),
@@ -360,7 +360,7 @@ GUARDS = [
     Guard(
         "F41 F42",
         "state/idle.py",
-        "must_remind = told_at and not told_at <= now < told_at + _DAY_S",
+        "must_remind = told_at and not told_at <= now < told_at + DAY_S",
         "must_remind = False",
         "test_idle::test_dead_mails_are_called_to_mind_once_a_day",
     ),
@@ -714,7 +714,7 @@ GUARDS = [
     Guard(
         "F10",
         "tick/reading.py",
-        'if float(state.meta("last_news_at", "0")) > self._now:',
+        'if float(state.meta(LAST_NEWS_AT, "0")) > self._now:',
         "if False:",
         "test_tick::test_a_clock_that_was_ahead_makes_nothing_wait",
     ),
@@ -756,8 +756,8 @@ GUARDS = [
     Guard(
         "F17 F44",
         "tick/reading.py",
-        "        if not again:\n            return due\n",
-        "        if True:\n            return due\n",
+        "        if not again:\n            return due, replaced\n",
+        "        if True:\n            return due, replaced\n",
         "test_tick::test_news_told_by_a_digest_that_still_waits_is_not_told_again",
     ),
     Guard(

@@ -10,11 +10,11 @@ from mlreport_batch.report.model import (
     Chart,
     CheckpointRow,
     Digest,
+    DrawnCurve,
     Fact,
     HparamRow,
     MetricRow,
     Report,
-    Series,
     TextBlock,
     Trend,
     Verdict,
@@ -60,13 +60,15 @@ def metric(key: str, value: str = "0.3412", **changes: object) -> MetricRow:
     return replace(row, **changes)
 
 
-def series(key: str, *, n: int = 160, seed: float = 1.0, latest: str = "") -> Series:
+def series(
+    key: str, *, n: int = 160, seed: float = 1.0, latest: str = ""
+) -> DrawnCurve:
     """A falling curve with a band."""
     mean = [
         2.2 * math.exp(-i / (30 + 8 * seed)) + 0.2 * seed + 0.04 * math.sin(i * seed)
         for i in range(n)
     ]
-    return Series(
+    return DrawnCurve(
         key,
         tuple(i * 75.0 for i in range(n)),
         tuple(m * 0.94 for m in mean),

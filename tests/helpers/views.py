@@ -8,7 +8,7 @@ from mlreport_batch.formats import Progress
 from mlreport_batch.report.view import RunView
 
 EMPTY: dict[str, Any] = {
-    "metrics": {}, "sources": {}, "hparams": {}, "expect": {}, "purpose": "", "to": (),
+    "metrics": {}, "hparams": {}, "expect": {}, "purpose": "", "to": (),
     "results": {}, "progress": Progress(), "outcome": None, "texts": (),
     "checkpoints": (),
     "problems": (), "orphans": 0, "restarts": 0, "rows": 0, "started_ns": 0,

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from mlreport_batch.find.listing import walk
 from mlreport_batch.find.runs import RunDir, group_runs
+from mlreport_batch.formats import Problem, ProblemKind
 from mlreport_batch.read import log as logs
 from mlreport_batch.read import tail
 from mlreport_batch.read.collect import REVISION, LogState
@@ -338,3 +339,51 @@ def test_what_an_earlier_revision_read_well_is_not_read_again(
     monkeypatch.setattr(tail, "open_regular", pytest.fail)
     training.read(run)
     assert training.log("metrics.csv").revision == 0
+
+
+def unreadable(training: Training, name: str) -> RunDir:
+    """Return the run with a file that can be listed and not opened."""
+    run = training.run()
+    files = tuple(
+        replace(file, full_path=f"{training.folder}/none/{name}")
+        if file.path == name
+        else file
+        for file in run.files
+    )
+    (training.folder / "none").mkdir(exist_ok=True)
+    (training.folder / "none" / name).mkdir(exist_ok=True)
+    return replace(run, files=files)
+
+
+def test_what_an_earlier_revision_read_is_kept_while_its_file_cannot_be_read(
+    training: Training,
+):
+    training.put("metrics.csv", "step,loss\n1,0.5\n2,0.25\n")
+    training.read()
+    earlier = replace(training.log("metrics.csv"), revision=0, restarts=2)
+    assert training.state is not None
+    training.state = replace(training.state, logs={"metrics.csv": earlier})
+    for _ in range(3):
+        view = training.read(unreadable(training, "metrics.csv"))
+        assert view.metrics["loss"].count == 2
+        assert [problem.kind for problem in view.problems] == [ProblemKind.unreadable]
+    view = training.read()
+    assert view.metrics["loss"].count == 2
+    assert (view.problems, view.restarts) == ((), 2)
+
+
+def test_half_a_document_of_an_earlier_revision_leaves_what_it_said(
+    training: Training,
+):
+    training.put("trainer_state.json", trainer_state(3))
+    training.read()
+    problem = Problem("trainer_state.json", None, "of an earlier revision")
+    earlier = replace(
+        training.log("trainer_state.json"), revision=0, problems=(problem,)
+    )
+    assert training.state is not None
+    training.state = replace(training.state, logs={"trainer_state.json": earlier})
+    training.put("trainer_state.json", trainer_state(5)[:80], age_s=0)
+    assert training.read().metrics["loss"].count == 3
+    training.now_ns += 2 * HOUR_NS
+    assert training.read().metrics["loss"].count == 3

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 import sample_reports
 from mlreport_batch.render import charts, pdf
-from mlreport_batch.report.model import Chart, Series
+from mlreport_batch.report.model import Chart, DrawnCurve
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -24,7 +24,7 @@ def series(
     highs: Sequence[float | None] = (),
 ):
     values = tuple(values)
-    return Series(
+    return DrawnCurve(
         key,
         tuple(steps or [float(i) for i in range(len(values))]),
         values,
@@ -33,7 +33,7 @@ def series(
     )
 
 
-def parse(*members: Series):
+def parse(*members: DrawnCurve):
     return ET.fromstring(charts.svg(Chart("title", members)))
 
 
@@ -148,7 +148,7 @@ def test_every_drawn_point_lies_inside_the_picture():
     ],
     ids=range(9),
 )
-def test_odd_data_still_gives_a_picture(member: Series):
+def test_odd_data_still_gives_a_picture(member: DrawnCurve):
     root = parse(member)
     assert root.tag == f"{SVG}svg"
     assert "nan" not in ET.tostring(root).decode().replace("Nanum", "").lower()

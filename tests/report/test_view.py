@@ -36,7 +36,6 @@ def together(**logs: LogState) -> RunView:
 def test_the_same_values_in_two_logs_are_one_metric():
     view = together(a_csv=log({"loss": [1, 2]}), b_json=log({"loss": [1, 2]}))
     assert list(view.metrics) == ["loss"]
-    assert view.sources == {"loss": "a.csv"}
 
 
 def test_other_values_under_one_name_are_told_apart():

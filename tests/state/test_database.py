@@ -1,15 +1,19 @@
 """What earlier versions kept is read by this one."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
 from earlier_marks import EARLIER_REPORTED, EARLIER_SEEN
 from mlreport_batch.errors import DamagedStateError
 from mlreport_batch.find.checkpoints import Checkpoint
-from mlreport_batch.formats import Kind
+from mlreport_batch.formats import ProblemKind
 from mlreport_batch.read.run import RunState
 from mlreport_batch.report.news import MetricMark, Snapshot
 from mlreport_batch.state.database import decode, encode
+from mlreport_batch.state.owed import Owed
+from mlreport_batch.state.store import State
 
 
 def test_marks_of_an_earlier_version_keep_all_that_they_said():
@@ -21,7 +25,7 @@ def test_marks_of_an_earlier_version_keep_all_that_they_said():
     assert log.doubted is not None
     assert log.doubted.cursor.offset == 7
     assert log.problems[0].message == "cannot be read: Permission denied"
-    assert log.problems[0].kind is Kind.lasting
+    assert log.problems[0].kind is ProblemKind.lasting
     reported = decode(encode(EARLIER_REPORTED), Snapshot, "run")
     assert reported.metrics == {"loss": MetricMark(2, 0.5, 1.0, 0.5)}
     assert reported.checkpoints == {"last.ckpt": (10, 20)}
@@ -43,3 +47,22 @@ def test_marks_are_kept_under_the_names_that_earlier_versions_know():
 def test_a_mark_that_is_none_is_damage():
     with pytest.raises(DamagedStateError, match="of run"):
         decode(b"\xc1", RunState, "run")
+
+
+def test_debts_of_a_transaction_that_came_to_nothing_are_none(tmp_path: Path):
+    state = State(str(tmp_path))
+    owed = Owed("r1", 1.0, "ml@lab.example", ("me@lab.example",), "subject")
+
+    def fail() -> None:
+        with state.transaction():
+            state.owe(owed, {})
+            assert state.owed() == [owed]
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert state.owed() == []
+    with state.transaction():
+        state.owe(owed, {"/run": None})
+    assert [mail.runs for mail in state.owed()] == [("/run",)]
+    state.close()

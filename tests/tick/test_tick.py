@@ -226,7 +226,7 @@ def test_what_cannot_be_read_is_named_beside_what_can(
     desk: Desk, name: str, data: bytes, problem: str
 ):
     desk.put("a/metrics.csv", CSV)
-    desk.put(f"a/{name}", data)
+    desk.put(f"a/{name}", data, age_s=4000)  # a document is waited for an hour
     said = desk.report("--json")
     [run] = said.json["runs"]
     assert said.code == 0

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class SmtpChannel(Struct, frozen=True):
-    """The config table ``smtp``, whose values were checked when it was read."""
+    """The way through the server of the config table ``smtp``."""
 
     server: SmtpSettings
 

@@ -1,8 +1,8 @@
-"""Who we are towards Google: credential files, tokens, and the login that makes them.
+"""Who we are towards Google: credential files, and the tokens that they are good for.
 
 Three kinds of account: a service-account key (with ``subject`` it acts for a user of
-its Workspace), the file that `login` writes after a user's consent, and application
-default credentials. Nothing is ever written back to a credential file but by `login`.
+its Workspace), the file that `login.login` writes after a user's consent, and
+application default credentials. Nothing else ever writes to a credential file.
 """
 
 import json

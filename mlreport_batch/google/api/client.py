@@ -17,6 +17,7 @@ from mlreport_batch.google.api.account import Account
 from mlreport_batch.google.api.pace import Limiter, Pace, Patience
 from mlreport_batch.google.api.transport import Carrier, GoogleError, from_answer
 
+DOCUMENT = "application/vnd.google-apps.document"
 Json = dict[str, Any]
 _VERSIONS: Final = {"docs": "v1", "drive": "v3", "gmail": "v1"}
 _RAW_MAX = 3_000_000  # beyond, base64 in JSON costs more than an upload

@@ -20,8 +20,8 @@ from mlreport_batch.google.api.client import GoogleClient, Json
 from mlreport_batch.google.api.transport import GoogleError
 from mlreport_batch.google.document.merge import Plan, plan
 from mlreport_batch.google.document.template import Template, analyse, braces_in
-from mlreport_batch.google.export import clean as google_export
-from mlreport_batch.google.export import tree as google_tree
+from mlreport_batch.google.export import clean as export_clean
+from mlreport_batch.google.export import tree as export_tree
 from mlreport_batch.language.say import say
 from mlreport_batch.report.model import Report
 from mlreport_batch.safety.clean import clean
@@ -49,7 +49,7 @@ class Made(Struct, frozen=True):
 
     document_id: str
     link: str
-    export: google_tree.Node | None
+    export: export_tree.Node | None
     pdf: bytes | None
     notes: tuple[str, ...]
     has_doubt: bool
@@ -129,7 +129,7 @@ class _Making:
 
     def _filled(
         self, *, is_read: bool
-    ) -> tuple[Json, Plan, google_tree.Node | None, str]:
+    ) -> tuple[Json, Plan, export_tree.Node | None, str]:
         file = self._copy()
         wanted = self._merge(file["id"], is_read=is_read)
         return file, wanted, *self._export(file["id"], wanted)
@@ -215,14 +215,14 @@ class _Making:
 
     def _export(
         self, document_id: str, wanted: Plan
-    ) -> tuple[google_tree.Node | None, str]:
+    ) -> tuple[export_tree.Node | None, str]:
         """Return the document's HTML and what is wrong with it."""
         tree, problem = None, ""
         for is_second in (False, True):
             data = self._sized(document_id, _HTML)
             if data is None:
                 return None, ""
-            tree = google_export.inline(data.decode("utf-8", "replace"))
+            tree = export_clean.inline(data.decode("utf-8", "replace"))
             problem = _problem(tree, wanted)
             # What was just merged may not be in the first export.
             if not problem or is_second:
@@ -246,14 +246,14 @@ class _Making:
             raise
 
 
-def _problem(tree: google_tree.Node, wanted: Plan) -> str:
+def _problem(tree: export_tree.Node, wanted: Plan) -> str:
     body = tree.first("body") or tree
     # Fewer are fine: an export need not show every header.
-    if google_tree.count_placeholders(body) > wanted.leftovers:
+    if export_tree.count_placeholders(body) > wanted.leftovers:
         return "leftovers"
     if braces_in(body.text()) > wanted.braces:
         return "braces"
-    if google_tree.count_rows(tree) != wanted.tables:
+    if export_tree.count_rows(tree) != wanted.tables:
         return "rowcount"
     return ""
 

@@ -55,7 +55,7 @@ def is_worth(size: int, of_all: float = 1.0) -> bool:
     """
     if "pandas" in sys.modules:
         return size >= ALONE_BYTES
-    return size >= WORTH_BYTES * of_all
+    return size >= max(ALONE_BYTES, WORTH_BYTES * of_all)
 
 
 class Unread(Struct, frozen=True):

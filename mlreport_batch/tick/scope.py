@@ -1,0 +1,54 @@
+"""What every part of one tick needs to know."""
+
+import os
+from collections.abc import Callable
+from functools import cached_property
+
+from mlreport_batch.config.settings import Config, RunsRoot
+from mlreport_batch.state.store import State
+from mlreport_batch.tick.debts import Debts
+from mlreport_batch.tick.summary import Options, TickSummary
+
+
+class Scope:
+    """One tick: its settings, its state, and who is told of it.
+
+    Args:
+        config: All settings.
+        options: What the command line adds.
+        state: What is known, and what is kept.
+        debts: What is owed.
+        now: Seconds since the epoch.
+        progress: Told (stage, done, total) on long work.
+        is_asked_to_stop: True once the tick shall end at the next safe point.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        options: Options,
+        state: State,
+        debts: Debts,
+        now: float,
+        progress: Callable[[str, int, int], None],
+        is_asked_to_stop: Callable[[], bool],
+    ) -> None:
+        self.config = config
+        self.options = options
+        self.state = state
+        self.debts = debts
+        self.now = now
+        self.progress = progress
+        self.summary = TickSummary()
+        self._is_asked_to_stop = is_asked_to_stop
+
+    def should_stop(self) -> bool:
+        """Return whether to end at this safe point, and note it for the exit code."""
+        if self._is_asked_to_stop():
+            self.summary.is_cut = True
+        return self.summary.is_cut
+
+    @cached_property
+    def roots(self) -> dict[str, RunsRoot]:
+        """The roots of the config by their real paths."""
+        return {os.path.realpath(root.path): root for root in self.config.runs}
