@@ -1,9 +1,14 @@
+# ruff: noqa: TID253 - only the product loads it late
 """What the tests of Google's engine have in common."""
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
+from google.auth import _exponential_backoff
 from googleapiclient.schema import Schemas
+
+from still_clock import StillClock
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -16,3 +21,12 @@ def _no_handbook() -> Iterator[None]:
         patch.setattr(Schemas, "prettyPrintSchema", lambda *_: "")
         patch.setattr(Schemas, "prettyPrintByName", lambda *_: "")
         yield
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> StillClock:
+    """Let nobody sleep, neither we nor Google's own library."""
+    made = StillClock(monkeypatch)
+    still = SimpleNamespace(sleep=made.sleep)
+    monkeypatch.setattr(_exponential_backoff, "time", still)
+    return made
