@@ -175,8 +175,10 @@ def test_every_answer_at_every_stage(
     message = BIG if stage == "body" else MAIL
     with ScriptedServer({stage: FAULTS[fault]}, tls=tls if is_tls else None) as server:
         channel = encrypted(server.port, authority) if is_tls else plain(server.port)
+        # Whoever talks and does not read in the middle of the text is silent, too.
+        waits = fault in SILENT or (stage == "body" and fault.startswith("endless"))
         with pytest.raises(MlreportError) as caught:
-            send(hasty(channel) if fault in SILENT else channel, message)
+            send(hasty(channel) if waits else channel, message)
     assert type(caught.value) is expected, caught.value
     text = f"{caught.value!r} {caught.value} {caplog.text}"
     assert PASSWORD not in text

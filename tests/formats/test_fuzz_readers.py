@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fuzz_targets
+from lengths import examples
 
 _TOKENS = st.sampled_from(fuzz_targets.TOKENS)
 SOUP = st.lists(_TOKENS | st.binary(max_size=12), max_size=60).map(b"".join)
@@ -18,7 +19,7 @@ def test_a_reader_survives_soup(name: str):
 
     @given(SOUP)
     @settings(
-        max_examples=40,
+        max_examples=examples(40),
         deadline=None,
         derandomize=True,
         suppress_health_check=list(HealthCheck),

@@ -27,6 +27,7 @@ from google_server.docs_model import Document
 from google_server.drive_store import DriveStore
 from google_server.errors import ApiError
 from google_server.units import is_well_formed
+from lengths import examples
 
 USER = "me@lab.example"
 DRIVE = "https://www.googleapis.com/auth/drive"
@@ -305,7 +306,7 @@ _requests = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(_requests, max_size=25))
 def test_any_accepted_request_leaves_a_document_that_docs_could_hold(
     requests: list[dict[str, Any]],
