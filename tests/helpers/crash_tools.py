@@ -232,7 +232,7 @@ class Lab:
     folder: Path
     port: int
     more: str = ""
-    final_s: int = 5
+    final_s: int = 60
     steps: Counter[str] = field(default_factory=Counter)
     shift_s: float = 0.0
 
@@ -252,7 +252,7 @@ mail:
   backoff_s: 1
 {self.more}
 alerts: {{stall: null}}
-smtp: {{host: 127.0.0.1, port: {self.port}, security: none, timeout_s: 5,
+smtp: {{host: 127.0.0.1, port: {self.port}, security: none, timeout_s: 60,
   final_timeout_s: {self.final_s}}}
 """
         )
