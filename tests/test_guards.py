@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,15 @@ from places import ROOT
 
 PACKAGE = "mlreport_batch"
 ROWS = {f"F{number}" for number in range(1, 61)}
+
+
+@cache
+def files_of(root: Path) -> dict[str, list[Path]]:
+    """Return the test files below *root* by the names of their modules."""
+    found: dict[str, list[Path]] = {}
+    for path in (root / "tests").rglob("test_*.py"):
+        found.setdefault(path.stem, []).append(path)
+    return found
 
 
 def place(root: Path, guard: Guard) -> Path:
@@ -29,7 +39,7 @@ def test_a_guard_stands_where_it_is_said_to_stand(guard: Guard):
         compile(source.replace(guard.line, guard.broken), guard.file, "exec")
     for name in guard.tests.split():
         module, _, test = name.partition("::")
-        [file] = (ROOT / "tests").rglob(f"{module}.py")
+        [file] = files_of(ROOT)[module]
         text = file.read_text("utf-8")
         assert not test or f"def {test.partition('[')[0]}(" in text, name
 
@@ -73,7 +83,7 @@ def outcome(root: Path, tests: str) -> tuple[int, str]:
     names = [
         f"{file}{mark}{test}"
         for module, mark, test in (name.partition("::") for name in tests.split())
-        for file in (root / "tests").rglob(f"{module}.py")
+        for file in files_of(root)[module]
     ]
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
     done = subprocess.run(

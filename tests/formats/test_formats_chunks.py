@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from formats_reading import parse
+from lengths import examples
 from mlreport_batch.formats import Item, NotYetError, Problem
 from mlreport_batch.formats.registry import by_name, formats
 from places import RUNS
@@ -53,7 +54,9 @@ def cuts_for(data: bytes, numbers: list[int]) -> list[int]:
 
 @pytest.mark.parametrize("name", TAILED)
 @given(data=SOUP, numbers=st.lists(st.integers(0, 10_000), max_size=6))
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck)
+)
 def test_any_bytes_read_alike_wherever_they_are_cut(
     name: str, data: bytes, numbers: list[int]
 ):
@@ -64,7 +67,9 @@ def test_any_bytes_read_alike_wherever_they_are_cut(
 
 @pytest.mark.parametrize("name", WHOLE)
 @given(data=SOUP, suffix=st.sampled_from([".json", ".yaml", ".txt", ""]))
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck)
+)
 def test_any_document_yields_items_or_is_not_there_yet(
     name: str, data: bytes, suffix: str
 ):
@@ -82,7 +87,9 @@ def test_any_document_yields_items_or_is_not_there_yet(
     put=SOUP,
     numbers=st.lists(st.integers(0, 20_000), max_size=4),
 )
-@settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=examples(600), deadline=None, suppress_health_check=list(HealthCheck)
+)
 def test_mutated_real_files_are_survived_and_read_alike(
     *, sample: Path, name: str, at: int, gone: int, put: bytes, numbers: list[int]
 ):

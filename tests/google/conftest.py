@@ -1,8 +1,14 @@
+# ruff: noqa: TID253 - only the product loads it late
 """What the tests of Google's engine have in common."""
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
+from google.auth import _exponential_backoff
+from googleapiclient.schema import Schemas
+
+from still_clock import StillClock
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -11,9 +17,16 @@ def _no_handbook() -> Iterator[None]:
 
     It is written anew for every client that is made, and takes as long as a test.
     """
-    from googleapiclient.schema import Schemas
-
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Schemas, "prettyPrintSchema", lambda *_: "")
         patch.setattr(Schemas, "prettyPrintByName", lambda *_: "")
         yield
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> StillClock:
+    """Let nobody sleep, neither we nor Google's own library."""
+    made = StillClock(monkeypatch)
+    still = SimpleNamespace(sleep=made.sleep)
+    monkeypatch.setattr(_exponential_backoff, "time", still)
+    return made

@@ -198,7 +198,7 @@ class Browser:
                 address = urllib.request.unquote(target) + self.answer  # type: ignore[attr-defined]
             else:
                 address = url
-            with urllib.request.urlopen(address, timeout=10):
+            with urllib.request.urlopen(address, timeout=120):
                 pass
 
         threading.Thread(target=visit).start()

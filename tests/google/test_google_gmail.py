@@ -24,6 +24,7 @@ from mlreport_batch.errors import (
 )
 from mlreport_batch.google.api.account import DRIVE_FILE, GMAIL_SEND
 from mlreport_batch.google.gmail import GmailChannel, addressed
+from still_clock import StillClock
 
 SEND = "gmail.users.messages.send"
 READONLY = GMAIL_SEND.replace("send", "readonly")
@@ -103,7 +104,7 @@ def test_lost_answer_is_unknown_and_nothing_sends_again(lab: Lab, fault: str):
 
 
 def test_silence_is_unknown(lab: Lab):
-    lab.server.fail(SEND, faults.hang(20, applied=True))
+    lab.server.fail(SEND, faults.hang(10_000, applied=True))
     with pytest.raises(UnknownOutcomeError):
         send(lab, timeout_s=0.3)
     assert lab.server.count(SEND) == 1
@@ -225,12 +226,16 @@ def test_check_says_who_sends(lab: Lab):
     assert not lab.server.count(SEND)
 
 
-def test_sends_keep_to_the_quota(lab: Lab):
+def test_sends_keep_to_the_quota(
+    lab: Lab, clock: StillClock, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(lab.server, "now", clock.now)  # it counts by the same clock
     lab.server.quotas.gmail_units = 500
-    lab.server.quotas.window_s = 0.5
-    pace = replace(FAST, limits={"gmail": 500}, window_s=0.5)
+    lab.server.quotas.window_s = 60.0
+    pace = replace(FAST, limits={"gmail": 500}, window_s=60.0)
     with GmailChannel(lab.google, pace).open() as session:
         for _ in range(12):
             session.send(MAIL, Envelope("rid1", USER, BOTH))
     statuses = [call.status for call in lab.server.calls if call.method_id == SEND]
     assert statuses == [200] * 12
+    assert clock.slept_s == 2 * 60

@@ -16,6 +16,7 @@ from google_server.build import Paragraph, Run, Table, person_chip
 from google_server.docs_model import Document
 from google_server.units import is_well_formed
 from google_setup import USER
+from lengths import examples
 from mlreport_batch.google.document.merge import plan
 from mlreport_batch.google.document.template import analyse, length, units
 from mlreport_batch.render import placeholders
@@ -396,7 +397,7 @@ def shown(document: Document) -> list[Any]:
     return out
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     blocks=bodies(), count=st.integers(0, 4), purpose=TEXT, run_length=st.integers(0, 3)
 )
@@ -423,7 +424,7 @@ def test_units_count_as_docs_does(text: str):
     assert len(units(text)) == length(text) == len(text.encode("utf-16-le")) // 2
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(blocks=bodies(), count=st.integers(0, 3))
 def test_what_the_export_is_compared_with_is_what_it_shows(
     server: GoogleServer, blocks: list[Any], count: int

@@ -20,11 +20,6 @@ from still_clock import StillClock
 QUOTA, WINDOW_S = 20, 3.0
 
 
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> StillClock:
-    return StillClock(monkeypatch)
-
-
 @pytest.fixture
 def server(
     clock: StillClock, monkeypatch: pytest.MonkeyPatch

@@ -19,13 +19,14 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Self
 
 from smtp_server import ScriptedServer
+from waiting import eventually
 
 HERE = Path(__file__).parent
 HAS_STRACE = shutil.which("strace") is not None
@@ -181,17 +182,17 @@ class Zygote:
     def run_traced(self, argv: Sequence[str], options: Sequence[str]) -> Ended:
         """Run a tick under strace with *options*."""
         pid = self.start(argv, stop=True)
-        _await(lambda: _state_of(pid) == "T")
+        eventually(lambda: _state_of(pid) == "T")
         command = ["strace", "-f", "-qq", "-e", "signal=none", *options, "-p", str(pid)]
         tracer = subprocess.Popen(command, stderr=subprocess.PIPE)
-        _await(lambda: _tracer_of(pid) != 0)
+        eventually(lambda: _tracer_of(pid) != 0)
         os.kill(pid, signal.SIGCONT)
         ended = self.wait()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            tracer.wait(10)
+            tracer.wait(10)  # it follows what the tick left behind, too
         if tracer.poll() is None:
             tracer.terminate()
-            tracer.wait(10)
+            tracer.wait()
         assert tracer.stderr
         tracer.stderr.close()
         return ended
@@ -205,14 +206,6 @@ def _text_of(path: Path, how: str) -> str:
         return ""
     path.unlink()
     return text
-
-
-def _await(condition: Callable[[], bool], limit_s: float = 120.0) -> None:
-    """Wait for what surely comes; the limit only ends a test that hangs."""
-    ends = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < ends
-        time.sleep(0.002)
 
 
 def _state_of(pid: int) -> str:
@@ -239,7 +232,7 @@ class Lab:
     folder: Path
     port: int
     more: str = ""
-    final_s: int = 5
+    final_s: int = 60
     steps: Counter[str] = field(default_factory=Counter)
     shift_s: float = 0.0
 
@@ -259,7 +252,7 @@ mail:
   backoff_s: 1
 {self.more}
 alerts: {{stall: null}}
-smtp: {{host: 127.0.0.1, port: {self.port}, security: none, timeout_s: 5,
+smtp: {{host: 127.0.0.1, port: {self.port}, security: none, timeout_s: 60,
   final_timeout_s: {self.final_s}}}
 """
         )

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from disk import overwrite
 from formats_reading import candidate, parse
 from mlreport_batch.errors import StateError
 from mlreport_batch.find.runs import RunFile
@@ -202,14 +203,14 @@ def _spare() -> Path:
 
 def database(data: bytes) -> None:
     """Look at any file as the state: never an exception, mostly not quiet."""
-    (_spare() / "state.db").write_bytes(data)
+    overwrite(_spare() / "state.db", data)
     assert idle.is_idle(str(_spare()), "key", 1e9) in (True, False)
 
 
 def log(log_format: LogFormat, data: bytes) -> None:
     """Read *data* as a file of its own, as far as its state in bytes and back."""
     path = _spare() / "x.csv"
-    path.write_bytes(data)
+    overwrite(path, data)
     status = path.stat()
     file = RunFile(
         "x.csv", str(path), Signature.of(status), log_format.name, _MATCH, "by name"

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from lengths import examples
 from mlreport_batch.cli import main
 from mlreport_batch.find.listing import walk
 from mlreport_batch.find.runs import RunDir, group_runs
@@ -157,7 +158,7 @@ def tables(draw: st.DrawFn, *, odd: bool) -> Table:
 
 common = settings(
     deadline=None,
-    max_examples=60,
+    max_examples=examples(60),
     suppress_health_check=[
         HealthCheck.function_scoped_fixture, HealthCheck.too_slow,
         HealthCheck.data_too_large,

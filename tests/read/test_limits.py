@@ -3,13 +3,13 @@
 import json
 import random
 import sqlite3
-import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from counting import counted
 from hostile import mlflow_database
 from mlreport_batch.find.listing import walk
 from mlreport_batch.find.runs import group_runs
@@ -131,19 +131,18 @@ def test_many_logs_with_the_same_metric_are_told_apart_in_time(tmp_path: Path):
     for number in range(1500):
         (tmp_path / f"m.{number}.csv").write_text(f"step,loss\n1,0.{number}\n")
     state = read(tmp_path)
-    start = time.process_time()
-    view = view_of(state)
-    assert time.process_time() - start < 1
+    calls, view = counted(lambda: view_of(state))
+    assert calls < 200 * 1500  # 50 for each; to compare each with all took 2,000
     assert len(view.metrics) > 1000
 
 
 def test_damage_all_over_a_binary_log_is_passed_over_in_time():
-    data = random.Random(1).randbytes(60_000_000)
-    start = time.process_time()
+    data = random.Random(1).randbytes(6_000_000)
     damaged: list[int] = []
-    assert list(wandb_binary._records(data, damaged)) == []
+    calls, records = counted(lambda: list(wandb_binary._records(data, damaged)))
+    assert records == []
     assert damaged
-    assert time.process_time() - start < 2
+    assert calls < 10_000  # it goes on with the next of 183 blocks, not the next byte
 
 
 @pytest.mark.parametrize(

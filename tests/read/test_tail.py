@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from disk import overwrite
 from mlreport_batch.formats import Chunk
 from mlreport_batch.read import tail
 from mlreport_batch.read.tail import Cursor, LogReader
@@ -389,16 +390,6 @@ def many_histories(path: Path, count: int) -> None:
             replay(path, operations)
         except AssertionError as exc:
             raise AssertionError(f"{operations}: {exc}") from exc
-
-
-def overwrite(path: Path, content: bytes) -> None:
-    """Give a file its content without emptying it first, which disks are slow at."""
-    number = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
-    try:
-        os.pwrite(number, content, 0)
-        os.ftruncate(number, len(content))
-    finally:
-        os.close(number)
 
 
 def replay(path: Path, operations: Sequence[Operation]) -> None:  # noqa: C901

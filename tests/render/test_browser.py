@@ -13,6 +13,7 @@ import pytest
 import sample_reports
 from mlreport_batch.render.local import LocalRenderer
 from mlreport_batch.report.model import Digest, Report
+from waiting import eventually
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -100,13 +101,16 @@ class Browser:
         self._pending = b""
         self._asked = 0
         self._session = ""
-        pages = self.ask("Target.getTargets")["targetInfos"]
-        page = next(p for p in pages if p["type"] == "page")
-        attached = self.ask(
-            "Target.attachToTarget", targetId=page["targetId"], flatten=True
-        )
+        pages: list[str] = []
+        eventually(lambda: bool(pages.extend(self._pages()) or pages))
+        attached = self.ask("Target.attachToTarget", targetId=pages[0], flatten=True)
         self._session = attached["sessionId"]
         self.ask("Page.enable")
+
+    def _pages(self) -> list[str]:
+        """Return the pages; for a moment after its start there may be none."""
+        found = self.ask("Target.getTargets")["targetInfos"]
+        return [target["targetId"] for target in found if target["type"] == "page"]
 
     def ask(self, method: str, **parameters: object) -> dict:
         self._asked += 1
@@ -149,7 +153,7 @@ class Browser:
 
     def close(self) -> None:
         self._process.terminate()
-        self._process.wait(timeout=20)
+        self._process.wait()
         os.close(self._to)
         os.close(self._from)
 

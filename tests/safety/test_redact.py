@@ -1,7 +1,5 @@
 """Secrets are masked, and what only looks like one is kept."""
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -398,11 +396,11 @@ def test_text_around_a_secret_stays():
         "a:" + " " * 9000 + "-\n",
     ],
 )  # fmt: skip
+@pytest.mark.timeout(100)  # of a fraction of a second; only a hang takes it
 def test_hostile_text_is_redacted_in_no_time(unit: str):
     text = unit * (100_000 // len(unit))
-    start = time.process_time()
-    redact_lines(text, ["*codeword*"])
-    assert time.process_time() - start < 1
+    once = redact_lines(text, ["*codeword*"])
+    assert redact_lines(once, ["*codeword*"]) == once
 
 
 @given(st.dictionaries(st.text(max_size=20), st.text(max_size=60), max_size=3))

@@ -239,7 +239,6 @@ def program(*arguments: str, cwd: Path, **environ: str) -> tuple[int, str]:
         capture_output=True,
         cwd=cwd,
         check=False,
-        timeout=120,
         env={**os.environ, **environ},
     )
     return done.returncode, (done.stdout + done.stderr).decode()

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from hostile import scalar_event
+from lengths import examples
 from mlreport_batch.commands import inspect as look
 from mlreport_batch.find import listing
 from mlreport_batch.find.candidates import LINKS_MAX
@@ -170,7 +171,7 @@ def apply(root: Path, name: str, path: str, other: str) -> None:
 
 
 @settings(
-    max_examples=150,
+    max_examples=examples(150),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

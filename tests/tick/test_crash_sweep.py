@@ -187,7 +187,7 @@ def _points(counts: dict[str, int], every: int) -> list[tuple[str, int]]:
 
 def test_a_killed_tick_loses_and_doubles_nothing(sweep: Sweep):
     counts = sweep.counts()
-    points = _points(counts, 40)
+    points = _points(counts, 60)
     points += [
         (call, number)
         for call, count in counts.items()
@@ -199,7 +199,7 @@ def test_a_killed_tick_loses_and_doubles_nothing(sweep: Sweep):
 
 
 def test_a_disk_that_fails_loses_and_doubles_nothing(sweep: Sweep):
-    points = _points(sweep.counts(), 45)
+    points = _points(sweep.counts(), 67)
     for index, (call, number) in enumerate(points):
         error = ERRORS[index % len(ERRORS)]
         sweep.starve(call, number, error, for_ever=bool(index // len(ERRORS) % 2))

@@ -1144,19 +1144,26 @@ def test_output_fits_any_locale(desk: Desk, encoding: str):
 
 
 def test_sigterm_ends_a_tick_at_a_safe_point(desk: Desk):
-    for number in range(19):
-        desk.put(f"r{number}/metrics.csv", CSV)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mlreport_batch", "run", str(desk.runs), "--out",
-         str(desk.out)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
     new = desk.out / "spool" / "new"
-    while process.poll() is None and not (new.exists() and any(new.iterdir())):
-        time.sleep(0.005)
-    process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 75, errors
+    for attempt in range(20):
+        for number in range(19):
+            desk.put(f"a{attempt}/r{number}/metrics.csv", CSV)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mlreport_batch", "run", str(desk.runs), "--out",
+             str(desk.out)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        while process.poll() is None and not (new.exists() and any(new.iterdir())):
+            time.sleep(0.005)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate()
+        if process.returncode == 75:
+            break
+        # On a busy machine a whole tick may fit between two looks of ours.
+        assert process.returncode == 0, errors
+        assert len(desk.mails()) == 19
+    else:
+        pytest.fail("none was ended in the middle")
     said = desk.report("--json")
     assert said.code == 0
     assert len(desk.mails()) == 19
