@@ -12,6 +12,7 @@
     ├── CredentialError (77)     a person must renew something
     └── DeliveryError (75)       a mail is kept and will be tried again
         ├── RefusedError         refused for good: kept under ``dead/``
+        │   └── TooLargeError    larger than the server takes; it may get lighter
         ├── UnknownOutcomeError  nobody knows whether the mail was taken
         └── ChannelDownError     no mail can go out now; stop trying this tick
 
@@ -139,6 +140,10 @@ class DeliveryError(MlreportError):
 
 class RefusedError(DeliveryError):
     """A mail was refused for good; it is kept under ``dead/``."""
+
+
+class TooLargeError(RefusedError):
+    """A mail is larger than the server takes; nobody has it."""
 
 
 class UnknownOutcomeError(DeliveryError):

@@ -20,6 +20,7 @@ from mlreport_batch.errors import (
     MlreportError,
     RefusedError,
     StateError,
+    TooLargeError,
     UnknownOutcomeError,
 )
 from mlreport_batch.state.idle import DAY_S, TOLD_AT
@@ -70,6 +71,7 @@ class Dispatcher:
         policy: How the sending is done.
         now: Seconds since the epoch.
         should_stop: Asked before each mail; true after SIGTERM.
+        lighten: Returns a mail without a part that it can do without, or None.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Dispatcher:
         policy: Policy,
         now: float,
         should_stop: Callable[[], bool] = lambda: False,
+        lighten: Callable[[bytes], bytes | None] = lambda _: None,
     ) -> None:
         self._state = state
         self._spool = spool
@@ -87,6 +90,7 @@ class Dispatcher:
         self._policy = policy
         self._now = now
         self._should_stop = should_stop
+        self._lighten = lighten
         self._result = Dispatched()
         self._told: set[str] = set()
 
@@ -214,7 +218,7 @@ class Dispatcher:
         else:
             spool.move(rid, "new", "cur")
         try:
-            receipt = session.send(message, Envelope(rid, owed.sender, owed.recipients))
+            receipt = self._hand_over(session, owed, message)
         except UnknownOutcomeError as exc:
             self._keep(owed, exc, unknowns=owed.unknowns + 1)
         except RefusedError as exc:
@@ -227,6 +231,25 @@ class Dispatcher:
             self._result.errors.append(exc)
         else:
             self._accepted(owed, receipt)
+
+    def _hand_over(self, session: Session, owed: Owed, message: bytes) -> Receipt:
+        """Send a mail, lighter if the server takes none of its size.
+
+        Size alone makes no mail dead: the server's limit, or a mailbox, may change.
+        """
+        envelope = Envelope(owed.rid, owed.sender, owed.recipients)
+        while True:
+            try:
+                return session.send(message, envelope)
+            except TooLargeError as exc:
+                # What somebody may have stays as it is.
+                lighter = None if owed.is_partial else self._lighten(message)
+                if lighter is None:
+                    raise DeliveryError(
+                        exc.message, kept=exc.kept, advice=exc.advice
+                    ) from exc
+                self._spool.put(owed.rid, lighter, "cur")
+                message = lighter
 
     def _accepted(self, owed: Owed, receipt: Receipt) -> None:
         left = tuple(r for r in owed.recipients if r in receipt.refused)

@@ -160,6 +160,8 @@ ENGLISH: Final[Mapping[str, str]] = {
     # -- what a mail says
     "digest_subject": "{runs} runs with news",
     "digest_subject_one": "1 run with news",
+    "left_out_pdf": "The PDF is left out: the mail server takes no mail of that size.",
+    "left_out_pictures": "The pictures are left out: the mail server takes no mail of that size.",
     "pdf_too_large": "The PDF ({size}) is not attached: the mail would be larger than {limit}.",
     "date": "{year} {month} {day}",
     "months": "January February March April May June July August September October November December",

@@ -160,6 +160,8 @@ KOREAN: Final[Mapping[str, str]] = {
     # -- what a mail says
     "digest_subject": "새 소식이 있는 실행 {runs}개",
     "digest_subject_one": "새 소식이 있는 실행 1개",
+    "left_out_pdf": "PDF는 뺐습니다. 메일 서버가 이 크기의 메일을 받지 않습니다.",
+    "left_out_pictures": "그림은 뺐습니다. 메일 서버가 이 크기의 메일을 받지 않습니다.",
     "pdf_too_large": "PDF({size})는 첨부하지 않았습니다. 메일이 {limit}를 넘게 됩니다.",
     "date": "{year}년 {month}월 {day}일",
     "months": "1 2 3 4 5 6 7 8 9 10 11 12",

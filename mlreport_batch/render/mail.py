@@ -138,7 +138,7 @@ def _message(rendered: Rendered, header: MailHeader) -> bytes:
     body = _multipart(
         "alternative",
         f"=_{header.rid}_2",
-        [_text_part("plain", rendered.text), _html_part(rendered, header.rid)],
+        [text_part("plain", rendered.text), _html_part(rendered, header.rid)],
     )
     if rendered.pdf is not None:
         pdf = _file_part(
@@ -242,7 +242,7 @@ def _multipart(
 
 
 def _html_part(rendered: Rendered, rid: str) -> bytes:
-    page = _text_part("html", rendered.mail_html)
+    page = text_part("html", rendered.mail_html)
     if not rendered.images:
         return page
     images = [_image_part(image) for image in rendered.images]
@@ -250,7 +250,8 @@ def _html_part(rendered: Rendered, rid: str) -> bytes:
     return _multipart("related", f"=_{rid}_3", [page, *images], more)
 
 
-def _text_part(subtype: str, text: str) -> bytes:
+def text_part(subtype: str, text: str) -> bytes:
+    """Return *text* as a MIME part of 7-bit lines; a line break is LF or CRLF."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
     data = _UNSAFE_IN_BODY.sub(REPLACEMENT, lines).encode()
     foreign = len(data.translate(None, _ASCII))

@@ -68,13 +68,13 @@ class Spool:
             return place
         return None
 
-    def put(self, rid: str, message: bytes) -> None:
-        """Keep a finished mail under ``new/``.
+    def put(self, rid: str, message: bytes, place: str = "new") -> None:
+        """Keep a finished mail at *place*, instead of what is there under its id.
 
         Raises:
             StateError: It may not survive a power loss; nothing may be owed.
         """
-        path = self.path("new", rid)
+        path = self.path(place, rid)
         try:
             write_durably(path, message)
         except OSError as exc:

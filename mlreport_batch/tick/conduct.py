@@ -14,6 +14,7 @@ from fnmatch import fnmatchcase
 from mlreport_batch.config.settings import Config
 from mlreport_batch.deliver.dispatch import Dispatcher, Policy
 from mlreport_batch.errors import DamagedStateError, StateError
+from mlreport_batch.render.lighten import lighten
 from mlreport_batch.state.catalog import GONE_S
 from mlreport_batch.state.folder import Lock, state_errors
 from mlreport_batch.state.idle import CONFIG_KEY, INCOMPLETE, LAST_NEWS_AT, TOLD_AT
@@ -177,6 +178,7 @@ class _Tick:
             Policy(self.config.mail.backoff_s, self.config.mail.on_unknown),
             self.now,
             self._stops_sending(time.monotonic() + SEND_S),
+            lighten,
         )
         result = dispatcher.send_all()
         self.summary.sent = len(result.sent)

@@ -21,6 +21,7 @@ from mlreport_batch.errors import (
     MlreportError,
     RefusedError,
     StateError,
+    TooLargeError,
     UnknownOutcomeError,
 )
 from mlreport_batch.state import spool
@@ -68,6 +69,11 @@ class RecordingChannel:
         return answer
 
 
+def _lighten(message: bytes) -> bytes | None:
+    """Take the first of the words off, while there are two."""
+    return message.partition(b" ")[2] or None
+
+
 class Desk:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -92,7 +98,7 @@ class Desk:
         try:
             mails.sweep({owed.rid for owed in state.owed()})
             return Dispatcher(
-                state, mails, self.channel, self.policy, self.now, stop
+                state, mails, self.channel, self.policy, self.now, stop, _lighten
             ).send_all()
         finally:
             state.close()
@@ -639,3 +645,47 @@ def test_a_spool_that_cannot_be_used_is_an_error_of_the_state(tmp_path: Path):
     with pytest.raises(StateError) as caught:
         mails.put("r", b"x")
     assert isinstance(caught.value, MlreportError)
+
+
+def test_a_mail_that_is_too_large_goes_out_lighter(desk: Desk):
+    desk.owe("r1", "r2")
+    desk.channel.answers["r1"] = [TooLargeError("552")]
+    result = desk.send()
+    assert result.sent == ["r1", "r2"]
+    assert result.errors == []
+    assert [message for _, _, message in desk.channel.taken] == [b"r1", b"mail r2"]
+    assert desk.owed() == {}
+
+
+def test_what_was_sent_lighter_is_what_is_kept(desk: Desk):
+    # One Message-ID never has two contents: what may have arrived is sent again.
+    desk.owe("r1")
+    desk.channel.answers["r1"] = [TooLargeError("552"), UnknownOutcomeError("lost")]
+    desk.send()
+    desk.now += 7200
+    assert desk.send().sent == ["r1"]
+    assert desk.channel.taken[-1][2] == b"r1"
+
+
+def test_what_somebody_may_have_is_never_made_lighter(desk: Desk):
+    desk.owe("r1")
+    desk.channel.answers["r1"] = [UnknownOutcomeError("lost"), TooLargeError("552")]
+    desk.send()
+    desk.now += 7200
+    assert desk.send().sent == []
+    desk.now += 7200
+    assert desk.send().sent == ["r1"]
+    assert desk.channel.taken[-1][2] == b"mail r1"
+
+
+def test_size_alone_makes_no_mail_dead_at_once(desk: Desk):
+    desk.owe("r1")
+    desk.channel.answers["r1"] = [TooLargeError("552")] * 3
+    errors = desk.send().errors
+    assert [type(error) for error in errors] == [DeliveryError]
+    assert desk.place("r1") == "new"
+    assert not desk.owed()["r1"].held
+    desk.now += 7200
+    desk.send()
+    desk.now += 7200
+    assert desk.send().sent == ["r1"]  # the server takes more now, or the box is empty

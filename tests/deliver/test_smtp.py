@@ -24,6 +24,7 @@ from mlreport_batch.errors import (
     DeliveryError,
     MlreportError,
     RefusedError,
+    TooLargeError,
     UnknownOutcomeError,
 )
 from smtp_server import (
@@ -376,12 +377,40 @@ def test_a_mail_larger_than_the_server_takes_is_refused_before_it_is_sent(
 ):
     with RealServer(tls) as server:
         with encrypted(server.port, authority).open() as session:
-            with pytest.raises(RefusedError) as caught:
+            with pytest.raises(TooLargeError) as caught:
                 session.send(BIG, ENVELOPE)
             assert f"message of {len(BIG)} bytes" in str(caught.value)
             assert "takes 1000000" in str(caught.value)
             session.send(MAIL, ENVELOPE)
         assert len(server.mails) == 1
+
+
+@pytest.mark.parametrize("stage", ["mail", "rcpt", "data", "dot"])
+@pytest.mark.parametrize(
+    ("answer", "is_too_large"), [("552 5.3.4 too large", True), ("554 no", False)]
+)
+def test_too_large_is_told_from_refused(stage: str, answer: str, *, is_too_large: bool):
+    with (
+        ScriptedServer({stage: answer}) as server,
+        pytest.raises(RefusedError) as caught,
+    ):
+        send(plain(server.port))
+    assert isinstance(caught.value, TooLargeError) is is_too_large
+    assert answer in str(caught.value)
+
+
+def test_a_recipient_whose_box_is_full_is_asked_again():
+    # 552 is also what a full mailbox answers; it is not refused for good.
+    people = ("a@lab.example", "b@lab.example", "c@lab.example")
+    answers = ["250 ok", "552 5.2.2 mailbox full", "550 unknown"]
+    with ScriptedServer({"rcpt": answers}) as server:
+        receipt = send(
+            plain(server.port), envelope=replace(ENVELOPE, recipients=people)
+        )
+    assert {r: refusal.permanent for r, refusal in receipt.refused.items()} == {
+        "b@lab.example": False,
+        "c@lab.example": True,
+    }
 
 
 @pytest.mark.parametrize("size", ["SIZE", "SIZE 0", "SIZE many", f"SIZE {'9' * 99}"])

@@ -973,6 +973,27 @@ GUARDS = [
         "test_smtp::test_a_mail_larger_than_the_server_takes_is_refused_before_it_is_"
         "sent",
     ),
+    Guard(
+        "F49",
+        "deliver/dispatch.py",
+        "lighter = None if owed.is_partial else self._lighten(message)",
+        "lighter = None",
+        "test_dispatch::test_a_mail_that_is_too_large_goes_out_lighter",
+    ),
+    Guard(
+        "F49",
+        "deliver/dispatch.py",
+        "lighter = None if owed.is_partial else self._lighten(message)",
+        "lighter = self._lighten(message)",
+        "test_dispatch::test_what_somebody_may_have_is_never_made_lighter",
+    ),
+    Guard(
+        "F49",
+        "deliver/dispatch.py",
+        'self._spool.put(owed.rid, lighter, "cur")',
+        "pass",
+        "test_dispatch::test_what_was_sent_lighter_is_what_is_kept",
+    ),
     # -- process and schedule
     Guard(
         "F50",

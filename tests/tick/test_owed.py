@@ -119,6 +119,44 @@ def test_f43_it_is_kept_who_still_waits_even_if_the_tick_dies(
         assert server.mails[0] == server.mails[1]
 
 
+@pytest.mark.parametrize(
+    ("limit", "missing"), [(25_000, "The PDF"), (14_000, "The pictures")]
+)
+def test_f49_a_server_that_takes_small_mails_gets_one(
+    tmp_path: Path,
+    clock: Clock,
+    capsys: pytest.CaptureFixture[str],
+    limit: int,
+    missing: str,
+):
+    with ScriptedServer(features=(f"SIZE {limit}", "AUTH PLAIN LOGIN")) as server:
+        lab = _lab(tmp_path, server)
+        code, said = _tick(lab, clock, capsys)
+        assert (code, said) == (0, ""), said
+        [mail] = server.mails
+        assert len(mail) <= limit
+        assert (
+            f"{missing} is left out" in mail.decode()
+            or f"{missing} are left" in mail.decode()
+        )
+        clock.shift_s = 3700.0
+        assert _tick(lab, clock, capsys)[0] == 0
+        assert len(server.mails) == 1
+
+
+def test_f49_what_no_server_takes_yet_is_kept(
+    tmp_path: Path, clock: Clock, capsys: pytest.CaptureFixture[str]
+):
+    with ScriptedServer(features=("SIZE 900", "AUTH PLAIN LOGIN")) as server:
+        lab = _lab(tmp_path, server)
+        code, said = _tick(lab, clock, capsys)
+        assert code == 75
+        assert "takes 900" in said
+        [owed] = _status(lab, capsys)["owed"]
+        assert "takes 900" in owed["why"]
+        assert not server.mails
+
+
 def test_f41_waits_double_to_an_hour_and_are_kept(
     tmp_path: Path, clock: Clock, capsys: pytest.CaptureFixture[str]
 ):

@@ -18,6 +18,7 @@ from mlreport_batch.errors import (
     DeliveryError,
     MlreportError,
     RefusedError,
+    TooLargeError,
     UnknownOutcomeError,
 )
 from mlreport_batch.language.figures import size_text
@@ -30,6 +31,7 @@ _DEAD = "The mail is kept under dead/"
 _ADDRESS = re.compile(r"[!-;=?-~]+@[!-;=?-~]+")  # printable, no blank, < or >
 _LOGIN_WANTED = frozenset({530, 534, 535, 538})
 _SEND_IT = 354
+_TOO_LARGE = 552  # RFC 1870; also what a full mailbox answers
 _QUIT_S = 5.0
 
 
@@ -84,10 +86,10 @@ class SmtpSession:
         while True:
             link, was_used = self._ready(envelope)
             if 0 < link.size_limit < len(message):
-                raise RefusedError(
+                raise TooLargeError(
                     f"Mail {envelope.rid} is a message of {len(message)} bytes,"
                     f" server {place_of(self._server)} takes {link.size_limit}",
-                    kept=_DEAD,
+                    kept=_KEPT,
                     advice="Report fewer metrics, or use a server that takes more",
                 )
             size = f" SIZE={len(message)}" if "SIZE" in link.features else ""
@@ -126,17 +128,23 @@ class SmtpSession:
     def _name_recipients(self, wire: Wire, envelope: Envelope) -> dict[str, Refusal]:
         """Return the refused recipients; at least one is not among them."""
         refused: dict[str, Refusal] = {}
+        codes: list[int] = []
         recipients = dict.fromkeys(envelope.recipients)
         for address in recipients:
             answer = self._ask(wire, f"RCPT TO:<{address}>", envelope)
             if answer.is_go_on or answer.code in _LOGIN_WANTED:
                 raise self._refusal(answer, "RCPT", envelope)
             if not answer.is_yes:
-                refused[address] = Refusal(address, answer.is_never, str(answer))
+                # A mail that is too large for one may get smaller, or its box emptier.
+                is_never = answer.is_never and answer.code != _TOO_LARGE
+                refused[address] = Refusal(address, is_never, str(answer))
+                codes.append(answer.code)
         if len(refused) < len(recipients):
             return refused
         answers = "; ".join(f"{r.recipient}: {r.answer}" for r in refused.values())
         what = f"{place_of(self._server)} refused all recipients of mail {envelope.rid}"
+        if all(code == _TOO_LARGE for code in codes):
+            raise TooLargeError(f"{what}: {clean(answers, 600)}", kept=_KEPT)
         if all(refusal.permanent for refusal in refused.values()):
             raise RefusedError(
                 f"{what}: {clean(answers, 600)}",
@@ -191,6 +199,8 @@ class SmtpSession:
         if answer.code in _LOGIN_WANTED:
             advice = "Set smtp.username and its password, or renew them"
             return CredentialError(what, kept=ALL_KEPT, advice=advice)
+        if answer.code == _TOO_LARGE:
+            return TooLargeError(what, kept=_KEPT)
         if answer.is_never:
             advice = f"mlreport-batch retry {envelope.rid}, or drop {envelope.rid}"
             return RefusedError(what, kept=_DEAD, advice=advice)
