@@ -31,14 +31,12 @@ class Survey(Struct):
 
     Attributes:
         dirty: Runs with changed files or folders, in order of their paths.
-        gone: Runs that are there no longer.
         problems: Roots that cannot be read; what is known below them stays.
         unlisted: New folders that cannot be listed and belong to no run, and why.
         folders: How many folders were listed.
     """
 
     dirty: list[str] = field(default_factory=list)
-    gone: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     unlisted: list[Problem] = field(default_factory=list)
     folders: int = 0
@@ -250,7 +248,7 @@ class Catalog:
         ]
         roots = state.roots()
         for path in sorted(changed):
-            self._note_run(path, roots, dirty, result, now)
+            self._note_run(path, roots, dirty, now)
 
     def _assign(self, paths: set[str]) -> set[str]:
         """Work out whom *paths* belong to; return the runs that gained or lost some."""
@@ -285,16 +283,14 @@ class Catalog:
         path: str,
         roots: Sequence[str],
         dirty: set[str],
-        result: Survey,
         now: float,
     ) -> None:
         state = self._state
         folders = state.folder_paths_of_run(path)
         row = state.run(path)
         if not folders:
-            if row is not None:
-                state.mark_gone(path, now)
-                result.gone.append(path)
+            if row is not None and row.gone_at is None:
+                self._note_gone(row, roots, now)
             dirty.discard(path)
             return
         root = root_of(path, roots)
@@ -307,7 +303,7 @@ class Catalog:
         row = (
             RunRow(path, root, name)
             if row is None
-            else replace(row, root=root, name=name)
+            else replace(row, root=root, name=name, gone_at=None)
         )
         state.put_run(replace(row, wake_at=0.0 if is_wanted else LEFT_OUT))
         if not is_wanted:
@@ -315,7 +311,19 @@ class Catalog:
             return
         dirty.add(path)
 
-    def choose_anew(self) -> None:
+    def _note_gone(self, row: RunRow, roots: Sequence[str], now: float) -> None:
+        """Note that a run vanished, or have it looked at once more.
+
+        Of one that waits for a time, not all that was read may have been told.
+        """
+        waits = row.wake_at is not None and row.wake_at != LEFT_OUT
+        is_wanted = root_of(row.path, roots) and self._accept(row.root, row.name)
+        if waits and is_wanted:
+            self._state.put_run(replace(row, wake_at=0.0))
+        else:
+            self._state.mark_gone(row.path, now)
+
+    def choose_anew(self, now: float) -> None:
         """Take in and leave out runs, now that the config is another.
 
         Those that stay are looked at too: other rules may make news of what is known.
@@ -323,7 +331,8 @@ class Catalog:
         state = self._state
         roots = state.roots()
         rows = []
-        for path in state.run_paths():
+        paths = set(state.run_paths())
+        for path in paths:
             root = root_of(path, roots)
             if root is None:
                 continue
@@ -336,6 +345,12 @@ class Catalog:
                 rows.append(replace(new, wake_at=0.0))
             elif row.wake_at == LEFT_OUT:
                 rows.append(replace(row, wake_at=0.0))
+        over = [
+            row
+            for row in state.runs()
+            if row.path not in paths and not self._accept(row.root, row.name)
+        ]
+        rows += [replace(row, wake_at=None, gone_at=now) for row in over]
         with state.transaction():
             for row in rows:
                 state.put_run(row)

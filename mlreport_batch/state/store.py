@@ -30,6 +30,7 @@ class RunRow(Struct, frozen=True):
         headline: As last told.
         slug: Its folder under ``reports/``.
         reported_at: When its last report was made.
+        gone_at: When it was found to have vanished; it is kept for 30 days.
     """
 
     path: str
@@ -43,6 +44,7 @@ class RunRow(Struct, frozen=True):
     headline: str = ""
     slug: str = ""
     reported_at: float | None = None
+    gone_at: float | None = None
 
 
 class State(FolderTable, OwedTable):
@@ -78,15 +80,15 @@ class State(FolderTable, OwedTable):
         return None if row is None else _run_row(row)
 
     def put_run(self, row: RunRow) -> None:
-        """Keep what is known of a run; it is there again if it was gone."""
+        """Keep what is known of a run."""
         self._write(
             "INSERT OR REPLACE INTO runs (path, root, name, seq, grown, wake_at, rid, "
             "status, headline, slug, reported_at, gone_at) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 os.fsencode(row.path), os.fsencode(row.root), row.name, row.seq,
                 int(row.grown), row.wake_at, row.rid, row.status, row.headline,
-                row.slug, row.reported_at,
+                row.slug, row.reported_at, row.gone_at,
             ),
         )  # fmt: skip
 
@@ -163,7 +165,8 @@ class State(FolderTable, OwedTable):
 
 
 _RUN_COLUMNS = (
-    "path, root, name, seq, grown, wake_at, rid, status, headline, slug, reported_at"
+    "path, root, name, seq, grown, wake_at, rid, status, headline, slug, reported_at, "
+    "gone_at"
 )
 
 

@@ -56,7 +56,7 @@ class RunReader:
         catalog, state, summary = self._catalog, self._state, self._summary
         survey = catalog.survey(list(self._scope.roots), self._now)
         if state.meta(CONFIG_KEY) != config_key:
-            catalog.choose_anew()
+            catalog.choose_anew(self._now)
         self._believe_the_clock()
         self.is_incomplete = bool(survey.problems)
         summary.notices += [
@@ -124,8 +124,9 @@ class RunReader:
             if not fnmatchcase(row.name, self._options.only):
                 continue
             run = self._catalog.run_dir(row)
-            if run.is_deleted or not run.files:
-                continue  # gone since it was last told about
+            is_gone = run.is_deleted or not run.files
+            if is_gone and row.wake_at != 0:
+                continue  # all that was read of it is told
             reported = self._state.reported(path)
             superseded = self._debts.superseded(path)
             if replaced is not None:
@@ -136,6 +137,7 @@ class RunReader:
             tasks.append(
                 RunTask(
                     run=run,
+                    is_gone=is_gone,
                     seen=self._state.seen(path),
                     reported=reported,
                     base=base,
@@ -160,9 +162,11 @@ class RunReader:
             wake_at = 0.0 if finding.report is not None else finding.wake_at
             if finding.error:
                 wake_at = row.wake_at
+            is_over = finding.is_gone and finding.report is None and not finding.error
             after = replace(
                 row,
                 wake_at=wake_at,
+                gone_at=self._now if is_over else row.gone_at,
                 grown=row.grown or finding.has_grown,
                 status=finding.status or row.status,
             )

@@ -193,6 +193,7 @@ class Reporter:
                     status=finding.status,
                     headline=_report_of(finding).headline,
                     reported_at=self._now,
+                    gone_at=self._now if finding.is_gone else None,
                 ),
                 finding.snapshot,
             )

@@ -5,6 +5,7 @@ function of picklable values, so a tick can map it over batches of runs with any
 executor; so is `render.draw.draw_batch`, which turns reports into frozen mails.
 """
 
+import os
 from collections.abc import Sequence
 from functools import partial
 from hashlib import sha256
@@ -15,6 +16,7 @@ from msgspec.structs import replace
 
 from mlreport_batch.errors import MlreportError
 from mlreport_batch.find.runs import RunDir, RunFile
+from mlreport_batch.formats import Problem
 from mlreport_batch.language.dates import zone
 from mlreport_batch.read.bulk.ahead import Bulk, Unread, is_worth
 from mlreport_batch.read.run import RunState, plan_of, read_run, unread_logs
@@ -65,6 +67,7 @@ class RunTask(Struct, frozen=True):
         has_grown: Whether an earlier tick saw it grow.
         is_wanted: Whether it is reported even without news.
         record_only: Whether what is there now counts as reported without a report.
+        is_gone: Whether the directory is gone, so that nothing can be read any more.
     """
 
     run: RunDir
@@ -76,6 +79,7 @@ class RunTask(Struct, frozen=True):
     has_grown: bool = False
     is_wanted: bool = False
     record_only: bool = False
+    is_gone: bool = False
 
 
 class Finding(Struct, frozen=True):
@@ -98,6 +102,7 @@ class Finding(Struct, frozen=True):
         wake_at: When to look again even if no file changes.
         error: Why the run could not be worked on.
         is_passing: Whether that was the machine's fault and not ours.
+        is_gone: Whether the directory is gone: this is the last that is told of it.
     """
 
     path: str
@@ -116,6 +121,7 @@ class Finding(Struct, frozen=True):
     wake_at: float | None = None
     error: str = ""
     is_passing: bool = False
+    is_gone: bool = False
 
 
 class _Planned(Struct, frozen=True):
@@ -166,6 +172,8 @@ def read_apart(tasks: Sequence[RunTask], settings: ReadSettings) -> list[Finding
 
 
 def _planned(task: RunTask, now_ns: int) -> "_Planned":
+    if task.is_gone:
+        return _Planned(task)
     try:
         plan = plan_of(task.run)
         return _Planned(task, plan, unread_logs(plan, task.seen, now_ns))
@@ -196,15 +204,42 @@ def _read(
     settings: ReadSettings,
     bulk: Bulk | None,
 ) -> Finding:
-    run, now = task.run, settings.now
+    if task.is_gone:
+        return _last_words(task, settings)
     state = read_run(
-        run,
+        task.run,
         task.seen,
-        now_ns=int(now * 1e9),
+        now_ns=int(settings.now * 1e9),
         redact=settings.redact,
         bulk=bulk,
         plan=plan,
     )
+    return _found(task, state, settings)
+
+
+def _last_words(task: RunTask, settings: ReadSettings) -> Finding:
+    """Return what was read of a run that is gone and not told yet, if anything."""
+    run, state = task.run, task.seen
+    finding = Finding(run.path, run.name)
+    if state is not None:
+        # Its silence is no news, and nothing will come that a report could wait for.
+        rules = replace(settings.rules, stall_s=None)
+        settings = replace(settings, rules=rules, every_s=0.0)
+        finding = _found(task, state, settings)
+        if finding.kinds == ("alerts",) and not task.is_wanted:
+            # It is over, so nobody need be reminded.
+            finding = replace(finding, kinds=(), report=None, snapshot=None)
+        if finding.report is not None:
+            place = f"{os.path.basename(run.path)}/"
+            note = Problem(place, None, "deleted; what was read before is told here")
+            state = replace(state, problems=(*state.problems, note))
+            finding = _found(task, state, settings)
+    return replace(finding, state=None, is_changed=False, wake_at=None, is_gone=True)
+
+
+def _found(task: RunTask, state: RunState, settings: ReadSettings) -> Finding:
+    """Return what is to be told of a run whose files say *state*."""
+    run, now = task.run, settings.now
     view = view_of(state)
     has_grown = task.has_grown or (
         task.seen is not None and _points(task.seen) < _points(state)

@@ -464,6 +464,27 @@ GUARDS = [
         "test_state_damage::test_f28_tombstones_go_after_two_weeks",
     ),
     Guard(
+        "F9",
+        "state/catalog.py",
+        "if waits and is_wanted:",
+        "if False:",
+        "test_tick::test_what_waits_to_be_told_is_told_when_its_run_is_deleted",
+    ),
+    Guard(
+        "F9",
+        "tick/work.py",
+        "rules = replace(settings.rules, stall_s=None)",
+        "rules = settings.rules",
+        "test_tick::test_a_run_that_is_deleted_when_all_is_told_is_no_news",
+    ),
+    Guard(
+        "F9",
+        "tick/reading.py",
+        "gone_at=self._now if is_over else row.gone_at,",
+        "gone_at=row.gone_at,",
+        "test_tick::test_a_run_that_is_deleted_when_all_is_told_is_no_news",
+    ),
+    Guard(
         "F28",
         "state/store.py",
         'gone = "SELECT path FROM runs WHERE gone_at < ?"',

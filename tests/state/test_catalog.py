@@ -292,8 +292,7 @@ def test_a_root_that_is_left_out_takes_its_runs_along(shelf: Shelf, tmp_path: Pa
     shelf.survey()
     other = tmp_path / "other"
     other.mkdir()
-    survey = shelf.catalog.survey([str(other)], shelf.now)
-    assert survey.gone == [str(shelf.root / "a")]
+    shelf.catalog.survey([str(other)], shelf.now)
     assert list(shelf.state.runs()) == []
     assert shelf.survey() == ["a"]
 
@@ -311,10 +310,23 @@ def test_a_root_that_cannot_be_read_keeps_its_runs(shelf: Shelf):
 def test_a_folder_that_is_no_folder_any_more_is_forgotten(shelf: Shelf):
     shelf.put("a/metrics.csv")
     shelf.survey()
+    shelf.settle()
     shutil.rmtree(shelf.root / "a")
     (shelf.root / "a").write_text("x")
     shelf.survey()
     assert shelf.known() == {}
+
+
+def test_a_run_that_vanishes_before_it_is_read_is_looked_at_once_more(shelf: Shelf):
+    shelf.put("a/metrics.csv")
+    shelf.survey()
+    shutil.rmtree(shelf.root / "a")
+    for _ in range(2):
+        assert shelf.survey() == []
+        assert shelf.state.due_runs(shelf.now) == [str(shelf.root / "a")]
+    shelf.settle()
+    assert shelf.survey() == []
+    assert shelf.state.due_runs(shelf.now) == []
 
 
 def test_runs_are_chosen_anew_when_the_config_changes(shelf: Shelf):
@@ -325,19 +337,19 @@ def test_runs_are_chosen_anew_when_the_config_changes(shelf: Shelf):
     assert list(shelf.known()) == ["a"]
     shelf.settle()
     shelf.accept = lambda _root, name: name == "b"
-    shelf.catalog.choose_anew()
+    shelf.catalog.choose_anew(1e9)
     assert shelf.state.due_runs(shelf.now) == [str(shelf.root / "b")]
     shelf.settle()
     with (shelf.root / "a/metrics.csv").open("a") as file:
         file.write("2,0.25\n")
     assert "a" not in shelf.survey()
     shelf.settle()
-    shelf.catalog.choose_anew()
+    shelf.catalog.choose_anew(1e9)
     # What is known of it may be news by other rules.
     assert shelf.state.due_runs(shelf.now) == [str(shelf.root / "b")]
     shelf.settle()
     shelf.accept = lambda _root, _name: True
-    shelf.catalog.choose_anew()
+    shelf.catalog.choose_anew(1e9)
     assert set(shelf.state.due_runs(shelf.now)) == {
         str(shelf.root / "a"),
         str(shelf.root / "b"),

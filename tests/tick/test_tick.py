@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -514,6 +515,90 @@ def test_reports_keep_the_distance_asked_for(desk: Desk):
     summary = desk.tick(config, now + 6 * 3600 + 1)
     assert summary.sent == 1
     assert summary.runs[0].new_points == 2
+
+
+@pytest.mark.parametrize("is_deleted_whole", [True, False])
+def test_what_waits_to_be_told_is_told_when_its_run_is_deleted(
+    desk: Desk, is_deleted_whole: bool
+):
+    log = desk.put("a/metrics.csv", CSV)
+    config = desk.config("report: {every: 6h}\n")
+    now = time.time()
+    assert desk.tick(config, now).sent == 1
+    desk.append("a/metrics.csv", "3,0.2\n")
+    assert desk.tick(config, now + 60).sent == 0
+    if is_deleted_whole:
+        shutil.rmtree(desk.runs / "a")
+    else:
+        log.unlink()
+    desk.mails()
+    summary = desk.tick(config, now + 120)
+    assert summary.sent == 1
+    assert summary.runs[0].new_points == 1
+    [text] = desk.texts()
+    assert "0.2" in text
+    assert "a/: deleted; what was read before is told here" in text
+    for later in (7, 80, 800):
+        assert desk.tick(config, now + later * 3600).runs == []
+    assert desk.run("status", "-c", config, "--json").json["runs"] == 0
+
+
+def test_a_run_that_is_deleted_when_all_is_told_is_no_news(desk: Desk):
+    nan = "step,loss\n1,0.5\n2,nan\n"
+    for name, text in (("a", CSV), ("b", nan)):
+        desk.put(f"{name}/metrics.csv", text)
+    config = desk.config("alerts: {stall: 1h}\n")
+    now = time.time()
+    desk.append("a/metrics.csv", "3,0.2\n")
+    assert desk.tick(config, now).sent == 2
+    desk.append("a/metrics.csv", "4,0.1\n")
+    assert desk.tick(config, now + 60).sent == 1
+    for name in ("a", "b"):
+        shutil.rmtree(desk.runs / name)
+    # As late as this, a stall and a reminder of NaN would be due.
+    assert desk.tick(config, now + 90_000).runs == []
+    assert desk.run("status", "-c", config, "--json").json["runs"] == 0
+
+
+def test_news_of_a_deleted_run_outlive_a_tick_that_dies(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    desk.put("a/metrics.csv", CSV)
+    config = desk.config("report: {every: 6h}\n")
+    now = time.time()
+    desk.tick(config, now)
+    desk.append("a/metrics.csv", "3,0.2\n")
+    desk.tick(config, now + 60)
+    shutil.rmtree(desk.runs / "a")
+    with monkeypatch.context() as patch:
+        patch.setattr("mlreport_batch.tick.reading.read_batch", None)
+        with pytest.raises(TypeError):
+            desk.tick(config, now + 120)
+    assert desk.tick(config, now + 180).sent == 1
+    assert desk.tick(config, now + 240).sent == 0
+
+
+def test_news_of_a_deleted_run_that_nobody_wants_hold_up_no_idle_tick(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    desk.put("a/metrics.csv", CSV)
+    desk.put("b/metrics.csv", CSV)
+    config = desk.config("report: {every: 6h}\n")
+    now = time.time()
+    desk.tick(config, now)
+    desk.append("a/metrics.csv", "3,0.2\n")
+    desk.tick(config, now + 60)
+    shutil.rmtree(desk.runs / "a")
+    with monkeypatch.context() as patch:
+        patch.setattr("mlreport_batch.tick.reading.read_batch", None)
+        with pytest.raises(TypeError):
+            desk.tick(config, now + 120)
+    settings = desk.settings(desk.config("report: {every: 6h}\n"))
+    root = replace(settings.runs[0], exclude=("a",))
+    other = replace(settings, runs=(root,))
+    summary = run_tick(other, Options(), config_key="other", now=now + 180)
+    assert summary.sent == 0
+    assert desk.run("status", "-c", config, "--json").json["runs"] == 1
 
 
 def test_old_runs_are_recorded_when_first_seen(desk: Desk):
