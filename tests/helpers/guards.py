@@ -95,7 +95,7 @@ GUARDS = [
     Guard(
         "F7 F9",
         "state/catalog.py",
-        "state.mark_gone(path, now)",
+        "self._state.mark_gone(row.path, now)",
         "pass",
         "test_tick::test_a_deleted_run_is_forgotten_and_a_renamed_one_is_a_new_run",
     ),
@@ -475,7 +475,7 @@ GUARDS = [
         "tick/work.py",
         "rules = replace(settings.rules, stall_s=None)",
         "rules = settings.rules",
-        "test_tick::test_a_run_that_is_deleted_when_all_is_told_is_no_news",
+        "test_tick::test_what_waits_to_be_told_is_told_when_its_run_is_deleted",
     ),
     Guard(
         "F9",

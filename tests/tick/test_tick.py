@@ -522,7 +522,7 @@ def test_what_waits_to_be_told_is_told_when_its_run_is_deleted(
     desk: Desk, is_deleted_whole: bool
 ):
     log = desk.put("a/metrics.csv", CSV)
-    config = desk.config("report: {every: 6h}\n")
+    config = desk.config("report: {every: 6h}\nalerts: {stall: 1h}\n")
     now = time.time()
     assert desk.tick(config, now).sent == 1
     desk.append("a/metrics.csv", "3,0.2\n")
@@ -532,9 +532,10 @@ def test_what_waits_to_be_told_is_told_when_its_run_is_deleted(
     else:
         log.unlink()
     desk.mails()
-    summary = desk.tick(config, now + 120)
+    summary = desk.tick(config, now + 5 * 3600)
     assert summary.sent == 1
     assert summary.runs[0].new_points == 1
+    assert summary.runs[0].alerts == ()  # it does not stall
     [text] = desk.texts()
     assert "0.2" in text
     assert "a/: deleted; what was read before is told here" in text
