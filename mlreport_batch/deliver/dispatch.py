@@ -12,6 +12,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from mlreport_batch.deliver import Channel, Envelope, Receipt, Session
+from mlreport_batch.deliver.messages import dead, held_back, not_for_all, refused
 from mlreport_batch.errors import (
     ChannelDownError,
     ConfigError,
@@ -25,7 +26,7 @@ from mlreport_batch.errors import (
 )
 from mlreport_batch.state.idle import DAY_S, TOLD_AT
 from mlreport_batch.state.owed import Owed
-from mlreport_batch.state.spool import Spool
+from mlreport_batch.state.spool import Spool, digest_of
 from mlreport_batch.state.store import State
 
 BACKOFF_MAX_S = 3600.0
@@ -53,12 +54,12 @@ class Dispatched(Struct):
     Attributes:
         sent: Ids of the mails that were accepted.
         errors: What went wrong, one entry a mail or one for all.
-        vanished: Ids whose bytes are gone from the spool.
+        vanished: What became of mails whose bytes are not in the spool, by their ids.
     """
 
     sent: list[str] = field(default_factory=list)
     errors: list[MlreportError] = field(default_factory=list)
-    vanished: list[str] = field(default_factory=list)
+    vanished: dict[str, str] = field(default_factory=dict)
 
 
 class Dispatcher:
@@ -111,26 +112,47 @@ class Dispatcher:
         due: list[Owed] = []
         settled: list[str] = []
         held: list[Owed] = []
-        for owed in self._state.owed():
-            place = self._spool.place(owed.rid)
+        for mail in self._state.owed():
+            place = self._spool.place(mail.rid)
+            owed = self._recalled(mail) if place == "cur" else mail
+            if owed is not mail:
+                place = "new"
             if place == "sent":
                 settled.append(owed.rid)
             elif place is None:
-                self._result.vanished.append(owed.rid)
+                self._result.vanished[owed.rid] = "is gone from the spool"
             elif owed.held or place == "dead":
                 if not owed.held:  # a tick died between the move and this note
                     held.append(replace(owed, held=True))
-                    self._result.errors.append(_dead([owed]))
+                    self._result.errors.append(dead([owed]))
                     self._told.add(owed.rid)
             elif place == "cur" and self._must_hold(owed):
                 held.append(replace(owed, held=True, why=owed.why or "outcome unknown"))
-                self._result.errors.append(_held(owed))
+                self._result.errors.append(held_back(owed))
                 self._told.add(owed.rid)
             elif self._is_time(owed.next_at):
                 due.append(owed)
         if settled or held:
             self._note(settled, held)
         return due
+
+    def _recalled(self, owed: Owed) -> Owed:
+        """Return *owed* with what a tick could not note that ended after the send.
+
+        Then it is known how the send ended: who is not left has the mail.
+        """
+        left = self._spool.left(owed.rid)
+        if left is None:
+            return owed
+        recipients = tuple(each for each in owed.recipients if each in left)
+        recalled = replace(
+            owed, recipients=recipients or owed.recipients, is_partial=True
+        )
+        with self._state.transaction():
+            self._state.update_owed(recalled)
+        self._spool.move(owed.rid, "cur", "new")
+        self._spool.forget_left(owed.rid)
+        return recalled
 
     def _note(self, settled: list[str], held: list[Owed]) -> None:
         for rid in settled:
@@ -152,7 +174,7 @@ class Dispatcher:
         if held and told_at and not is_due:
             return
         if untold:
-            self._result.errors.append(_dead(untold))
+            self._result.errors.append(dead(untold))
         with self._state.transaction():
             self._state.set_meta(TOLD_AT, repr(self._now) if held else "0")
 
@@ -209,6 +231,9 @@ class Dispatcher:
         except StateError as exc:  # the others may be readable
             self._keep(owed, exc, unknowns=owed.unknowns)
             return
+        if owed.digest and digest_of(message) != owed.digest:
+            self._damaged(owed, "cur" if was_unknown else "new")
+            return
         if was_unknown:
             # Whatever becomes of it now, an earlier try may have arrived. A death
             # while it is sent again counts as one more.
@@ -216,6 +241,8 @@ class Dispatcher:
             with self._state.transaction():
                 self._state.update_owed(replace(owed, unknowns=owed.unknowns + 1))
         else:
+            if owed.is_partial:
+                spool.forget_left(rid)
             spool.move(rid, "new", "cur")
         try:
             receipt = self._hand_over(session, owed, message)
@@ -248,8 +275,21 @@ class Dispatcher:
                     raise DeliveryError(
                         exc.message, kept=exc.kept, advice=exc.advice
                     ) from exc
+                with self._state.transaction():
+                    self._state.put_digest(owed.rid, digest_of(lighter))
                 self._spool.put(owed.rid, lighter, "cur")
                 message = lighter
+
+    def _damaged(self, owed: Owed, place: str) -> None:
+        """Never send what was not written; its runs, if known, are told anew."""
+        found = "was damaged on the disk"
+        if owed.runs:
+            self._spool.discard(owed.rid, place)
+            self._result.vanished[owed.rid] = found
+            return
+        if place == "new":
+            self._spool.move(owed.rid, "new", "cur")
+        self._refused(owed, StateError(found))
 
     def _accepted(self, owed: Owed, receipt: Receipt) -> None:
         left = tuple(r for r in owed.recipients if r in receipt.refused)
@@ -262,7 +302,9 @@ class Dispatcher:
         for_good = all(refusal.permanent for refusal in refusals)
         why = "; ".join(f"{r.recipient}: {r.answer}" for r in refusals)
         # First the note of who still waits, then the move: whoever was accepted must
-        # not get the mail again if this process dies in between.
+        # not get the mail again if this process dies in between, or if the state
+        # cannot be written.
+        self._spool.leave(owed.rid, left)
         rest = replace(
             owed,
             recipients=left,
@@ -275,20 +317,11 @@ class Dispatcher:
         with self._state.transaction():
             self._state.update_owed(rest)
         self._spool.move(owed.rid, "cur", "dead" if for_good else "new")
+        self._spool.forget_left(owed.rid)
         self._result.sent.append(owed.rid)
         if for_good:
             self._told.add(owed.rid)
-        kind = RefusedError if for_good else DeliveryError
-        self._result.errors.append(
-            kind(
-                f"mail {owed.rid} ({owed.subject}) was refused for {why}",
-                kept="The others have it; it is kept for the refused",
-                advice="`mlreport-batch retry` sends it to them again, "
-                f"`mlreport-batch drop {owed.rid}` gives up"
-                if for_good
-                else "It is tried again by itself",
-            )
-        )
+        self._result.errors.append(not_for_all(owed, why, for_good=for_good))
 
     def _settle(self, rid: str) -> None:
         # The tombstone is the truth; forgetting the debt may fail without harm.
@@ -332,38 +365,9 @@ class Dispatcher:
         with self._state.transaction():
             self._state.update_owed(replace(owed, held=True, why=exc.message))
         self._told.add(owed.rid)
-        self._result.errors.append(
-            RefusedError(
-                f"mail {owed.rid} ({owed.subject}) will not be sent: {exc.message}",
-                kept=f"It is kept as {self._spool.path('dead', owed.rid)}",
-                advice=f"`mlreport-batch retry {owed.rid}` sends it again, "
-                f"`mlreport-batch drop {owed.rid}` gives it up",
-            )
-        )
+        path = self._spool.path("dead", owed.rid)
+        self._result.errors.append(refused(owed, exc.message, path))
 
 
 def _wait(first_s: float, attempts: int) -> float:
     return float(min(BACKOFF_MAX_S, first_s * 2 ** min(attempts - 1, 20)))
-
-
-def _dead(mails: list[Owed]) -> RefusedError:
-    oldest = mails[0]
-    which = f"mail {oldest.rid} ({oldest.subject})"
-    if len(mails) > 1:
-        which += f" and {len(mails) - 1} more"
-    why = oldest.why or "nobody knows whether it was taken"
-    return RefusedError(
-        f"{which} will not be sent: {why}",
-        kept="Kept until you decide; this is said once a day",
-        advice="`mlreport-batch status` lists them, `mlreport-batch retry` sends them "
-        "again, `mlreport-batch drop RID` gives one up",
-    )
-
-
-def _held(owed: Owed) -> UnknownOutcomeError:
-    return UnknownOutcomeError(
-        f"nobody knows whether mail {owed.rid} ({owed.subject}) was taken",
-        kept="It is held",
-        advice=f"Look whether it arrived, then `mlreport-batch drop {owed.rid}` or "
-        f"`mlreport-batch retry {owed.rid}`",
-    )

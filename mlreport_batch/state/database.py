@@ -27,7 +27,7 @@ from mlreport_batch.state.idle import DATABASE, open_read_only
 from mlreport_batch.state.seal import Seal, Since, Statement
 from mlreport_batch.state.spool import FOLDERS, spool_of
 
-SCHEMA = 3
+SCHEMA = 4
 VERSIONS_MAX = 1000  # beyond: not a version, but damage
 ADOPT = "adopt"
 _PACKED_FROM = 512  # bytes; what is shorter hardly gets smaller
@@ -65,6 +65,7 @@ CREATE TABLE owed_runs (
     rid TEXT NOT NULL, path BLOB NOT NULL, base BLOB, PRIMARY KEY (rid, path)
 ) WITHOUT ROWID;
 CREATE INDEX owed_runs_path ON owed_runs (path);
+CREATE TABLE digests (rid TEXT PRIMARY KEY, digest TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE documents (
     rid TEXT PRIMARY KEY, run TEXT NOT NULL, document TEXT NOT NULL,
     made_at REAL NOT NULL, doubt INTEGER NOT NULL, sent INTEGER NOT NULL
@@ -84,6 +85,12 @@ ALTER TABLE marks_2 RENAME TO marks;
     2: """
 UPDATE folders SET stats = CAST(zeroblob(8) || substr(stats, 9) AS BLOB);
 UPDATE meta SET value = '' WHERE key = 'config_key';
+""",
+    # Mails that are owed since then are not compared with what was written.
+    3: """
+CREATE TABLE IF NOT EXISTS digests (
+    rid TEXT PRIMARY KEY, digest TEXT NOT NULL
+) WITHOUT ROWID;
 """,
 }
 
@@ -215,21 +222,19 @@ class Database:
             ):
                 raise sqlite3.DatabaseError("no mlreport-batch state")
             with self.transaction():
-                self._run_all(_TABLES)
+                for statement in _statements_of(_TABLES):
+                    self._db.execute(statement)
                 self.set_meta("instance", secrets.token_hex(16))
                 self.set_meta("created_at", repr(time.time()))
                 self.set_meta(ADOPT, "1")
                 self._db.execute(f"PRAGMA user_version={SCHEMA}")
         elif version < SCHEMA:
             with self.transaction():
+                # Noted too: what comes after is about the tables as they are then.
                 for earlier in range(version, SCHEMA):
-                    self._run_all(_UPGRADES[earlier])
-                self._db.execute(f"PRAGMA user_version={SCHEMA}")
-
-    def _run_all(self, script: str) -> None:
-        for statement in script.split(";"):
-            if statement.strip():
-                self._db.execute(statement)
+                    for statement in _statements_of(_UPGRADES[earlier]):
+                        self._write(statement, ())
+                self._write(f"PRAGMA user_version={SCHEMA}", ())
 
     @classmethod
     def copy_in_memory(cls, folder: str) -> Self:
@@ -358,6 +363,10 @@ class Database:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
             raise unusable(path, exc) from exc
+
+
+def _statements_of(script: str) -> list[str]:
+    return [text for text in script.split(";") if text.strip()]
 
 
 def _is_hot(journal: str) -> bool:

@@ -6,20 +6,29 @@
     cur/RID.eml    a send was started; nobody may know how it ended
     sent/RID       tombstone: the mail was accepted
     dead/RID.eml   refused for good, kept until a person decides
+    cur/RID.left   who still waits for a mail that others took
 
 Every move is one rename followed by an fsync of both folders. A rename needs no
 free block, so "sent" can be marked on a full disk.
 """
 
 import contextlib
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
 
 from mlreport_batch.errors import StateError, reason_of
 from mlreport_batch.safety.files import TEMPORARY, sync_folder, write_durably
 
 TOMBSTONE_S = 14 * 86400.0
 FOLDERS = ("new", "cur", "sent", "dead")
+_LEFT = ".left"
+
+
+def digest_of(message: bytes) -> str:
+    """Return what tells whether a mail is as it was written."""
+    return sha256(message).hexdigest()
 
 
 def spool_of(state_folder: str) -> str:
@@ -120,19 +129,57 @@ class Spool:
         except OSError as exc:
             raise _unusable(exc, self.path(place, rid)) from exc
 
+    def leave(self, rid: str, recipients: Sequence[str]) -> None:
+        """Note who still waits for the mail *rid*, which the others have.
+
+        Raises:
+            StateError: It may not be noted.
+        """
+        path = self._left(rid)
+        try:
+            write_durably(path, json.dumps(recipients).encode())
+        except OSError as exc:
+            raise _unusable(exc, path) from exc
+
+    def left(self, rid: str) -> tuple[str, ...] | None:
+        """Return who still waits for *rid*, None where nothing is noted.
+
+        Raises:
+            StateError: It cannot be told.
+        """
+        path = self._left(rid)
+        try:
+            with open(path, "rb") as file:
+                found = json.loads(file.read())
+        except FileNotFoundError:
+            return None
+        except OSError as exc:
+            raise _unusable(exc, path) from exc
+        except ValueError:
+            return None  # damaged: the state's word stands
+        return tuple(map(str, found)) if isinstance(found, list) else None
+
+    def forget_left(self, rid: str) -> None:
+        """Forget who waits for *rid*: the state knows."""
+        with contextlib.suppress(OSError):
+            os.unlink(self._left(rid))
+
+    def _left(self, rid: str) -> str:
+        return os.path.join(self.folder, "cur", f"{rid}{_LEFT}")
+
     def rids(self, place: str) -> list[str]:
         """Return the ids of the mails at *place*, sorted."""
         return sorted(
             name.removesuffix(".eml")
             for name in os.listdir(os.path.join(self.folder, place))
-            if not name.endswith(TEMPORARY)
+            if not name.endswith((TEMPORARY, _LEFT))
         )
 
     def sweep(self, owed: set[str]) -> None:
-        """Remove what no commit knows of from ``new/``: half mails and orphans.
+        """Remove what no commit knows of: half files, orphaned mails and notes.
 
-        Such a mail was never sent: its run is read again and makes it anew. One in
-        ``cur/`` is kept: only committed mails are ever moved there.
+        A mail in ``new/`` was never sent: its run is read again and makes it anew. One
+        in ``cur/`` is kept: only committed mails are ever moved there.
 
         Raises:
             StateError: Something cannot be removed.
@@ -142,6 +189,11 @@ class Spool:
                 if os.path.basename(path).removesuffix(".eml") not in owed:
                     with contextlib.suppress(FileNotFoundError):
                         os.unlink(path)
+            for path in self._paths("cur"):
+                name = os.path.basename(path)
+                is_note = name.endswith(_LEFT) and name.removesuffix(_LEFT) not in owed
+                if is_note or name.endswith(TEMPORARY):
+                    os.unlink(path)
 
     def forget_sent(self, owed: set[str], *, now: float) -> None:
         """Remove the tombstones that are older than two weeks; costs a look at each.

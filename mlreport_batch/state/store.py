@@ -107,9 +107,13 @@ class State(FolderTable, OwedTable):
         return self._write("DELETE FROM runs WHERE gone_at < ?", (before,))
 
     def wake(self, path: str) -> None:
-        """Have a run looked at by the next tick, unless it is gone."""
+        """Have a run looked at by the next tick, unless the config leaves it out.
+
+        Of one that is gone, what was read is told once more.
+        """
         self._write(
-            "UPDATE runs SET wake_at=0 WHERE path=? AND gone_at IS NULL",
+            "UPDATE runs SET wake_at=0, gone_at=NULL WHERE path=? "
+            "AND (wake_at IS NULL OR wake_at < 9e99)",
             (os.fsencode(path),),
         )
 

@@ -183,8 +183,8 @@ class _Tick:
         result = dispatcher.send_all()
         self.summary.sent = len(result.sent)
         self.summary.errors += result.errors
-        for rid in result.vanished:
-            self._owe_again(rid)
+        for rid, how in result.vanished.items():
+            self._owe_again(rid, how)
 
     def _stops_sending(self, ends: float) -> Callable[[], bool]:
         """Return what ends the sending: a reading that took too long does not."""
@@ -197,13 +197,14 @@ class _Tick:
 
         return stops
 
-    def _owe_again(self, rid: str) -> None:
+    def _owe_again(self, rid: str, how: str) -> None:
         owed = self.debts.owe_again(rid)
         self.summary.errors.append(
             StateError(
-                f"mail {rid} ({owed.subject}) is gone from the spool",
+                f"mail {rid} ({owed.subject}) {how}",
                 kept="Its news are reported anew by the next tick",
-                advice="Do not delete files below spool/; `mlreport-batch drop` does",
+                advice="Leave the files below spool/ alone and look after the disk; "
+                "`mlreport-batch drop` gives a mail up",
             )
         )
 

@@ -6,10 +6,12 @@ surely not accepted is superseded by the next one that covers all of its news.
 
 from collections.abc import Collection, Iterable, Sequence
 
+from msgspec.structs import replace
+
 from mlreport_batch.errors import StateError
 from mlreport_batch.report.news import Snapshot
 from mlreport_batch.state.owed import Owed
-from mlreport_batch.state.spool import Spool
+from mlreport_batch.state.spool import Spool, digest_of
 from mlreport_batch.state.store import RunRow, State
 
 
@@ -93,7 +95,7 @@ class Debts:
                     self._give_back(
                         mail, [path for path in mail.runs if path not in bases]
                     )
-            self._state.owe(owed, bases)
+            self._state.owe(replace(owed, digest=digest_of(message)), bases)
             self._state.settle(superseded)
         for old_rid in superseded:
             self.spool.discard(old_rid, "new")

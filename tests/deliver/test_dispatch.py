@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from mlreport_batch.commands.owed import retry, status
 from mlreport_batch.deliver import Envelope, Receipt, Refusal, dispatch
@@ -26,7 +27,7 @@ from mlreport_batch.errors import (
 )
 from mlreport_batch.state import spool
 from mlreport_batch.state.owed import Owed
-from mlreport_batch.state.spool import Spool
+from mlreport_batch.state.spool import Spool, digest_of
 from mlreport_batch.state.store import State
 
 DAY_S = 86400.0
@@ -85,12 +86,20 @@ class Desk:
         self.folder.mkdir(exist_ok=True)
         return State(str(self.folder)), Spool(str(self.folder / "spool"))
 
-    def owe(self, *rids: str, to: tuple[str, ...] = ("a@x", "b@x")) -> None:
+    def owe(
+        self,
+        *rids: str,
+        to: tuple[str, ...] = ("a@x", "b@x"),
+        runs: tuple[str, ...] = (),
+    ) -> None:
         state, mails = self.open()
         for rid in rids:
-            mails.put(rid, b"mail " + rid.encode())
+            message = b"mail " + rid.encode()
+            mails.put(rid, message)
+            owed = Owed(rid, self.now, "me@x", to, f"about {rid}")
+            bases = dict.fromkeys(runs)
             with state.transaction():
-                state.owe(Owed(rid, self.now, "me@x", to, f"about {rid}"), {})
+                state.owe(replace(owed, digest=digest_of(message)), bases)
         state.close()
 
     def send(self, stop: Callable[[], bool] = lambda: False) -> Dispatched:
@@ -459,7 +468,93 @@ def test_a_tick_that_was_asked_to_end_keeps_the_rest(desk: Desk):
 def test_bytes_that_vanished_are_told(desk: Desk):
     desk.owe("r1")
     Path(desk.folder, "spool/new/r1.eml").unlink()
-    assert desk.send().vanished == ["r1"]
+    assert desk.send().vanished == {"r1": "is gone from the spool"}
+
+
+@pytest.mark.parametrize("place", ["new", "cur"])
+@pytest.mark.parametrize(
+    "damaged",
+    [b"", b"mail r", b"mail r1\0", b"mbil r1"],
+    ids=["empty", "cut", "longer", "bit"],
+)
+def test_bytes_that_are_not_what_was_written_are_never_sent(
+    desk: Desk, damaged: bytes, place: str
+):
+    desk.owe("r1", runs=("/runs/a",))
+    desk.owe("r2")
+    path = Path(desk.folder, "spool/new/r1.eml")
+    path.write_bytes(damaged)
+    if place == "cur":
+        path.rename(Path(desk.folder, "spool/cur/r1.eml"))
+    result = desk.send()
+    assert result.vanished == {"r1": "was damaged on the disk"}
+    assert result.sent == ["r2"]
+    assert desk.place("r1") is None
+
+
+@pytest.mark.parametrize("place", ["new", "cur"])
+def test_damaged_bytes_that_nobody_can_make_anew_are_kept(desk: Desk, place: str):
+    desk.owe("r1")
+    path = Path(desk.folder, "spool/new/r1.eml")
+    path.write_bytes(b"mail")
+    if place == "cur":
+        path.rename(Path(desk.folder, "spool/cur/r1.eml"))
+    result = desk.send()
+    assert result.vanished == {}
+    assert "damaged on the disk" in str(result.errors[0])
+    assert desk.place("r1") == "dead"
+    assert desk.channel.taken == []
+
+
+def _half_taken() -> Receipt:
+    return Receipt(refused={"b@x": Refusal("b@x", permanent=False, answer="450")})
+
+
+def test_f43_a_state_that_cannot_be_written_makes_no_second_copy(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    desk.owe("r1")
+    desk.channel.answers["r1"] = [_half_taken()]
+
+    def busy(self: State, owed: Owed) -> None:
+        raise StateError("database is locked")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(State, "update_owed", busy)
+        with pytest.raises(StateError):
+            desk.send()
+    assert desk.send().sent == ["r1"]
+    assert [recipients for _, recipients, _ in desk.channel.taken] == [
+        ("a@x",),
+        ("b@x",),
+    ]
+    assert desk.owed() == {}
+    assert list(Path(desk.folder, "spool/cur").iterdir()) == []
+
+
+def test_f43_an_old_note_of_who_waits_says_nothing_of_a_later_send(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    desk.owe("r1")
+    desk.channel.answers["r1"] = [_half_taken()]
+    with monkeypatch.context() as patch:
+        patch.setattr(Spool, "forget_left", lambda *_: None)  # as a kill leaves it
+        desk.send()
+    desk.now += 61
+    desk.channel.answers["r1"] = [UnknownOutcomeError("lost")]
+    desk.send()
+    assert desk.place("r1") == "cur"
+    assert desk.owed()["r1"].unknowns == 1
+    assert list(Path(desk.folder, "spool/cur").glob("*.left")) == []
+
+
+@pytest.mark.parametrize("note", [b"", b"[", b"{}", b"7", b"\xff"])
+def test_f43_a_damaged_note_of_who_waits_is_passed_over(desk: Desk, note: bytes):
+    desk.owe("r1")
+    Path(desk.folder, "spool/new/r1.eml").rename(Path(desk.folder, "spool/cur/r1.eml"))
+    Path(desk.folder, "spool/cur/r1.left").write_bytes(note)
+    assert desk.send().sent == ["r1"]
+    assert [recipients for _, recipients, _ in desk.channel.taken] == [("a@x", "b@x")]
 
 
 def test_what_no_commit_knows_of_is_swept(desk: Desk):
@@ -469,13 +564,19 @@ def test_what_no_commit_knows_of_is_swept(desk: Desk):
     mails.put("begun", b"x")
     mails.move("begun", "new", "cur")
     Path(desk.folder, "spool/new/r1.eml.tmp").write_bytes(b"half")
+    Path(desk.folder, "spool/cur/r1.left.tmp").write_bytes(b"half")
+    Path(desk.folder, "spool/cur/r1.left").write_bytes(b"[]")
+    Path(desk.folder, "spool/cur/begun.left").write_bytes(b"[]")
     Path(desk.folder, "spool/sent/old").write_bytes(b"")
     mails.sweep({"r1"})
     mails.forget_sent({"r1"}, now=1e12)
     assert mails.rids("new") == ["r1"]
     assert mails.rids("cur") == ["begun"]
     assert mails.rids("sent") == []
-    assert not list(Path(desk.folder, "spool/new").glob("*.tmp"))
+    assert not list(Path(desk.folder, "spool").glob("*/*.tmp"))
+    assert [path.name for path in Path(desk.folder, "spool/cur").glob("*.left")] == [
+        "r1.left"
+    ]
 
 
 STEPS = [

@@ -259,8 +259,8 @@ GUARDS = [
     Guard(
         "F17",
         "tick/debts.py",
-        "            self._state.owe(owed, bases)\n",
-        "",
+        "self._state.owe(replace(owed, digest=digest_of(message)), bases)",
+        "pass",
         "test_tick::test_a_first_tick_reports_and_a_second_does_nothing_at_all",
     ),
     Guard(
@@ -370,6 +370,14 @@ GUARDS = [
         "if version > SCHEMA:",
         "if version > VERSIONS_MAX:",
         "test_state_damage::test_f22_a_later_version_is_left_untouched",
+    ),
+    Guard(
+        "F22",
+        "state/database.py",
+        "self._write(statement, ())",
+        "self._db.execute(statement)",
+        "test_state_damage::"
+        "test_what_is_noted_since_an_upgrade_is_taken_up_on_an_earlier_copy",
     ),
     Guard(
         "F22",
@@ -1014,6 +1022,34 @@ GUARDS = [
         'self._spool.put(owed.rid, lighter, "cur")',
         "pass",
         "test_dispatch::test_what_was_sent_lighter_is_what_is_kept",
+    ),
+    Guard(
+        "F20",
+        "deliver/dispatch.py",
+        "if owed.digest and digest_of(message) != owed.digest:",
+        "if False:",
+        "test_dispatch::test_bytes_that_are_not_what_was_written_are_never_sent",
+    ),
+    Guard(
+        "F20",
+        "deliver/dispatch.py",
+        "self._state.put_digest(owed.rid, digest_of(lighter))",
+        "pass",
+        "test_dispatch::test_what_was_sent_lighter_is_what_is_kept",
+    ),
+    Guard(
+        "F43",
+        "deliver/dispatch.py",
+        "self._spool.leave(owed.rid, left)",
+        "pass",
+        "test_dispatch::test_f43_a_state_that_cannot_be_written_makes_no_second_copy",
+    ),
+    Guard(
+        "F43",
+        "deliver/dispatch.py",
+        "if owed.is_partial:\n                spool.forget_left(rid)",
+        "if False:\n                spool.forget_left(rid)",
+        "test_dispatch::test_f43_an_old_note_of_who_waits_says_nothing_of_a_later_send",
     ),
     # -- process and schedule
     Guard(

@@ -419,6 +419,33 @@ def test_the_state_of_an_earlier_version_is_brought_up_to_date(
     assert any(seen.startswith(b"x") for (seen,) in marks)
 
 
+def test_what_is_noted_since_an_upgrade_is_taken_up_on_an_earlier_copy(
+    lab: OutboxLab, capsys: pytest.CaptureFixture[str]
+):
+    # The daily copy is of the earlier version; what is noted beside it is of both.
+    with sqlite3.connect(lab.database) as database:
+        database.execute("DROP TABLE digests")
+        database.execute("PRAGMA user_version=3")
+    database.close()
+    shutil.copyfile(lab.database, lab.state / "state.db.bak")
+    for name in ("state.db.seal", "state.db.bak.seal", "state.db.since"):
+        (lab.state / name).unlink()
+    owed = lab.owe_one()
+    with sqlite3.connect(lab.state / "state.db.bak") as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (3,)
+    database.close()
+    DAMAGES["flipped in the middle"](lab.database)
+    capsys.readouterr()
+    assert lab.tick() == 0
+    assert "took its place" in capsys.readouterr().err
+    assert owed in {mail.rid for mail in mails_of(lab.mails())}
+    assert max(lab.copies().values()) == 1
+    with sqlite3.connect(lab.database) as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (SCHEMA,)
+        assert database.execute("SELECT COUNT(*) FROM digests").fetchone() == (0,)
+    database.close()
+
+
 def test_f23_a_deleted_state_starts_anew_and_says_so(
     lab: OutboxLab, capsys: pytest.CaptureFixture[str]
 ):

@@ -924,19 +924,36 @@ def test_a_dropped_mail_counts_as_told(desk: Desk):
     assert list((desk.out / "spool" / "new").iterdir()) == []
 
 
-def test_a_mail_that_vanished_from_the_spool_is_made_anew(desk: Desk):
+@pytest.mark.parametrize("is_run_gone", [False, True])
+@pytest.mark.parametrize("fault", ["gone", "cut", "changed"])
+def test_a_mail_that_is_not_in_the_spool_as_it_was_is_made_anew(
+    desk: Desk, fault: str, *, is_run_gone: bool
+):
     desk.put("a/metrics.csv", CSV)
     config = desk.config()
     desk.answer(75)
-    desk.run("run", "-c", config)
-    for mail in (desk.out / "spool" / "new").iterdir():
-        mail.unlink()
+    now = time.time()
+    assert desk.tick(config, now).owed == 1
+    if is_run_gone:
+        shutil.rmtree(desk.runs / "a")
+        assert desk.tick(config, now + 60).owed == 1
+    [mail] = (desk.out / "spool" / "new").iterdir()
+    whole = mail.read_bytes()
+    mail.unlink()
+    if fault == "cut":
+        mail.write_bytes(whole[:3000])
+    elif fault == "changed":
+        mail.write_bytes(whole.replace(b"0.25", b"0.35"))
     desk.answer(0)
-    said = desk.run("run", "-c", config)
-    assert said.code == 74
-    assert desk.run("run", "-c", config).code == 0
+    [error] = desk.tick(config, now + 7200).errors
+    assert ("gone from" if fault == "gone" else "damaged") in str(error)
+    assert "reported anew" in str(error)
+    assert desk.mails() == []
+    assert desk.tick(config, now + 14400).sent == 1
     [text] = desk.texts()
     assert "loss 0.25" in text
+    assert ("deleted; what was read before" in text) == is_run_gone
+    assert desk.tick(config, now + 21600).sent == 0
 
 
 # -- what happens to folders -----------------------------------------------------------
