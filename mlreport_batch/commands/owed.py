@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from msgspec.structs import replace
 
 from mlreport_batch.commands.call import state_folder
+from mlreport_batch.config.locate import find_config, identity
 from mlreport_batch.errors import StateError, UsageError
 from mlreport_batch.language.figures import duration_text
 from mlreport_batch.printing import tell, tell_json
@@ -109,15 +110,21 @@ def _opened(folder: str) -> Iterator[tuple[State, Spool, list[str]]]:
         lock.release()
 
 
-def retry(folder: str, rids: Sequence[str]) -> list[str]:
+def retry(folder: str, rids: Sequence[str], config: str = "") -> list[str]:
     """Owe dead or held mails again, all of them if none is named.
+
+    Those that wait for another config too: *config* sends them from now on.
 
     Raises:
         UsageError: There is no such mail.
     """
     with _opened(folder) as (state, spool, lines):
         mails = {mail.rid: mail for mail in state.owed()}
-        wanted = list(rids) or [rid for rid, mail in mails.items() if mail.held]
+        wanted = list(rids) or [
+            rid
+            for rid, mail in mails.items()
+            if mail.held or (config and not mail.is_of(config))
+        ]
         for rid in wanted:
             mail = mails.get(rid)
             if mail is None:
@@ -141,6 +148,7 @@ def retry(folder: str, rids: Sequence[str]) -> list[str]:
             # would leave an orphan that the next tick sweeps away.
             with state.transaction():
                 state.update_owed(fresh)
+                state.put_frozen(rid, mail.digest, config or mail.config)
                 state.set_meta("channel_next_at", "0")
             if place in ("dead", "cur"):
                 spool.move(rid, place, "new")
@@ -168,6 +176,11 @@ def drop(folder: str, rid: str) -> list[str]:
         return [*lines, f"{rid}  {mails[rid].subject}: dropped"]
 
 
+def _config(args: argparse.Namespace) -> str:
+    """Return the config file of this call, empty for none."""
+    return identity(None if args.out and not args.config else find_config(args.config))
+
+
 def main(args: argparse.Namespace) -> int:
     """Show what is owed, owe it anew, or give it up; return the exit code."""
     folder = state_folder(args)
@@ -178,9 +191,10 @@ def main(args: argparse.Namespace) -> int:
         else:
             tell("\n".join(status_lines(found)))
         return 0
-    lines = (
-        retry(folder, args.rids) if args.command == "retry" else drop(folder, args.rid)
-    )
+    if args.command == "retry":
+        lines = retry(folder, args.rids, _config(args))
+    else:
+        lines = drop(folder, args.rid)
     for line in lines:
         tell(line)
     return 0

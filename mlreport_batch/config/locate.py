@@ -95,6 +95,12 @@ def config_key(data: bytes, config_path: str = "") -> str:
     return f"{zlib.crc32(text):08x}{zlib.adler32(text):08x}{len(text):x}"
 
 
+def identity(source: str | os.PathLike[str] | None) -> str:
+    """Return what tells one config file from another; empty for none, or a pipe."""
+    file = "" if source is None else os.path.realpath(source)
+    return file if os.path.isfile(file) else ""
+
+
 def quick_key(
     paths: Sequence[str], out: str | None, config: str | None
 ) -> tuple[str, str | None]:

@@ -12,7 +12,13 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from mlreport_batch.deliver import Channel, Envelope, Receipt, Session
-from mlreport_batch.deliver.messages import dead, held_back, not_for_all, refused
+from mlreport_batch.deliver.messages import (
+    dead,
+    held_back,
+    not_for_all,
+    of_others,
+    refused,
+)
 from mlreport_batch.errors import (
     ChannelDownError,
     ConfigError,
@@ -42,10 +48,12 @@ class Policy(Struct, frozen=True):
     Attributes:
         backoff_s: First wait after a refusal; it doubles up to an hour.
         on_unknown: ``resend`` or ``hold``.
+        config: The config file whose mails are sent, empty for no file.
     """
 
     backoff_s: float = 60.0
     on_unknown: str = "resend"
+    config: str = ""
 
 
 class Dispatched(Struct):
@@ -112,47 +120,54 @@ class Dispatcher:
         due: list[Owed] = []
         settled: list[str] = []
         held: list[Owed] = []
-        for mail in self._state.owed():
-            place = self._spool.place(mail.rid)
-            owed = self._recalled(mail) if place == "cur" else mail
-            if owed is not mail:
-                place = "new"
+        others: list[Owed] = []
+        for owed in self._state.owed():
+            place = self._spool.place(owed.rid)
             if place == "sent":
                 settled.append(owed.rid)
+            elif not owed.is_of(self._policy.config):
+                others.append(owed)
             elif place is None:
                 self._result.vanished[owed.rid] = "is gone from the spool"
-            elif owed.held or place == "dead":
-                if not owed.held:  # a tick died between the move and this note
-                    held.append(replace(owed, held=True))
-                    self._result.errors.append(dead([owed]))
-                    self._told.add(owed.rid)
-            elif place == "cur" and self._must_hold(owed):
-                held.append(replace(owed, held=True, why=owed.why or "outcome unknown"))
-                self._result.errors.append(held_back(owed))
-                self._told.add(owed.rid)
-            elif self._is_time(owed.next_at):
-                due.append(owed)
+            else:
+                self._choose(owed, place, due, held)
         if settled or held:
             self._note(settled, held)
+        if others:
+            self._result.errors.append(of_others(others))
         return due
 
-    def _recalled(self, owed: Owed) -> Owed:
+    def _choose(
+        self, owed: Owed, place: str, due: list[Owed], held: list[Owed]
+    ) -> None:
+        """Add a mail to those that are *due*, or that are *held* from now on."""
+        left = self._spool.left(owed.rid) if place == "cur" else None
+        if left is not None:
+            owed, place = self._recalled(owed, left), "new"
+        if owed.held or place == "dead":
+            if not owed.held:  # a tick died between the move and this note
+                held.append(replace(owed, held=True))
+                self._result.errors.append(dead([owed]))
+                self._told.add(owed.rid)
+        elif place == "cur" and self._must_hold(owed):
+            held.append(replace(owed, held=True, why=owed.why or "outcome unknown"))
+            self._result.errors.append(held_back(owed))
+            self._told.add(owed.rid)
+        elif self._is_time(owed.next_at):
+            due.append(owed)
+
+    def _recalled(self, owed: Owed, left: tuple[str, ...]) -> Owed:
         """Return *owed* with what a tick could not note that ended after the send.
 
-        Then it is known how the send ended: who is not left has the mail.
+        It is known how the send ended: who is not *left* has the mail.
         """
-        left = self._spool.left(owed.rid)
-        if left is None:
-            return owed
         recipients = tuple(each for each in owed.recipients if each in left)
-        recalled = replace(
-            owed, recipients=recipients or owed.recipients, is_partial=True
-        )
+        owed = replace(owed, recipients=recipients or owed.recipients, is_partial=True)
         with self._state.transaction():
-            self._state.update_owed(recalled)
+            self._state.update_owed(owed)
         self._spool.move(owed.rid, "cur", "new")
         self._spool.forget_left(owed.rid)
-        return recalled
+        return owed
 
     def _note(self, settled: list[str], held: list[Owed]) -> None:
         for rid in settled:
@@ -276,7 +291,8 @@ class Dispatcher:
                         exc.message, kept=exc.kept, advice=exc.advice
                     ) from exc
                 with self._state.transaction():
-                    self._state.put_digest(owed.rid, digest_of(lighter))
+                    digest = digest_of(lighter)
+                    self._state.put_frozen(owed.rid, digest, owed.config)
                 self._spool.put(owed.rid, lighter, "cur")
                 message = lighter
 

@@ -52,3 +52,14 @@ def held_back(owed: Owed) -> UnknownOutcomeError:
         advice=f"Look whether it arrived, then `mlreport-batch drop {owed.rid}` or "
         f"`mlreport-batch retry {owed.rid}`",
     )
+
+
+def of_others(mails: Sequence[Owed]) -> DeliveryError:
+    """Return what is said of mails that another config must send."""
+    count = "1 mail waits" if len(mails) == 1 else f"{len(mails):,} mails wait"
+    return DeliveryError(
+        f"{count} here for {mails[0].config}, which uses the same state",
+        kept="Kept for it: only that config knows how they are to be sent",
+        advice="Run that config, or hand them over with `mlreport-batch retry`; better "
+        "give each config a `state` of its own",
+    )

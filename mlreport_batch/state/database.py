@@ -65,7 +65,9 @@ CREATE TABLE owed_runs (
     rid TEXT NOT NULL, path BLOB NOT NULL, base BLOB, PRIMARY KEY (rid, path)
 ) WITHOUT ROWID;
 CREATE INDEX owed_runs_path ON owed_runs (path);
-CREATE TABLE digests (rid TEXT PRIMARY KEY, digest TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE frozen (
+    rid TEXT PRIMARY KEY, digest TEXT NOT NULL, config BLOB NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE documents (
     rid TEXT PRIMARY KEY, run TEXT NOT NULL, document TEXT NOT NULL,
     made_at REAL NOT NULL, doubt INTEGER NOT NULL, sent INTEGER NOT NULL
@@ -86,10 +88,10 @@ ALTER TABLE marks_2 RENAME TO marks;
 UPDATE folders SET stats = CAST(zeroblob(8) || substr(stats, 9) AS BLOB);
 UPDATE meta SET value = '' WHERE key = 'config_key';
 """,
-    # Mails that are owed since then are not compared with what was written.
+    # Of mails that were owed before it is not known what was written and by whom.
     3: """
-CREATE TABLE IF NOT EXISTS digests (
-    rid TEXT PRIMARY KEY, digest TEXT NOT NULL
+CREATE TABLE IF NOT EXISTS frozen (
+    rid TEXT PRIMARY KEY, digest TEXT NOT NULL, config BLOB NOT NULL
 ) WITHOUT ROWID;
 """,
 }

@@ -29,6 +29,7 @@ class Owed(Struct, frozen=True):
         runs: The runs it tells about.
         digest: Of its bytes, as `state.spool.digest_of` gives it; empty where it was
             not noted.
+        config: The config file that owes it; empty where it was not noted.
     """
 
     rid: str
@@ -44,6 +45,14 @@ class Owed(Struct, frozen=True):
     is_partial: bool = False
     runs: tuple[str, ...] = ()
     digest: str = ""
+    config: str = ""
+
+    def is_of(self, config: str) -> bool:
+        """Return whether the config file *config* is to send it.
+
+        That of another config waits for it, as long as there is that config.
+        """
+        return self.config in ("", config) or not os.path.exists(self.config)
 
 
 class DocumentRow(Struct, frozen=True):
@@ -91,14 +100,15 @@ class OwedTable(Database):
             runs.setdefault(rid, []).append(os.fsdecode(path))
         rows = self._db.execute(
             "SELECT rid, created_at, sender, recipients, subject, attempts, unknowns, "
-            "next_at, held, why, is_partial, digest "
-            "FROM owed LEFT JOIN digests USING (rid) ORDER BY created_at, rid"
+            "next_at, held, why, is_partial, digest, config "
+            "FROM owed LEFT JOIN frozen USING (rid) ORDER BY created_at, rid"
         )
         return [
             Owed(
                 row[0], row[1], row[2], tuple(json.loads(row[3])), row[4], row[5],
                 row[6], row[7], bool(row[8]), row[9], bool(row[10]),
                 tuple(runs.get(row[0], ())), row[11] or "",
+                os.fsdecode(row[12] or b""),
             )
             for row in rows
         ]  # fmt: skip
@@ -125,8 +135,8 @@ class OwedTable(Database):
     def owe(self, owed: Owed, bases: Mapping[str, Snapshot | None]) -> None:
         """Note that a mail is owed, and what its runs had reported before it."""
         self.update_owed(owed)
-        if owed.digest:
-            self.put_digest(owed.rid, owed.digest)
+        if owed.digest or owed.config:
+            self.put_frozen(owed.rid, owed.digest, owed.config)
         for path, base in bases.items():
             data = None if base is None else encode(base)
             self._write(
@@ -152,16 +162,17 @@ class OwedTable(Database):
             ),
         )  # fmt: skip
 
-    def put_digest(self, rid: str, digest: str) -> None:
-        """Keep what tells whether a mail is as it was written."""
-        self._write("INSERT OR REPLACE INTO digests VALUES (?, ?)", (rid, digest))
+    def put_frozen(self, rid: str, digest: str, config: str) -> None:
+        """Keep what tells whether a mail is as it was written, and who owes it."""
+        values = (rid, digest, os.fsencode(config))
+        self._write("INSERT OR REPLACE INTO frozen VALUES (?, ?, ?)", values)
 
     def settle(self, rids: Iterable[str]) -> None:
         """Forget mails that are owed no longer."""
         for rid in rids:
             self._write("DELETE FROM owed WHERE rid=?", (rid,))
             self._write("DELETE FROM owed_runs WHERE rid=?", (rid,))
-            self._write("DELETE FROM digests WHERE rid=?", (rid,))
+            self._write("DELETE FROM frozen WHERE rid=?", (rid,))
 
     def documents(self) -> list[DocumentRow]:
         """Return the Google documents that are not settled, oldest first."""

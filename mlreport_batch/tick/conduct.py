@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 
+from mlreport_batch.config.locate import identity
 from mlreport_batch.config.settings import Config
 from mlreport_batch.deliver.dispatch import Dispatcher, Policy
 from mlreport_batch.errors import DamagedStateError, StateError
@@ -63,7 +64,7 @@ def run_tick(
     folder = os.fspath(config.state)
 
     def scope(state: State, spool: Spool | None) -> Scope:
-        debts = Debts(state, spool)
+        debts = Debts(state, spool, identity(config.source))
         return Scope(config, options, state, debts, now, progress, should_stop)
 
     with state_errors(folder):
@@ -175,7 +176,11 @@ class _Tick:
             self.state,
             self.debts.spool,
             make_channel(self.config),
-            Policy(self.config.mail.backoff_s, self.config.mail.on_unknown),
+            Policy(
+                self.config.mail.backoff_s,
+                self.config.mail.on_unknown,
+                self.debts.config,
+            ),
             self.now,
             self._stops_sending(time.monotonic() + SEND_S),
             lighten,

@@ -21,9 +21,11 @@ class Debts:
     Args:
         state: Takes what was reported, and what is owed.
         spool: Takes the mails; None for a dry run, which owes nothing.
+        config: The config file that owes, empty for no file.
     """
 
-    def __init__(self, state: State, spool: Spool | None) -> None:
+    def __init__(self, state: State, spool: Spool | None, config: str) -> None:
+        self.config = config
         self._state = state
         self._spool = spool
 
@@ -42,10 +44,14 @@ class Debts:
         """Return the owed mails about a run that were surely not accepted yet."""
         if self._spool is None:
             return []
+        found = self._state.owed_of_run(path)
+        if not found:
+            return []
+        others = {m.rid for m in self._state.owed() if not m.is_of(self.config)}
         return [
             rid
-            for rid in self._state.owed_of_run(path)
-            if self._spool.place(rid) == "new"
+            for rid in found
+            if rid not in others and self._spool.place(rid) == "new"
         ]
 
     def replaced_by(self, paths: Collection[str]) -> frozenset[str]:
@@ -95,7 +101,8 @@ class Debts:
                     self._give_back(
                         mail, [path for path in mail.runs if path not in bases]
                     )
-            self._state.owe(replace(owed, digest=digest_of(message)), bases)
+            frozen = replace(owed, digest=digest_of(message), config=self.config)
+            self._state.owe(frozen, bases)
             self._state.settle(superseded)
         for old_rid in superseded:
             self.spool.discard(old_rid, "new")

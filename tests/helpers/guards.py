@@ -259,7 +259,7 @@ GUARDS = [
     Guard(
         "F17",
         "tick/debts.py",
-        "self._state.owe(replace(owed, digest=digest_of(message)), bases)",
+        "self._state.owe(frozen, bases)",
         "pass",
         "test_tick::test_a_first_tick_reports_and_a_second_does_nothing_at_all",
     ),
@@ -1033,7 +1033,7 @@ GUARDS = [
     Guard(
         "F20",
         "deliver/dispatch.py",
-        "self._state.put_digest(owed.rid, digest_of(lighter))",
+        "self._state.put_frozen(owed.rid, digest, owed.config)",
         "pass",
         "test_dispatch::test_what_was_sent_lighter_is_what_is_kept",
     ),
@@ -1050,6 +1050,20 @@ GUARDS = [
         "if owed.is_partial:\n                spool.forget_left(rid)",
         "if False:\n                spool.forget_left(rid)",
         "test_dispatch::test_f43_an_old_note_of_who_waits_says_nothing_of_a_later_send",
+    ),
+    Guard(
+        "F42",
+        "deliver/dispatch.py",
+        "elif not owed.is_of(self._policy.config):",
+        "elif False:",
+        "test_tick::test_a_mail_of_one_config_is_never_sent_by_another",
+    ),
+    Guard(
+        "F42",
+        "tick/debts.py",
+        "if rid not in others and",
+        "if",
+        "test_tick::test_a_mail_of_one_config_is_never_sent_by_another",
     ),
     # -- process and schedule
     Guard(

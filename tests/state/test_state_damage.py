@@ -424,7 +424,7 @@ def test_what_is_noted_since_an_upgrade_is_taken_up_on_an_earlier_copy(
 ):
     # The daily copy is of the earlier version; what is noted beside it is of both.
     with sqlite3.connect(lab.database) as database:
-        database.execute("DROP TABLE digests")
+        database.execute("DROP TABLE frozen")
         database.execute("PRAGMA user_version=3")
     database.close()
     shutil.copyfile(lab.database, lab.state / "state.db.bak")
@@ -443,7 +443,7 @@ def test_what_is_noted_since_an_upgrade_is_taken_up_on_an_earlier_copy(
     assert [mail.rid for mail in mails_of(lab.mails())] == [owed]
     with sqlite3.connect(lab.database) as database:
         assert database.execute("PRAGMA user_version").fetchone() == (SCHEMA,)
-        assert database.execute("SELECT COUNT(*) FROM digests").fetchone() == (0,)
+        assert database.execute("SELECT COUNT(*) FROM frozen").fetchone() == (0,)
     database.close()
 
 

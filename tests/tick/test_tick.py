@@ -956,6 +956,61 @@ def test_a_mail_that_is_not_in_the_spool_as_it_was_is_made_anew(
     assert desk.tick(config, now + 21600).sent == 0
 
 
+def _other_config(desk: Desk) -> Path:
+    """Write a config of the same state that mails into an outbox."""
+    file = desk.folder / "other.yaml"
+    file.write_text(
+        f"runs: [{{path: {desk.runs}}}]\nstate: {desk.out}\n"
+        "mail: {via: outbox, from: other@lab.example, to: [other@lab.example]}\n"
+        f"outbox: {{dir: {desk.out / 'outbox'}}}\n"
+    )
+    return file
+
+
+@pytest.mark.parametrize("has_more", [False, True])
+def test_a_mail_of_one_config_is_never_sent_by_another(desk: Desk, *, has_more: bool):
+    desk.put("a/metrics.csv", CSV)
+    config, other = desk.config(), _other_config(desk)
+    desk.answer(75)
+    now = time.time()
+    assert desk.tick(config, now).owed == 1
+    if has_more:
+        desk.append("a/metrics.csv", "3,0.2\n")
+    summary = desk.tick(other, now + 7200)
+    assert summary.sent == int(has_more)
+    [error] = summary.errors
+    assert f"1 mail waits here for {config}" in str(error)
+    assert summary.exit_code == 75
+    assert [mail["To"] for mail in desk.mails()] == ["other@lab.example"] * has_more
+    desk.answer(0)
+    assert desk.tick(config, now + 14400).sent == 1
+    assert [mail["To"] for mail in desk.mails()] == ["me@lab.example"]
+    assert desk.tick(other, now + 21600).errors == []
+
+
+def test_mails_of_a_config_that_is_gone_or_renamed_are_sent(desk: Desk):
+    desk.put("a/metrics.csv", CSV)
+    config, other = desk.config(), _other_config(desk)
+    desk.answer(75)
+    now = time.time()
+    assert desk.tick(config, now).owed == 1
+    config.unlink()
+    assert desk.tick(other, now + 7200).sent == 1
+
+
+def test_retry_hands_a_mail_over_to_another_config(desk: Desk):
+    desk.put("a/metrics.csv", CSV)
+    config, other = desk.config(), _other_config(desk)
+    desk.answer(75)
+    now = time.time()
+    assert desk.tick(config, now).owed == 1
+    assert desk.tick(other, now + 7200).sent == 0
+    said = desk.run("retry", "-c", other)
+    assert "sent by the next run" in said.out
+    assert desk.tick(other, now + 7201).sent == 1
+    assert desk.run("retry", "-c", other).out == "no dead or held mails\n"
+
+
 # -- what happens to folders -----------------------------------------------------------
 
 
