@@ -330,9 +330,11 @@ def test_marked_values_know_their_lines_and_problems():
 
 
 scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text()
+# Of a key YAML takes 1,024 characters, and twelve may stand for one.
+keys = st.text(max_size=80)
 documents = st.recursive(
     scalars | st.floats(allow_nan=False, allow_infinity=False),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    lambda inner: st.lists(inner) | st.dictionaries(keys, inner),
     max_leaves=20,
 )
 
