@@ -74,6 +74,10 @@ def list_folder(
             else:
                 _sort_in(entry, parents, folders, candidates, checkpoints, problems)
     problems += told_links(links)
+    if folders and len(parents) > DEPTH_MAX:
+        folders.clear()
+        note = f"folders more than {DEPTH_MAX} deep are left out"
+        problems.append(Problem(".", None, note))
     if len(candidates) > CANDIDATES_MAX:
         note = (
             f"{len(candidates):,} files that could hold metrics; only "
@@ -273,7 +277,6 @@ def walk(
     Raises:
         OSError: *top* itself cannot be listed.
     """
-    base_depth = len(parents_of(top, root))
     stack: list[tuple[str, Folder | None]] = [(top, above)]
     while stack:
         path, parent = stack.pop()
@@ -288,12 +291,6 @@ def walk(
         entered = tuple(
             name for name in folder.folders if f"{path}/{name}" not in never_enter
         )
-        if len(parents_of(path, root)) - base_depth >= DEPTH_MAX and entered:
-            note = Problem(
-                ".", None, f"folders more than {DEPTH_MAX} deep are left out"
-            )
-            folder = replace(folder, problems=(*folder.problems, note))
-            entered = ()
         folder = replace(folder, folders=entered)
         yield folder
         stack.extend((f"{path}/{name}", folder) for name in reversed(entered))

@@ -18,6 +18,7 @@ import json
 import os
 import pkgutil
 import pwd
+import shutil
 import signal
 import sys
 import tempfile
@@ -49,22 +50,33 @@ def _import_all() -> None:
 
 def _seen_in_a_tick() -> list[str]:
     """Return what a tick has imported in the end."""
-    ours, its = os.pipe()
-    if os.fork() == 0:
-        with tempfile.TemporaryDirectory() as base, open(its, "w") as pipe:
-            os.mkdir(f"{base}/root")
-            for name, text in SCOUTED.items():
-                with open(f"{base}/root/{name}", "w") as file:
-                    file.write(text)
-            argv = ["run", f"{base}/root", "--out", f"{base}/out", "-v"]
-            os.dup2(os.open(os.devnull, os.O_RDWR), 1)
-            assert main(argv) == 0
-            assert main(["inspect", f"{base}/root"]) == 0
-            json.dump(sorted(sys.modules), pipe)
-        os._exit(0)
-    os.close(its)
-    with open(ours) as pipe:
-        return json.load(pipe)
+    base = tempfile.mkdtemp(prefix="mlreport-scout-")
+    try:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                _scout(base)
+            except BaseException:  # noqa: BLE001 - what it saw is missed below
+                traceback.print_exc()
+            os._exit(0)
+        os.waitpid(pid, 0)
+        with open(f"{base}/seen") as file:
+            return json.load(file)
+    finally:
+        shutil.rmtree(base)
+
+
+def _scout(base: str) -> None:
+    os.mkdir(f"{base}/root")
+    for name, text in SCOUTED.items():
+        with open(f"{base}/root/{name}", "w") as file:
+            file.write(text)
+    os.dup2(os.open(os.devnull, os.O_RDWR), 1)
+    assert main(["run", f"{base}/root", "--out", f"{base}/out", "-v"]) == 0
+    assert main(["inspect", f"{base}/root"]) == 0
+    with open(f"{base}/seen", "w") as file:
+        json.dump(sorted(sys.modules), file)
+    atexit._run_exitfuncs()  # ends the process that drew
 
 
 SCOUTED = {

@@ -3,7 +3,9 @@
 import os
 
 FULL = "EXAMPLES"
-"""Set to anything, this takes all examples; `test_properties` does with -m slow."""
+"""Set to anything, this takes all examples, and others each time; `test_properties`
+does with -m slow.
+"""
 
 
 def examples(full: int) -> int:

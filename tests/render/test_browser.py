@@ -6,13 +6,14 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 import sample_reports
+from mlreport_batch.render import Rendered
 from mlreport_batch.render.local import LocalRenderer
-from mlreport_batch.report.model import Digest, Report
 from waiting import eventually
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -167,18 +168,6 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     browser.close()
 
 
-def lay(report: Report | Digest, form: str, folder: Path) -> Path:
-    """Write a report as a file that a browser can show; cids become data."""
-    rendered = LocalRenderer().render(report)
-    text = rendered.mail_html if form == "mail" else rendered.page_html
-    for image in rendered.images:
-        data = base64.b64encode(image.data).decode()
-        text = text.replace(f"cid:{image.cid}", f"data:image/png;base64,{data}")
-    path = folder / f"{form}.html"
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
 CASES = {
     "fine": sample_reports.fine,
     "alarming": sample_reports.alarming,
@@ -191,13 +180,30 @@ CASES = {
 }
 
 
+@cache
+def rendered(name: str) -> Rendered:
+    return LocalRenderer().render(CASES[name]())
+
+
+def lay(name: str, form: str, folder: Path) -> Path:
+    """Write a report as a file that a browser can show; cids become data."""
+    made = rendered(name)
+    text = made.mail_html if form == "mail" else made.page_html
+    for image in made.images:
+        data = base64.b64encode(image.data).decode()
+        text = text.replace(f"cid:{image.cid}", f"data:image/png;base64,{data}")
+    path = folder / f"{form}.html"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
 @pytest.mark.parametrize("form", ["mail", "page"])
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_nothing_overflows_and_no_figure_wraps(
     browser: Browser, tmp_path: Path, name: str, form: str, width: int
 ):
-    browser.show(lay(CASES[name](), form, tmp_path), width=width, dark=False)
+    browser.show(lay(name, form, tmp_path), width=width, dark=False)
     seen = browser.run(OVERFLOWING)
     assert seen["out"] == []
     assert seen["wide"] <= seen["room"] == width
@@ -211,14 +217,14 @@ def test_nothing_overflows_and_no_figure_wraps(
 def test_every_text_has_contrast(
     browser: Browser, tmp_path: Path, name: str, form: str, dark: bool
 ):
-    browser.show(lay(CASES[name](), form, tmp_path), width=DESKTOP, dark=dark)
+    browser.show(lay(name, form, tmp_path), width=DESKTOP, dark=dark)
     assert browser.run(CONTRASTS) == []
 
 
 def test_the_dark_mail_is_dark_and_its_charts_stay_white(
     browser: Browser, tmp_path: Path
 ):
-    browser.show(lay(CASES["fine"](), "mail", tmp_path), width=DESKTOP, dark=True)
+    browser.show(lay("fine", "mail", tmp_path), width=DESKTOP, dark=True)
     colours = browser.run(
         "JSON.stringify(['.card', 'img.chart'].map(s => getComputedStyle("
         "document.querySelector(s)).backgroundColor))"
@@ -227,12 +233,12 @@ def test_the_dark_mail_is_dark_and_its_charts_stay_white(
 
 
 def test_values_of_the_history_table_end_in_one_line(browser: Browser, tmp_path: Path):
-    browser.show(lay(CASES["fine"](), "mail", tmp_path), width=DESKTOP, dark=False)
+    browser.show(lay("fine", "mail", tmp_path), width=DESKTOP, dark=False)
     assert len(set(browser.run(RIGHT_EDGES))) == 1
 
 
 def test_a_mail_is_at_most_640_wide(browser: Browser, tmp_path: Path):
-    browser.show(lay(CASES["many"](), "mail", tmp_path), width=1400, dark=False)
+    browser.show(lay("many", "mail", tmp_path), width=1400, dark=False)
     wide = browser.run(
         "JSON.stringify(document.querySelector('.card').getBoundingClientRect().width)"
     )
@@ -243,7 +249,7 @@ def test_a_mail_is_at_most_640_wide(browser: Browser, tmp_path: Path):
 def test_the_page_shows_as_many_figures_as_fit(
     browser: Browser, tmp_path: Path, width: int, columns: int
 ):
-    browser.show(lay(CASES["fine"](), "page", tmp_path), width=width, dark=False)
+    browser.show(lay("fine", "page", tmp_path), width=width, dark=False)
     shown = browser.run(
         "JSON.stringify([...document.querySelectorAll('.history tbody tr:first-child"
         " td.n')].filter(e => e.getClientRects().length).length)"
