@@ -14,7 +14,6 @@ import socket
 import sqlite3
 import stat
 import struct
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -643,7 +642,6 @@ def tree_60_deep(folder: Path) -> None:
         path = path / f"d{number}"
         path.mkdir()
         (path / "metrics.csv").write_text(good_csv(2))
-    time.sleep(0.1)  # a folder this young is walked again, and its depth counted anew
 
 
 @case()

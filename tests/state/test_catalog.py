@@ -586,3 +586,21 @@ def test_inodes_beyond_63_bits_are_kept(shelf: Shelf):
     assert kept is not None
     assert kept.inode % 2**64 == folder.inode
     assert kept.files["metrics.csv"].signature.inode % 2**64 == 2**64 - 2
+
+
+@pytest.mark.parametrize("first", [1, 12, 16, 17, 30])
+def test_a_folder_is_as_deep_as_it_is_below_its_root(shelf: Shelf, first: int):
+    # However often it is listed again, and wherever that begins.
+    folders = [str(number) for number in range(1, 31)]
+    shelf.put("/".join(folders[:first]) + "/metrics.csv")
+    shelf.survey()
+    shelf.put("/".join(folders) + "/metrics.csv")
+    for number in (1, 10, 15, 16, 17, 18):
+        shelf.put("/".join(folders[:number]) + "/metrics.csv")
+        for _ in range(2):
+            shelf.survey()
+    for _ in range(2):
+        shelf.survey(full=True)
+        names = [row.name for row in shelf.state.runs()]
+        assert max(name.count("/") + 1 for name in names) == 16
+        assert sorted(shelf.known()) == sorted(shelf.there())
