@@ -24,6 +24,9 @@ DATABASE = "state.db"
 CONFIG_KEY = "config_key"
 INCOMPLETE = "incomplete"
 LAST_NEWS_AT = "last_news_at"
+RECORDED_AT = "recorded_at"
+BELIEVED = (LAST_NEWS_AT, RECORDED_AT)
+"""Times by which it is seen that the clock was set back."""
 TOLD_AT = "dead_told_at"
 DAY_S = 86400.0
 
@@ -64,7 +67,7 @@ def is_idle(folder: str, key: str, now: float) -> bool:
             must_remind = told_at and not told_at <= now < told_at + DAY_S
             due = "SELECT 1 FROM runs WHERE wake_at <= ? LIMIT 1"
             # A clock that was set back: no wait can be believed.
-            is_ahead = float(meta.get(LAST_NEWS_AT, "0")) > now
+            is_ahead = any(float(meta.get(key, "0")) > now for key in BELIEVED)
             if must_remind or is_ahead or database.execute(due, (now,)).fetchone():
                 return False
             return _is_all_as_it_was(database, folder, now)

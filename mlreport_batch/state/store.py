@@ -117,6 +117,17 @@ class State(FolderTable, OwedTable):
             (os.fsencode(path),),
         )
 
+    def forget_recorded(self, after: float) -> None:
+        """Forget what is known of runs that were only recorded, *after* some time.
+
+        They are seen for the first time again.
+        """
+        rows = self._db.execute("SELECT path FROM runs WHERE seq=0").fetchall()
+        for (path,) in rows:
+            reported = self.reported(os.fsdecode(path))
+            if reported is not None and reported.at > after:
+                self._write("DELETE FROM marks WHERE path=?", (path,))
+
     def wake_all(self) -> None:
         """Have every run looked at by this tick that the config does not leave out."""
         self._write(

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from mlreport_batch.config.settings import RunsRoot
 from mlreport_batch.errors import ConfigError
 from mlreport_batch.state.catalog import Catalog
-from mlreport_batch.state.idle import CONFIG_KEY, LAST_NEWS_AT
+from mlreport_batch.state.idle import BELIEVED, CONFIG_KEY, RECORDED_AT
 from mlreport_batch.tick.executors import Executor
 from mlreport_batch.tick.from_config import rules_of, wishes_of
 from mlreport_batch.tick.scope import Scope
@@ -79,15 +79,19 @@ class RunReader:
         return list(paths)
 
     def _believe_the_clock(self) -> None:
-        """Wake all runs once if the clock was set back since there was news.
+        """Look at all runs once if the clock was set back since there was news.
 
-        What waits for a time noted by a clock that was ahead would wait that long.
+        What waits for a time noted by a clock that was ahead would wait that long, and
+        what seemed too old to be told when it was first seen may not be.
         """
         state = self._state
-        if float(state.meta(LAST_NEWS_AT, "0")) > self._now:
+        ahead = [key for key in BELIEVED if float(state.meta(key, "0")) > self._now]
+        if ahead:
             with state.transaction():
+                state.forget_recorded(self._now)
                 state.wake_all()
-                state.set_meta(LAST_NEWS_AT, repr(self._now))
+                for key in ahead:
+                    state.set_meta(key, repr(self._now))
 
     def read(self, paths: Sequence[str], executor: Executor) -> list[Finding]:
         """Read the runs in batches; each batch is committed before the next."""
@@ -176,6 +180,9 @@ class RunReader:
         if not changed:
             return
         with self._state.transaction():
+            is_chosen = self._options.baseline  # whatever the clock says
+            if not is_chosen and any(recorded for *_, recorded in changed):
+                self._state.set_meta(RECORDED_AT, repr(self._now))
             for row, finding, recorded in changed:
                 self._state.put_run(row)
                 if finding.is_changed and finding.state is not None:

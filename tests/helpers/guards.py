@@ -743,7 +743,21 @@ GUARDS = [
     Guard(
         "F10",
         "tick/reading.py",
-        'if float(state.meta(LAST_NEWS_AT, "0")) > self._now:',
+        "state.forget_recorded(self._now)",
+        "pass",
+        "test_tick::test_what_a_clock_that_was_ahead_took_for_old_is_told_later",
+    ),
+    Guard(
+        "F10",
+        "state/idle.py",
+        "for key in BELIEVED)",
+        "for key in BELIEVED[:1])",
+        "test_tick::test_what_a_clock_that_was_ahead_took_for_old_is_told_later",
+    ),
+    Guard(
+        "F10",
+        "tick/reading.py",
+        "if ahead:",
         "if False:",
         "test_tick::test_a_clock_that_was_ahead_makes_nothing_wait",
     ),

@@ -17,6 +17,7 @@ import pytest
 
 from mlreport_batch.find import listing
 from mlreport_batch.state import catalog
+from mlreport_batch.state.idle import is_idle
 from mlreport_batch.state.store import State
 from mlreport_batch.tick.conduct import run_tick
 from mlreport_batch.tick.summary import Options
@@ -653,6 +654,33 @@ def test_a_clock_that_was_ahead_makes_nothing_wait(desk: Desk):
         assert desk.tick(config, now + year + later).sent == 0  # to be told in 6 h
     assert desk.tick(config, now + 7 * 3600).sent == 1
     assert desk.tick(config, now + 8 * 3600).sent == 0
+
+
+def test_what_a_clock_that_was_ahead_took_for_old_is_told_later(desk: Desk):
+    desk.put("new/metrics.csv", CSV)
+    desk.put("old/metrics.csv", CSV, age_s=8 * 86400)
+    config = desk.config()
+    now = time.time()
+    assert desk.tick(config, now + 40 * 86400).sent == 0
+    time.sleep(0.1)  # what was just written is looked at anyway
+    assert desk.tick(config, now + 40 * 86400 + 200).sent == 0
+    assert is_idle(str(desk.out), "key", now + 40 * 86400 + 300)
+    assert not is_idle(str(desk.out), "key", now + 60)
+    summary = desk.tick(config, now + 60)
+    assert [run.name for run in summary.runs] == ["new"]
+    assert summary.sent == 1
+    assert desk.tick(config, now + 120).sent == 0
+    assert is_idle(str(desk.out), "key", now + 180)
+
+
+def test_what_a_baseline_took_for_told_is_not_told_when_the_clock_is_set_back(
+    desk: Desk,
+):
+    desk.put("new/metrics.csv", CSV)
+    config = desk.config()
+    now = time.time()
+    desk.tick(config, now + 40 * 86400, baseline=True)
+    assert desk.tick(config, now + 60).sent == 0
 
 
 @pytest.mark.parametrize("what", ["a/metrics.csv", "a", "a/model.ckpt"])
