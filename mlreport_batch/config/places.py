@@ -101,6 +101,23 @@ class Address(Kind):
         return "address"
 
 
+class AddressOrDomain(Address):
+    """A mail address, or the part after the @ of many."""
+
+    def read(self, value: Any, place: Place) -> Any:
+        from mlreport_batch.safety.address import DOMAIN
+
+        if isinstance(value, str) and DOMAIN.fullmatch(value):
+            return value.lower()
+        return super().read(value, place)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "minLength": 1}
+
+    def words(self) -> str:
+        return "address or domain"
+
+
 class Url(Kind):
     """An https address; plain http only towards this machine."""
 

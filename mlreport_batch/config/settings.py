@@ -31,7 +31,13 @@ from mlreport_batch.config.kinds import (
     Whole,
 )
 from mlreport_batch.config.locate import DEFAULT_STATE
-from mlreport_batch.config.places import Address, PathTo, RunsPath, Zone
+from mlreport_batch.config.places import (
+    Address,
+    AddressOrDomain,
+    PathTo,
+    RunsPath,
+    Zone,
+)
 from mlreport_batch.safety.clean import Scalar
 
 _GLOBS = ListOf(Text(what="text"))
@@ -161,6 +167,13 @@ class MailSettings:
         help="The recipients; needed unless `via` is `outbox` or all `runs` have their"
         " own",
         example="[me@lab.example]",
+    )
+    allow_to: tuple[str, ...] = setting(
+        ListOf(AddressOrDomain()),
+        [],
+        help="Whom a run's own `intent.yaml` may add as recipients, beside the domains"
+        " of `from` and `to` in which not everybody can have an address",
+        example="[lab.example, kim@gmail.com]",
     )
     digest: bool = setting(
         Flag(), default=False, help="One mail for all runs of a tick"

@@ -13,6 +13,14 @@ _LOCAL = re.compile(rf"{ATEXT}(?:\.{ATEXT})*")
 _LOCAL_PART_MAX = 64  # RFC 5321, 4.5.3.1.1
 _BARE_MAX = 254
 
+# Where anybody can have an address, by the first part of the domain.
+_FOR_ALL = frozenset(
+    "126 163 aol daum duck fastmail foxmail gmail gmx googlemail hanmail hey hotmail "
+    "icloud kakao live mac mail mailbox me msn nate naver outlook pm posteo proton "
+    "protonmail qq rediffmail rocketmail sina t-online tuta tutanota web yahoo yandex "
+    "yeah ymail zoho".split()
+)
+
 _LOOPBACK = re.compile(
     r"(?:localhost\.?|127(?:\.[0-9]{1,3}){3}|\[?::1\]?)\Z", re.IGNORECASE
 )
@@ -69,6 +77,14 @@ def mail_domain(sender: str) -> str:
         return FALLBACK_DOMAIN
     domain = address.rpartition("@")[2].lower()
     return domain if "." in domain else FALLBACK_DOMAIN
+
+
+def is_for_all(domain: str) -> bool:
+    """Return whether anybody can have an address in *domain*, as far as is known."""
+    labels = domain.lower().split(".")
+    # As in mail.ru, yahoo.co.jp; but mail.lab.example is somebody's own.
+    is_whole = labels[1:-1] in ([], ["co"], ["com"], ["ne"], ["net"])
+    return labels[0] in _FOR_ALL and is_whole
 
 
 def is_loopback(host: str) -> bool:

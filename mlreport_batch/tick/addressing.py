@@ -15,7 +15,7 @@ from mlreport_batch.render.mail import (
     thread_root_id,
 )
 from mlreport_batch.report.model import Report
-from mlreport_batch.safety.address import mail_domain, parse_address
+from mlreport_batch.safety.address import is_for_all, mail_domain, parse_address
 
 
 class Addressing:
@@ -51,8 +51,9 @@ class Addressing:
     def recipients(self, root: str | None, asked: Sequence[str]) -> tuple[str, ...]:
         """Return who gets a run's report: the config decides.
 
-        A run's own intent may only name addresses of domains that the config mails
-        to: whoever can write into a run directory must not choose who reads it.
+        A run's own intent may only name whom ``mail.allow_to`` lists, and addresses of
+        domains that the config mails to where not everybody can have one: whoever can
+        write into a run directory must not choose who reads it.
 
         Args:
             root: The root that the run was found under, if it is known.
@@ -62,12 +63,15 @@ class Addressing:
         base = self._config.recipients_of(found) if found else self.mail.to
         known = {parse_address(text)[1].lower() for text in base}
         domains = {mail_domain(text) for text in (*base, self.mail.sender)}
+        allowed = {domain for domain in domains if not is_for_all(domain)}
+        allowed.update(map(_bare, self.mail.allow_to))
         extra = []
         for text in asked:
             with suppress(ValueError):
                 _, address = parse_address(text)
-                domain = address.rpartition("@")[2].lower()
-                if domain in domains and address.lower() not in known:
+                address = address.lower()
+                is_allowed = not allowed.isdisjoint([address, mail_domain(address)])
+                if is_allowed and address not in known:
                     extra.append(text)
         return (*base, *extra)
 
@@ -116,3 +120,8 @@ class Addressing:
             subject="[mlreport] test",
             language=self._config.report.language,
         )
+
+
+def _bare(text: str) -> str:
+    """Return an address of the config without its name, or a domain, in small."""
+    return (parse_address(text)[1] if "@" in text else text).lower()

@@ -1126,8 +1126,15 @@ GUARDS = [
     Guard(
         "F53",
         "tick/addressing.py",
-        "if domain in domains and address.lower() not in known:",
-        "if address.lower() not in known:",
+        "for domain in domains if not is_for_all(domain)",
+        "for domain in domains",
+        "test_addressing::test_an_intent_adds_whom_the_config_allows",
+    ),
+    Guard(
+        "F53",
+        "tick/addressing.py",
+        "if is_allowed and address not in known:",
+        "if address not in known:",
         "test_hostile::test_an_intent_cannot_send_reports_to_strangers",
     ),
     Guard(

@@ -1,0 +1,63 @@
+"""Who gets a report: the config decides, whatever a run's own intent says."""
+
+import pytest
+
+from mlreport_batch.config.load import parse
+from mlreport_batch.safety.address import is_for_all
+from mlreport_batch.tick.addressing import Addressing
+
+
+def recipients(asked: list[str], *, to: str, allow_to: str = "[]") -> list[str]:
+    text = (
+        f"runs: [{{path: /runs}}]\nmail: {{from: ml@lab.example, to: [{to}],"
+        f" allow_to: {allow_to}}}\n"
+    )
+    config = parse(text.encode(), "/etc/lab/mlreport.yaml")
+    found = Addressing(config, {}, "", 0.0).recipients(None, asked)
+    return list(found)
+
+
+@pytest.mark.parametrize(
+    ("asked", "to", "allow_to", "is_added"),
+    [
+        ("kim@lab.example", "me@lab.example", "[]", True),
+        ("Kim <KIM@LAB.example>", "me@lab.example", "[]", True),
+        ("kim@other.example", "me@other.example", "[]", True),
+        ("kim@sub.lab.example", "me@lab.example", "[]", False),
+        ("thief@gmail.com", "me@gmail.com", "[]", False),
+        ("thief@naver.com", "me@naver.com", "[]", False),
+        ("thief@yahoo.co.jp", "me@yahoo.co.jp", "[]", False),
+        ("kim@gmail.com", "me@lab.example", "[kim@gmail.com]", True),
+        ("kim@gmail.com", "me@lab.example", "[Kim <Kim@Gmail.com>]", True),
+        ("kin@gmail.com", "me@lab.example", "[kim@gmail.com]", False),
+        ("kim@uni.example", "me@lab.example", "[Uni.example]", True),
+        ("kim@uni.example", "me@lab.example", "[uni.example.org]", False),
+    ],
+)
+def test_an_intent_adds_whom_the_config_allows(
+    asked: str, to: str, allow_to: str, *, is_added: bool
+):
+    found = recipients([asked], to=to, allow_to=allow_to)
+    assert found == [to, *([asked] if is_added else [])]
+
+
+@pytest.mark.parametrize(
+    "domain",
+    ["gmail.com", "NAVER.com", "yahoo.co.kr", "hotmail.fr", "mail.ru", "live.co.uk"],
+)
+def test_a_domain_of_everybody_is_known(domain: str):
+    assert is_for_all(domain)
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        "lab.example",
+        "mail.lab.example",
+        "mail.mit.edu",
+        "me.snu.ac.kr",
+        "gmail.lab.example",
+    ],
+)
+def test_a_domain_of_ones_own_is_known(domain: str):
+    assert not is_for_all(domain)
