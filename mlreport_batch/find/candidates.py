@@ -68,7 +68,7 @@ def is_telling(name: str) -> bool:
     )
 
 
-def is_missed(entry: os.DirEntry[str], root: str) -> bool:
+def is_missed(entry: os.DirEntry[str], folder: str, root: str) -> bool:
     """Return whether a symlink seems to stand for a part of a run.
 
     Only its name and text are looked at: what it leads to may be slow or gone.
@@ -78,20 +78,20 @@ def is_missed(entry: os.DirEntry[str], root: str) -> bool:
         return True
     if _MISSED_FILE.fullmatch(name):
         # How Hugging Face keeps the models that it downloads.
-        return "/blobs/" not in _target(entry)
-    return name in _MISSED_FOLDER and _leads_out(entry, root)
+        return "/blobs/" not in _target(entry, folder)
+    return name in _MISSED_FOLDER and _leads_out(entry, folder, root)
 
 
-def _target(entry: os.DirEntry[str]) -> str:
+def _target(entry: os.DirEntry[str], folder: str) -> str:
     try:
-        return os.readlink(entry.path)
+        return os.readlink(f"{folder}/{entry.name}")
     except OSError:
         return ""  # vanished between listing and looking
 
 
-def _leads_out(entry: os.DirEntry[str], root: str) -> bool:
+def _leads_out(entry: os.DirEntry[str], folder: str, root: str) -> bool:
     """Return whether what a link leads to is not found without it."""
-    path = os.path.normpath(os.path.join(os.path.dirname(entry.path), _target(entry)))
+    path = os.path.normpath(os.path.join(folder, _target(entry, folder)))
     return path != root and not is_below(path, root)
 
 
@@ -107,7 +107,7 @@ def linked_folders(root: str) -> list[str]:
             for entry in entries
             if entry.is_symlink()
             and not entry.name.startswith(".")
-            and _leads_out(entry, root)
+            and _leads_out(entry, root, root)
             and entry.is_dir()
         ]
     return sorted(found, key=natural_key)

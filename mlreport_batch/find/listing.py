@@ -1,7 +1,6 @@
 """List folders, and look into the files that may belong to a run."""
 
 import os
-import stat
 import time
 import zlib
 from collections.abc import Iterator
@@ -25,7 +24,13 @@ from mlreport_batch.find.folder import Folder, FoundFile, parents_of, unreadable
 from mlreport_batch.formats import Candidate, Match, Problem
 from mlreport_batch.formats.registry import recognise
 from mlreport_batch.safety.clean import clean, natural_key
-from mlreport_batch.safety.files import Signature, is_racy, read_head, storable_ns
+from mlreport_batch.safety.files import (
+    Signature,
+    is_racy,
+    opened_folder,
+    read_head,
+    storable_ns,
+)
 
 DEPTH_MAX = 16
 CANDIDATES_MAX = 2_000
@@ -54,11 +59,18 @@ def list_folder(
     Raises:
         OSError: The folder is gone or unreadable.
     """
-    status = os.lstat(path)
-    if not stat.S_ISDIR(status.st_mode) and path != root:
-        raise NotADirectoryError(path)
-    if path == root:
-        status = os.stat(path)
+    with opened_folder(path) as descriptor:
+        return _listed(path, descriptor, root, above, before)
+
+
+def _listed(
+    path: str,
+    descriptor: int,
+    root: str,
+    above: Folder | None,
+    before: Folder | None,
+) -> Folder:
+    status = os.fstat(descriptor)
     names: list[str] = []
     folders: list[str] = []
     candidates: list[os.DirEntry[str]] = []
@@ -66,10 +78,10 @@ def list_folder(
     checkpoints: dict[str, tuple[int, int]] = {}
     problems: list[Problem] = []
     parents = parents_of(path, root)
-    with os.scandir(path) as entries:
+    with os.scandir(descriptor) as entries:
         for entry in entries:
             names.append(entry.name)
-            if entry.is_symlink() and is_missed(entry, root):
+            if entry.is_symlink() and is_missed(entry, path, root):
                 links.append(entry.name)
             else:
                 _sort_in(entry, parents, folders, candidates, checkpoints, problems)
@@ -86,6 +98,7 @@ def list_folder(
         problems.append(Problem(".", None, note))
         _cut(candidates, before)
     look_into = _Looking(
+        path,
         parents,
         frozenset(names),
         frozenset(above.files) if above is not None else frozenset(),
@@ -161,6 +174,7 @@ def _sort_in(
 class _Looking(Struct, frozen=True):
     """What is the same for all files of a folder that is being listed."""
 
+    folder: str
     parents: tuple[str, ...]
     siblings: frozenset[str]
     above: frozenset[str]
@@ -178,7 +192,7 @@ class _Looking(Struct, frozen=True):
                 signature = replace(signature, ctime_ns=0)
             if known is not None and known.signature == signature:
                 return known
-            head = read_head(entry.path, HEAD)
+            head = read_head(f"{self.folder}/{entry.name}", HEAD)
         except OSError as exc:
             if isinstance(exc, FileNotFoundError):
                 return None
@@ -202,7 +216,7 @@ class _Looking(Struct, frozen=True):
         problems: list[Problem],
     ) -> FoundFile:
         candidate = Candidate(
-            entry.path,
+            f"{self.folder}/{entry.name}",
             self.parents,
             entry.name,
             head,

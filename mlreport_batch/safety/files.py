@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import stat
+from collections.abc import Iterator
 
 from msgspec import Struct
 
@@ -45,8 +46,11 @@ class NotRegularError(OSError):
 def open_regular(path: str) -> int:
     """Return a descriptor of the regular file *path*, without following symlinks.
 
-    ``O_NONBLOCK`` keeps a FIFO from hanging the tick; the type is checked after
-    opening, so nothing can be swapped in between.
+    ``O_NONBLOCK`` keeps a FIFO from hanging the tick. Type and place are checked after
+    opening, so nothing can be swapped in between, a folder above it included.
+
+    Args:
+        path: Without symlinks, as `os.path.realpath` of a root gives it.
 
     Raises:
         OSError: Not there, not readable, or no regular file.
@@ -63,7 +67,59 @@ def open_regular(path: str) -> int:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise NotRegularError(errno.EINVAL, "not a regular file", path)
+    if not _lies_at(descriptor, path):
+        os.close(descriptor)
+        raise NotRegularError(errno.ELOOP, "a folder above it is a symlink", path)
     return descriptor
+
+
+@contextlib.contextmanager
+def opened_folder(path: str) -> Iterator[int]:
+    """Give a descriptor of the folder *path*, opened as by `open_regular`.
+
+    Raises:
+        OSError: Not there, not readable, or no folder.
+    """
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(path, flags)
+    try:
+        if not _lies_at(descriptor, path):
+            raise NotADirectoryError(errno.ENOTDIR, "a folder above it is a link", path)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _lies_at(descriptor: int, path: str) -> bool:
+    """Return whether what was opened lies at *path* and was reached by no symlink."""
+    try:
+        # Where the kernel has it, whatever was renamed before it was opened.
+        if os.readlink(f"/proc/self/fd/{descriptor}") == path:
+            return True
+    except OSError:
+        pass  # no /proc here
+    opened = os.fstat(descriptor)
+    try:
+        found = _stat_without_links(path)
+    except OSError:
+        return False
+    return (opened.st_dev, opened.st_ino) == (found.st_dev, found.st_ino)
+
+
+def _stat_without_links(path: str) -> os.stat_result:
+    """Return the status of *path*, by one folder after the other from the root."""
+    access = getattr(os, "O_PATH", os.O_RDONLY)
+    flags = access | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    folder = os.open("/", flags)
+    try:
+        *above, name = [part for part in os.path.abspath(path).split("/") if part]
+        for part in above:
+            below = os.open(part, flags, dir_fd=folder)
+            os.close(folder)
+            folder = below
+        return os.stat(name, dir_fd=folder, follow_symlinks=False)
+    finally:
+        os.close(folder)
 
 
 def read_head(path: str, size: int = 8192) -> bytes:
