@@ -19,6 +19,7 @@ _ALPHABETS = {
     "b": "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
 }
 _PLACE = re.compile(r"\$(?:(w)\b|([rhUdb])(\d+))")
+_LEAST = 10
 _BASIC = re.compile(r"\$basic\b")
 
 
@@ -56,9 +57,10 @@ def filled(shape: str, seed: str = "") -> Shape:
     needles: list[str] = []
 
     def put(match: re.Match[str]) -> str:
-        own = f"{seed}|{shape}|{len(needles)}"
+        own = f"{seed}|{shape}|{match.start()}"
         value = word(own) if match[1] else letters(own, match[2], int(match[3]))
-        needles.append(value)
+        if len(value) >= _LEAST:  # less is found by chance
+            needles.append(value)
         return value
 
     text = _PLACE.sub(put, shape.replace("\\n", "\n").replace("\\t", "\t"))
@@ -66,6 +68,7 @@ def filled(shape: str, seed: str = "") -> Shape:
         pair = base64.b64encode(f"ml:{word(seed + shape)}".encode()).decode()
         needles.append(pair)
         text = _BASIC.sub(pair, text)
+    assert needles, shape
     return Shape(text, tuple(needles))
 
 
@@ -622,7 +625,7 @@ https://x/?auth=$w
 https://x/?secret=$w#top
 https://fn.lab/api/x?code=$r40
 https://hooks.slack.com/services/T0/B0/$r24
-https://hooks.zapier.com/hooks/catch/1/$r8
+https://hooks.zapier.com/hooks/catch/1/$r12
 https://discord.com/api/webhooks/$d18/$b68
 https://ptb.discord.com/api/webhooks/$d18/$b68
 https://lab.webhook.office.com/webhookb2/$h32@x/IncomingWebhook/$h32/y
@@ -846,7 +849,7 @@ tskey-auth-$r12-$r32 ATATT3xFf$b60 dp.st.prd.$r43 dp.pt.$r43 pul-$h40 ops_eyJ$b8
 fo1_$b43 FlyV1_fm2_$b60 sntrys_eyJ$b60 sntryu_$h64 MTA$r21.$b6.$b27 mfa.$b84 aB~8Q~$b33
 AAAA$b7:$b140 nfp_$r36 csk-$r48 cpk_$h32.$h32.$r32 sgp_$h40 bkua_$h40 CCIPAT_$r22_$h40
 figd_$b40 pat$r14.$h64 waka_$h8-$h4-$h4-$h4-$h12 tfp_$b44 p8e-$h32
-A3-$U6-$U11-$U5-$U5-$U5 pscale_pw_$b43 pscale_tkn_$b43 jina_$h32$b28 pa-$b43 rnd_$r28
+A3-$U6-$U11-$U5-$U5-$U5 pscale_pw_$b43 pscale_tkn_$b43 jina_$h32$r28 pa-$b43 rnd_$r28
 rpa_$U42 eyJhcGlfYWRkcmVzcyI6I$b60==
 """.split()
 """Tokens that are known by their shape, as their issuers published it."""
