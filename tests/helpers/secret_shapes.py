@@ -18,7 +18,7 @@ _ALPHABETS = {
     "d": "123456789",
     "b": "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
 }
-_PLACE = re.compile(r"\$(?:(w)\b|([rhUdb])(\d+))")
+_PLACE = re.compile(r"\$(?:(w)(?![a-z_])|([rhUdb])(\d+))")
 _LEAST = 10
 _BASIC = re.compile(r"\$basic\b")
 
@@ -380,6 +380,123 @@ MAPPINGS = r"""
 {접속_비밀번호: $w}
 {패스코드: $w}
 {관리자암호: $w}
+{db: {credentials: {username: ml, passwd: $w}}}
+{trainer: {logger: {wandb: {key: $w}}}}
+{logger: {api_key: $w, project: x}}
+{logger: {neptune: {api_token: $w}}}
+{callbacks: [{class: Slack, webhook: "https://x.lab/$w"}]}
+{callbacks: [{_target_: x.Telegram, token: $w, chat_id: 3}]}
+{notifier: {telegram: {bot_token: $w}}}
+{notifier: {email: {user: a, password: $w}}}
+{notifications: {kakao: {access_token: $w}}}
+{storage: {minio: {access_key: x, secret_key: $w}}}
+{storage: {secret: $w}}
+{remote: {s3: {aws_secret_access_key: $w}}}
+{data: {source: {password: $w}}}
+{dataset: {hf_token: $w}}
+{dataset: {credentials: {value: $w}}}
+{hub: {use_auth_token: $w}}
+{model: {use_auth_token: $w}}
+{push_to_hub_token: $w}
+{hub_private_token: $w}
+{openai: {organization: x, api_key: $w}}
+{llm: {api: {key: $w}}}
+{llm: {key: $r24, api_key: $w}}
+{providers: [{name: openai, key: $r24}]}
+{provider: {anthropic: {key: $w}}}
+{providers: [{name: openai, api_key: $w}]}
+{providers: {mistral: {key: $w}}}
+{environment: {OPENAI_KEY: $w}}
+{env: {SECRET: $w}}
+{env: {TOKEN: $w}}
+{env: {PASS: $w}}
+{env: "A=1 DB_PASSWORD=$w"}
+{env: [A=1, "SECRET_TOKEN=$w"]}
+{kwargs: {auth: ["u", "$w"]}}
+{requests: {auth: {username: u, password: $w}}}
+{session: {cookies: {sid: $w}}}
+{session: {headers: {cookie: "a=$w"}}}
+{headers: {"X-Auth-Token": $w}}
+{headers: {"x-access-token": $w}}
+{headers: {Authorization: "Basic $basic"}}
+{headers: ["Authorization: Bearer $w"]}
+{secret: {name: db, value: $w}}
+{secrets: [{name: db, value: $w}]}
+{secrets: [{id: db, data: $w}]}
+{volumes: [{secret: {secretName: x, value: $w}}]}
+{spec: {containers: [{env: [{name: TOKEN, value: $w}]}]}}
+{params: {"db/password": $w}}
+{params: {"api/key": $w}}
+{params.api.key: $w}
+{config: '{"password": "$w"}'}
+{config: "{'auth': {'token': '$w'}}"}
+{config: "[auth]\npassword = $w"}
+{raw: "password: $w\nuser: x"}
+{comment: "비밀번호는 $w7"}
+{메모: "비밀번호: $w"}
+{설명: "DB 암호는 $w 이다"}
+{API_KEY_값: $w}
+{api_key_1: $w}
+{api_key2: $w}
+{API_KEYS: "$w,$w"}
+{password1: $w}
+{password_2: $w}
+{old_password: $w}
+{new_passwd: $w}
+{passwordHash: $w}
+{db_password_file_content: $w}
+{encrypted_password: $w}
+{default_password: $w}
+{tokenValue: $w}
+{token_secret: $w}
+{secret_token: $w}
+{secret_id: $w}
+{secret_value: $w}
+{role_secret: $w}
+{vault_root_token: $w}
+{unlock_password: $w}
+{zip_password: $w}
+{pdf_password: $w}
+{wifi_password: $w}
+{ssid_pw: $w}
+{proxy_password: $w}
+{http_proxy: "http://u:$w@p:1"}
+{mlflow_tracking_token: $w}
+{dvc_remote_password: $w}
+{airflow_conn: "postgres://u:$w@h/x"}
+{spark.hadoop.fs.s3a.secret.key: $w}
+{spark.hadoop.fs.s3a.access.key: $w}
+{fs.azure.account.key.x: $w}
+{spring.datasource.password: $w}
+{snowflake_password: $w}
+{sf_pass: $w}
+{bq_credentials_json: $w}
+{gcp_service_account: {private_key: "-----BEGIN PRIVATE KEY-----\n$b64\n-----END PRIVATE KEY-----"}}
+{gh_token: $w}
+{bitbucket_app_password: $w}
+{jira_api_token: $w}
+{confluence_token: $w}
+{notion_key: $w}
+{linear_api_key: $w}
+{zapier_hook: "https://hooks.zapier.com/hooks/catch/1/$r12"}
+{teams_webhook_url: "https://x.webhook.office.com/webhookb2/$h32"}
+{deepspeed: {aio: {key: 3}}, hub_token: $w}
+{비번1: $w}
+{구글_비밀번호: $w}
+{로그인_암호: $w}
+{개인_액세스_토큰: $w}
+{클라이언트_시크릿: $w}
+{앱키: $w}
+{보안_토큰: $w}
+{세션토큰: $w}
+{슬랙_웹훅: "https://x.lab/$w"}
+{DB접속암호: $w}
+{원격서버_패스워드: $w}
+{네이버_클라이언트_시크릿: $w}
+{카카오_앱키: $w}
+{카카오_REST_API_키: $w}
+{오픈AI_키: $w}
+{환경: [{키: DB_비밀번호, 값: $w}]}
 """
 
 COMMANDS = r"""
@@ -534,7 +651,6 @@ kaggle config set -n key -v $h32
 aws configure set aws_session_token $w
 az login --service-principal -u x -p $w --tenant t
 az acr login --password $w
-gcloud auth activate-service-account --key-file=k.json
 hf auth login --token=$w
 huggingface-cli login --token "$w"
 wandb login --key $w
@@ -562,6 +678,64 @@ vault kv put s/x token=$w
 ansible-vault --vault-password $w
 sudo mount -t cifs //h/x /m -o user=ml,pass=$w
 sudo mount -t cifs //h/x /m -o username=ml,password=$w
+mysqldump -h db -u root -p"$w" ml > x
+mysql --host=db --user=root -p$w
+docker login https://x -u ml -p $w
+docker login --password=$w -u ml x
+docker exec -e PASSWORD=$w c sh
+docker secret create x <<< $w
+curl --user ml:"$w" https://x
+curl -Lu ml:$w https://x
+curl -H Authorization:\ Bearer\ $r30 https://x
+curl --oauth2-bearer $w https://x
+curl -H "Cookie: sid=$w" https://x
+curl -u :$w https://x
+wget --header "X-Token: $w" https://x
+git remote add o https://$r20@github.lab/x
+git clone https://x-access-token:$w@github.com/o/r
+pip install --extra-index-url https://__token__:$w@x/simple y
+poetry config pypi-token.x pypi-AgEIcHlwaS5vcmc$b60
+poetry config http-basic.x ml $w
+npm login --_auth=$w
+//npm.lab/:_password=$w
+conda config --add channels https://conda.lab/t/$r30/x
+psql "postgresql://ml:$w@h/x?sslmode=require"
+export PGPASSWORD="$w"
+PGPASSWORD='$w' psql
+set -x WANDB_API_KEY $w
+$env:HF_TOKEN='$w'
+SET HF_TOKEN=$w
+export OPENAI_API_KEY=$w && python x.py
+nohup env API_TOKEN=$w python x.py &
+srun --export=ALL,HF_TOKEN=$w python x
+sbatch --export=WANDB_API_KEY=$w run.sh
+ssh -o "ProxyCommand sshpass -p $w ssh x" y
+rsync rsync://ml:$w@h/x y
+rsync --password=$w x y
+mount -o username=ml,password=$w //h/x y
+lftp -e 'open -u ml,$w h'
+ncftpget -u ml -p $w h x
+ldapwhoami -D cn=x -w $w
+kubectl --token=$w get po
+kubectl config set-credentials u --token=$w
+kubectl config set-credentials u --username=x --password=$w
+oc login --token=$w https://x
+helm repo add x https://y --username u --password $w
+argocd login x --username admin --password $w
+vault write x/login secret_id=$w
+az login --username u --password $w
+az storage account --connection-string "AccountName=x;AccountKey=$b86=="
+gsutil -o Credentials:gs_secret_access_key=$w ls
+aws --secret-key $w s3 ls
+twine upload -p $w x
+gpg --passphrase="$w" x
+jupyter notebook --NotebookApp.token=$w
+jupyter lab --IdentityProvider.token='$w'
+http://localhost:8888/?token=$h48
+http://127.0.0.1:8888/lab?token=$w
+tensorboard --auth ml:$w
+ray start --redis-password=$w
+mlflow ui --app-token $w
 """
 
 TEXTS = r"""
@@ -810,7 +984,6 @@ API 토큰: $w
 ID: kim / PW: $w
 {"이름": "비밀번호", "값": "$w"}
 username=ml password=$w
-user ml pass $w9Z
 pwd: $w
 passwd = $w
 passphrase: $w
@@ -829,6 +1002,72 @@ sk-ant-api03-$b93
 pypi-AgEIcHlwaS5vcmcC$b60
 AIzaSy$b33
 whsec_$b32
+machine huggingface.co login kim password hf_$r34
+machine api.neptune.ai login kim password $w
+machine a login b password $w machine c login d password $w
+redis://user:$w@h:1/0?ssl=1
+"postgresql://ml:$w@h"
+url=mysql://ml:$w@h/x;a=b
+kafka: sasl.jaas.config=x required username="u" password="$w";
+sasl.password=$w
+spring.datasource.password: $w
+spark.hadoop.fs.s3a.secret.key $w
+Provider=x;Data Source=h;User Id=u;Password=$w;Encrypt=no
+Server=tcp:h,1433;User ID=u;Password={$w};
+mongodb://u:$w@h/?authSource=admin
+ftp user=ml pass=$w
+AZURE_STORAGE_CONNECTION_STRING="DefaultEndpointsProtocol=https;AccountName=x;AccountKey=$b86=="
+ERROR: login failed for ml with password '$w'
+Invalid token: $r24
+Using token $r30
+Your API key: $w
+API-Key: $w
+(api_key=$w)
+password=\"$w\"
+{"password":{"value":"$w"}}
+{"auth":{"type":"basic","value":"$w"}}
+{"credentials":[{"id":"x","secret":"$w"}]}
+{"env":{"DB_PASSWORD":"$w"}}
+{'env': [{'name': 'X', 'value': 'y'}, {'name': 'API_KEY', 'value': '$w'}]}
+{"name": "api_key", "type": "str", "value": "$w"}
+{"name": "api_key", "description": "the key, long", "value": "$w"}
+{\n  "name": "DB_PASSWORD",\n  "value": "$w"\n}
+- {name: DB_PASSWORD, value: $w}
+- name: 'DB_PASSWORD'\n  value: '$w'
+- name: DB_PASSWORD\n  # the value\n  value: $w
+env:\n  - name: TOKEN\n    value: >-\n      $w
+env:\n    DB_PASSWORD:\n        value: $w
+auth:\n    value: "$w"\n    kind: x
+credentials:\n- user: ml\n  value: $w
+credentials:\n    ml: $w
+secrets:\n  db: $w
+api:\n    key: '$w'
+api:\n  # for x\n  key: $w
+wandb:\n  key: $w
+users:\n- name: x\n  user:\n    token: $w
+[database]\nuser = ml\npassword = $w
+[remote "x"]\n    access_key_id = y\n    secret_access_key = $w
+[wandb]\nkey=$w
+[DEFAULT]\napi_key=$w
+<user>ml</user><pass>$w</pass>
+<add name="x" connectionString="Server=h;Password=$w" />
+<entry key="api.token" value="$w"/>
+|password|$w|
+| name | value |\n| db_password | $w |
+password -> $w
+password := $w
+비밀번호 → $w
+비밀번호는 '$w'
+비밀번호(ml): $w
+패스워드 : "$w"
+사용자명: ml, 비밀번호: $w
+계정/비밀번호: ml/$w
+로그인 암호: $w
+암호 = $w
+인증 토큰: $w
+액세스 토큰 = $w
+API 인증키 = $w
+카카오 앱키: $w
 """
 
 TOKENS = r"""
@@ -992,6 +1231,33 @@ INNOCENT_VALUES = r"""
 {callbacks: [{name: early_stopping, value: 3}, {name: checkpoint, value: best}]}
 {metrics: [{name: token_accuracy, value: 0.9}, {name: auth_loss, value: 0.1}]}
 {vars: [{name: PATH, value: /usr/bin}, {name: LANG, value: ko_KR.UTF-8}]}
+{env: [{name: CUDA_VISIBLE_DEVICES, value: "0,1"}, {name: OMP_NUM_THREADS, value: "8"}]}
+{logger: {wandb: {project: x, entity: y, tags: [a]}}, callbacks: [{class: Slack}]}
+{dataset: {key: image, text_key: caption, tokens: 512}, transform: {keys: [image, label]}}
+{hub: {model_id: org/x, private: false, token_classification: true}}
+{monai: {keys: [image, label], allow_missing_keys: true, key: pred}}
+{providers: [{name: cpu, key: value}], provider: cuda}
+{api: {base: "http://localhost:8000/v1", model: llama}}
+{auth: {enabled: false}, use_auth: false, auth_retries: 3}
+{rng_key: [0, 42], prng_impl: threefry, key_seed: 4}
+{lora: {r: 8, alpha: 16, target: [q_proj, k_proj, v_proj]}}
+{sae: {l1: 0.1, code_dim: 512, codes: sparse}, vq: {codebook: ema, code: x}}
+{reward: {token_level: true, per_token: false, token_penalty: 0.1, stop_token: "###"}}
+{generation: {bad_words: [a], forced_bos_token: ko, begin_token: x}}
+{tokenizer: {unk: "<unk>", special_token_map: a.json, add_token: "no"}}
+{passages: 100, passage_len: 128, pass_at_k: [1, 10], passkey_retrieval: hard}
+{compass_ko: 1, surpass: no, impasse: 2, passport_ocr: crnn, overpass: osm}
+{pwconv: true, pw_conv: relu, dw_pw: x, pwm: 3, powder: talc}
+{secretome: protein, credit_card: fraud, credibility: high, accreditation: x}
+{cookie_dough: 3, webhook: null, hook: relu, connect: dense, conn_radius: 3}
+{otpimal: x, option: a, adopt: b, code_rate: 0.5, zip_code: "06236", postal_code: 13494}
+{key_frames: 3, keyframe_key: kf, musical_key: C-major, skeleton_key: coco17, answer_key: A}
+{signature_size: 3, sig_level: 0.05, design: x, config: small}
+{authors_note: hi, coauthor: lee, authentic: yes, authenticity_loss: 0.1}
+{license: MIT, license_plate: kor, deploy: no, storage: ssd, account_type: gpu}
+{토큰당_손실: 0.1, 문장_토큰: 12, 토큰_임베딩: 사인, 키값: 3, 핵심_키워드: 학습}
+{암호문: 시저, 암호학: 공개키, 인증서: 없음, 인증률: 0.9, 비밀번호_강도: 높음}
+{코드: 3, 패스율: 0.3, 로그인: 서버1, 접속: 원격, 계정: 김철수}
 """
 
 INNOCENT_TEXTS = r"""

@@ -4,9 +4,12 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import secret_shapes as shapes
 from mlreport_batch.formats.kit.documents import flatten
+from mlreport_batch.safety.clean import Scalar
 from mlreport_batch.safety.masking.redact import redact_all, redact_lines, redact_text
 from mlreport_batch.safety.yaml.load import load
 
@@ -24,7 +27,9 @@ def block(value: object, indent: int = 0) -> str:
             lines.append(f"{head}\n{block(item, indent + 1)}")
         else:
             is_plain = not isinstance(item, str) or not set(item) & set("\n:#{}[]")
-            lines.append(f"{head} {item if is_plain else json.dumps(item)}")
+            lines.append(
+                f"{head} {item if is_plain else json.dumps(item, ensure_ascii=False)}"
+            )
     return "\n".join(lines)
 
 
@@ -129,3 +134,59 @@ def test_what_another_value_names_by_the_users_globs_is_masked():
     text = "- name: my_codeword\n  value: swordfish\n- name: lr\n  value: 1"
     assert "swordfish" not in redact_text(text, ["*codeword"])
     assert redact_text(text, ["*codeword"]).endswith("- name: lr\n  value: 1")
+
+
+_SAFE_WORDS = st.sampled_from(
+    "model data train eval lr loss layer hidden size batch epoch path name kind".split()
+)
+_SECRET_WORDS = st.sampled_from(
+    "password passwd passphrase pwd secret credentials api_key access_key "
+    "private_key auth_token access_token 비밀번호 패스워드 인증키 암호".split()
+)
+_STYLES = (
+    "_".join,
+    "-".join,
+    ".".join,
+    lambda parts: "_".join(parts).upper(),
+    lambda parts: parts[0] + "".join(part.title() for part in parts[1:]),
+)
+_NAMES = st.builds(
+    lambda before, word, style: style([*before, *word.split("_")]),
+    st.lists(_SAFE_WORDS, max_size=3),
+    _SECRET_WORDS,
+    st.sampled_from(_STYLES),
+)
+_INNOCENT_NAMES = st.builds(
+    lambda parts, style: style(parts),
+    st.lists(_SAFE_WORDS, min_size=1, max_size=4),
+    st.sampled_from(_STYLES),
+)
+# Numbers are kept in texts under names such as `auth_token`.
+_WORDS = st.text("abcdefghijklmnopqrstuvwxyzABCXYZ0123456789!@#%^*+~", min_size=8).map(
+    "w".__add__
+)
+_NOTHINGS = st.sampled_from([None, True, False, "", "none", "null", "***", "없음"])
+
+
+@given(_NAMES, _WORDS)
+def test_any_value_is_masked_under_a_name_that_ends_with_a_secret_word(
+    name: str, value: str
+):
+    assert redact_all({name: value}) == {name: "***"}
+    assert redact_all({f"x.{name}.value": value}) == {f"x.{name}.value": "***"}
+    named = {"env.0.name": name, "env.0.value": value}
+    assert redact_all(named) == named | {"env.0.value": "***"}
+    printed = json.dumps({"lr": 0.1, name: value, "z": 1}, ensure_ascii=False)
+    assert json.dumps(value) not in redact_text(printed)
+    assert redact_lines(f"lr: 0.1\n{name}: {value}") == f"lr: 0.1\n{name}: ***"
+
+
+@given(_NAMES, _NOTHINGS)
+def test_where_there_is_no_secret_nothing_is_masked(name: str, value: Scalar):
+    assert redact_all({name: value}) == {name: value}
+
+
+@given(_INNOCENT_NAMES, st.text("abcdefgh _-/.", max_size=30))
+def test_words_under_names_that_say_nothing_stay(name: str, value: str):
+    assert redact_all({name: value}) == {name: value}
+    assert redact_text(f"{name}={value}") == f"{name}={value}"

@@ -20,8 +20,8 @@ _NAME_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_
 # How a name is told from its value. What came out of JSON once or twice has
 # backslashes before its quotes.
 _SIGN = (
-    r"(?P<sign>(?:\\{0,7}[\"'])?[)\]]?[ \t]{0,60}"
-    r"(?:=>|==|:=|[=:]|%3[dDaA])"
+    r"(?P<sign>(?:\\{0,7}[\"'])?(?:[ \t]?\([^()\n]{1,30}\))?[)\]]?[ \t]{0,60}"
+    r"(?:=>|->|→|==|:=|[=:]|%3[dDaA])"
     r"(?:[ \t]{0,9}(?:str|bytes|SecretStr)(?:[ \t]\|[ \t]None)?[ \t]{0,9}=)?"
     r"[ \t]{0,60}+"
     # A value may stand in the next line, where no other name begins.
@@ -41,11 +41,11 @@ _NAMED = re.compile(
     r"(?ai)(?:pass|pwd|pw(?![a-z])|secret|token|cred|bearer|webhook|cookie|dsn|auth|key"
     r"|(?:(?<![a-z])(?:pat|psk)|(?-i:Pat))(?![a-z])|otp|codes?(?![a-z])|mnemonic|phrase"
     r"|sig(?:nature)?(?![a-z])|conn(?:ection)?[_-]?str)"
-    rf"[a-z0-9_.-]{{0,60}}+{_SIGN}"
+    rf"[a-z0-9_.-]{{0,60}}+(?:_?값)?{_SIGN}"
 )
 # In Korean, with the words of the name that blanks part, and a particle behind it.
 _NAMED_KOREAN = re.compile(
-    rf"(?:{NAMING})(?P<particle>[은는이가]?)(?![가-힣])"
+    rf"(?:{NAMING})[0-9]{{0,3}}(?:_?값)?(?P<particle>[은는이가]?)(?![가-힣])"
     rf"{_SIGN}"
 )
 _ANY_NAME = re.compile(rf"(?a)(?<![\w.-])[\w.-]{{1,100}}+{_SIGN}")
@@ -70,6 +70,7 @@ _CELL_VALUE = re.compile(r"[^|\s]+(?=[ \t]{0,60}(?:[|\n]|\Z))")
 # What stands before a name makes it an option, or a word of prose.
 _OPTION = re.compile(r"(?:^|[\s\"'])--?\Z")
 _PROSE = re.compile(r"([A-Za-z가-힣]{1,40})[ -]\Z")
+_PASSES = ("pass", "pw")
 _BARE = ("key", "keys", "sig", "signature", "키")
 _KEYS = ("key", "keys", "키")
 _LOGS_IN = re.compile(
@@ -78,8 +79,9 @@ _LOGS_IN = re.compile(
 _LOGIN = re.compile(r"\blogin\b[^\n|;&]{0,60}\Z")
 # Commands that set what is named next: `ENV DB_PASSWORD x`, `config set a.token x`.
 _SETS = re.compile(
-    r"(?:\b(?:setx|setenv|ENV|(?:config(?:ure)?|remote|secret)[ \t]+"
-    r"(?:set|add|modify|create)\b[^\n]{0,60}|mysqladmin\b[^\n]{0,60})[ \t]+\S{0,60})\Z"
+    r"(?:\b(?:setx|setenv|ENV|set[ \t]+-[a-zA-Z]+|mysqladmin\b[^\n]{0,60}"
+    r"|(?:config(?:ure)?|remote|secret)[ \t]+(?:set|add|modify|create)\b[^\n]{0,60})"
+    r"[ \t]+\S{0,60})\Z"
 )
 _ROW_END = re.compile(r"[^\s,]{1,200}[ \t]*(?:\n|\Z)")
 _FOREIGN = re.compile(r"[!-~]{5,200}(?:\s|\Z)")
@@ -160,6 +162,7 @@ def mask_lines(text: str, globs: tuple[str, ...] = ()) -> str:
             name = match["name"]
             is_sure = secrecy(name) is Secrecy.sure
             is_sure = is_sure and not is_folder(name, match["value"])
+            is_sure = is_sure and not _counts(name, match["value"])
             if is_sure or is_named(name, globs):
                 lines[at] = line[: match.start("value")] + MASK
     return "\n".join(lines)
@@ -187,9 +190,7 @@ def _mask_named(text: str, pattern: re.Pattern[str], globs: tuple[str, ...]) -> 
         value = wanted.match(text, at, at + _PEEK)
         if not value or value[0].startswith(MASK):
             continue
-        if _PLAIN_NUMBER.fullmatch(value[0]) and not (globs or ends_secret(name)):
-            continue  # `secrets_found: 0`
-        if hides(level, value[0]):
+        if hides(level, value[0]) and (globs or not _counts(name, value[0])):
             done += (text[kept:at], MASK)
             kept = at = (wanted.match(text, at) or value).end()
     return "".join((*done, text[kept:])) if done else text
@@ -201,6 +202,11 @@ def _end_of_name(before: str) -> str:
     while bare and bare[-1] >= "가" and bare[-1].isalpha():
         bare = bare[:-1].rstrip(_NAME_LETTERS)
     return before[len(bare) :]
+
+
+def _counts(name: str, value: str) -> bool:
+    """Return whether *value* is a number about secrets: ``secrets_found: 0``."""
+    return _PLAIN_NUMBER.fullmatch(value) is not None and not ends_secret(name)
 
 
 def _level(
@@ -220,14 +226,14 @@ def _level(
     sign = match["sign"]
     if level is Secrecy.none:
         return level
-    is_login = level is Secrecy.sure or is_credential(name)
+    is_login = level is Secrecy.sure or is_credential(name) or lowered in _PASSES
     if match["xml"] or match["cell"] or match["call"]:
         return level if is_login and _is_enclosed(match, before) else Secrecy.none
     if match["is"] and not sign.strip().endswith((":", "=")):
         return Secrecy.said if level >= Secrecy.text else Secrecy.none
     if sign.strip("\\\"', \t\r\n-") == "" and not _OPTION.search(before):
         # Prose such as "token classification" has no dash before the word.
-        return _in_words(match, before, level, is_login=is_login)
+        return _in_words(match, before, name, level, is_login=is_login)
     return _in_prose(name, sign, before) if level is Secrecy.text else level
 
 
@@ -246,25 +252,29 @@ def _of_bare(name: str, before: str) -> Secrecy:
 
 
 def _in_words(
-    match: re.Match[str], before: str, level: Secrecy, *, is_login: bool
+    match: re.Match[str], before: str, name: str, level: Secrecy, *, is_login: bool
 ) -> Secrecy:
     """Return what a name says that only a blank or a comma parts from the value."""
-    if level >= Secrecy.text and _SETS.search(before):
+    is_set = level >= Secrecy.text and _SETS.search(before)
+    is_row = before[-1:] in ("", "\n") and _is_row(match, name)
+    if is_set or (is_login and (is_row or _is_pair(match, before))):
         return level
-    if is_login and _is_pair(match, before):
-        return level
-    is_row = before[-1:] in ("", "\n") and match["sign"] in ("\t", ",")
-    if is_row and is_login and _ROW_END.match(match.string, match.end()):
-        return level
-    if match.re is _NAMED_KOREAN and match["particle"] and level is Secrecy.sure:
+    if level is not Secrecy.sure:
+        return Secrecy.issued
+    if match.re is _NAMED_KOREAN and match["particle"]:
         is_word = _FOREIGN.match(match.string, match.end()) is not None
         return Secrecy.sure if is_word else Secrecy.none
-    if level is Secrecy.sure:
-        is_quoted = match["sign"].isspace() and (
-            _QUOTED_WORD.match(match.string, match.end()) is not None
-        )
-        return Secrecy.sure if is_quoted else Secrecy.issued
-    return Secrecy.none
+    if match["sign"].isspace() and _QUOTED_WORD.match(match.string, match.end()):
+        return Secrecy.sure
+    return Secrecy.said if "_" in name else Secrecy.issued
+
+
+def _is_row(match: re.Match[str], name: str) -> bool:
+    """Return whether this is a row of a table of two columns, or of properties."""
+    is_parted = match["sign"] in ("\t", ",")
+    is_key = "." in name or (name.isupper() and "_" in name)
+    is_alone = _ROW_END.match(match.string, match.end()) is not None
+    return is_alone and (is_parted or is_key)
 
 
 def _in_prose(name: str, sign: str, before: str) -> Secrecy:

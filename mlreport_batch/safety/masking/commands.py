@@ -31,9 +31,9 @@ def _told(programs: str, option: str, value: str) -> str:
 # A user with a colon, a comma or a per cent sign, and the password behind it.
 _USER = (
     r"(?:-[a-zA-Z]{0,9}[uaU]|--(?:proxy-)?user|--auth)"
-    rf"(?:{_GAP}|=)?\\{{0,7}}[\"']?[^\s:/,%\"'\\]{{1,64}}"
+    rf"(?:{_GAP}|=)?\\{{0,7}}[\"']?[^\s:/,%\"'\\]{{0,64}}"
 )
-_HIS = r"[:,%](?!//)(?P<value>[^\s\"'\\]{1,200})"
+_HIS = r"[:,%](?!//)[\"']?(?P<value>[^\s\"'\\]{1,200})"
 _IS = r"=(?P<value>[^\s\"'\\]{3,999})"
 _COOKIE = rf"(?:-b|--cookie)(?:{_GAP}|=)\\{{0,7}}[\"']?"
 _ITS = r"(?P<value>[^\s=\"'\\]{1,64}=[^\n\"'\\]{1,999})"
@@ -41,7 +41,10 @@ _HTPASSWD = rf"\bhtpasswd{_GAP}-[a-zA-Z]{{0,9}}b[a-zA-Z]{{0,9}}(?:{_GAP}[^\s\"']
 _OPENSSL = (
     r"(?:-pass(?:in|out)?[ \t]{1,9}|(?<=[\"']))pass:(?P<value>[^\s\"'\\,]{1,200})"
 )
-_READS = r"(?:--password-stdin|--stdin|--with-token|\bsudo[ \t]+-S|\blogin|\bkinit)\b"
+_READS = (
+    r"(?:--password-stdin|--stdin|--with-token|\bsudo[ \t]+-S|\blogin|\bkinit"
+    r"|\bsecret[ \t]+create)\b"
+)
 _ECHO = (
     r"\b(?:echo|printf)[ \t]{1,9}(?:-[a-z]+[ \t]{1,9})?[\"']?"
     r"(?P<value>[^\s\"'|]{3,200})[\"']?[ \t]{0,9}\|"
@@ -80,6 +83,8 @@ _RULES = (
     ("sshpass", _told("sshpass", "-p", _NEXT)),
     ("login", _told("login", "-p", _NEXT)),
     ("mongo", _told(r"mongo\w*", "-p", _NEXT)),
+    ("ncftp", _told(r"ncftp\w*", "-p", _NEXT)),
+    ("http-basic", rf"http-basic\.[^\s\"']{{1,60}}{_GAP}[^\s\"']{{1,60}}{_NEXT}"),
     ("twine", _told("twine", "-p", _NEXT)),
     ("zip", _told("unzip|zip|zipcloak", "-P", _NEXT)),
     ("sqlcmd", _told("sqlcmd|bcp", "-P", _NEXT)),

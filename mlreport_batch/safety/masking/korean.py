@@ -12,7 +12,7 @@ _ENGLISH = {
     "액세스": "access", "엑세스": "access", "서명": "signing", "보안": "security",
     "서비스": "service", "라이선스": "license", "라이센스": "license",
     "클라이언트": "client", "계정": "account", "마스터": "master", "앱": "app",
-    "값": "value", "이름": "name", "변수": "variable",
+    "값": "value", "강도": "strength", "이름": "name", "변수": "variable",
     # What is counted, measured or sorted is no secret.
     "길이": "length", "개수": "count", "수": "count", "크기": "size", "방식": "method",
     "유형": "type", "종류": "type", "데이터셋": "dataset", "사용": "use",

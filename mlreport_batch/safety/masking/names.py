@@ -33,7 +33,7 @@ _HINT = re.compile(
     r"(?i)pass|pwd|pw(?![a-z])|pat(?![a-z])|secret|token|key|auth|cred|bearer|cookie"
     r"|webhook|dsn|conn|psk|otp|codes?(?![a-z])|mnemonic|phrase|\bapi\b|[^\x00-\x7f]"
 )
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
 _PARTS = re.compile(r"[./]")
 
 # Written as one word: dbpassword, PGPASSWORD, SSHPASS, ldappw, hftoken, apikeys.
@@ -59,7 +59,7 @@ _BEFORE_KEY = frozenset(
     "api apis access private secret account auth encryption signing ssh subscription "
     "license deploy app application consumer client service master shared hmac rsa aes "
     "crypto decryption unseal recovery security crtfc confm certificate server "
-    "issue".split()
+    "issue ai".split()
 )
 # What a key is of, where it opens nothing, whatever else the name says.
 _OF_TABLES = frozenset(
@@ -131,7 +131,7 @@ _POINTWISE = frozenset(
 # A last word that makes a thing about secrets of it: `cookie_size`, `auth_type`.
 _ABOUT = frozenset(
     "size length len dim dims dataset datasets type method mode policy task count "
-    "num loss acc accuracy f1 precision recall auc rate score weight ratio "
+    "strength num loss acc accuracy f1 precision recall auc rate score weight ratio "
     "enabled required expired days hours minutes seconds timeout field fields column "
     "columns found".split()
 )
@@ -173,7 +173,12 @@ def secrecy(name: str) -> Secrecy:
         return Secrecy.none
     if len(parts) < wrapped and parts[-1][-1] in _GATES:
         return Secrecy.text
-    found = max((_of_group(words) for words in parts[:-1]), default=Secrecy.none)
+    # `account.key.x`
+    groups = [
+        [*above, *words] if words[-1] in _KEYS and len(words) == 1 else words
+        for above, words in zip([[], *parts], parts[:-1], strict=False)
+    ]
+    found = max(map(_of_group, groups), default=Secrecy.none)
     found = max(found, _of_words(parts[-1]))
     return max(found, _of_place(parts)) if len(parts) > 1 else found
 

@@ -77,6 +77,8 @@ _WORD_LONGEST = 16
 _NAME_MAX = 5000
 _SHOWN_MAX = 300
 _BLOCK_MAX = 100_000
+_SHOWN_LINES = 40
+_MASKED_LINES = 80  # more, since what follows a value may say what it is
 _BEFORE = 80
 _CACHED_MAX = 200
 
@@ -173,7 +175,14 @@ def shown_name(text: str) -> str:
 
 def shown_block(text: str) -> str:
     """Return the beginning of *text* for fixed width, secrets masked."""
-    return clean_block(redact_text(text[:_BLOCK_MAX]))
+    text = text[:_BLOCK_MAX].rstrip()
+    lines = text.split("\n", _MASKED_LINES)
+    if len(lines) > _MASKED_LINES:
+        head = redact_text("\n".join(lines[:_MASKED_LINES]))
+        if head.count("\n") > _SHOWN_LINES:  # the rest is counted only
+            rest = "\n-" * (lines[-1].count("\n") + 1)
+            return clean_block(head + rest, max_lines=_SHOWN_LINES)
+    return clean_block(redact_text(text), max_lines=_SHOWN_LINES)
 
 
 def shown_tail(text: str, lines: int = 40) -> str:

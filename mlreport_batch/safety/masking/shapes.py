@@ -73,8 +73,9 @@ _BLOCKS = re.compile(
     r"|(?<=Private-Lines: )[0-9].*?(?=Private-MAC|\Z)"
 )
 # Whoever knows such an address may write to it.
+_HOOK_MARKS = ("hook", "/t/", "key/", "workflows/")
 _HOOKS = re.compile(
-    r"https://(?:hooks\.|[a-z0-9-]{1,60}\.webhook\.office\.com/)[^\s\"']+"
+    r"(?<=/t/)[A-Za-z0-9-]{20,}(?=/)|https://(?:hooks\.|[a-z0-9-]{1,60}\.webhook\.office\.com/)[^\s\"']+"
     r"|(?<=://)[^\s\"'/?#]{1,100}(?:/[^\s\"'/?#]{1,60}){0,3}?"
     r"/(?:(?:web)?hooks?|webhook[a-z0-9]{1,3}|with/key|workflows)/"
     r"(?=[^\s\"']{0,100}[0-9])(?=[^\s\"']{0,200}[A-Za-z0-9_-]{8})[^\s\"']+"
@@ -87,7 +88,7 @@ def mask_shapes(text: str) -> str:
     """Return *text* with all masked that has the shape of a token or a private key."""
     if "PRIVATE KEY" in text or "Private-Lines" in text:
         text = _BLOCKS.sub(MASK, text)
-    if "://" in text and ("hook" in text or "key/" in text or "workflows/" in text):
+    if "://" in text and any(mark in text for mark in _HOOK_MARKS):
         text = _HOOKS.sub(MASK, text)
     if _RUN.search(text):
         text = _SHAPES.sub(_mask_token, text)

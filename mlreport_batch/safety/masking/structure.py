@@ -8,6 +8,7 @@ Python.
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from mlreport_batch.safety.clean import Scalar
 from mlreport_batch.safety.masking.names import Secrecy, ends_secret, is_named, secrecy
@@ -15,7 +16,7 @@ from mlreport_batch.safety.masking.names import Secrecy, ends_secret, is_named, 
 _NAMING = (
     *("name", "key", "variable", "var", "param", "parameter", "option", "field"),
     *("header", "label", "setting", "property", "attribute", "attr", "title", "arg"),
-    *("argument", "flag", "이름", "변수", "변수명", "항목"),
+    *("argument", "flag", "이름", "변수", "변수명", "항목", "키"),
 )
 _NAMING_ALONE = ("id", "env", "k")
 _HOLDING = r"(?:value|val|default|content|data|text|current|값|내용|v(?![a-z]))"
@@ -34,7 +35,7 @@ _PIECE = re.compile(
     rf"|(?P<item>{_QUOTED})|(?P<called>[A-Z]\w{{0,60}}+(?=\())|[\w.-]+"
 )
 _LINE = re.compile(
-    r"(?P<indent>[ \t]*(?:- +){0,3})(?P<name>[\"']?[\w.-]{1,100}[\"']?)[ \t]{0,60}"
+    r"(?P<indent>[ \t]*(?:- +){0,3})(?P<name>[\"']?[\w./-]{1,100}[\"']?)[ \t]{0,60}"
     r"(?:=|:(?=\s|\Z))[ \t]*(?P<value>[^\s#][^\n]*)?"
 )
 _BLOCKS = ("|", ">", "|-", ">-", "|+", ">+")
@@ -122,10 +123,13 @@ def places_in(text: str, globs: tuple[str, ...] = ()) -> list[tuple[int, int, st
     beside = named_beside(values, globs)
     found = []
     for name, (start, end) in leaves.spans.items():
-        told = beside.get(name, name)
-        own = name.rpartition(".")[2]
-        if told != name or (secrecy(own) < Secrecy.sure and _is_placed(name)):
-            found.append((start, end, told))
+        if name in beside:
+            found.append((start, end, beside[name]))
+            continue
+        # Without what was counted, names of many values are the same.
+        plain = ".".join(part for part in name.split(".") if not part.isdigit())
+        if _is_placed(plain, is_item=name.rpartition(".")[2].isdigit()):
+            found.append((start, end, plain))
     for pattern in (_PAIR, _TAG) if "=" in text or ">" in text or ":" in text else ():
         found += [
             (*match.span("value"), match["name"]) for match in pattern.finditer(text)
@@ -133,10 +137,17 @@ def places_in(text: str, globs: tuple[str, ...] = ()) -> list[tuple[int, int, st
     return found
 
 
-def _is_placed(name: str) -> bool:
-    """Return whether names above have a part in what *name* says."""
-    above = name.rpartition(".")[0]
-    return not above.replace(".", "").isdigit() and secrecy(name) >= Secrecy.text
+@lru_cache(maxsize=4096)
+def _is_placed(name: str, *, is_item: bool) -> bool:
+    """Return whether names above have a part in what *name* says.
+
+    Args:
+        name: Without what was counted.
+        is_item: Whether the value has no name of its own, as in a list.
+    """
+    at = max(name.rfind("."), name.rfind("/"))
+    is_own = at < 0 or secrecy(name[at + 1 :]) is Secrecy.sure
+    return (is_item or not is_own) and secrecy(name) is not Secrecy.none
 
 
 def _bare(value: str) -> str:
