@@ -34,6 +34,7 @@ from mlreport_batch.safety.masking.redact import (
 PROBLEMS_MAX = 20
 VALUES_MAX = 5_000  # hyperparameters of one file, and its results
 TEXT_MAX = 10_000  # characters of one of them
+NAMES_MAX = 10  # of metrics that are left out
 ITEMS_MAX = 1_500_000  # of one document
 REVISION = 1
 """Of how logs are read. A log with problems that an earlier revision had with it is
@@ -73,6 +74,7 @@ class LogState(Struct, frozen=True):
         waits: Whether the file ends in the middle of something.
         is_continued: Whether a later file of its series holds its metrics too.
         has_left_out: Whether it had more metrics than are kept.
+        secret_names: Metrics and results that are left out for their names.
     """
 
     format: str
@@ -96,6 +98,7 @@ class LogState(Struct, frozen=True):
     is_continued: bool = False
     has_left_out: bool = False
     revision: int = 0
+    secret_names: tuple[str, ...] = ()
 
 
 class Collected(Struct):
@@ -114,6 +117,8 @@ class Collected(Struct):
     more_problems: int = 0
     prefix: str = ""
     is_full: bool = False
+    secret_names: set[str] = field(default_factory=set)
+    is_told: bool = False  # that there are such names
 
     def take(self, items: Iterable[Item]) -> None:
         """Take what a reader yields."""
@@ -140,7 +145,9 @@ class Collected(Struct):
                 purpose = redact_text(item.purpose, self.redact)
                 self.intents.append(replace(item, expect=expect, purpose=purpose))
             case Result():
-                if not is_secret_metric(item.name, self.redact):
+                if is_secret_metric(item.name, self.redact):
+                    self.secret_names.add(item.name)
+                else:
                     self._add(self.results, {item.name: item.value})
             case Progress():
                 old = self.progress or Progress()
@@ -182,15 +189,33 @@ class Collected(Struct):
         ends = self.progress or self.outcome
         return self.fold.is_empty and not (values or ends or self.problems)
 
+    def _tell_secret_names(self) -> None:
+        """Say first, and once, which metrics are left out for their names."""
+        if self.is_told:
+            if self.problems:
+                self.problems.pop(0)
+        elif len(self.problems) == PROBLEMS_MAX:
+            self.problems.pop()
+            self.more_problems += 1
+        names = sorted(self.secret_names)
+        told = ", ".join(names[:NAMES_MAX]) + ", …" * (len(names) > NAMES_MAX)
+        many = f"{len(names):,} metrics are left out, as their names look like those of"
+        one = "1 metric is left out, as its name looks like that of a secret"
+        note = f"{one if len(names) == 1 else f'{many} secrets'} ({told})"
+        problem = Problem(self.path, None, clean(redact_text(note, self.redact)))
+        self.problems.insert(0, problem)
+
     def state(self, base: LogState, **changes: object) -> LogState:
         """Return *base* with all that was taken, and other *changes*."""
+        metrics = self.fold.metrics()
+        secret = {n for n in metrics if is_secret_metric(n, self.redact)}
+        self.secret_names |= secret
+        if self.secret_names:
+            self._tell_secret_names()
         fields: dict[str, object] = {
             # A password of digits is read as a number: its name says what it is.
-            "metrics": {
-                name: summary
-                for name, summary in self.fold.metrics().items()
-                if not is_secret_metric(name, self.redact)
-            },
+            "metrics": {n: found for n, found in metrics.items() if n not in secret},
+            "secret_names": tuple(sorted(self.secret_names)),
             "hparams": self.hparams,
             "intents": tuple(self.intents),
             "results": self.results,
@@ -237,4 +262,6 @@ def collect(
         collected.texts = {text.kind: text for text in base.texts}
         collected.problems = [p for p in base.problems if p.kind is ProblemKind.lasting]
         collected.more_problems = base.more_problems
+        collected.secret_names = set(base.secret_names)
+        collected.is_told = bool(base.secret_names)
     return collected

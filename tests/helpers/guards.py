@@ -1291,10 +1291,39 @@ GUARDS = [
     # -- credentials and supply
     Guard(
         "F59",
-        "safety/masking/redact.py",
-        "text = _SHAPES.sub(MASK, text)",
+        "safety/masking/shapes.py",
+        "text = _SHAPES.sub(_mask_token, text)",
         "pass",
         "test_redact::test_a_secret_is_masked",
+    ),
+    Guard(
+        "F59",
+        "safety/masking/redact.py",
+        "text = mask_commands(text)",
+        "pass",
+        "test_secret_shapes::test_a_secret_in_a_command_or_a_text_is_masked",
+    ),
+    Guard(
+        "F59",
+        "safety/masking/redact.py",
+        "beside = named_beside(values, extra)",
+        "beside: dict[str, str] = {}",
+        "test_secret_shapes::test_a_secret_is_masked_whose_place_says_so",
+    ),
+    Guard(
+        "F59",
+        "safety/masking/redact.py",
+        "text = mask_assigned(_mask_placed(text, ()))",
+        "text = mask_assigned(text)",
+        "test_secret_shapes::test_a_secret_is_masked_whose_place_says_so",
+    ),
+    Guard(
+        "F59",
+        "safety/masking/names.py",
+        "words += english_of(word)",
+        "words.append(word)",
+        "test_secret_shapes::"
+        "test_what_a_secret_name_holds_is_masked_whatever_it_looks_like",
     ),
     Guard(
         "F59",
@@ -1327,9 +1356,9 @@ GUARDS = [
     Guard(
         "F59",
         "safety/masking/assigned.py",
-        "return _mask_named(_mask_below(text, globs), pattern, globs)",
-        "return _mask_named(text, pattern, globs)",
-        "test_redact::test_a_secret_in_a_text_is_masked",
+        "return _mask_named(_mask_below(text, globs), _ANY_NAME, globs)",
+        "return _mask_named(text, _ANY_NAME, globs)",
+        "test_redact::test_a_line_is_masked_to_its_end_after_a_name_that_says_so",
     ),
     Guard(
         "F59",
@@ -1341,8 +1370,8 @@ GUARDS = [
     Guard(
         "F59",
         "read/collect.py",
-        "if not is_secret_metric(name, self.redact)",
-        "if True",
+        "secret = {n for n in metrics if is_secret_metric(n, self.redact)}",
+        "secret: set[str] = set()",
         "test_secrets::test_secrets_in_numbers_cells_and_names_of_folders_are_not_shown",
     ),
     Guard(

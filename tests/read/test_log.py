@@ -309,6 +309,41 @@ def test_orphans_of_a_series_are_counted_once(case: str):
     assert view_of(read_run(run, None)).orphans == wanted > 0
 
 
+def test_metrics_that_are_left_out_for_their_names_are_said_once(training: Training):
+    rows = "step,loss,db_password\n1,0.5,3\n"
+    training.put("metrics.csv", rows)
+    told = "1 metric is left out, as its name looks like that of a secret (db_password)"
+    for more in ("", "2,x;y,4\n", "3,0.4,5\n"):
+        rows += more
+        training.put("metrics.csv", rows)
+        problems = training.read().problems
+        assert [p.message for p in problems if "left out, as" in p.message] == [told]
+    assert len(problems) == 2
+    assert "db_password" not in training.log("metrics.csv").metrics
+
+
+def test_names_that_come_later_are_said_with_those_before(training: Training):
+    lines = ['{"step": 1, "loss": 0.5, "api_key": 3}']
+    for number in range(12):
+        training.put("metrics.jsonl", "\n".join(lines) + "\n")
+        training.read()
+        lines.append(f'{{"step": {number + 2}, "x": 1, "v{number:02}_password": 3}}')
+        lines.append(f'{{"step": {number + 2}, "loss": "y{number}"}} x')
+    [problem, *_] = training.read().problems
+    assert problem.message == (
+        "12 metrics are left out, as their names look like those of secrets (api_key, "
+        + ", ".join(f"v{n:02}_password" for n in range(9))
+        + ", …)"
+    )
+    assert training.fresh().problems == training.read().problems
+
+
+def test_results_that_are_left_out_for_their_names_are_said(training: Training):
+    training.put("eval_results.json", '{"acc": 0.5, "api_key": 73912846}')
+    [problem] = training.read().problems
+    assert problem.message.endswith("looks like that of a secret (api_key)")
+
+
 def test_what_an_earlier_revision_could_not_read_is_read_anew(training: Training):
     training.put("metrics.csv", "step,loss\n1,0.5\n2,x;y;z\n")
     [problem] = training.read().problems

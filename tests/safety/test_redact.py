@@ -342,6 +342,22 @@ def test_a_line_is_masked_to_its_end_after_a_name_that_says_so():
     )
 
 
+def test_a_block_is_masked_as_far_as_it_is_shown_and_counted_whole():
+    lines = [f"layer {n}" for n in range(5000)]
+    lines[3] = f"password={SECRET}"
+    told = shown_block("\n".join(lines) + "\n\n").split("\n")
+    assert told == [
+        *lines[:3],
+        f"password={MASK}",
+        *lines[4:40],
+        "… (4960 more lines)",
+    ]
+    # A key of many lines leaves room for what follows it.
+    key = PEM.replace("abc", "\n".join("abc" for _ in range(90)))
+    block = shown_block("\n".join([key, f"a password={SECRET}", *lines[:60]]))
+    assert block.startswith(f"{MASK}\na password={MASK}\nlayer 0\n")
+
+
 def test_colours_hide_no_secret_from_what_is_shown():
     assert shown("x\x1b[32mAKIAQ7W3E5R9T1Y2U4I6\x1b[0m") == f"x{MASK}"
     coloured = f"\x1b[1mpassword\x1b[0m=\x1b[32m{SECRET}"

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+import secret_shapes as shapes
 from hostile import field, good_csv, mlflow_database, record, scalar_event
 
 PLACES = (
@@ -336,6 +337,54 @@ def test_no_planted_secret_is_found_anywhere(made: dict[str, str]):
     assert len(NEEDLES) == len(PLACES) * len(secrets("x"))
 
 
+def plant_shapes(root: Path) -> dict[str, str]:
+    """Write every shape into a run of its kind; return where each needle stands."""
+    found: dict[str, str] = {}
+
+    def put(shape: str, seed: str) -> str:
+        filled = shapes.filled(shape, seed)
+        found.update((needle, f"{shape} in {seed}") for needle in filled.needles)
+        return filled.text
+
+    names = [*shapes.NAMES, *shapes.KOREAN_NAMES]
+    mappings = [f"{{{name}: $w}}" for name in names] + shapes.lines(shapes.MAPPINGS)
+    texts = shapes.lines(shapes.COMMANDS) + shapes.lines(shapes.TEXTS) + shapes.TOKENS
+    for name in ("yaml", "json", "texts", "summaries"):
+        (root / name).mkdir(parents=True)
+        (root / name / "metrics.csv").write_text(good_csv(3))
+    rows = (f"m{n}: {put(m, f'yaml {n}')}\n" for n, m in enumerate(mappings))
+    (root / "yaml" / "hparams.yaml").write_text("".join(rows))
+    values = {f"t{n}": put(text, f"json {n}") for n, text in enumerate(texts)}
+    (root / "json" / "hparams.json").write_text(json.dumps({"x": values}))
+    listed = [put(text, f"list {n}") for n, text in enumerate(texts)]
+    config = {"model_type": "x", "args": listed, "env": [put(m, "e") for m in mappings]}
+    (root / "texts" / "config.json").write_text(json.dumps(config))
+    for number in range(0, len(texts), 12):
+        folder = root / "summaries" / f"part{number}"
+        folder.mkdir()
+        (folder / "metrics.csv").write_text(good_csv(3))
+        lines = [put(text, "summary") for text in texts[number : number + 12]]
+        summary = "Layer (type) param\n" + "\n".join(lines) + "\n"
+        (folder / "model_summary.txt").write_text(summary)
+    return found
+
+
+def test_no_shape_of_a_secret_reaches_an_output(tmp_path: Path):
+    planted = plant_shapes(tmp_path / "root")
+    assert len(planted) >= 2500
+    where = (str(tmp_path / "root"), "--out", str(tmp_path / "out"))
+    code, said = program("run", *where, "-v", cwd=tmp_path)
+    assert code == 0, said
+    texts = [said, program("inspect", where[0], "--json", cwd=tmp_path)[1]]
+    texts += mailed(tmp_path / "out" / "outbox")
+    texts += [page.read_text("utf-8") for page in (tmp_path / "out").rglob("*.html")]
+    state = [p for p in (tmp_path / "out").rglob("*") if p.is_file()]
+    texts += [p.read_bytes().decode("latin-1") for p in state]
+    bare = re.sub(r"<wbr>|\s+", "", "\n".join(texts))
+    cut = {needle: needle[: max(8, len(needle) * 2 // 3)] for needle in planted}
+    assert [planted[needle] for needle, part in cut.items() if part in bare] == []
+
+
 def test_innocent_values_are_kept(made: dict[str, str]):
     inspected = json.loads(made["inspect as JSON"])
     [run] = [run for run in inspected["runs"] if run["name"].endswith("planted")]
@@ -441,6 +490,7 @@ def test_secrets_in_numbers_cells_and_names_of_folders_are_not_shown(tmp_path: P
         bare = re.sub(r"<wbr>|\s", "", text)
         assert not re.search(r"swordfish|739128|7\.3913?e", bare)
     assert any("is no number" in text for text in texts)
+    assert any("look like those of secrets (db_password" in text for text in texts)
 
 
 def test_a_crash_does_not_tell_what_it_crashed_on(tmp_path: Path):

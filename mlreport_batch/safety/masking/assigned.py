@@ -2,8 +2,12 @@
 
 import re
 
+from mlreport_batch.safety.masking.issued import looks_issued
+from mlreport_batch.safety.masking.korean import NAMING
 from mlreport_batch.safety.masking.names import (
     Secrecy,
+    ends_secret,
+    is_credential,
     is_folder,
     is_named,
     is_vocabulary,
@@ -16,15 +20,17 @@ _NAME_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_
 # How a name is told from its value. What came out of JSON once or twice has
 # backslashes before its quotes.
 _SIGN = (
-    r"(?P<sign>(?:\\{0,7}[\"'])?[)\]]?[ \t]{0,60}"
-    r"(?:=>|==|:=|[=:]|%3[dDaA])"
+    r"(?P<sign>(?:\\{0,7}[\"'])?(?:[ \t]?\([^()\n]{1,30}\))?[)\]]?[ \t]{0,60}"
+    r"(?:=>|->|→|==|:=|[=:]|%3[dDaA])"
     r"(?:[ \t]{0,9}(?:str|bytes|SecretStr)(?:[ \t]\|[ \t]None)?[ \t]{0,9}=)?"
     r"[ \t]{0,60}+"
     # A value may stand in the next line, where no other name begins.
     r"(?:\r?\n[ \t]{0,60}+"
     r"(?!(?:- )?\*{3}|[\w.\"'-]{1,60}[ \t]{0,9}[:=]))?"
-    r"|\\{0,7}[\"'],\s{0,9}(?=\\{0,7}[\"'])"
-    r"|[ \t]{1,9}(?=[^\s=:|-])|,[ \t]{1,3}(?=[^\s-])"
+    r"|\\{0,7}[\"'],\s{0,60}(?=\\{0,7}[\"'])"
+    r"|(?P<is>[ \t]{1,9}(?:is|was)(?:[ \t]?[:=])?[ \t]{1,9}(?=\S))"
+    r"|[ \t]{1,9}(?=[^\s=:|-])|,[ \t]{0,3}(?=[^\s,-])"
+    r"|\n[ \t]{0,60}-[ ](?=[^\s-])"
     r"|(?P<xml>>)(?=[^\s<])|(?P<cell>[ \t]{0,60}\|[ \t]{0,60})(?=[^\s|])"
     r"|(?P<call>\((?:value[ \t]{0,3}=[ \t]{0,3})?(?=[^\s)])"
     r"|[ \t]{1,3}\[(?=[bBuUrRfF]{0,2}\\{0,7}[\"'])))"
@@ -32,35 +38,72 @@ _SIGN = (
 # Starts at the word that betrays a name; what stands before it is looked at later:
 # with a prefix in the pattern, a long row of dashes costs the square of its length.
 _NAMED = re.compile(
-    r"(?ai)(?:pass|pwd|pw(?![a-z])|secret|token|credential|webhook|cookie|dsn|auth|key"
-    r"|(?<![a-z])pat(?![a-z])|sig(?:nature)?(?![a-z])|conn(?:ection)?[_-]?str)"
-    rf"[a-z0-9_.-]{{0,60}}+{_SIGN}"
+    r"(?ai)(?:pass|pwd|pw(?![a-z])|secret|token|cred|bearer|webhook|cookie|dsn|auth|key"
+    r"|(?:(?<![a-z])(?:pat|psk)|(?-i:Pat))(?![a-z])|otp|codes?(?![a-z])|mnemonic|phrase"
+    r"|sig(?:nature)?(?![a-z])|conn(?:ection)?[_-]?str)"
+    rf"[a-z0-9_.-]{{0,60}}+(?:_?값)?{_SIGN}"
+)
+# In Korean, with the words of the name that blanks part, and a particle behind it.
+_NAMED_KOREAN = re.compile(
+    rf"(?:{NAMING})[0-9]{{0,3}}(?:_?값)?(?P<particle>[은는이가]?)(?![가-힣])"
+    rf"{_SIGN}"
 )
 _ANY_NAME = re.compile(rf"(?a)(?<![\w.-])[\w.-]{{1,100}}+{_SIGN}")
-MARKS = (
-    "pass", "pwd", "pw", "secret", "token", "credential", "webhook", "cookie", "dsn",
-    "auth", "key", "_pat", "-pat", "sig", "conn",
+# Without one of them, in lower case, a text assigns nothing to a name of a secret:
+# looked for one by one, which is quicker than all at once.
+_MARKS = (
+    "pass", "pw", "secret", "token", "cred", "bearer", "webhook", "cookie",
+    "dsn", "auth", "key", "_pat", "-pat", "sig", "conn", "psk", "otp", "code", "api",
+    "mnemonic", "phrase", "pwd",
 )  # fmt: skip
-"""In lower case; without one of them a text assigns nothing to a name of a secret."""
 _VALUE = re.compile(
-    r"[bBuUrRfF]{0,2}(?P<open>\\{0,7}(?:\"{3}|'{3}|[\"']))(?s:.{0,4000}?)(?<!\\)(?P=open)"
+    r"(?:[!&][\w!/:.-]{0,60}[ \t]{1,9})?"  # `!vault x`, `&anchor x`
+    r"(?:[bBuUrRfF]{0,2}(?P<open>\\{0,7}(?:\"{3}|'{3}|[\"']))(?s:.{0,4000}?)(?<!\\)(?P=open)"
     r"|[bBuUrRfF]{0,2}\\{0,7}[\"'][^\n\"']*"
     r"|\[[^\]\n]{0,2000}\]?|\{[^}\n]{0,2000}\}?|\([^)\n]{0,2000}\)?"
     r"|[A-Za-z_][\w.]{0,60}\([^)\n]{0,2000}\)?"
     r"|[^\s&,;\"'\\]+"
-    r"|\\[^\s&,;\"']*"
+    r"|\\[^\s&,;\"']*)"
 )
 _XML_VALUE = re.compile(r"[^<\n]+")
 _CELL_VALUE = re.compile(r"[^|\s]+(?=[ \t]{0,60}(?:[|\n]|\Z))")
 # What stands before a name makes it an option, or a word of prose.
 _OPTION = re.compile(r"(?:^|[\s\"'])--?\Z")
-_PROSE = re.compile(r"([A-Za-z]+)[ -]\Z")
-_PAIR_END = re.compile(r"\\{0,7}[\"'][^\"'\n]{0,200}[\"']\s{0,9}[)\]]")
+_PROSE = re.compile(r"([A-Za-z가-힣]{1,40})[ -]\Z")
+_PASSES = ("pass", "pw")
+_BARE = ("key", "keys", "sig", "signature", "키")
+_KEYS = ("key", "keys", "키")
+_LOGS_IN = re.compile(
+    r"(?i)(?:login|authenticate|connect|client|api)\((?:[^()\n]{0,60},\s*)?\Z"
+)
+_LOGIN = re.compile(r"\blogin\b[^\n|;&]{0,60}\Z")
+# Commands that set what is named next: `ENV DB_PASSWORD x`, `config set a.token x`.
+_SETS = re.compile(
+    r"(?:\b(?:setx|setenv|ENV|set[ \t]+-[a-zA-Z]+|mysqladmin\b[^\n]{0,60}"
+    r"|(?:config(?:ure)?|remote|secret)[ \t]+(?:set|add|modify|create)\b[^\n]{0,60})"
+    r"[ \t]+\S{0,60})\Z"
+)
+_ROW_END = re.compile(r"[^\s,]{1,200}[ \t]*(?:\n|\Z)")
+_FOREIGN = re.compile(r"[!-~]{5,200}(?:\s|\Z)")
+_QUOTED_WORD = re.compile(r"([\"'])[^\s\"']{6,200}\1")
+_PAIR_END = re.compile(r"\\{0,7}[\"'][^\"'\n]{0,200}[\"']\s{0,60}[)\]]")
 _BEFORE_MAX = 80
 _PLAIN_NUMBER = re.compile(
     r"[\"']?[-+]?[0-9.]{1,12}(?:e[-+]?[0-9]{1,3})?[kKmMgGtTB%]?[)\]}\"']{0,3}"
 )
-_NOTHING = re.compile(r"(?ai)[\"']{0,2}(?:none|null|true|false)?[\"']{0,2}[)\]}]{0,3}")
+_NOTHING = re.compile(
+    r"(?i)[\"']{0,2}(?:none|null|nil|true|false|n/a|<?(?:redacted|hidden|masked|empty)>?"
+    r"|없음|\*{3,})?[\"']{0,2}[)\]}]{0,3}"
+)
+# `auth: basic` says how to log in.
+_MANNER = re.compile(
+    r"(?ai)[\"']?(?:no|off|on|yes|basic|digest|bearer|oauth2?|jwt|ldap|ntlm|kerberos|saml"
+    r"|sso|iam|m?tls|cert|anonymous|public|disabled|enabled|optional|required|default"
+    r"|auto)[\"']?"
+)
+_HANGUL = re.compile(r"[\"']?[가-힣]+[\"']?")
+# Letters and digits, as in `password is hunter2`.
+_ODD = re.compile(r"(?=\S{0,60}[0-9])(?=\S{0,60}[A-Za-z])\S{6,200}")
 _CALL = re.compile(r"[A-Za-z_][\w.]{0,60}\(")  # (cls): Embedding(50257, 768)
 _SYMBOL = re.compile(
     r"[\"']?(?:<[^\s\"',]{0,40}>|\[[^\s\"',]{0,40}\]|\|[^\s]{0,40}\|)[\"']?"
@@ -68,20 +111,16 @@ _SYMBOL = re.compile(
 
 # `password:` alone on its line, with its value in the lines below.
 _BLOCK_KEY = re.compile(
-    r"(?a)(?P<indent>[ \t]*)(?:- )?\\{0,7}[\"']?(?P<name>[\w.-]{1,100})\\{0,7}[\"']?"
+    r"(?P<indent>[ \t]*)(?:- )?\\{0,7}[\"']?(?P<name>[\w.-]{1,100})\\{0,7}[\"']?"
     r"[ \t]*[:=][ \t]*(?:[|>][+-]?[0-9]?)?[ \t]*"
 )
 _OPENS = tuple(":=|>+-")
 _LINE_MAX = 300
 _LINE_KEY = re.compile(
-    r"(?a)[ \t]*(?:- )?(?P<name>[\w.-]{1,100})[ \t]{0,60}(?::|=(?=[ \t]))[ \t]*"
+    r"[ \t]*(?:- )?(?P<name>[\w.-]{1,100})[ \t]{0,60}(?::|=(?=[ \t]))[ \t]*"
     r"(?P<value>[^ \t].*)"
 )
 
-_KIND_CHANGES = re.compile(r"(?<=[a-z])[^a-z]|(?<=[A-Z])[^A-Z]|(?<=[0-9])[^0-9]")
-_LEAST_CHANGES = 0.33
-_ISSUED = re.compile(r"[A-Za-z0-9]{10,}")
-_LONG = 32
 _PEEK = 200  # letters of a value that are looked at
 
 
@@ -92,8 +131,26 @@ def mask_assigned(text: str, globs: tuple[str, ...] = ()) -> str:
         text: Any text.
         globs: Whose names are looked for instead of those that are known.
     """
-    pattern = _ANY_NAME if globs else _NAMED
-    return _mask_named(_mask_below(text, globs), pattern, globs)
+    if globs:
+        return _mask_named(_mask_below(text, globs), _ANY_NAME, globs)
+    masked = _mask_named(text, _NAMED, globs)
+    return _mask_named(masked, _NAMED_KOREAN, globs) if is_korean(masked) else masked
+
+
+_KOREAN = re.compile(NAMING)
+
+
+def may_assign(text: str, lowered: str) -> bool:
+    """Return whether *text*, also given in lower case, may name a secret."""
+    for mark in _MARKS:
+        if mark in lowered:
+            return True
+    return "Pat" in text or is_korean(text)
+
+
+def is_korean(text: str) -> bool:
+    """Return whether *text* has a Korean word in it that may name a secret."""
+    return not text.isascii() and _KOREAN.search(text) is not None
 
 
 def mask_lines(text: str, globs: tuple[str, ...] = ()) -> str:
@@ -101,10 +158,11 @@ def mask_lines(text: str, globs: tuple[str, ...] = ()) -> str:
     lines = text.split("\n")
     for at, line in enumerate(lines):
         match = _LINE_KEY.fullmatch(line)
-        if match and _hides(Secrecy.sure, match["value"]):
+        if match and hides(Secrecy.sure, match["value"]):
             name = match["name"]
             is_sure = secrecy(name) is Secrecy.sure
             is_sure = is_sure and not is_folder(name, match["value"])
+            is_sure = is_sure and not _counts(name, match["value"])
             if is_sure or is_named(name, globs):
                 lines[at] = line[: match.start("value")] + MASK
     return "\n".join(lines)
@@ -117,8 +175,9 @@ def _mask_named(text: str, pattern: re.Pattern[str], globs: tuple[str, ...]) -> 
     while match := pattern.search(text, at):
         at = match.end("sign")
         before = text[max(0, match.start() - _BEFORE_MAX) : match.start()]
-        prefix = before[len(before.rstrip(_NAME_LETTERS)) :]
-        name = prefix + text[match.start() : match.start("sign")]
+        prefix = _end_of_name(before)
+        ends = match.start("particle" if pattern is _NAMED_KOREAN else "sign")
+        name = prefix + text[match.start() : ends]
         before = before[: len(before) - len(prefix)]
         dashes = len(name) - len(name.lstrip("-"))
         before, name = before + name[:dashes], name[dashes:]
@@ -129,10 +188,25 @@ def _mask_named(text: str, pattern: re.Pattern[str], globs: tuple[str, ...]) -> 
             _XML_VALUE if match["xml"] else _CELL_VALUE if match["cell"] else _VALUE
         )
         value = wanted.match(text, at, at + _PEEK)
-        if value and not value[0].startswith(MASK) and _hides(level, value[0]):
+        if not value or value[0].startswith(MASK):
+            continue
+        if hides(level, value[0]) and (globs or not _counts(name, value[0])):
             done += (text[kept:at], MASK)
             kept = at = (wanted.match(text, at) or value).end()
     return "".join((*done, text[kept:])) if done else text
+
+
+def _end_of_name(before: str) -> str:
+    """Return the letters at the end of *before* that belong to a name."""
+    bare = before.rstrip(_NAME_LETTERS)
+    while bare and bare[-1] >= "가" and bare[-1].isalpha():
+        bare = bare[:-1].rstrip(_NAME_LETTERS)
+    return before[len(bare) :]
+
+
+def _counts(name: str, value: str) -> bool:
+    """Return whether *value* is a number about secrets: ``secrets_found: 0``."""
+    return _PLAIN_NUMBER.fullmatch(value) is not None and not ends_secret(name)
 
 
 def _level(
@@ -147,25 +221,60 @@ def _level(
         globs: Whose names are looked for instead of those that are known.
     """
     lowered = name.lower()
-    if globs:
-        level = Secrecy.sure if is_named(name, globs) else Secrecy.none
-    elif lowered in ("key", "sig", "signature"):
-        # Parts of a URL; else they say nothing.
-        level = Secrecy.text if before[-1:] in ("?", "&") else Secrecy.none
-    else:
-        level = secrecy(name)
+    is_bare = lowered in _BARE and not globs
+    level = _of_bare(lowered, before) if is_bare else _of_known(name, globs)
     sign = match["sign"]
     if level is Secrecy.none:
         return level
+    is_login = level is Secrecy.sure or is_credential(name) or lowered in _PASSES
     if match["xml"] or match["cell"] or match["call"]:
-        is_one = level is Secrecy.sure and _is_enclosed(match, before)
-        return level if is_one else Secrecy.none
-    if sign.strip("\\\"', \t\r\n") == "" and not _OPTION.search(before):
+        return level if is_login and _is_enclosed(match, before) else Secrecy.none
+    if match["is"] and not sign.strip().endswith((":", "=")):
+        return Secrecy.said if level >= Secrecy.text else Secrecy.none
+    if sign.strip("\\\"', \t\r\n-") == "" and not _OPTION.search(before):
         # Prose such as "token classification" has no dash before the word.
-        if level is Secrecy.sure:
-            return level if _is_pair(match, before) else Secrecy.issued
-        return Secrecy.none
-    return _in_prose(lowered, sign, before) if level is Secrecy.text else level
+        return _in_words(match, before, name, level, is_login=is_login)
+    return _in_prose(name, sign, before) if level is Secrecy.text else level
+
+
+def _of_bare(name: str, before: str) -> Secrecy:
+    """Return what a name says that says nothing alone: ``key``."""
+    if before[-1:] in ("?", "&"):  # a part of a URL
+        return Secrecy.text
+    word = _PROSE.search(before)
+    if word and name in _KEYS:
+        return min(secrecy(f"{word[1]}_{name}"), Secrecy.text)
+    if before.endswith("-") and _LOGIN.search(before):
+        return Secrecy.text
+    if name in _KEYS and _LOGS_IN.search(before):
+        return Secrecy.text
+    return Secrecy.none
+
+
+def _in_words(
+    match: re.Match[str], before: str, name: str, level: Secrecy, *, is_login: bool
+) -> Secrecy:
+    """Return what a name says that only a blank or a comma parts from the value."""
+    is_set = level >= Secrecy.text and _SETS.search(before)
+    is_row = before[-1:] in ("", "\n") and _is_row(match, name)
+    if is_set or (is_login and (is_row or _is_pair(match, before))):
+        return level
+    if level is not Secrecy.sure:
+        return Secrecy.issued
+    if match.re is _NAMED_KOREAN and match["particle"]:
+        is_word = _FOREIGN.match(match.string, match.end()) is not None
+        return Secrecy.sure if is_word else Secrecy.none
+    if match["sign"].isspace() and _QUOTED_WORD.match(match.string, match.end()):
+        return Secrecy.sure
+    return Secrecy.said if "_" in name else Secrecy.issued
+
+
+def _is_row(match: re.Match[str], name: str) -> bool:
+    """Return whether this is a row of a table of two columns, or of properties."""
+    is_parted = match["sign"] in ("\t", ",")
+    is_key = "." in name or (name.isupper() and "_" in name)
+    is_alone = _ROW_END.match(match.string, match.end()) is not None
+    return is_alone and (is_parted or is_key)
 
 
 def _in_prose(name: str, sign: str, before: str) -> Secrecy:
@@ -173,10 +282,13 @@ def _in_prose(name: str, sign: str, before: str) -> Secrecy:
     if sign.strip() != ":":
         return Secrecy.text
     prose = _PROSE.search(before)
-    if prose and name == "token" and is_vocabulary(prose[1]):
+    if prose and name.lower() in ("token", "토큰") and is_vocabulary(prose[1]):
         return Secrecy.none
     # `PASS: test_one`, `all checks pass: yes`, a layer `(conv_pw): Conv2d(3, 8)`.
-    if name.endswith(("pass", "pw")) or (prose and name == "auth"):
+    if name == "pass" or name.lower() == "pw":
+        is_name = before.rstrip(" \t")[-1:] in ("", "\n", "/", ",", "{", "(")
+        return Secrecy.text if is_name else Secrecy.issued
+    if name == "PASS" or (prose and name.lower() in ("auth", "인증")):
         return Secrecy.issued
     return Secrecy.text
 
@@ -194,16 +306,20 @@ def _is_enclosed(match: re.Match[str], before: str) -> bool:
 
 def _is_pair(match: re.Match[str], before: str) -> bool:
     """Return whether name and value are all of a list: ``("password", "x")``."""
-    opens = before.rstrip("\\\"'")[-1:] in ("(", "[")
+    if before.endswith("- - "):  # the same in YAML
+        return "\n" in match["sign"]
+    opens = before.rstrip("\\\"' \t\n")[-1:] in ("(", "[")
     return opens and _PAIR_END.match(match.string, match.end()) is not None
 
 
-def _hides(level: Secrecy, value: str) -> bool:
+def hides(level: Secrecy, value: str) -> bool:
     """Return whether *value* is masked after a name of this *level*."""
-    if _NOTHING.fullmatch(value):
+    if is_nothing(value, level):
         return False
     if level is Secrecy.sure:
         return True
+    if level is Secrecy.said:
+        return _ODD.fullmatch(value) is not None or value[0] in "\"'"
     if _PLAIN_NUMBER.fullmatch(value) or is_symbol(value):
         return False
     if level is Secrecy.text and value[0] not in "[{(" and not _CALL.match(value):
@@ -217,41 +333,39 @@ def _mask_below(text: str, globs: tuple[str, ...]) -> str:
         return text
     lines = text.split("\n")
     inside: int | None = None  # how far in the name stands
-    is_changed = False
     for at, line in enumerate(lines):
         bare = line.lstrip(" \t")
         indent = len(line) - len(bare)
         if inside is not None and bare:
             if indent > inside or (indent == inside and bare.startswith("- ")):
                 lines[at] = f"{line[:indent]}{'- ' if bare[:2] == '- ' else ''}{MASK}"
-                is_changed = True
                 continue
             inside = None
         tail = bare.rstrip()[-1:]
         if inside is None and tail in _OPENS and len(line) <= _LINE_MAX:
             match = _BLOCK_KEY.fullmatch(line)
-            if match and (
-                is_named(match["name"], globs)
-                if globs
-                else secrecy(match["name"]) >= Secrecy.text
-            ):
+            if match and is_named(match["name"], globs):
                 inside = indent
-    return "\n".join(lines) if is_changed else text
+    return "\n".join(lines)
+
+
+def _of_known(name: str, globs: tuple[str, ...]) -> Secrecy:
+    """Return what *name* says to the *globs*, or to the built-in rules without any."""
+    if not globs:
+        return secrecy(name)
+    return Secrecy.sure if is_named(name, globs) else Secrecy.none
+
+
+def is_nothing(value: str, level: Secrecy) -> bool:
+    """Return whether *value* says that there is no secret, or of what kind it is."""
+    if _NOTHING.fullmatch(value):
+        return True
+    if level is not Secrecy.text:
+        return False
+    # Tokens are made of letters that every keyboard has.
+    return _MANNER.fullmatch(value) is not None or _HANGUL.fullmatch(value) is not None
 
 
 def is_symbol(value: str) -> bool:
     """Return whether *value* is an entry of a vocabulary, such as ``<pad>``."""
     return _SYMBOL.fullmatch(value) is not None
-
-
-def alternates(value: str) -> bool:
-    """Return whether letters, capitals and digits alternate as if by chance."""
-    return len(_KIND_CHANGES.findall(value)) >= _LEAST_CHANGES * len(value)
-
-
-def looks_issued(value: str) -> bool:
-    """Return whether a part of *value* looks as if a machine had made it up."""
-    # 32 digits of a key may alternate less than most.
-    return any(
-        alternates(part) or len(part) >= _LONG for part in _ISSUED.findall(value)
-    )

@@ -1,10 +1,13 @@
 """Which names say that their values are secrets."""
 
 import re
+import unicodedata
 from enum import IntEnum
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from itertools import pairwise
+
+from mlreport_batch.safety.masking.korean import english_of
 
 
 class Secrecy(IntEnum):
@@ -13,28 +16,31 @@ class Secrecy(IntEnum):
     Attributes:
         none: Not at all.
         issued: A value that looks issued by a machine is one (``token_level``).
+        said: A word is one that is not as words are (``password is hunter2``).
         text: A text is one, a number or ``<pad>`` is not (``hf_token``).
         sure: Whatever stands there is one (``password``).
     """
 
     none = 0
     issued = 1
-    text = 2
-    sure = 3
+    said = 2
+    text = 3
+    sure = 4
 
 
 # No name is a secret one without any of these: a quick first look.
 _HINT = re.compile(
-    r"(?ai)pass|pwd|pw(?![a-z])|pat(?![a-z])|secret|token|key|auth|cred|bearer|cookie"
-    r"|webhook|dsn|conn"
+    r"(?i)pass|pwd|pw(?![a-z])|pat(?![a-z])|secret|token|key|auth|cred|bearer|cookie"
+    r"|webhook|dsn|conn|psk|otp|codes?(?![a-z])|mnemonic|phrase|\bapi\b|[^\x00-\x7f]"
 )
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
 _PARTS = re.compile(r"[./]")
 
 # Written as one word: dbpassword, PGPASSWORD, SSHPASS, ldappw, hftoken, apikeys.
 _RUN_TOGETHER = re.compile(
-    r"(.+?)(passwords?|passwd|passphrase|pwd|pass|pw|secrets?|tokens?|cookies?)"
-    r"|(.*?)(api|access|secret|private|ssh|auth|account)(keys?|token)"
+    r"(.+?)(passwords?|passwd|passphrase|passcodes?|pwd|pass|pw|secrets?|tokens?|cookies?)"
+    r"|(.*?)(api|access|secret|private|ssh|auth|account|app|service|license)"
+    r"(keys?|token)"
 )
 _ENGLISH = frozenset(
     "bypass compass encompass trespass surpass overpass underpass lowpass highpass "
@@ -44,13 +50,37 @@ _ENGLISH = frozenset(
 
 _SURE_WORDS = frozenset(
     "password passwords passwd passphrase pwd secret secrets credential credentials "
-    "cred creds authorization bearer cookie cookies webhook dsn".split()
+    "cred creds authorization bearer cookie cookies webhook dsn passcode passcodes "
+    "psk mnemonic htpasswd".split()
 )
 _KEYS = ("key", "keys")
 # What a key is for, where it is no key of a table or of a dictionary.
 _BEFORE_KEY = frozenset(
-    "api access private secret account auth encryption signing ssh subscription "
-    "license deploy".split()
+    "api apis access private secret account auth encryption signing ssh subscription "
+    "license deploy app application consumer client service master shared hmac rsa aes "
+    "crypto decryption unseal recovery security crtfc confm certificate server "
+    "issue ai".split()
+)
+# What a key is of, where it opens nothing, whatever else the name says.
+_OF_TABLES = frozenset(
+    "sort primary foreign partition group cache index lookup join hash dedup object "
+    "blob rng prng random seed state dict data image text label input output target "
+    "batch metric monitor feature obs observation padding value query row column field "
+    "file path size dim len length num count max min missing unexpected public "
+    "next previous first last".split()
+)
+# Two words that say together what none says alone.
+_SURE_PAIRS = frozenset(
+    (first, second)
+    for firsts, seconds in (
+        ("connection conn", "string str"),
+        ("pin pass recovery backup access security unlock", "code codes"),
+        ("otp totp seed recovery", "seed phrase"),
+        ("security", "answer answers"),
+        ("auth", "header headers string"),
+    )
+    for first in firsts.split()
+    for second in seconds.split()
 )
 _SERVICES = frozenset(
     "openai wandb kaggle storage anthropic cohere mistral groq together replicate hf "
@@ -60,7 +90,9 @@ _SERVICES = frozenset(
     "tavily pinecone weaviate qdrant datadog sentry elastic redis rediscli "
     "mongo mongodb postgres postgresql pg mysql mariadb db database dockerhub docker "
     "registry npm pypi vault ldap kerberos admin root user sudo login mail email "
-    "proxy http https jupyter ssh wifi ado devops bitbucket jira confluence".split()
+    "proxy http https jupyter ssh wifi ado devops bitbucket jira confluence kakao "
+    "naver ncp deepl fireworks cerebras voyage jina perplexity databricks snowflake "
+    "newrelic grafana notion firebase fcm".split()
 )
 # These keys are entries of tables and caches, also with a service's name before them.
 _TABLE_SERVICES = frozenset(
@@ -83,7 +115,7 @@ _VOCABULARY = frozenset(
     "classification drop dropout class blank boi eoi bov eov eot eod eom eop fim "
     "prefix suffix middle word words delimiter speech tool call next previous no "
     "subword char byte think thinking newline space unknown padding target source "
-    "language lang vision text total count add added extra reserved patch "
+    "language lang vision text total count add added extra reserved patch input output "
     "register distillation sub multi every each".split()
 )
 # `forward_pass`, `num_pass`: counted or done, not said at a door.
@@ -92,13 +124,28 @@ _NO_DOOR = frozenset(
     "current single multi one two per max min render is test tests unit low high "
     "band all by compass did".split()
 )
+_POINTWISE = frozenset(
+    "conv conv1 conv2 dw bn norm act layer block stage exp expand project kernel in "
+    "out".split()
+)
 # A last word that makes a thing about secrets of it: `cookie_size`, `auth_type`.
 _ABOUT = frozenset(
     "size length len dim dims dataset datasets type method mode policy task count "
-    "num loss acc accuracy f1 precision recall auc rate score weight ratio "
-    "enabled required expired days hours minutes seconds timeout".split()
+    "strength num loss acc accuracy f1 precision recall auc rate score weight ratio "
+    "enabled required expired days hours minutes seconds timeout field fields column "
+    "columns found".split()
 )
 _COUNTED = frozenset("n num number count has is use".split())
+# What stands under these is the value of the name above.
+_WRAPPERS = (["value"], ["values"], ["val"], ["plain"], ["raw"])
+_HELD = frozenset(
+    "value default data content code text string basic access bearer".split()
+)
+_API = frozenset(("api", "apis"))
+_KINDS = frozenset("config conf cfg settings options params info section".split())
+_GATES = frozenset("auth api login".split())
+_OPENERS = frozenset("auth key keys token tokens".split())
+_STORES = frozenset("aws gcp gcs s3".split())
 
 
 # The runs of one project mostly have the same hyperparameters.
@@ -107,18 +154,58 @@ def secrecy(name: str) -> Secrecy:
     """Return how surely the flattened *name* says that its value is a secret.
 
     Whole words count, in every part between points, so ``env.HF_TOKEN`` and
-    ``api_keys.cohere`` are such names and ``tokenizer`` is not.
+    ``api_keys.cohere`` are such names and ``tokenizer`` is not. What stands under
+    ``value`` is what stands under the name before it, and a ``key`` is what is before
+    it: ``openai.key``.
     """
     if not _HINT.search(name):
         return Secrecy.none
-    parts = [words for part in _PARTS.split(name) if (words := words_of(part))]
-    # W&B wraps values, and lists count them: `hf_token.value`, `passwords.0`.
-    while len(parts) > 1 and (parts[-1] == ["value"] or parts[-1][0].isdigit()):
+    if not name.isascii():
+        name = unicodedata.normalize("NFKC", name)
+    # Lists count what is in them, and W&B wraps it: `passwords.0`, `hf_token.value`.
+    parts = [words_of(part) for part in _PARTS.split(name) if not part.isdigit()]
+    parts = [words for words in parts if words]
+    parts[:-1] = [_without_kind(words) for words in parts[:-1]]
+    wrapped = len(parts)
+    while len(parts) > 1 and parts[-1] in _WRAPPERS:
         parts.pop()
     if not parts or parts[-1][-1] in _ABOUT:
         return Secrecy.none
-    found = max((_of_group(words) for words in parts[:-1]), default=Secrecy.none)
-    return max(found, _of_words(parts[-1]))
+    if len(parts) < wrapped and parts[-1][-1] in _GATES:
+        return Secrecy.text
+    # `account.key.x`
+    groups = [
+        [*above, *words] if words[-1] in _KEYS and len(words) == 1 else words
+        for above, words in zip([[], *parts], parts[:-1], strict=False)
+    ]
+    found = max(map(_of_group, groups), default=Secrecy.none)
+    found = max(found, _of_words(parts[-1]))
+    return max(found, _of_place(parts)) if len(parts) > 1 else found
+
+
+def _without_kind(words: list[str]) -> list[str]:
+    """Return the words of a group without what it is: ``auth_config``."""
+    return words[:-1] if len(words) > 1 and words[-1] in _KINDS else words
+
+
+def _of_place(parts: list[list[str]]) -> Secrecy:
+    """Return what the names above say of a leaf that says little itself."""
+    leaf, above = parts[-1], parts[-2]
+    groups = [word for words in parts[:-1] for word in words]
+    if leaf[-1] in _KEYS:
+        if len(leaf) == 1 and above[-1] in _STORES:
+            return Secrecy.issued  # the name of an object, mostly
+        found = _of_words([*groups, *leaf])
+        is_opener = found is Secrecy.issued and not _API.isdisjoint(groups)
+        return Secrecy.sure if is_opener else found
+    if leaf[-1] in ("pass", "pw"):
+        return _of_words([*groups, *leaf])
+    is_of_service = not _KEY_SERVICES.isdisjoint(leaf) or leaf[-1] in ("hub", "api")
+    if above[-1] in _OPENERS and is_of_service:
+        return Secrecy.text
+    # `auth.default`, but not `auth.type`.
+    is_login = above[-1] in _GATES or _is_credential(groups)
+    return Secrecy.text if is_login and leaf[-1] in _HELD else Secrecy.none
 
 
 def ends_secret(name: str) -> bool:
@@ -132,6 +219,8 @@ def ends_secret(name: str) -> bool:
 
 
 def _ends_secret(words: list[str]) -> bool:
+    if len(words) > 1 and words[-1].isdigit():
+        words = words[:-1]
     if not words or words[-1] in _SURE_WORDS:
         return bool(words)
     pair = words[-2:]
@@ -157,7 +246,10 @@ def words_of(name: str) -> list[str]:
     """Return the words of *name* in lower case: ``dbPassword`` has two."""
     words: list[str] = []
     for found in _WORDS.findall(name):
-        word = found.lower()
+        word = found.lower().replace("authentication", "auth")
+        if not word.isascii():
+            words += english_of(word)
+            continue
         match = None if word in _ENGLISH else _RUN_TOGETHER.fullmatch(word)
         words += [part for part in match.groups() if part] if match else [word]
     return words
@@ -166,6 +258,11 @@ def words_of(name: str) -> list[str]:
 def is_vocabulary(name: str) -> bool:
     """Return whether a token called *name* is one of a vocabulary."""
     return not _VOCABULARY.isdisjoint(words_of(name))
+
+
+def is_credential(name: str) -> bool:
+    """Return whether *name* is that of a token to log in with: ``hf_token``."""
+    return _is_credential(words_of(name))
 
 
 def _of_group(words: list[str]) -> Secrecy:
@@ -181,27 +278,28 @@ def _of_words(words: list[str]) -> Secrecy:
         return Secrecy.text if words[0] in _COUNTED else Secrecy.sure
     if any(_is_sure_pair(*pair) for pair in pairwise(words)):
         return Secrecy.sure
-    last, before = words[-1], words[-2] if len(words) > 1 else ""
-    if last in _KEYS and before in _KEY_SERVICES:
-        return Secrecy.sure
+    last, before = words[-1], words[:-1]
+    if last in _KEYS and before and _OF_TABLES.isdisjoint(before):
+        is_known = not _KEY_SERVICES.isdisjoint(before)
+        return Secrecy.sure if is_known else Secrecy.issued
     if last in ("pass", "pw", "pat"):
-        return _of_pass(last, words[:-1])
-    return Secrecy.text if last == "auth" else _of_token(words)
+        return _of_pass(last, before)
+    return Secrecy.text if last in ("auth", "otp", "totp") else _of_token(words)
 
 
 def _is_sure_pair(first: str, second: str) -> bool:
     return (second in _KEYS and first in _BEFORE_KEY) or (
-        second in ("string", "str") and first in ("connection", "conn")
+        (first, second) in _SURE_PAIRS
     )
 
 
 def _of_pass(last: str, before: list[str]) -> Secrecy:
     if not _NO_DOOR.isdisjoint(before):
         return Secrecy.none
-    if before and before[-1] in _SERVICES:
+    if not _SERVICES.isdisjoint(before):
         return Secrecy.sure
     # A layer may be called conv_pw, for pointwise, and file_pat is a pattern.
-    is_word = last == "pass" or (last == "pw" and not before)
+    is_word = last == "pass" or (last == "pw" and _POINTWISE.isdisjoint(before))
     return Secrecy.text if is_word else Secrecy.issued
 
 

@@ -1,6 +1,7 @@
 """Mask secrets before anything is stored, logged or shown."""
 
 import base64
+import json
 import re
 import zlib
 from collections.abc import Iterable, Mapping
@@ -9,12 +10,15 @@ from functools import lru_cache
 from mlreport_batch.safety.clean import Scalar, clean, clean_block, without_hidden
 from mlreport_batch.safety.masking import assigned
 from mlreport_batch.safety.masking.assigned import (
-    alternates,
+    hides,
+    is_nothing,
     is_symbol,
-    looks_issued,
     mask_assigned,
     mask_lines,
+    may_assign,
 )
+from mlreport_batch.safety.masking.commands import mask_commands
+from mlreport_batch.safety.masking.issued import alternates, looks_issued
 from mlreport_batch.safety.masking.names import (
     Secrecy,
     ends_secret,
@@ -23,6 +27,8 @@ from mlreport_batch.safety.masking.names import (
     secrecy,
     words_of,
 )
+from mlreport_batch.safety.masking.shapes import mask_shapes
+from mlreport_batch.safety.masking.structure import named_beside, places_in
 
 MASK = assigned.MASK
 
@@ -37,38 +43,6 @@ _RUN_ID = 32
 _COMMIT = (40, 64)
 _REPOSITORY = re.compile(r"[A-Za-z0-9*]@\Z")  # org/repo@commit
 
-_ALONE = r"(?<![A-Za-z0-9])"  # `_` may stand before: run_AKIA…
-_SHAPES = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----.*?"
-    r"(?:-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----|\Z)"
-    rf"|{_ALONE}(?:AKIA|ASIA)[0-9A-Z]{{16}}(?![0-9A-Za-z])"
-    rf"|{_ALONE}gh[pousr]_[A-Za-z0-9]{{20,}}"
-    rf"|{_ALONE}github_pat_[A-Za-z0-9_]{{20,}}"
-    rf"|{_ALONE}glpat-[A-Za-z0-9_-]{{16,}}"
-    rf"|{_ALONE}hf_[A-Za-z0-9]{{20,}}"
-    rf"|{_ALONE}(?:xox[abeoprs]|xapp)-[A-Za-z0-9-]{{8,}}"
-    # A name such as sk-learn-random-forest has no long part with a digit in it.
-    rf"|{_ALONE}sk-(?:[A-Za-z0-9]{{1,15}}[_-]){{0,8}}"
-    r"(?=[A-Za-z]{0,200}[0-9])[A-Za-z0-9]{16,}[A-Za-z0-9_-]*"
-    rf"|{_ALONE}[sr]k_(?:live|test)_[A-Za-z0-9]{{16,}}"
-    rf"|{_ALONE}(?:npm_[A-Za-z0-9]{{30,}}|pypi-[A-Za-z0-9_-]{{30,}}|dapi[0-9a-f]{{32}})"
-    rf"|{_ALONE}SG\.[A-Za-z0-9_-]{{16,}}\.[A-Za-z0-9_-]{{16,}}"
-    rf"|{_ALONE}AIza[0-9A-Za-z_-]{{30,}}"
-    rf"|{_ALONE}GOCSPX-[0-9A-Za-z_-]{{16,}}"
-    rf"|{_ALONE}ya29\.[0-9A-Za-z_-]{{16,}}"
-    rf"|{_ALONE}eyJ[A-Za-z0-9_-]{{12,}}\.[A-Za-z0-9_-]{{4,}}(?:\.[A-Za-z0-9_-]*)?"
-    rf"|{_ALONE}(?:bot)?[0-9]{{8,12}}:AA[A-Za-z0-9_-]{{30,}}"
-    rf"|{_ALONE}bot[0-9]{{8,12}}:[A-Za-z0-9_-]{{30,}}"
-    r"|https://hooks\.[^\s\"']+"
-    r"|https://discord(?:app)?\.com/api/webhooks/[^\s\"']+"
-    r"|https://[a-z0-9-]{1,60}\.webhook\.office\.com/[^\s\"']+",
-    re.DOTALL,
-)
-_SHAPE_MARKS = (
-    "-----BEGIN", "AKIA", "ASIA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_",
-    "glpat-", "hf_", "xox", "xapp-", "sk-", "k_live_", "k_test_", "npm_", "pypi-",
-    "dapi", "SG.", "AIza", "GOCSPX-", "ya29.", "eyJ", ":AA", "bot", "https://",
-)  # fmt: skip
 # A password may hold a slash, but `host:8080/a@b` is no password.
 _URL_USER = re.compile(
     r"(?<=://)(?:[^\s/:\"'@]*:[^\s/\"']+"
@@ -79,9 +53,6 @@ _BEARER = re.compile(r"(?i)\b(bearer)\s{1,9}(?=\S{0,200}[0-9=+/])[a-z0-9._~+/=-]
 _BASIC = re.compile(r"(?i)\b(basic\s{1,9})([a-z0-9+/]{4,}={0,2})")
 _HEADER = re.compile(
     r"(?ai)\b((?:authorization|cookie)[ \t]{0,9}:[ \t]{0,9})(?=[^\s\"'*])[^\n\"']+"
-)
-_CURL_USER = re.compile(
-    r"(?ai)((?:\s-u|\s--(?:proxy-)?user)[ =]{0,9}[\"']?[^\s:/\"']{1,64}:)[^\s\"']+"
 )
 
 _OPAQUE = re.compile(
@@ -106,7 +77,10 @@ _WORD_LONGEST = 16
 _NAME_MAX = 5000
 _SHOWN_MAX = 300
 _BLOCK_MAX = 100_000
+_SHOWN_LINES = 40
+_MASKED_LINES = 80  # more, since what follows a value may say what it is
 _BEFORE = 80
+_CACHED_MAX = 200
 
 
 def redact_text(text: str, extra: Iterable[str] = (), *, is_hash: bool = False) -> str:
@@ -133,9 +107,8 @@ def redact_text(text: str, extra: Iterable[str] = (), *, is_hash: bool = False) 
 
 
 def _redact(text: str, globs: tuple[str, ...], *, is_hash: bool) -> str:
-    # Most texts hold none of the marks, and looking for them is quick.
-    if len(text) >= _SHAPE_LEAST and any(mark in text for mark in _SHAPE_MARKS):
-        text = _SHAPES.sub(MASK, text)
+    if len(text) >= _SHAPE_LEAST:
+        text = mask_shapes(text)
     if "://" in text:
         text = _URL_USER.sub(_mask_user, text)
     lowered = text.lower()
@@ -143,17 +116,31 @@ def _redact(text: str, globs: tuple[str, ...], *, is_hash: bool) -> str:
         text = _BEARER.sub(rf"\1 {MASK}", text)
     if "basic" in lowered:
         text = _BASIC.sub(_mask_basic, text)
-    if "curl" in lowered:
-        text = _CURL_USER.sub(rf"\1{MASK}", text)
-    if any(mark in lowered for mark in assigned.MARKS):
+    text = mask_commands(text)
+    if may_assign(text, lowered):
         if "authorization" in lowered or "cookie" in lowered:
             text = _HEADER.sub(rf"\1{MASK}", text)
-        text = mask_assigned(text)
+        text = mask_assigned(_mask_placed(text, ()))
     if globs:
-        text = mask_assigned(text, globs)
+        text = mask_assigned(_mask_placed(text, globs), globs)
     if is_hash or len(text) < _OPAQUE_LEAST:
         return text
     return _OPAQUE.sub(_mask_opaque, text)
+
+
+def _mask_placed(text: str, globs: tuple[str, ...]) -> str:
+    """Mask the values whose place says that they are secrets."""
+    done: list[str] = []
+    kept = 0
+    for start, end, name in sorted(places_in(text, globs)):
+        value = text[start:end]
+        if start < kept or value.startswith(MASK):
+            continue
+        is_own = is_named(name, tuple(f"*{glob}" for glob in globs))
+        if hides(Secrecy.sure if is_own else secrecy(name), value):
+            done += (text[kept:start], MASK)
+            kept = end
+    return "".join((*done, text[kept:])) if done else text
 
 
 def redact_lines(text: str, extra: Iterable[str] = ()) -> str:
@@ -188,7 +175,14 @@ def shown_name(text: str) -> str:
 
 def shown_block(text: str) -> str:
     """Return the beginning of *text* for fixed width, secrets masked."""
-    return clean_block(redact_text(text[:_BLOCK_MAX]))
+    text = text[:_BLOCK_MAX].rstrip()
+    lines = text.split("\n", _MASKED_LINES)
+    if len(lines) > _MASKED_LINES:
+        head = redact_text("\n".join(lines[:_MASKED_LINES]))
+        if head.count("\n") > _SHOWN_LINES:  # the rest is counted only
+            rest = "\n-" * (lines[-1].count("\n") + 1)
+            return clean_block(head + rest, max_lines=_SHOWN_LINES)
+    return clean_block(redact_text(text), max_lines=_SHOWN_LINES)
 
 
 def shown_tail(text: str, lines: int = 40) -> str:
@@ -246,24 +240,55 @@ def redact_value(key: str, value: Scalar, extra: Iterable[str] = ()) -> Scalar:
     if is_named(key, extra):
         return MASK
     if not isinstance(value, str):
-        return MASK if secrecy(key) is Secrecy.sure else value
+        return MASK if ends_secret(key) else value
+    if len(value) > _CACHED_MAX:
+        return _redact_told(key, value)
+    return _redact_cached(key, value)
+
+
+def _redact_told(key: str, value: str) -> str:
+    """Return the text *value* called *key*, or the mask, or what is left of it."""
     level = secrecy(key)
+    if is_nothing(value, level) or value == MASK:
+        return value
     if (
         (level is Secrecy.sure and not is_folder(key, value))
         or (level is Secrecy.text and not is_symbol(value))
         or (level is Secrecy.issued and looks_issued(value))
     ):
         return MASK
+    if value[0] == "[" and '"' in value:
+        value = _redact_list(value)
     return redact_text(value, is_hash=_names_hash(key, value))
 
 
+_redact_cached = lru_cache(maxsize=8192)(_redact_told)  # as in other runs, mostly
+
+
+def _redact_list(text: str) -> str:
+    """Return a list in JSON with each text in it masked as it is without escapes."""
+    try:
+        items = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    if not isinstance(items, list):
+        return text
+    masked = [redact_text(item) if isinstance(item, str) else item for item in items]
+    return text if masked == items else json.dumps(masked, ensure_ascii=False)
+
+
 def _names_hash(key: str, value: str) -> bool:
+    is_hash, is_run = _of_hash(key)
+    return is_hash or (is_run and len(value) == _RUN_ID)
+
+
+@lru_cache(maxsize=4096)
+def _of_hash(key: str) -> tuple[bool, bool]:
+    """Return whether *key* is that of a hash, and whether of a run."""
     words = words_of(key)
     if words[-1:] in _KEYS:
-        return False
-    if not _HASH_WORDS.isdisjoint(words):
-        return True
-    return len(value) == _RUN_ID and not _RUN_WORDS.isdisjoint(words)
+        return False, False
+    return not _HASH_WORDS.isdisjoint(words), not _RUN_WORDS.isdisjoint(words)
 
 
 def _is_opaque(value: str) -> bool:
@@ -292,4 +317,10 @@ def redact_all(
 ) -> dict[str, Scalar]:
     """Return *values* with every secret masked."""
     extra = tuple(extra)
-    return {key: redact_value(key, value, extra) for key, value in values.items()}
+    beside = named_beside(values, extra)
+    return {
+        key: MASK
+        if key in beside and redact_value(beside[key], value, extra) == MASK
+        else redact_value(key, value, extra)
+        for key, value in values.items()
+    }
