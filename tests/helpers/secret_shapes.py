@@ -1261,6 +1261,8 @@ INNOCENT_VALUES = r"""
 """
 
 INNOCENT_TEXTS = r"""
+columns: step, v01_password, v02_password, api_key, v03_password, loss2
+the fields are user_password, password2_hash and api_key3x
 epoch 3: loss 0.5, 12000 tokens/s, tokens: 12.5M, token=1.5k
 Total tokens: 5,000,000
 KeyError: 'token'

@@ -264,7 +264,9 @@ def _in_words(
     if match.re is _NAMED_KOREAN and match["particle"]:
         is_word = _FOREIGN.match(match.string, match.end()) is not None
         return Secrecy.sure if is_word else Secrecy.none
-    if match["sign"].isspace() and _QUOTED_WORD.match(match.string, match.end()):
+    if not match["sign"].isspace():  # names in a row, mostly
+        return Secrecy.issued
+    if _QUOTED_WORD.match(match.string, match.end()):
         return Secrecy.sure
     return Secrecy.said if "_" in name else Secrecy.issued
 
