@@ -6,11 +6,10 @@ may be changed: one Message-ID never has two contents.
 """
 
 import binascii
-import html
 import re
 
 from mlreport_batch.language.say import say
-from mlreport_batch.render.mail import text_part
+from mlreport_batch.render.mail import noted, text_part
 
 # As `mail.compose` puts parts together: a boundary ends in the number of its level.
 _MIXED = re.compile(rb'Content-Type: multipart/mixed;\r\n boundary="(=_[^"\r\n]+_1)"')
@@ -68,11 +67,7 @@ def _told(message: bytes | None, key: str, *, keeps_pictures: bool) -> bytes | N
             return text_part(subtype, f"{text.rstrip()}\n\n{note}\n")
         if not keeps_pictures:
             text = _PICTURE.sub("", text)
-        before, end, after = text.rpartition("</body>")
-        line = f"<p>{html.escape(note)}</p>"
-        return text_part(
-            subtype, f"{before}{line}{end}{after}" if end else f"{text}{line}"
-        )
+        return text_part(subtype, noted(text, note))
 
     lighter, count = _TEXT.subn(with_note, message)
     return lighter if count else None

@@ -305,12 +305,14 @@ def _with_notice(rendered: Rendered, notice: str) -> Rendered:
     text, page = rendered.text, rendered.mail_html
     if notice not in text:
         text = f"{text.rstrip()}\n\n{notice}\n"
-    escaped = html.escape(notice)
-    if escaped not in page and notice not in page:
-        before, end, after = page.rpartition("</body>")
-        page = (
-            f"{before}<p>{escaped}</p>{end}{after}"
-            if end
-            else f"{page}<p>{escaped}</p>"
-        )
+    if html.escape(notice) not in page and notice not in page:
+        page = noted(page, notice)
     return replace(rendered, text=text, mail_html=page)
+
+
+def noted(page: str, note: str) -> str:
+    """Return an HTML *page* of any template with a line more at its end."""
+    style = "margin:12px;font-size:13px;line-height:18px;color:#5c6570"
+    line = f'<p style="{style}">{html.escape(note)}</p>'
+    before, end, after = page.rpartition("</body>")
+    return f"{before}{line}{end}{after}" if end else f"{page}{line}"

@@ -189,7 +189,7 @@ def test_a_pdf_over_the_cap_is_left_out_and_said():
         parsed = parse(compose(RENDERED, header=header, max_bytes=60_000))
         assert not list(parsed.iter_attachments())
         assert words in body(parsed, "plain")
-        assert re.search(rf"<p>[^<]*{words}[^<]*</p></body>", body(parsed, "related"))
+        assert re.search(rf"<p style=[^<]*{words}[^<]*</p></body>", body(parsed, "related"))
         assert "0.1 MB" in body(parsed, "plain")
     whole = compose(RENDERED, header=HEADER, max_bytes=10**9)
     assert compose(RENDERED, header=HEADER, max_bytes=len(whole)) == whole
@@ -199,7 +199,7 @@ def test_a_pdf_over_the_cap_is_left_out_and_said():
 def test_a_note_is_shown_once_and_escaped():
     parsed = parse(compose(replace(RENDERED, note="no <PDF>"), header=HEADER))
     assert body(parsed, "plain").endswith("\n\nno <PDF>\n")
-    assert "<p>no &lt;PDF&gt;</p></body>" in body(parsed, "related")
+    assert ">no &lt;PDF&gt;</p></body>" in body(parsed, "related")
     shown = replace(RENDERED, note="y", mail_html="<p>y</p>", text="y")
     assert body(parse(compose(shown, header=HEADER)), "plain") == "y"
 
