@@ -1154,8 +1154,8 @@ GUARDS = [
     Guard(
         "F54",
         "render/mail.py",
-        "escaped = html.escape(notice)",
-        "escaped = notice",
+        "{html.escape(note)}</p>",
+        "{note}</p>",
         "test_mail::test_a_note_is_shown_once_and_escaped",
     ),
     Guard(

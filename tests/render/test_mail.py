@@ -189,7 +189,8 @@ def test_a_pdf_over_the_cap_is_left_out_and_said():
         parsed = parse(compose(RENDERED, header=header, max_bytes=60_000))
         assert not list(parsed.iter_attachments())
         assert words in body(parsed, "plain")
-        assert re.search(rf"<p style=[^<]*{words}[^<]*</p></body>", body(parsed, "related"))
+        line = rf"<p style=[^<]*{words}[^<]*</p></body>"
+        assert re.search(line, body(parsed, "related"))
         assert "0.1 MB" in body(parsed, "plain")
     whole = compose(RENDERED, header=HEADER, max_bytes=10**9)
     assert compose(RENDERED, header=HEADER, max_bytes=len(whole)) == whole
