@@ -1059,6 +1059,7 @@ password := $w
 비밀번호 → $w
 비밀번호는 '$w'
 비밀번호(ml): $w
+auth:\n  basic_value: a\n  value: value$w
 패스워드 : "$w"
 사용자명: ml, 비밀번호: $w
 계정/비밀번호: ml/$w
@@ -1261,6 +1262,10 @@ INNOCENT_VALUES = r"""
 """
 
 INNOCENT_TEXTS = r"""
+https://github.com/org/repo/workflows/Tests2/badge-large.svg?branch=main
+class Auth:\n    def __init__(self, auth):\n        self.auth: str | None = None
+def ask_password(message: str) -> str:
+token (Optional[str]): If specified, overrides
 columns: step, v01_password, v02_password, api_key, v03_password, loss2
 the fields are user_password, password2_hash and api_key3x
 epoch 3: loss 0.5, 12000 tokens/s, tokens: 12.5M, token=1.5k

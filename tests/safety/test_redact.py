@@ -410,6 +410,18 @@ def test_text_around_a_secret_stays():
         *("password:\n  ", "- password:\n", "curl -u ", "x\x1b[1m", "pass\0", "<pw>"),
         *("| password |", "sk-a-", "cookie:", "://a:/", "password   ", "secret\\"),
         "a:" + " " * 9000 + "-\n",
+        *("mysql ", "mysql -u a ", "docker login -p ", "login ", "echo a|", "echo ab "),
+        *("machine a ", "machine\n", "user/pw:", "a/", "htpasswd -b ", "secret set "),
+        *('name="a" ', "name=password value", "<a ", "<name>x</name>", '"a":{', "[["),
+        *("비밀번호 ", "비밀번호:", "인증키키", "a:b@", "a.b.", "- a: b\n"),
+        *("api:\n ", " - - "),
+        *("https://a/hook/", "https://hooks/", "/t/a", "a=b ", "[a]\n", "api(", "Api("),
+        *("password is ", "config set ", "ENV ", "password(a) ", "key key "),
+        *("s.a", "SK"),
+        *('{"name": "password", "value": ',),
+        *("auth:\n", "x" * 50 + ":", "'a'", "\\'a\\':"),
+        *("Private-Lines: 1", "-----BEGIN PRIVATE KEY-----", "hvs."),
+        *("sk-lf-", "a-us1"),
     ],
 )  # fmt: skip
 @pytest.mark.timeout(100)  # of a fraction of a second; only a hang takes it

@@ -20,7 +20,7 @@ _NAME_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_
 # How a name is told from its value. What came out of JSON once or twice has
 # backslashes before its quotes.
 _SIGN = (
-    r"(?P<sign>(?:\\{0,7}[\"'])?(?:[ \t]?\([^()\n]{1,30}\))?[)\]]?[ \t]{0,60}"
+    r"(?P<sign>(?:\\{0,7}[\"'])?[)\]]?[ \t]{0,60}"
     r"(?:=>|->|→|==|:=|[=:]|%3[dDaA])"
     r"(?:[ \t]{0,9}(?:str|bytes|SecretStr)(?:[ \t]\|[ \t]None)?[ \t]{0,9}=)?"
     r"[ \t]{0,60}+"
@@ -46,7 +46,7 @@ _NAMED = re.compile(
 # In Korean, with the words of the name that blanks part, and a particle behind it.
 _NAMED_KOREAN = re.compile(
     rf"(?:{NAMING})[0-9]{{0,3}}(?:_?값)?(?P<particle>[은는이가]?)(?![가-힣])"
-    rf"{_SIGN}"
+    rf"(?:[ \t]?\([^()\n]{{1,30}}\))?{_SIGN}"
 )
 _ANY_NAME = re.compile(rf"(?a)(?<![\w.-])[\w.-]{{1,100}}+{_SIGN}")
 # Without one of them, in lower case, a text assigns nothing to a name of a secret:

@@ -3,8 +3,8 @@
 The shapes follow what their issuers publish and what two kept lists of them say: the
 rules of gitleaks (github.com/gitleaks/gitleaks, config/gitleaks.toml) and GitHub's
 table of secret scanning patterns. The plugins of detect-secrets 1.5.0 were measured
-instead: they know 18 of the 115 tokens of our tests and 135 of all their 590 shapes,
-cost 44 us a text and a tenth of a second to import, and bring requests along.
+instead: of 118 tokens they know 18, of 593 shapes with names and places 135; they cost
+44 us a text, a tenth of a second to import, and bring requests along.
 """
 
 import re
@@ -77,7 +77,7 @@ _HOOK_MARKS = ("hook", "/t/", "key/", "workflows/")
 _HOOKS = re.compile(
     r"(?<=/t/)[A-Za-z0-9-]{20,}(?=/)|https://(?:hooks\.|[a-z0-9-]{1,60}\.webhook\.office\.com/)[^\s\"']+"
     r"|(?<=://)[^\s\"'/?#]{1,100}(?:/[^\s\"'/?#]{1,60}){0,3}?"
-    r"/(?:(?:web)?hooks?|webhook[a-z0-9]{1,3}|with/key|workflows)/"
+    r"/(?:(?:web)?hooks?|webhook[a-z0-9]{1,3}|with/key|workflows(?=/[0-9a-f]{32}))/"
     r"(?=[^\s\"']{0,100}[0-9])(?=[^\s\"']{0,200}[A-Za-z0-9_-]{8})[^\s\"']+"
 )
 # Each shape has a run of so many letters, and few other texts have.

@@ -35,7 +35,8 @@ _PIECE = re.compile(
     rf"|(?P<item>{_QUOTED})|(?P<called>[A-Z]\w{{0,60}}+(?=\())|[\w.-]+"
 )
 _LINE = re.compile(
-    r"(?P<indent>[ \t]*(?:- +){0,3})(?P<name>[\"']?[\w./-]{1,100}[\"']?)[ \t]{0,60}"
+    r"(?P<indent>[ \t]*(?:- +){0,3})(?!self\.)"
+    r"(?P<name>[\"']?[\w./-]{1,100}[\"']?)[ \t]{0,60}"
     r"(?:=|:(?=\s|\Z))[ \t]*(?P<value>[^\s#][^\n]*)?"
 )
 _BLOCKS = ("|", ">", "|-", ">-", "|+", ">+")
@@ -222,7 +223,7 @@ def _walk_lines(text: str, leaves: _Leaves) -> None:
                 path.append((indent, _bare(match["name"])))
         elif value and value[0] not in "[{(" and (match or path):
             end = start + len(line.rstrip())
-            begin = start + line.index(value)
+            begin = start + (match.start("value") if match else line.index(value))
             leaves.put(
                 [*names, _bare(match["name"]) if match else str(count)], begin, end
             )
