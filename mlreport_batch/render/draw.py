@@ -1,6 +1,7 @@
 """Draw reports and put them into frozen mails, in a child process with limits."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
@@ -85,8 +86,14 @@ def _child(settings: DrawSettings) -> "BoundedChild[DrawTask, Drawn]":
     from mlreport_batch.safety.child import BoundedChild
 
     child = BoundedChild(partial(_draw_local, settings=settings))
-    atexit.register(child.close)
+    atexit.register(_end, child)
     return child
+
+
+def _end(child: "BoundedChild[DrawTask, Drawn]") -> None:
+    """End the drawing child with this process; a Ctrl-C by then comes too late."""
+    with suppress(KeyboardInterrupt):
+        child.close()
 
 
 def _draw_local(task: DrawTask, settings: DrawSettings) -> Drawn:

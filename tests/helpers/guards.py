@@ -1089,6 +1089,13 @@ GUARDS = [
     ),
     Guard(
         "F51",
+        "render/draw.py",
+        "with suppress(KeyboardInterrupt):",
+        "if True:",
+        "test_owed::test_f51_a_signal_while_the_process_ends_shows_no_traceback",
+    ),
+    Guard(
+        "F51",
         "commands/run.py",
         "for n in (signal.SIGTERM, signal.SIGINT)}",
         "for n in (signal.SIGINT,)}",

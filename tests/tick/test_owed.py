@@ -16,6 +16,9 @@ import pytest
 from crash_tools import Lab, Zygote, check_told, laboratory, mails_of
 from mlreport_batch.cli import main
 from mlreport_batch.commands import run as run_command
+from mlreport_batch.render import draw
+from mlreport_batch.render.draw import DrawSettings
+from mlreport_batch.safety.child import BoundedChild
 from mlreport_batch.state.folder import Lock, LockedError
 from mlreport_batch.tick.summary import TickSummary
 from smtp_server import ScriptedServer, closed_port, drop
@@ -477,6 +480,24 @@ def test_f51_a_tick_that_is_asked_to_end_does_so_at_a_safe_point(
         assert max(check_told(server.mails, lab.steps).values()) == 1
 
 
+def test_f51_a_signal_while_the_process_ends_shows_no_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    ended: list[BoundedChild] = []
+
+    def interrupted(child: BoundedChild) -> None:
+        ended.append(child)
+        raise KeyboardInterrupt
+
+    at_exit: list[tuple] = []
+    monkeypatch.setattr(BoundedChild, "close", interrupted)
+    monkeypatch.setattr("atexit.register", lambda *call: at_exit.append(call))
+    child = draw._child(DrawSettings(template=f"/{id(at_exit)}"))
+    for function, *args in at_exit:
+        function(*args)
+    assert ended == [child]
+
+
 def test_f50_a_run_of_a_quarter_of_an_hour_ends_at_a_safe_point(
     tmp_path: Path,
     clock: Clock,
@@ -580,8 +601,6 @@ def test_f52_no_process_to_draw_in_makes_a_plain_mail(
 ):
     def refuse(*_: object) -> int:
         raise BlockingIOError(11, "Resource temporarily unavailable")
-
-    from mlreport_batch.render import draw
 
     draw._child.cache_clear()
     monkeypatch.setattr("os.fork", refuse)
