@@ -10,6 +10,7 @@ from msgspec import Struct
 
 DOCUMENT_MAX = 64 * 1024 * 1024
 TEMPORARY = ".tmp"
+_TRIES = 3
 
 
 def storable_ns(time_ns: int) -> int:
@@ -55,6 +56,16 @@ def open_regular(path: str) -> int:
     Raises:
         OSError: Not there, not readable, or no regular file.
     """
+    for _ in range(_TRIES):
+        descriptor = _open_file(path)
+        if _lies_at(descriptor, path):
+            return descriptor
+        # Often another file has just taken its name, as a writer's atomic rename does.
+        os.close(descriptor)
+    raise NotRegularError(errno.ELOOP, "a folder above it is a symlink", path)
+
+
+def _open_file(path: str) -> int:
     try:
         descriptor = os.open(
             path,
@@ -67,9 +78,6 @@ def open_regular(path: str) -> int:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise NotRegularError(errno.EINVAL, "not a regular file", path)
-    if not _lies_at(descriptor, path):
-        os.close(descriptor)
-        raise NotRegularError(errno.ELOOP, "a folder above it is a symlink", path)
     return descriptor
 
 

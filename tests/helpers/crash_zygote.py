@@ -67,13 +67,13 @@ def _seen_in_a_tick() -> list[str]:
 
 
 def _scout(base: str) -> None:
-    os.mkdir(f"{base}/root")
+    os.mkdir(f"{base}/runs")
     for name, text in SCOUTED.items():
-        with open(f"{base}/root/{name}", "w") as file:
+        with open(f"{base}/runs/{name}", "w") as file:
             file.write(text)
     os.dup2(os.open(os.devnull, os.O_RDWR), 1)
-    assert main(["run", f"{base}/root", "--out", f"{base}/out", "-v"]) == 0
-    assert main(["inspect", f"{base}/root"]) == 0
+    assert main(["run", f"{base}/runs", "--out", f"{base}/out", "-v"]) == 0
+    assert main(["inspect", f"{base}/runs"]) == 0
     with open(f"{base}/seen", "w") as file:
         json.dump(sorted(sys.modules), file)
     atexit._run_exitfuncs()  # ends the process that drew

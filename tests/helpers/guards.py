@@ -1175,8 +1175,8 @@ GUARDS = [
     Guard(
         "F55",
         "safety/files.py",
-        "if not _lies_at(descriptor, path):\n        os.close",
-        "if False:\n        os.close",
+        "if _lies_at(descriptor, path):\n            return",
+        "if True:\n            return",
         "test_places_of_files::"
         "test_a_folder_that_is_swapped_for_a_link_shows_nothing_of_where_it_leads",
     ),

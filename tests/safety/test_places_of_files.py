@@ -176,3 +176,28 @@ def test_strange_names_are_where_they_are(tmp_path: Path):
         folder.mkdir()
         (folder / "metrics.csv").write_text(CSV)
         assert read_head(f"{folder}/metrics.csv") == CSV.encode()
+
+
+@pytest.mark.parametrize("is_replaced", [True, False])
+def test_a_file_that_is_replaced_or_deleted_as_it_is_opened_is_no_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_replaced: bool
+):
+    path, fresh = tmp_path / "metrics.csv", tmp_path / "fresh"
+    path.write_text("old")
+    fresh.write_text("new")
+    real = os.open
+
+    def opening(*args: str, **options: int) -> int:
+        descriptor = real(*args, **options)  # type: ignore[arg-type]
+        if args[0] == str(path) and fresh.exists():
+            fresh.replace(path)
+            if not is_replaced:
+                path.unlink()
+        return descriptor
+
+    monkeypatch.setattr(files.os, "open", opening)
+    if is_replaced:
+        assert read_head(str(path)) == b"new"
+    else:
+        with pytest.raises(FileNotFoundError):
+            read_head(str(path))
