@@ -16,8 +16,9 @@ from mlreport_batch.language.figures import duration_text
 from mlreport_batch.printing import tell, tell_json
 from mlreport_batch.state.folder import Lock, LockedError
 from mlreport_batch.state.idle import DATABASE, LAST_NEWS_AT
-from mlreport_batch.state.mend import adopt, open_state
+from mlreport_batch.state.mend import open_state
 from mlreport_batch.state.owed import Owed
+from mlreport_batch.state.record import amend
 from mlreport_batch.state.spool import Spool, spool_of
 from mlreport_batch.state.store import State
 
@@ -90,7 +91,8 @@ def _is_outrun(state: State, mail: Owed) -> bool:
 
 @contextlib.contextmanager
 def _opened(folder: str) -> Iterator[tuple[State, Spool, list[str]]]:
-    if not os.path.exists(os.path.join(folder, DATABASE)):
+    path = os.path.join(folder, DATABASE)
+    if not os.path.exists(path) and not os.path.exists(f"{path}.bak"):
         raise UsageError(f"there is no state in {folder}")
     try:
         lock = Lock(folder)
@@ -99,11 +101,11 @@ def _opened(folder: str) -> Iterator[tuple[State, Spool, list[str]]]:
             "another tick is running", kept="Nothing was changed", advice="Try again"
         ) from exc
     try:
-        state, notice = open_state(folder)
+        spool = Spool(spool_of(folder))
+        # What cannot be read, the next tick says.
+        state, notices, _ = open_state(folder, spool)
         try:
-            spool = Spool(spool_of(folder))
-            adopt(state, spool)  # what cannot be read, the next tick says
-            yield state, spool, [notice] if notice else []
+            yield state, spool, notices
         finally:
             state.close()
     finally:
@@ -143,13 +145,14 @@ def retry(folder: str, rids: Sequence[str], config: str = "") -> list[str]:
                 or place == "cur"
                 or mail.unknowns > 0
                 or _is_outrun(state, mail),
+                config=config or mail.config,
             )
             # First the debt, then the move: the other way round, a crash in between
             # would leave an orphan that the next tick sweeps away.
             with state.transaction():
-                state.update_owed(fresh)
-                state.put_frozen(rid, mail.digest, config or mail.config)
+                state.owe(fresh)
                 state.set_meta("channel_next_at", "0")
+            amend(spool, fresh)
             if place in ("dead", "cur"):
                 spool.move(rid, place, "new")
             lines.append(f"{rid}  {mail.subject}: sent by the next run")
@@ -169,10 +172,12 @@ def drop(folder: str, rid: str) -> list[str]:
                 f"no mail {rid} is owed or dead",
                 advice="`mlreport-batch status` lists them",
             )
+        place = spool.place(rid)
+        if place is not None:
+            spool.move(rid, place, "sent")  # as if told
+            spool.bury_tombstone(rid)
         with state.transaction():
             state.settle([rid])
-        for place in ("new", "cur", "dead"):
-            spool.discard(rid, place)
         return [*lines, f"{rid}  {mails[rid].subject}: dropped"]
 
 

@@ -32,6 +32,7 @@ from mlreport_batch.errors import (
 )
 from mlreport_batch.state.idle import DAY_S, TOLD_AT
 from mlreport_batch.state.owed import Owed
+from mlreport_batch.state.record import amend, read_record
 from mlreport_batch.state.spool import Spool, digest_of
 from mlreport_batch.state.store import State
 
@@ -102,6 +103,7 @@ class Dispatcher:
         self._lighten = lighten
         self._result = Dispatched()
         self._told: set[str] = set()
+        self._settled: list[str] = []
 
     def send_all(self) -> Dispatched:
         """Send every mail that is due, and keep what became of each.
@@ -141,8 +143,8 @@ class Dispatcher:
         self, owed: Owed, place: str, due: list[Owed], held: list[Owed]
     ) -> None:
         """Add a mail to those that are *due*, or that are *held* from now on."""
-        left = self._spool.left(owed.rid) if place == "cur" else None
-        if left is not None:
+        left = self._left(owed) if place == "cur" else owed.recipients
+        if left != owed.recipients:
             owed, place = self._recalled(owed, left), "new"
         if owed.held or place == "dead":
             if not owed.held:  # a tick died between the move and this note
@@ -161,22 +163,27 @@ class Dispatcher:
 
         It is known how the send ended: who is not *left* has the mail.
         """
-        recipients = tuple(each for each in owed.recipients if each in left)
-        owed = replace(owed, recipients=recipients or owed.recipients, is_partial=True)
+        owed = replace(owed, recipients=left, is_partial=True)
         with self._state.transaction():
-            self._state.update_owed(owed)
+            self._state.owe(owed)
         self._spool.move(owed.rid, "cur", "new")
-        self._spool.forget_left(owed.rid)
         return owed
 
+    def _left(self, owed: Owed) -> tuple[str, ...]:
+        """Return who still waits for a mail, as noted before others had it."""
+        record = read_record(self._spool, owed.rid)
+        left = record.owed.recipients if record else ()
+        return tuple(r for r in owed.recipients if r in left) or owed.recipients
+
     def _note(self, settled: list[str], held: list[Owed]) -> None:
-        for rid in settled:
-            for stray in ("new", "cur"):  # a power loss may bring a name back
-                self._spool.discard(rid, stray)
+        for stray in ("new", "cur"):  # a power loss may bring a name back
+            self._spool.discard(settled, stray)
         with self._state.transaction():
             self._state.settle(settled)
             for owed in held:
-                self._state.update_owed(owed)
+                self._state.owe(owed)
+        for rid in settled:
+            self._spool.bury_tombstone(rid)
 
     def _remind(self) -> None:
         """Say once a day that mails are dead or held, until somebody decides."""
@@ -221,11 +228,7 @@ class Dispatcher:
                 return
             # It took others: this is about the one mail, which waits by itself.
             self._result.errors.append(exc)
-        if self._state.meta("channel_next_at", "0") != "0":
-            with self._state.transaction():
-                self._state.set_meta("channel_next_at", "0")
-                self._state.set_meta("channel_failures", "0")
-                self._state.set_meta("channel_why", "")
+        self._settle()
 
     def _channel_failed(self, exc: MlreportError) -> None:
         self._result.errors.append(exc)
@@ -254,15 +257,31 @@ class Dispatcher:
             # while it is sent again counts as one more.
             owed = replace(owed, is_partial=True)
             with self._state.transaction():
-                self._state.update_owed(replace(owed, unknowns=owed.unknowns + 1))
+                self._state.owe(replace(owed, unknowns=owed.unknowns + 1))
         else:
-            if owed.is_partial:
-                spool.forget_left(rid)
             spool.move(rid, "new", "cur")
+        self._hand_over(session, owed, message, was_unknown=was_unknown)
+
+    def _hand_over(
+        self, session: Session, owed: Owed, message: bytes, *, was_unknown: bool
+    ) -> None:
+        """Send a mail, and keep what became of it."""
+        envelope = Envelope(owed.rid, owed.sender, owed.recipients)
         try:
-            receipt = self._hand_over(session, owed, message)
+            receipt = session.send(message, envelope)
         except UnknownOutcomeError as exc:
             self._keep(owed, exc, unknowns=owed.unknowns + 1)
+        except TooLargeError as exc:
+            # What somebody may have stays as it is.
+            lighter = None if owed.is_partial else self._lighten(message)
+            if lighter is None:
+                # Size alone makes no mail dead: the server's limit may change.
+                why = DeliveryError(exc.message, kept=exc.kept, advice=exc.advice)
+                self._back(owed, why, was_unknown=was_unknown)
+                self._result.errors.append(why)
+                return
+            owed = self._lightened(owed, lighter)
+            self._hand_over(session, owed, lighter, was_unknown=was_unknown)
         except RefusedError as exc:
             self._refused(owed, exc)
         except (ChannelDownError, CredentialError, ConfigError) as exc:
@@ -274,33 +293,21 @@ class Dispatcher:
         else:
             self._accepted(owed, receipt)
 
-    def _hand_over(self, session: Session, owed: Owed, message: bytes) -> Receipt:
-        """Send a mail, lighter if the server takes none of its size.
-
-        Size alone makes no mail dead: the server's limit, or a mailbox, may change.
-        """
-        envelope = Envelope(owed.rid, owed.sender, owed.recipients)
-        while True:
-            try:
-                return session.send(message, envelope)
-            except TooLargeError as exc:
-                # What somebody may have stays as it is.
-                lighter = None if owed.is_partial else self._lighten(message)
-                if lighter is None:
-                    raise DeliveryError(
-                        exc.message, kept=exc.kept, advice=exc.advice
-                    ) from exc
-                with self._state.transaction():
-                    digest = digest_of(lighter)
-                    self._state.put_frozen(owed.rid, digest, owed.config)
-                self._spool.put(owed.rid, lighter, "cur")
-                message = lighter
+    def _lightened(self, owed: Owed, message: bytes) -> Owed:
+        """Keep that a mail goes out as another *message*."""
+        owed = replace(owed, digest=digest_of(message))
+        with self._state.transaction():
+            self._state.owe(owed)
+        amend(self._spool, owed)
+        self._spool.put(owed.rid, message, "cur")
+        self._spool.sync("cur")
+        return owed
 
     def _damaged(self, owed: Owed, place: str) -> None:
         """Never send what was not written; its runs, if known, are told anew."""
         found = "was damaged on the disk"
         if owed.runs:
-            self._spool.discard(owed.rid, place)
+            self._spool.discard([owed.rid], place)
             self._result.vanished[owed.rid] = found
             return
         if place == "new":
@@ -312,15 +319,14 @@ class Dispatcher:
         if not left:
             self._spool.move(owed.rid, "cur", "sent")
             self._result.sent.append(owed.rid)
-            self._settle(owed.rid)
+            self._settled.append(owed.rid)
             return
         refusals = [receipt.refused[r] for r in left]
         for_good = all(refusal.permanent for refusal in refusals)
         why = "; ".join(f"{r.recipient}: {r.answer}" for r in refusals)
-        # First the note of who still waits, then the move: whoever was accepted must
+        # First its record of who still waits, then the move: whoever was accepted must
         # not get the mail again if this process dies in between, or if the state
         # cannot be written.
-        self._spool.leave(owed.rid, left)
         rest = replace(
             owed,
             recipients=left,
@@ -330,19 +336,28 @@ class Dispatcher:
             why=why,
             is_partial=True,
         )
+        amend(self._spool, rest)
         with self._state.transaction():
-            self._state.update_owed(rest)
+            self._state.owe(rest)
         self._spool.move(owed.rid, "cur", "dead" if for_good else "new")
-        self._spool.forget_left(owed.rid)
         self._result.sent.append(owed.rid)
         if for_good:
             self._told.add(owed.rid)
         self._result.errors.append(not_for_all(owed, why, for_good=for_good))
 
-    def _settle(self, rid: str) -> None:
-        # The tombstone is the truth; forgetting the debt may fail without harm.
+    def _settle(self) -> None:
+        """Forget the debts of what was sent, and that the channel was down."""
+        was_down = self._state.meta("channel_next_at", "0") != "0"
+        if not self._settled and not was_down:
+            return
+        # The tombstones are the truth; forgetting the debts may fail without harm.
         with contextlib.suppress(StateError), self._state.transaction():
-            self._state.settle([rid])
+            self._state.settle(self._settled)
+            if was_down:
+                self._state.set_meta("channel_next_at", "0")
+                self._state.set_meta("channel_failures", "0")
+                self._state.set_meta("channel_why", "")
+        for rid in self._settled:
             self._spool.bury_tombstone(rid)
 
     def _keep(self, owed: Owed, exc: MlreportError, *, unknowns: int) -> None:
@@ -354,7 +369,7 @@ class Dispatcher:
             why=exc.message,
         )
         with self._state.transaction():
-            self._state.update_owed(kept)
+            self._state.owe(kept)
         self._result.errors.append(exc)
 
     def _back(self, owed: Owed, exc: MlreportError, *, was_unknown: bool) -> None:
@@ -374,12 +389,12 @@ class Dispatcher:
             why=exc.message,
         )
         with self._state.transaction():
-            self._state.update_owed(kept)
+            self._state.owe(kept)
 
     def _refused(self, owed: Owed, exc: MlreportError) -> None:
         self._spool.move(owed.rid, "cur", "dead")
         with self._state.transaction():
-            self._state.update_owed(replace(owed, held=True, why=exc.message))
+            self._state.owe(replace(owed, held=True, why=exc.message))
         self._told.add(owed.rid)
         path = self._spool.path("dead", owed.rid)
         self._result.errors.append(refused(owed, exc.message, path))

@@ -170,6 +170,16 @@ def write_durably(path: str, data: bytes, mode: int = 0o600) -> None:
     Raises:
         OSError: The old file or the new one stands; the temporary file is gone.
     """
+    replace_file(path, data, mode)
+    sync_folder(os.path.dirname(path))
+
+
+def replace_file(path: str, data: bytes, mode: int = 0o600) -> None:
+    """Write *data* to *path*; its name is durable once its folder is synced.
+
+    Raises:
+        OSError: The old file or the new one stands; the temporary file is gone.
+    """
     temporary = path + TEMPORARY
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
@@ -191,7 +201,6 @@ def write_durably(path: str, data: bytes, mode: int = 0o600) -> None:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
-    sync_folder(os.path.dirname(path))
 
 
 def sync_folder(path: str) -> None:

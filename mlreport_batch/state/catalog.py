@@ -4,7 +4,6 @@ Only folders that are not as they were are listed again; whom a folder belongs t
 is worked out anew only where a claim came or went.
 """
 
-import math
 import os
 from collections.abc import Callable, Sequence
 
@@ -18,12 +17,11 @@ from mlreport_batch.find.listing import list_folder, walk
 from mlreport_batch.find.runs import RunDir, build_run, claimed_run, owner, run_name
 from mlreport_batch.formats import Problem
 from mlreport_batch.safety.files import is_below
-from mlreport_batch.state.store import RunRow, State
+from mlreport_batch.state.rows import damaged_row
+from mlreport_batch.state.store import LEFT_OUT, RunRow, State
 
 GONE_S = 30 * 86400.0
 SETTLED_S = 60.0
-LEFT_OUT = math.inf
-"""When to look again at a run that the config leaves out: once it takes it in."""
 
 
 class Survey(Struct):
@@ -71,7 +69,7 @@ class Catalog:
         self._accept = accept
         self._never_enter = never_enter
 
-    def survey(self, roots: Sequence[str], now: float) -> Survey:
+    def survey(self, roots: Sequence[str], now: float, shared: int = 0) -> Survey:
         """Look at all *roots* and keep what was found.
 
         Every dirty run is marked to be looked at in the same commit, so that a
@@ -80,6 +78,7 @@ class Catalog:
         Args:
             roots: Real paths of the root folders.
             now: Seconds since the epoch.
+            shared: Up to how many dirty runs the commit is left to what comes next.
 
         Raises:
             StateError: The result could not be kept.
@@ -100,6 +99,8 @@ class Catalog:
             update.dropped.update([root, *self._state.folders_below(root)])
         changed = self._state.changed_folders(now)
         for path in sorted(changed):
+            if self._known(path, update) is None:
+                raise damaged_row(path, "it is known by half")
             found = root_of(path, readable)
             if found is not None and found in known:
                 self._relist(path, found, update)
@@ -107,7 +108,7 @@ class Catalog:
             if root not in known:
                 self._walk(root, root, None, update, result)
         if update.listed or update.dropped:
-            self._keep(update, result, now)
+            self._keep(update, result, now, shared)
         result.folders = len(update.listed)
         return result
 
@@ -189,7 +190,7 @@ class Catalog:
             update.known[path] = self._state.folder(path)
         return update.known[path]
 
-    def _keep(self, update: _Update, result: Survey, now: float) -> None:
+    def _keep(self, update: _Update, result: Survey, now: float, shared: int) -> None:
         state = self._state
         moved = update.dropped.intersection(update.listed)  # to another root
         update.dropped.difference_update(update.listed)
@@ -206,8 +207,10 @@ class Catalog:
             if run is not None:
                 dirty.add(run)
         if listed or update.dropped:
-            with state.transaction():
+            with state.transaction(stays_open=True):
                 self._write(listed, update, dirty, result, now)
+            if len(dirty) > shared:
+                state.commit()
         result.dirty = sorted(dirty)
 
     def _write(

@@ -1,7 +1,11 @@
-"""The small state file: how it is opened, sealed, committed, upgraded and copied.
+"""The small state file: how it is opened, checked, committed and copied.
 
 One SQLite file in ``TRUNCATE`` journal mode with ``synchronous=FULL``: no side
 files that need a local disk, and a commit survives a power loss.
+
+Each row that cannot be found out again by looking at the runs carries a sum (see
+`rows`), compared when it is read. The whole file is checked after a tick that was
+killed within a commit, and before the daily copy is made of it.
 
 The table ``folders`` is laid out for the tick without news, which reads nothing
 else: see `idle`.
@@ -14,111 +18,26 @@ import os
 import secrets
 import sqlite3
 import time
-import zlib
 from collections.abc import Iterator, Sequence
-from typing import Self, TypeVar
+from typing import Any, Self
 
-import msgspec
-
-from mlreport_batch.errors import DamagedStateError, NewerStateError
+from mlreport_batch.errors import NewerStateError
 from mlreport_batch.safety.files import sync_folder
-from mlreport_batch.state.folder import damaged, state_errors, unusable
+from mlreport_batch.state.folder import (
+    SQLITE_ERRORS,
+    damaged,
+    failure,
+    state_errors,
+    unusable,
+)
 from mlreport_batch.state.idle import DATABASE, open_read_only
-from mlreport_batch.state.seal import Seal, Since, Statement
-from mlreport_batch.state.spool import FOLDERS, spool_of
+from mlreport_batch.state.rows import Value, damaged_row, is_whole, sum_of
+from mlreport_batch.state.spool import has_traces
+from mlreport_batch.state.upgrade import SCHEMA, create, upgrade
 
-SCHEMA = 4
 VERSIONS_MAX = 1000  # beyond: not a version, but damage
 ADOPT = "adopt"
-_PACKED_FROM = 512  # bytes; what is shorter hardly gets smaller
-_T = TypeVar("_T")
-
-_TABLES = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE folders (
-    path BLOB PRIMARY KEY, names BLOB NOT NULL, stats BLOB NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE listings (
-    path BLOB PRIMARY KEY, root BLOB NOT NULL, run BLOB, claims BLOB, closed INTEGER,
-    listing BLOB NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX listings_run ON listings (run);
-CREATE INDEX listings_root ON listings (root);
-CREATE INDEX listings_claims ON listings (claims) WHERE claims IS NOT NULL;
-CREATE TABLE runs (
-    path BLOB PRIMARY KEY, root BLOB NOT NULL, name TEXT NOT NULL,
-    seq INTEGER NOT NULL DEFAULT 0, grown INTEGER NOT NULL DEFAULT 0,
-    wake_at REAL, rid TEXT, status TEXT NOT NULL DEFAULT '',
-    headline TEXT NOT NULL DEFAULT '', slug TEXT NOT NULL DEFAULT '',
-    reported_at REAL, gone_at REAL
-) WITHOUT ROWID;
-CREATE INDEX runs_wake ON runs (wake_at) WHERE wake_at IS NOT NULL;
-CREATE TABLE marks (path BLOB PRIMARY KEY, seen BLOB, reported BLOB);
-CREATE TABLE owed (
-    rid TEXT PRIMARY KEY, created_at REAL NOT NULL, sender TEXT NOT NULL,
-    recipients TEXT NOT NULL, subject TEXT NOT NULL,
-    attempts INTEGER NOT NULL DEFAULT 0, unknowns INTEGER NOT NULL DEFAULT 0,
-    next_at REAL NOT NULL DEFAULT 0, held INTEGER NOT NULL DEFAULT 0,
-    why TEXT NOT NULL DEFAULT '', is_partial INTEGER NOT NULL DEFAULT 0
-) WITHOUT ROWID;
-CREATE TABLE owed_runs (
-    rid TEXT NOT NULL, path BLOB NOT NULL, base BLOB, PRIMARY KEY (rid, path)
-) WITHOUT ROWID;
-CREATE INDEX owed_runs_path ON owed_runs (path);
-CREATE TABLE frozen (
-    rid TEXT PRIMARY KEY, digest TEXT NOT NULL, config BLOB NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE documents (
-    rid TEXT PRIMARY KEY, run TEXT NOT NULL, document TEXT NOT NULL,
-    made_at REAL NOT NULL, doubt INTEGER NOT NULL, sent INTEGER NOT NULL
-) WITHOUT ROWID;
-"""
-
-# What brings the tables of an earlier version up to the next one.
-_UPGRADES = {
-    # Without row ids, a mark of more than a kilobyte took whole pages of its own.
-    1: """
-CREATE TABLE marks_2 (path BLOB PRIMARY KEY, seen BLOB, reported BLOB);
-INSERT INTO marks_2 SELECT path, seen, reported FROM marks;
-DROP TABLE marks;
-ALTER TABLE marks_2 RENAME TO marks;
-""",
-    # More is kept of what folders say of runs: all of them are listed anew.
-    2: """
-UPDATE folders SET stats = CAST(zeroblob(8) || substr(stats, 9) AS BLOB);
-UPDATE meta SET value = '' WHERE key = 'config_key';
-""",
-    # Of mails that were owed before it is not known what was written and by whom.
-    3: """
-CREATE TABLE IF NOT EXISTS frozen (
-    rid TEXT PRIMARY KEY, digest TEXT NOT NULL, config BLOB NOT NULL
-) WITHOUT ROWID;
-""",
-}
-
-
-def encode(mark: object) -> bytes:
-    """Return *mark* as MessagePack, compressed where that saves something."""
-    data = msgspec.msgpack.encode(mark)
-    return data if len(data) < _PACKED_FROM else zlib.compress(data, 1)
-
-
-def decode(data: bytes, kind: type[_T], what: str) -> _T:
-    """Return what `encode` was given.
-
-    Raises:
-        DamagedStateError: It is not what was encoded; *what* says whose it was.
-    """
-    try:
-        # MessagePack never begins a map with the first byte of zlib.
-        plain = zlib.decompress(data) if data.startswith(b"x") else data
-        return msgspec.msgpack.decode(plain, type=kind)
-    except (msgspec.DecodeError, ValueError, zlib.error) as exc:
-        raise DamagedStateError(
-            f"the state of {what} is damaged: {exc}",
-            kept="What is owed stays owed",
-            advice="The next tick mends it from the daily copy",
-        ) from exc
+BACKUP_AT = "backup_at"
 
 
 class Database:
@@ -126,224 +45,231 @@ class Database:
 
     Args:
         folder: The state folder; the caller holds its `Lock` to write.
+        name: Of the file in it.
 
     Raises:
         StateError: It is damaged or cannot be opened.
         NewerStateError: A later version wrote it.
     """
 
-    def __init__(self, folder: str) -> None:
-        path = os.path.join(folder, DATABASE)
-        self._begin(path, Since(f"{path}.since"))
-        self._seal = Seal(self.path)
-        is_new = not os.path.lexists(self.path)
-        if not is_new and os.path.islink(self.path):
+    def __init__(self, folder: str, name: str = DATABASE) -> None:
+        self._begin(folder, name)
+        if os.path.islink(self.path):
             raise NewerStateError(
                 f"{self.path} is a symlink", kept="Nothing was changed"
             )
-        if not is_new and os.path.getsize(self.path) == 0:
-            # An empty file is what a crash before the first commit leaves, and also
-            # what a damaged disk leaves; only a spool without traces tells them apart.
-            is_new = not _has_traces(folder)
-            if not is_new:
-                raise damaged(self.path, "it is empty although reports were made")
-        is_checked = is_new or self._is_as_sealed()
+        journal = f"{self.path}-journal"
+        try:
+            is_new = not os.path.exists(self.path)
+            if is_new and os.path.exists(journal):
+                os.unlink(journal)  # SQLite would play it into another file
+            # What a tick leaves that was killed within a commit.
+            is_unclean = not is_new and _size(journal) > 0
+        except OSError as exc:
+            raise unusable(self.path, exc) from exc
         previous = os.umask(0o077)
         try:
             self._db = sqlite3.connect(self.path, isolation_level=None, timeout=5.0)
         except sqlite3.Error as exc:
-            raise unusable(self.path, exc) from exc
+            raise failure(self.path, exc) from exc
         finally:
             os.umask(previous)
         try:
-            self._prepare(is_new=is_new, is_checked=is_checked)
-        except sqlite3.DatabaseError as exc:
+            self._prepare(is_new=is_new)
+            if is_unclean:
+                self.check()
+        except SQLITE_ERRORS as exc:
             self._db.close()
-            if isinstance(exc, sqlite3.OperationalError):
-                raise unusable(self.path, exc) from exc
-            raise damaged(self.path, str(exc)) from exc
+            raise failure(self.path, exc) from exc
         except BaseException:
             self._db.close()
             raise
 
-    def _begin(self, path: str, since: Since | None) -> None:
-        self.path = path
-        self._since = since
-        self._statements: list[Statement] = []
-        self._must_seal = False
-        self._has_failed = False
+    def _begin(self, folder: str, name: str = DATABASE) -> None:
+        self._folder = folder
+        self.path = os.path.join(folder, name)
+        self._is_new = False
+        self._sound: set[str] = set()
+        self._meta: dict[str, str] = {}
 
-    def _is_as_sealed(self) -> bool:
-        """Return whether the file is known to be whole; False if it has no seal.
-
-        Raises:
-            NewerStateError: A later version wrote it, and seals in a way of its own.
-            DamagedStateError: It is not what was sealed.
-        """
-        try:
-            with open(self.path, "rb") as file:
-                header = file.read(64)
-            version = int.from_bytes(header[60:64], "big")
-            if header.startswith(b"SQLite format 3\0") and version <= VERSIONS_MAX:
-                self._refuse_newer(version)
-            if not self._seal.is_there:
-                self._must_seal = True
-                return False
-            journal = f"{self.path}-journal"
-            if _is_hot(journal):
-                raise damaged(self.path, f"{journal} is not its own")
-            if self._seal.fits():
-                return True
-        except OSError as exc:
-            raise unusable(self.path, exc) from exc
-        raise damaged(self.path, "it is not as the last tick left it")
-
-    def _refuse_newer(self, version: int) -> None:
-        if version > SCHEMA:
+    def _prepare(self, *, is_new: bool, in_memory: bool = False) -> None:
+        self._db.execute("PRAGMA journal_mode=TRUNCATE")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.execute("PRAGMA cache_size=-8000")
+        version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
+        if SCHEMA < version <= VERSIONS_MAX:
             raise NewerStateError(
                 f"{self.path} was written by a later version of mlreport-batch "
                 f"(schema {version}, this one knows {SCHEMA})",
                 kept="It was left untouched",
                 advice="Update mlreport-batch",
             )
-
-    def _prepare(self, *, is_new: bool, is_checked: bool) -> None:
-        self._db.execute("PRAGMA journal_mode=TRUNCATE")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.execute("PRAGMA cache_size=-8000")
-        version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
-        self._refuse_newer(version)
-        if not is_checked:
-            found = self._db.execute("PRAGMA integrity_check(1)").fetchone()[0]
-            if found != "ok":
-                raise sqlite3.DatabaseError(found)
-        if version == 0:
-            if (
-                not is_new
-                and self._db.execute("SELECT 1 FROM sqlite_master").fetchone()
-            ):
-                raise sqlite3.DatabaseError("no mlreport-batch state")
+        if not 0 <= version <= SCHEMA:
+            raise damaged(self.path, f"there is no version {version}")
+        if version == SCHEMA:
+            return
+        if version > 0:
+            self._check_pages()
             with self.transaction():
-                for statement in _statements_of(_TABLES):
-                    self._db.execute(statement)
-                self.set_meta("instance", secrets.token_hex(16))
-                self.set_meta("created_at", repr(time.time()))
-                self.set_meta(ADOPT, "1")
-                self._db.execute(f"PRAGMA user_version={SCHEMA}")
-        elif version < SCHEMA:
-            with self.transaction():
-                # Noted too: what comes after is about the tables as they are then.
-                for earlier in range(version, SCHEMA):
-                    for statement in _statements_of(_UPGRADES[earlier]):
-                        self._write(statement, ())
-                self._write(f"PRAGMA user_version={SCHEMA}", ())
+                upgrade(self._db, version, None if in_memory else self._folder)
+                # The copy of the earlier version has no records to bring it up to date.
+                self.set_meta(BACKUP_AT, "0")
+            return
+        # An empty file is what a crash before the first commit leaves, and a damaged
+        # disk too; a spool without traces tells them apart.
+        is_copied = os.path.exists(f"{self.path}.bak")
+        if not is_new and (is_copied or has_traces(self._folder)):
+            raise damaged(self.path, "it is empty although reports were made")
+        if self._db.execute("SELECT 1 FROM sqlite_master").fetchone():
+            raise damaged(self.path, "it is no state of mlreport-batch")
+        self._is_new = True
+        with self.transaction():
+            create(self._db)
+            self.set_meta("instance", secrets.token_hex(16))
+            self.set_meta("created_at", repr(time.time()))
+            self.set_meta(ADOPT, "1")
 
     @classmethod
     def copy_in_memory(cls, folder: str) -> Self:
         """Return a copy of the state in *folder* that nothing is written back from."""
         state = cls.__new__(cls)
-        state._begin(os.path.join(folder, DATABASE), None)
+        state._begin(folder)
         state._db = sqlite3.connect(":memory:", isolation_level=None)
         with state_errors(folder):
             source = open_read_only(folder)
             if source is not None:
                 with contextlib.closing(source):
                     source.backup(state._db)
-            state._prepare(is_new=source is None, is_checked=source is None)
+            state._prepare(is_new=source is None, in_memory=True)
         return state
 
-    def condemn(self) -> None:
-        """Seal the file as one that is damaged, so that the next tick mends it."""
-        with contextlib.suppress(OSError):
-            self._seal.put_void()
-        self._must_seal = False
-
     def close(self) -> None:
-        """Close the file, and seal it."""
+        """Close the file; what was not committed is undone."""
         self._db.close()
-        if self._must_seal and not self._has_failed:
-            # Without a seal the next tick checks the file in another way.
-            with contextlib.suppress(OSError):
-                self._seal.put()
-            self._must_seal = False
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, *, stays_open: bool = False) -> Iterator[None]:
         """Make everything inside one commit.
+
+        Args:
+            stays_open: Whether the next transaction shares this one's commit. A tick
+                that dies before it, or fails in it, undoes both.
 
         Raises:
             StateError: It could not be committed; nothing of it is in the state.
         """
-        self._break_seal()
         try:
-            self._statements.clear()
-            self._db.execute("BEGIN IMMEDIATE")
+            if not self._db.in_transaction:
+                self._db.execute("BEGIN IMMEDIATE")
             yield
-            if self._statements and self._since is not None:
-                self._note_since()
-            self._db.execute("COMMIT")
+            if not stays_open:
+                self._db.execute("COMMIT")
         except BaseException as exc:
-            # SQLite may have to finish the way back when the file is next opened.
-            self._has_failed = self._has_failed or isinstance(exc, sqlite3.Error)
             with contextlib.suppress(sqlite3.Error):
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
+            self._meta.clear()
             self._forget_what_was_read()
             if isinstance(exc, sqlite3.Error):
-                raise unusable(self.path, exc) from exc
+                raise failure(self.path, exc) from exc
             raise
+
+    def commit(self) -> None:
+        """Commit what was left open, if anything was.
+
+        Raises:
+            StateError: It could not be committed; nothing of it is in the state.
+        """
+        if self._db.in_transaction:
+            with self.transaction():
+                pass
 
     def _forget_what_was_read(self) -> None:
         """Read anew what was read in a transaction that came to nothing."""
 
-    def _break_seal(self) -> None:
-        if self._since is None:
-            return
-        try:
-            self._seal.take_away()
-        except OSError as exc:
-            raise unusable(self.path, exc) from exc
-        self._must_seal = True
-
-    def _note_since(self) -> None:
-        assert self._since is not None  # noqa: S101 - asked before
-        try:
-            self._since.add(self._statements)
-        except OSError as exc:
-            raise unusable(f"{self.path}.since", exc) from exc
-
-    def _write(
-        self, sql: str, values: Sequence[str | bytes | int | float | None]
-    ) -> int:
-        """Change what cannot be found out again by looking at the runs.
-
-        Such statements are noted beside the daily copy; see `seal`.
-        """
-        self._statements.append((sql, values))
-        return self._db.execute(sql, values).rowcount
+    def _write(self, table: str, values: Sequence[Value]) -> None:
+        """Put a row with its sum into *table*, in place of that with the same key."""
+        places = ", ".join("?" * (len(values) + 1))
+        self._db.execute(
+            f"INSERT OR REPLACE INTO {table} VALUES ({places})",  # noqa: S608
+            (*values, sum_of(*values)),
+        )
 
     def meta(self, key: str, default: str = "") -> str:
-        """Return a small value by its name."""
-        row = self._db.execute("SELECT value FROM meta WHERE key=?", (key,)).fetchone()
-        return str(row[0]) if row else default
+        """Return a small value by its name.
+
+        Raises:
+            DamagedStateError: It is not what was kept.
+        """
+        if not self._meta:
+            self._lacks("meta")
+            self._meta = dict(self._rows("meta"))
+        return self._meta.get(key, default)
 
     def set_meta(self, key: str, value: str) -> None:
         """Keep a small value."""
-        self._write("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+        self._meta.clear()
+        self._write("meta", (key, value))
 
-    @property
-    def since_bytes(self) -> int:
-        """How much was committed since the last copy."""
-        return 0 if self._since is None else self._since.size_bytes()
-
-    def backup(self) -> None:
-        """Copy the state to ``state.db.bak``, atomically.
+    def _lacks(self, table: str) -> None:
+        """Make sure that a row is not in *table*, and not only unreachable.
 
         Raises:
-            StateError: The copy could not be made; the old one may be left.
+            DamagedStateError: The table is damaged.
+        """
+        if not self._is_new and table not in self._sound:
+            self._check_pages(table)
+            for _ in self._rows(table):
+                pass
+            self._sound.add(table)
+
+    def _rows(self, table: str) -> Iterator[Sequence[Any]]:
+        for row in self._db.execute(f"SELECT * FROM {table}"):  # noqa: S608
+            yield checked(row, self.path)
+
+    def _check_pages(self, table: str = "") -> None:
+        of = f"('{table}')" if table else "(1)"
+        found = self._db.execute(f"PRAGMA integrity_check{of}").fetchone()[0]
+        if found != "ok":
+            raise damaged(self.path, found)
+
+    def check(self) -> None:
+        """Look at all of the file.
+
+        Raises:
+            DamagedStateError: Something in it is not what was written.
+        """
+        try:
+            self._check_all()
+        except SQLITE_ERRORS as exc:
+            raise failure(self.path, exc) from exc
+
+    def _check_all(self) -> None:
+        self._check_pages()
+        for table in ("meta", "runs", "owed"):
+            for _ in self._rows(table):
+                pass
+        for key, *marks in self._db.execute("SELECT path, seen, reported FROM marks"):
+            if not all(mark is None or is_whole(mark, key) for mark in marks):
+                raise damaged_row(os.fsdecode(key))
+        # A folder that is in one of the two alone would never be looked at again.
+        lonely = (
+            "SELECT (SELECT COUNT(*) FROM folders) - COUNT(*), COUNT(*) - "
+            "COUNT(f.path) FROM listings l LEFT JOIN folders f USING (path)"
+        )
+        if self._db.execute(lonely).fetchone() != (0, 0):
+            raise damaged(self.path, "folders are missing")
+
+    def backup(self) -> None:
+        """Copy the state to ``state.db.bak``, atomically, if all of it is whole.
+
+        Raises:
+            DamagedStateError: It is not; the old copy is left.
+            StateError: The copy could not be made; the old one is left.
         """
         path = f"{self.path}.bak"
-        temporary, seal = f"{path}.tmp", Seal(path)
+        temporary = f"{path}.tmp"
+        self.check()
         try:
             for stray in (temporary, f"{temporary}-journal"):
                 with contextlib.suppress(FileNotFoundError):
@@ -355,37 +281,28 @@ class Database:
                 os.umask(previous)
             with contextlib.closing(target):
                 self._db.backup(target)
-            seal.take_away()
             os.rename(temporary, path)
             sync_folder(os.path.dirname(path))
-            seal.put()
-            if self._since is not None:
-                self._since.clear()
         except (OSError, sqlite3.Error) as exc:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
             raise unusable(path, exc) from exc
 
 
-def _statements_of(script: str) -> list[str]:
-    return [text for text in script.split(";") if text.strip()]
+def checked(row: Sequence[Any], what: str) -> Sequence[Any]:
+    """Return a row without its sum.
 
-
-def _is_hot(journal: str) -> bool:
-    """Return whether SQLite would play *journal* into the state.
-
-    One whose writer was killed before it was synced begins with zeros and is ignored.
+    Raises:
+        DamagedStateError: It is not what was written.
     """
+    *values, found = row
+    if sum_of(*values) != found:
+        raise damaged_row(what)
+    return values
+
+
+def _size(path: str) -> int:
     try:
-        with open(journal, "rb") as file:
-            return file.read(1) not in (b"", b"\0")
+        return os.path.getsize(path)
     except FileNotFoundError:
-        return False
-
-
-def _has_traces(folder: str) -> bool:
-    for place in FOLDERS:
-        with contextlib.suppress(OSError):
-            if os.listdir(os.path.join(spool_of(folder), place)):
-                return True
-    return os.path.exists(os.path.join(folder, f"{DATABASE}.bak"))
+        return 0

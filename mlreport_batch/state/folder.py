@@ -158,10 +158,29 @@ def state_errors(folder: str) -> Iterator[None]:
         raise
     except OSError as exc:
         raise unusable(os.fspath(exc.filename or folder), exc) from exc
-    except sqlite3.OperationalError as exc:
-        raise unusable(os.path.join(folder, DATABASE), exc) from exc
-    except sqlite3.DatabaseError as exc:
-        raise damaged(os.path.join(folder, DATABASE), str(exc)) from exc
+    except SQLITE_ERRORS as exc:
+        raise failure(os.path.join(folder, DATABASE), exc) from exc
+
+
+# What SQLite says of a disk, a lock or its memory: the file itself may be whole.
+_PASSING = frozenset(
+    (
+        sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_INTERRUPT,
+        sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOLFS, sqlite3.SQLITE_AUTH,
+    )
+)  # fmt: skip
+
+
+# A file so damaged that what SQLite says of it is no text breaks the module itself.
+SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
+
+
+def failure(path: str, exc: sqlite3.Error | UnicodeDecodeError) -> StateError:
+    """Return what an error of SQLite means: of the disk, or of a damaged file."""
+    code = getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+    return unusable(path, exc) if code in _PASSING else damaged(path, str(exc))
 
 
 def unusable(path: str, exc: Exception) -> StateError:
@@ -178,6 +197,7 @@ def damaged(path: str, why: str) -> DamagedStateError:
     return DamagedStateError(
         f"{path} is damaged: {why}",
         kept="It was left as it is",
-        advice=f"Run `mv {path} {path}.damaged && mlreport-batch baseline` to begin "
-        "anew without a flood of mails; mails that wait in spool/ are still sent",
+        advice=f"Run `mv {path} {path}.1; mv {path}.bak {path}.bak.1` and then "
+        "`mlreport-batch baseline` to begin anew without a flood of mails; mails that "
+        "wait in spool/ are still sent",
     )

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from functools import reduce
 from operator import or_
 
-import msgspec
 from msgspec import Struct, field
 
 from mlreport_batch.find.candidates import MODEL_DIRS
 from mlreport_batch.find.folder import Folder, FoundFile, Says
 from mlreport_batch.formats import Problem
-from mlreport_batch.safety.files import Signature
-from mlreport_batch.state.database import Database, decode
+from mlreport_batch.safety.files import Signature, is_below
+from mlreport_batch.state.database import Database
 from mlreport_batch.state.idle import ANY, changed, signed
+from mlreport_batch.state.rows import damaged_row, decode, encode
 
 TRACKED_BELOW = 8192
 
@@ -119,7 +119,7 @@ class FolderTable(Database):
                 None if run is None else os.fsencode(run),
                 None if claim is None else os.fsencode(claim[0]),
                 None if claim is None else int(claim[1]),
-                msgspec.msgpack.encode(listing),
+                encode(listing, key),
             ),
         )
 
@@ -137,7 +137,10 @@ class FolderTable(Database):
         ).fetchone()
         if row is None:
             return None, None
-        return tuple(None if v is None else os.fsdecode(v) for v in row)  # type: ignore[return-value]
+        run, claims = (None if value is None else os.fsdecode(value) for value in row)
+        if run is not None and path != run and not is_below(path, run):
+            raise damaged_row(path, f"it is no part of {run}")
+        return run, claims
 
     def drop_folder(self, path: str) -> None:
         """Forget one folder."""
@@ -172,7 +175,7 @@ class FolderTable(Database):
 
 def _folder(path: str, stats: bytes, listing: bytes) -> Folder:
     mtime_ns, inode, crc = struct.unpack_from("<3q", stats)
-    found = decode(listing, Listing, path)
+    found = decode(listing, Listing, os.fsencode(path), path)
     return Folder(
         path=path,
         mtime_ns=mtime_ns,

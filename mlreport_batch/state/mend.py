@@ -1,31 +1,42 @@
 """Find the way back when the state file is damaged or gone.
 
 `open_state` is how a tick opens its state. A damaged file is kept aside; yesterday's
-copy, brought up to the last commit by what was noted since, takes its place. What
-even that does not know of is told again, unless it was told in the very same words:
+copy takes its place, brought up to date by the records of all mails made since. What
+even they do not know of is told again, unless it was told in the very same words:
 then the id is the same, and its tombstone is still in ``sent/``.
 """
 
 import contextlib
 import os
 import shutil
-import sqlite3
 import time
+from collections.abc import Iterable
+
+from msgspec.structs import replace
 
 from mlreport_batch.errors import DamagedStateError, StateError, reason_of
 from mlreport_batch.safety.files import sync_folder
-from mlreport_batch.state.database import ADOPT, SCHEMA
+from mlreport_batch.state.database import ADOPT, BACKUP_AT
+from mlreport_batch.state.folder import damaged
 from mlreport_batch.state.idle import CONFIG_KEY, DATABASE
 from mlreport_batch.state.owed import Owed
-from mlreport_batch.state.seal import Seal, Since
+from mlreport_batch.state.record import Told, read_record
 from mlreport_batch.state.spool import Spool
 from mlreport_batch.state.store import State
 
+_MENDING = f"{DATABASE}.mending"
+# What ticks leave half written that are killed, and what earlier versions left.
+_STRAYS = (".tmp", ".tmp-journal", ".mending", ".mending-journal", ".seal", ".since")
 
-def open_state(folder: str) -> tuple[State, str]:
-    """Return the state of *folder*, mended if need be, and what to tell about that.
+
+def open_state(folder: str, spool: Spool) -> tuple[State, list[str], list[StateError]]:
+    """Return the state of *folder*, mended if need be.
 
     The caller holds the lock.
+
+    Returns:
+        The state, what to tell about its mending, and why mails in the spool that it
+        does not know could not be read.
 
     Raises:
         DamagedStateError: It is damaged and so is its copy.
@@ -33,43 +44,53 @@ def open_state(folder: str) -> tuple[State, str]:
     """
     path = os.path.join(folder, DATABASE)
     _remove_strays(folder)
-    is_lost = not os.path.lexists(path) and os.path.lexists(f"{path}.bak")
     try:
-        state = State(folder)
+        if not os.path.lexists(path) and os.path.lexists(f"{path}.bak"):
+            raise damaged(path, "it is gone")
+        return _opened(folder, spool, [])
     except DamagedStateError as exc:
-        aside = _mend(path, exc)
-        return State(folder), (
-            f"{exc.message}. It is kept as {aside}; the copy of {_age(path)} and all "
-            "that was noted since took its place. No report is lost"
-        )
-    told = f"{path} is gone: every run counts as seen for the first time"
-    return state, told if is_lost else ""
+        return _opened(folder, spool, [mend(folder, exc)])
+
+
+def _opened(
+    folder: str, spool: Spool, notices: list[str]
+) -> tuple[State, list[str], list[StateError]]:
+    state = State(folder)
+    try:
+        return state, notices, adopt(state, spool)
+    except BaseException:
+        state.close()
+        raise
 
 
 def _remove_strays(folder: str) -> None:
-    """Remove what a killed tick left half written."""
-    ends = (".tmp", ".tmp-journal", ".mending", ".mending-journal")
     for name in os.listdir(folder):
-        if name.startswith(DATABASE) and name.endswith(ends):
+        if name.startswith(DATABASE) and name.endswith(_STRAYS):
             with contextlib.suppress(OSError):
                 os.unlink(os.path.join(folder, name))
 
 
-def _age(path: str) -> str:
-    made = time.gmtime(os.stat(f"{path}.bak").st_mtime)
-    return time.strftime("%Y-%m-%d %H:%M UTC", made)
+def mend(folder: str, damage: DamagedStateError) -> str:
+    """Put the daily copy in the place of a damaged state; return what to tell.
 
+    Nothing may have it open. What is owed by the spool alone, `adopt` finds out.
 
-def _mend(path: str, damage: DamagedStateError) -> str:
-    """Put the copy in the place of the file at *path*; return where that is kept."""
-    mended = f"{path}.mending"
+    Raises:
+        DamagedStateError: The copy is not sound either; all is left as it was.
+        StateError: The disk fails.
+    """
+    path, copy = os.path.join(folder, DATABASE), os.path.join(folder, f"{DATABASE}.bak")
+    mended = os.path.join(folder, _MENDING)
     try:
-        _copy(path, mended, damage)
-        _bring_up_to_date(path, mended, damage)
+        if not os.path.isfile(copy):
+            raise damage
+        made = time.gmtime(os.stat(copy).st_mtime)
+        shutil.copyfile(copy, mended)
+        os.chmod(mended, 0o600)
+        _renew(folder, damage)
         aside = _keep_aside(path)
-        Seal(path).take_away()
         os.rename(mended, path)
-        sync_folder(os.path.dirname(path))
+        sync_folder(folder)
     except OSError as exc:
         raise StateError(
             f"{exc.filename or path}: {reason_of(exc)}, while mending a damaged state",
@@ -77,106 +98,153 @@ def _mend(path: str, damage: DamagedStateError) -> str:
             advice="Free space or mend the permissions, then run again",
         ) from exc
     finally:
-        with contextlib.suppress(OSError):
-            os.unlink(mended)
-    return aside
+        for stray in (mended, f"{mended}-journal"):
+            with contextlib.suppress(OSError):
+                os.unlink(stray)
+    kept = f"It is kept as {aside}; the" if aside else "The"
+    stamp = time.strftime("%Y-%m-%d %H:%M UTC", made)
+    return (
+        f"{damage.message}. {kept} copy of {stamp} and the records of all mails made "
+        "since took its place. No report is lost"
+    )
 
 
-def _copy(path: str, mended: str, damage: DamagedStateError) -> None:
-    copy = f"{path}.bak"
-    seal = Seal(copy)
-    if not os.path.isfile(copy) or (seal.is_there and not seal.fits()):
-        raise damage
-    for stray in (mended, f"{mended}-journal"):
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(stray)
-    shutil.copyfile(copy, mended)
-    os.chmod(mended, 0o600)
-
-
-def _bring_up_to_date(path: str, mended: str, damage: DamagedStateError) -> None:
+def _renew(folder: str, damage: DamagedStateError) -> None:
+    """Make the copy of the copy one that the next look at it brings up to date."""
     try:
-        with contextlib.closing(sqlite3.connect(mended, isolation_level=None)) as db:
-            version = int(db.execute("PRAGMA user_version").fetchone()[0])
-            found = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
-            if not 1 <= version <= SCHEMA or found != "ok":
-                raise damage
-            db.execute("PRAGMA synchronous=FULL")
-            db.execute("BEGIN IMMEDIATE")
-            for statements in Since(f"{path}.since").statements():
-                for sql, values in statements:
-                    db.execute(sql, values)
-            # A copy is made at the end of this tick, and the spool is looked through.
-            for key, value in (
-                (ADOPT, "1"),
-                ("backup_at", "0"),
-                (CONFIG_KEY, ""),
-            ):
-                db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
-            db.execute("COMMIT")
-    except sqlite3.OperationalError as exc:
-        raise StateError(
-            f"{mended}: {reason_of(exc)}", kept="The damaged state is as it was"
-        ) from exc
-    except sqlite3.DatabaseError as exc:
+        state = State(folder, _MENDING)
+        try:
+            state.check()
+            with state.transaction():
+                state.set_meta(ADOPT, "1")
+                state.set_meta(BACKUP_AT, "0")
+                state.set_meta(CONFIG_KEY, "")
+        finally:
+            state.close()
+    except DamagedStateError as exc:
         raise damage from exc
 
 
 def _keep_aside(path: str) -> str:
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    aside = f"{path}.damaged-{stamp}"
+    """Give a damaged file a second name; return it, empty if there is no file."""
+    aside = f"{path}.damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
     with contextlib.suppress(FileExistsError):
         try:
             os.link(path, aside)
+        except FileNotFoundError:
+            aside = ""
         except PermissionError:  # file systems without links
             shutil.copyfile(path, aside)
     journal = f"{path}-journal"
     with contextlib.suppress(FileNotFoundError):
-        if os.path.getsize(journal):
+        if aside and os.path.getsize(journal):
             # It belongs to the damaged file; SQLite would play it into the new one.
             os.rename(journal, f"{aside}-journal")
+        else:
+            os.unlink(journal)
     return aside
 
 
 def adopt(state: State, spool: Spool) -> list[StateError]:
-    """Owe the mails in the spool that a new or mended state does not know.
+    """Bring the state in line with the spool, which is the log of what was told.
 
-    Who they are from and to, they say themselves. Then sweep the spool, unless a mail
-    could not be read: it is tried again by the next tick.
+    A mail in ``new/`` that is not owed was superseded, or its tick died before the
+    commit that owes it: it was never sent, and its news are told anew. Where the
+    state says that it is the last report of a run, the debt alone was lost. A new or
+    mended state learns all that it does not know from the records.
 
     Returns:
         Why mails could not be read.
 
     Raises:
-        StateError: It could not be kept.
+        DamagedStateError: The state is damaged.
+        StateError: Spool or state cannot be used.
     """
+    spool.forget_halves("new", "cur", "dead")
+    places = {rid: p for p in ("new", "cur", "dead") for rid in spool.rids(p)}
+    owed = {mail.rid: mail for mail in state.owed()}
     errors: list[StateError] = []
-    if state.meta(ADOPT) == "1":
-        errors = _adopt(state, spool)
-    if not errors:
-        spool.sweep({mail.rid for mail in state.owed()})
-    return errors
-
-
-def _adopt(state: State, spool: Spool) -> list[StateError]:
-    known = {mail.rid for mail in state.owed()}
-    found: list[Owed] = []
-    errors: list[StateError] = []
-    for place in ("new", "cur", "dead"):
-        for rid in spool.rids(place):
-            if rid not in known and spool.place(rid) == place:
+    is_new = state.meta(ADOPT) == "1"
+    if is_new or not owed.keys() >= places.keys():
+        with state.transaction():
+            if is_new:
+                _learn(state, spool, owed)
+            for rid in sorted(places.keys() - owed.keys()):
                 try:
-                    found.append(_owed(spool, place, rid))
-                except StateError as exc:
+                    _adopt(state, spool, rid, places[rid], is_new=is_new)
+                except DamagedStateError:
+                    raise
+                except StateError as exc:  # it is tried again by the next tick
                     errors.append(exc)
-    with state.transaction():
-        for mail in found:
-            state.owe(mail, {})
-        state.set_meta(ADOPT, "1" if errors else "0")
+            if is_new and not errors:
+                state.set_meta(ADOPT, "0")
+    known = {mail.rid for mail in state.owed()}
+    orphans = [r for r, p in places.items() if p == "new" and r not in known]
+    if orphans and not errors:
+        spool.discard(orphans, "new")
     return errors
 
 
-def _owed(spool: Spool, place: str, rid: str) -> Owed:
+def _learn(state: State, spool: Spool, owed: dict[str, Owed]) -> None:
+    """Take from the records what was told since the copy was made."""
+    records = [
+        record for rid in spool.rids("told") if (record := read_record(spool, rid))
+    ]
+    if records and not state.run_count():
+        # What is told again in the same words then has the same id.
+        newest = max(records, key=lambda record: record.owed.created_at)
+        state.set_meta("instance", newest.instance)
+    replaced: set[str] = set()
+    for record in records:
+        if spool.place(record.owed.rid) is None:
+            continue  # never owed, superseded, or lost with its news
+        replaced.update(record.replaces)
+        for told in record.told:
+            _learn_run(state, told)
+    for mail in owed.values():
+        place = spool.place(mail.rid)
+        if place is None or (place == "new" and mail.rid in replaced):
+            state.settle([mail.rid])
+        if place is None:
+            record = read_record(spool, mail.rid)
+            _give_back(state, mail, () if record is None else record.told)
+
+
+def _learn_run(state: State, told: Told) -> None:
+    row, path = told.run, os.fsdecode(told.path)
+    known = state.run(path)
+    if row is not None and row.seq > (known.seq if known else 0):
+        state.put_run(row)
+        state.put_reported(path, told.mark)
+
+
+def _give_back(state: State, mail: Owed, told: Iterable[Told]) -> None:
+    """Make the news of a mail that is lost news again, unless told since."""
+    for each in told:
+        path = os.fsdecode(each.path)
+        row = state.run(path)
+        if row is not None and row.rid == mail.rid:
+            state.put_reported(path, each.base)
+            state.wake(path)
+
+
+def _adopt(state: State, spool: Spool, rid: str, place: str, *, is_new: bool) -> None:
+    """Owe a mail that the state does not know, if it should."""
+    record = read_record(spool, rid)
+    if record is None:
+        if is_new and spool.place(rid) == place:
+            state.owe(_from_headers(spool, place, rid))
+        return
+    rows = [state.run(os.fsdecode(told.path)) for told in record.told]
+    is_last = any(row is not None and row.rid == rid for row in rows)
+    owed = record.owed
+    if spool.place(rid) == place and (is_last or owed.is_partial or place != "new"):
+        is_partial = owed.is_partial or not is_last
+        state.owe(replace(owed, held=place == "dead", is_partial=is_partial))
+
+
+def _from_headers(spool: Spool, place: str, rid: str) -> Owed:
+    """Return what a mail without a record says itself of who it is from and to."""
     from email import policy
     from email.parser import BytesHeaderParser
 

@@ -2,12 +2,12 @@
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from msgspec import Struct
 
-from mlreport_batch.report.news import Snapshot
-from mlreport_batch.state.database import Database, decode, encode
+from mlreport_batch.state.database import Database, checked
 
 
 class Owed(Struct, frozen=True):
@@ -79,6 +79,7 @@ class OwedTable(Database):
     """The part of the state that is about what is owed."""
 
     _owed: list[Owed]
+    _of_runs: dict[str, list[str]]
     _owed_as_of = -1
 
     def owed(self) -> list[Owed]:
@@ -86,93 +87,31 @@ class OwedTable(Database):
         # Many ask in one tick; what no write came between is read once.
         as_of = self._db.total_changes
         if as_of != self._owed_as_of:
-            self._owed, self._owed_as_of = self._read_owed(), as_of
+            rows = self._db.execute("SELECT * FROM owed ORDER BY created_at, rid")
+            self._owed = [owed_of(checked(row, f"mail {row[0]}")) for row in rows]
+            self._of_runs = {}
+            for mail in self._owed:
+                for path in () if mail.is_partial else mail.runs:
+                    self._of_runs.setdefault(path, []).append(mail.rid)
+            self._owed_as_of = as_of
         return list(self._owed)
 
     def _forget_what_was_read(self) -> None:
         self._owed_as_of = -1  # a rollback does not count as a change
 
-    def _read_owed(self) -> list[Owed]:
-        runs: dict[str, list[str]] = {}
-        for rid, path in self._db.execute(
-            "SELECT rid, path FROM owed_runs ORDER BY path"
-        ):
-            runs.setdefault(rid, []).append(os.fsdecode(path))
-        rows = self._db.execute(
-            "SELECT rid, created_at, sender, recipients, subject, attempts, unknowns, "
-            "next_at, held, why, is_partial, digest, config "
-            "FROM owed LEFT JOIN frozen USING (rid) ORDER BY created_at, rid"
-        )
-        return [
-            Owed(
-                row[0], row[1], row[2], tuple(json.loads(row[3])), row[4], row[5],
-                row[6], row[7], bool(row[8]), row[9], bool(row[10]),
-                tuple(runs.get(row[0], ())), row[11] or "",
-                os.fsdecode(row[12] or b""),
-            )
-            for row in rows
-        ]  # fmt: skip
-
     def owed_of_run(self, path: str) -> list[str]:
         """Return the owed mails about a run that nobody has, oldest first."""
-        rows = self._db.execute(
-            "SELECT rid FROM owed_runs JOIN owed USING (rid) "
-            "WHERE path=? AND is_partial=0 ORDER BY created_at, rid",
-            (os.fsencode(path),),
-        )
-        return [row[0] for row in rows]
+        self.owed()
+        return self._of_runs.get(path, [])
 
-    def base_of(self, rid: str, path: str) -> Snapshot | None:
-        """Return what was reported of a run before the owed mail *rid*."""
-        row = self._db.execute(
-            "SELECT base FROM owed_runs WHERE rid=? AND path=?",
-            (rid, os.fsencode(path)),
-        ).fetchone()
-        if row is None or row[0] is None:
-            return None
-        return decode(row[0], Snapshot, path)
-
-    def owe(self, owed: Owed, bases: Mapping[str, Snapshot | None]) -> None:
-        """Note that a mail is owed, and what its runs had reported before it."""
-        self.update_owed(owed)
-        if owed.digest or owed.config:
-            self.put_frozen(owed.rid, owed.digest, owed.config)
-        for path, base in bases.items():
-            data = None if base is None else encode(base)
-            self._write(
-                "INSERT OR REPLACE INTO owed_runs VALUES (?, ?, ?)",
-                (owed.rid, os.fsencode(path), data),
-            )
-
-    def put_base(self, path: str, base: Snapshot | None) -> None:
-        """Let all owed mails about a run be made anew from *base*."""
-        data = None if base is None else encode(base)
-        self._write(
-            "UPDATE owed_runs SET base=? WHERE path=?", (data, os.fsencode(path))
-        )
-
-    def update_owed(self, owed: Owed) -> None:
-        """Keep how the sending of a mail stands."""
-        self._write(
-            "INSERT OR REPLACE INTO owed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                owed.rid, owed.created_at, owed.sender, json.dumps(owed.recipients),
-                owed.subject, owed.attempts, owed.unknowns, owed.next_at,
-                int(owed.held), owed.why, int(owed.is_partial),
-            ),
-        )  # fmt: skip
-
-    def put_frozen(self, rid: str, digest: str, config: str) -> None:
-        """Keep what tells whether a mail is as it was written, and who owes it."""
-        values = (rid, digest, os.fsencode(config))
-        self._write("INSERT OR REPLACE INTO frozen VALUES (?, ?, ?)", values)
+    def owe(self, owed: Owed) -> None:
+        """Keep that a mail is owed, and how the sending of it stands."""
+        self._write("owed", owed_values(owed))
 
     def settle(self, rids: Iterable[str]) -> None:
         """Forget mails that are owed no longer."""
         for rid in rids:
-            self._write("DELETE FROM owed WHERE rid=?", (rid,))
-            self._write("DELETE FROM owed_runs WHERE rid=?", (rid,))
-            self._write("DELETE FROM frozen WHERE rid=?", (rid,))
+            self._db.execute("DELETE FROM owed WHERE rid=?", (rid,))
 
     def documents(self) -> list[DocumentRow]:
         """Return the Google documents that are not settled, oldest first."""
@@ -188,7 +127,7 @@ class OwedTable(Database):
     def put_documents(self, rows: Iterable[DocumentRow]) -> None:
         """Keep how documents stand."""
         for r in rows:
-            self._write(
+            self._db.execute(
                 "INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?, ?, ?)",
                 (r.rid, r.run, r.document, r.made_at, int(r.has_doubt), int(r.is_sent)),
             )
@@ -196,4 +135,28 @@ class OwedTable(Database):
     def drop_documents(self, rids: Iterable[str]) -> None:
         """Forget documents: they are settled."""
         for rid in rids:
-            self._write("DELETE FROM documents WHERE rid=?", (rid,))
+            self._db.execute("DELETE FROM documents WHERE rid=?", (rid,))
+
+
+def owed_values(owed: Owed) -> tuple[Any, ...]:
+    """Return a mail as its row holds it; `owed_of` is the way back."""
+    return (
+        owed.rid, float(owed.created_at), owed.sender, json.dumps(owed.recipients),
+        owed.subject, owed.attempts, owed.unknowns, float(owed.next_at),
+        int(owed.held), owed.why, int(owed.is_partial), owed.digest,
+        os.fsencode(owed.config), b"\0".join(map(os.fsencode, owed.runs)),
+    )  # fmt: skip
+
+
+def owed_of(values: Sequence[Any]) -> Owed:
+    """Return a mail from what `owed_values` gave."""
+    (
+        rid, created_at, sender, recipients, subject, attempts, unknowns, next_at,
+        held, why, is_partial, digest, config, runs,
+    ) = values  # fmt: skip
+    return Owed(
+        rid, created_at, sender, tuple(json.loads(recipients)), subject, attempts,
+        unknowns, next_at, bool(held), why, bool(is_partial),
+        tuple(map(os.fsdecode, runs.split(b"\0") if runs else ())), digest,
+        os.fsdecode(config),
+    )  # fmt: skip

@@ -6,24 +6,24 @@
     cur/RID.eml    a send was started; nobody may know how it ended
     sent/RID       tombstone: the mail was accepted
     dead/RID.eml   refused for good, kept until a person decides
-    cur/RID.left   who still waits for a mail that others took
+    told/RID       what the mail tells, from before it is owed: see `record`
 
 Every move is one rename followed by an fsync of both folders. A rename needs no
-free block, so "sent" can be marked on a full disk.
+free block, so "sent" can be marked on a full disk. A record stays where it is as long
+as its mail or tombstone, so that no death comes between the two.
 """
 
 import contextlib
-import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from hashlib import sha256
 
 from mlreport_batch.errors import StateError, reason_of
-from mlreport_batch.safety.files import TEMPORARY, sync_folder, write_durably
+from mlreport_batch.safety.files import TEMPORARY, replace_file, sync_folder
 
 TOMBSTONE_S = 14 * 86400.0
-FOLDERS = ("new", "cur", "sent", "dead")
-_LEFT = ".left"
+FOLDERS = ("new", "cur", "sent", "dead", "told")
+_PLACES = ("sent", "dead", "cur", "new")
 
 
 def digest_of(message: bytes) -> str:
@@ -36,11 +36,20 @@ def spool_of(state_folder: str) -> str:
     return os.path.join(state_folder, "spool")
 
 
+def has_traces(state_folder: str) -> bool:
+    """Return whether anything was ever told from a state folder."""
+    for place in FOLDERS:
+        with contextlib.suppress(OSError):
+            if os.listdir(os.path.join(spool_of(state_folder), place)):
+                return True
+    return False
+
+
 class Spool:
     """The mails of one state folder; its user holds the state's lock.
 
     Args:
-        folder: The spool folder; made with its four folders if missing.
+        folder: The spool folder; made with the folders in it if missing.
 
     Raises:
         StateError: It cannot be made or is not ours alone.
@@ -56,9 +65,8 @@ class Spool:
 
     def path(self, place: str, rid: str) -> str:
         """Return where the mail *rid* lies while it is at *place*."""
-        return os.path.join(
-            self.folder, place, rid if place == "sent" else f"{rid}.eml"
-        )
+        name = rid if place in ("sent", "told") else f"{rid}.eml"
+        return os.path.join(self.folder, place, name)
 
     def place(self, rid: str) -> str | None:
         """Return ``sent``, ``dead``, ``cur`` or ``new``: where *rid* is, or None.
@@ -66,7 +74,7 @@ class Spool:
         Raises:
             StateError: It cannot be told.
         """
-        for place in ("sent", "dead", "cur", "new"):
+        for place in _PLACES:
             path = self.path(place, rid)
             try:
                 os.lstat(path)
@@ -77,17 +85,28 @@ class Spool:
             return place
         return None
 
-    def put(self, rid: str, message: bytes, place: str = "new") -> None:
-        """Keep a finished mail at *place*, instead of what is there under its id.
+    def put(self, rid: str, data: bytes, place: str) -> None:
+        """Keep a mail or a record at *place*, instead of what is there under its id.
+
+        Its name survives a power loss once `sync` was called.
 
         Raises:
-            StateError: It may not survive a power loss; nothing may be owed.
+            StateError: It is not there; nothing may be owed.
         """
         path = self.path(place, rid)
-        try:
-            write_durably(path, message)
-        except OSError as exc:
-            raise _unusable(exc, path) from exc
+        with self._errors(path):
+            replace_file(path, data)
+
+    def sync(self, *places: str) -> None:
+        """Make the names at *places* survive a power loss.
+
+        Raises:
+            StateError: They may not.
+        """
+        for place in places:
+            path = os.path.join(self.folder, place)
+            with self._errors(path):
+                sync_folder(path)
 
     def read(self, rid: str, place: str) -> bytes:
         """Return the frozen bytes of *rid*.
@@ -96,11 +115,12 @@ class Spool:
             StateError: They are gone or unreadable.
         """
         path = self.path(place, rid)
-        try:
-            with open(path, "rb") as file:
-                return file.read()
-        except OSError as exc:
-            raise _unusable(exc, path) from exc
+        with self._errors(path), open(path, "rb") as file:
+            return file.read()
+
+    def has_record(self, rid: str) -> bool:
+        """Return whether there is a record of *rid*."""
+        return os.path.lexists(self.path("told", rid))
 
     def move(self, rid: str, start: str, end: str) -> None:
         """Move *rid* from one place to another, durably.
@@ -108,121 +128,83 @@ class Spool:
         Raises:
             StateError: The move may not have happened.
         """
-        try:
+        with self._errors(self.path(start, rid)):
             os.rename(self.path(start, rid), self.path(end, rid))
-            sync_folder(os.path.join(self.folder, end))
-            sync_folder(os.path.join(self.folder, start))
-        except OSError as exc:
-            raise _unusable(exc, self.path(start, rid)) from exc
+        self.sync(end, start)
 
-    def discard(self, rid: str, place: str) -> None:
-        """Remove *rid* from *place*, durably; it may be gone already.
-
-        Raises:
-            StateError: It cannot be removed.
-        """
-        try:
-            os.unlink(self.path(place, rid))
-            sync_folder(os.path.join(self.folder, place))
-        except FileNotFoundError:
-            return
-        except OSError as exc:
-            raise _unusable(exc, self.path(place, rid)) from exc
-
-    def leave(self, rid: str, recipients: Sequence[str]) -> None:
-        """Note who still waits for the mail *rid*, which the others have.
-
-        Raises:
-            StateError: It may not be noted.
-        """
-        path = self._left(rid)
-        try:
-            write_durably(path, json.dumps(recipients).encode())
-        except OSError as exc:
-            raise _unusable(exc, path) from exc
-
-    def left(self, rid: str) -> tuple[str, ...] | None:
-        """Return who still waits for *rid*, None where nothing is noted.
-
-        Raises:
-            StateError: It cannot be told.
-        """
-        path = self._left(rid)
-        try:
-            with open(path, "rb") as file:
-                found = json.loads(file.read())
-        except FileNotFoundError:
-            return None
-        except OSError as exc:
-            raise _unusable(exc, path) from exc
-        except ValueError:
-            return None  # damaged: the state's word stands
-        return tuple(map(str, found)) if isinstance(found, list) else None
-
-    def forget_left(self, rid: str) -> None:
-        """Forget who waits for *rid*: the state knows."""
-        with contextlib.suppress(OSError):
-            os.unlink(self._left(rid))
-
-    def _left(self, rid: str) -> str:
-        return os.path.join(self.folder, "cur", f"{rid}{_LEFT}")
-
-    def rids(self, place: str) -> list[str]:
-        """Return the ids of the mails at *place*, sorted."""
-        return sorted(
-            name.removesuffix(".eml")
-            for name in os.listdir(os.path.join(self.folder, place))
-            if not name.endswith((TEMPORARY, _LEFT))
-        )
-
-    def sweep(self, owed: set[str]) -> None:
-        """Remove what no commit knows of: half files, orphaned mails and notes.
-
-        A mail in ``new/`` was never sent: its run is read again and makes it anew. One
-        in ``cur/`` is kept: only committed mails are ever moved there.
-
-        Raises:
-            StateError: Something cannot be removed.
-        """
-        with self._errors():
-            for path in self._paths("new"):
-                if os.path.basename(path).removesuffix(".eml") not in owed:
-                    with contextlib.suppress(FileNotFoundError):
-                        os.unlink(path)
-            for path in self._paths("cur"):
-                name = os.path.basename(path)
-                is_note = name.endswith(_LEFT) and name.removesuffix(_LEFT) not in owed
-                if is_note or name.endswith(TEMPORARY):
-                    os.unlink(path)
-
-    def forget_sent(self, owed: set[str], *, now: float) -> None:
-        """Remove the tombstones that are older than two weeks; costs a look at each.
+    def discard(self, rids: Collection[str], place: str) -> None:
+        """Remove mails from *place*, durably; they may be gone already.
 
         Raises:
             StateError: One cannot be removed.
         """
-        with self._errors():
-            for path in self._paths("sent"):
-                with contextlib.suppress(FileNotFoundError):
-                    is_old = now - os.lstat(path).st_ctime > TOMBSTONE_S
-                    if is_old and os.path.basename(path) not in owed:
-                        os.unlink(path)
+        for rid in rids:
+            with self._errors(self.path(place, rid)):
+                _unlink(self.path(place, rid))
+        if rids:
+            self.sync(place)
+
+    def rids(self, place: str) -> list[str]:
+        """Return the ids of the mails at *place*, sorted."""
+        return sorted(
+            os.path.basename(path).removesuffix(".eml")
+            for path in self._paths(place)
+            if not path.endswith(TEMPORARY)
+        )
+
+    def forget_halves(self, *places: str) -> None:
+        """Remove what a killed tick left half written at *places*.
+
+        Raises:
+            StateError: Something cannot be removed.
+        """
+        for place in places:
+            for path in self._paths(place):
+                if path.endswith(TEMPORARY):
+                    with self._errors(path):
+                        _unlink(path)
+
+    def forget_sent(self, owed: set[str], *, now: float) -> None:
+        """Remove the tombstones that are older than two weeks, and stray records.
+
+        It costs a look at each.
+
+        Raises:
+            StateError: One cannot be removed.
+        """
+        for path in self._paths("sent"):
+            with self._errors(path), contextlib.suppress(FileNotFoundError):
+                is_old = now - os.lstat(path).st_ctime > TOMBSTONE_S
+                if is_old and os.path.basename(path) not in owed:
+                    _unlink(self.path("told", os.path.basename(path)))
+                    _unlink(path)
+        self.forget_halves("told")
+        for rid in self.rids("told"):
+            if rid not in owed and self.place(rid) is None:
+                self.discard([rid], "told")
 
     def _paths(self, place: str) -> list[str]:
         folder = os.path.join(self.folder, place)
-        return [os.path.join(folder, name) for name in os.listdir(folder)]
+        with self._errors(folder):
+            return [os.path.join(folder, name) for name in os.listdir(folder)]
 
+    @staticmethod
     @contextlib.contextmanager
-    def _errors(self) -> Iterator[None]:
+    def _errors(path: str) -> Iterator[None]:
         try:
             yield
         except OSError as exc:
-            raise _unusable(exc, os.fspath(exc.filename or self.folder)) from exc
+            raise _unusable(exc, path) from exc
 
     def bury_tombstone(self, rid: str) -> None:
         """Empty the tombstone of *rid*: its bytes are no longer needed."""
         with contextlib.suppress(OSError):
             os.truncate(self.path("sent", rid), 0)
+
+
+def _unlink(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
 
 
 def _unusable(exc: OSError, path: str) -> StateError:

@@ -1,16 +1,24 @@
 """The state: what was seen, what was reported, what is owed."""
 
+import math
 import os
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from mlreport_batch.errors import DamagedStateError
 from mlreport_batch.read.run import RunState
 from mlreport_batch.report.news import Snapshot
-from mlreport_batch.state.database import decode, encode
+from mlreport_batch.state.database import checked
 from mlreport_batch.state.folders import FolderTable
 from mlreport_batch.state.owed import OwedTable
+from mlreport_batch.state.rows import damaged_row, decode, encode
+
+LEFT_OUT = math.inf
+"""When to look again at a run that the config leaves out: once it takes it in."""
+_T = TypeVar("_T")
 
 
 class RunRow(Struct, frozen=True):
@@ -60,10 +68,12 @@ class State(FolderTable, OwedTable):
 
     def runs(self) -> Iterator[RunRow]:
         """Yield all runs by path."""
-        for row in self._db.execute(
-            f"SELECT {_RUN_COLUMNS} FROM runs WHERE gone_at IS NULL "  # noqa: S608
-            "ORDER BY path"
-        ):
+        return self._runs("gone_at IS NULL")
+
+    def _runs(self, where: str, *values: float) -> Iterator[RunRow]:
+        # Not by an index: one that is damaged would hide a run.
+        query = f"SELECT * FROM runs NOT INDEXED WHERE {where} ORDER BY path"  # noqa: S608
+        for row in self._db.execute(query, values).fetchall():
             yield _run_row(row)
 
     def run_count(self) -> int:
@@ -73,118 +83,119 @@ class State(FolderTable, OwedTable):
 
     def run(self, path: str) -> RunRow | None:
         """Return one run."""
-        row = self._db.execute(
-            f"SELECT {_RUN_COLUMNS} FROM runs WHERE path=?",  # noqa: S608
-            (os.fsencode(path),),
-        ).fetchone()
+        query = "SELECT * FROM runs WHERE path=?"
+        row = self._db.execute(query, (os.fsencode(path),)).fetchone()
+        if row is None:
+            self._lacks("runs")
         return None if row is None else _run_row(row)
 
     def put_run(self, row: RunRow) -> None:
         """Keep what is known of a run."""
-        self._write(
-            "INSERT OR REPLACE INTO runs (path, root, name, seq, grown, wake_at, rid, "
-            "status, headline, slug, reported_at, gone_at) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                os.fsencode(row.path), os.fsencode(row.root), row.name, row.seq,
-                int(row.grown), row.wake_at, row.rid, row.status, row.headline,
-                row.slug, row.reported_at, row.gone_at,
-            ),
-        )  # fmt: skip
+        self._write("runs", run_values(row))
 
     def mark_gone(self, path: str, now: float) -> None:
         """Note that a run vanished; it is kept for 30 days."""
-        self._write(
-            "UPDATE runs SET gone_at=?, wake_at=NULL WHERE path=?",
-            (now, os.fsencode(path)),
-        )
+        row = self.run(path)
+        if row is not None:
+            self.put_run(replace(row, gone_at=now, wake_at=None))
 
-    def forget_gone(self, before: float) -> int:
-        """Forget runs that vanished before a time; return how many."""
-        gone = "SELECT path FROM runs WHERE gone_at < ?"
-        marks = f"DELETE FROM marks WHERE path IN ({gone})"  # noqa: S608
-        self._write(marks, (before,))
-        return self._write("DELETE FROM runs WHERE gone_at < ?", (before,))
+    def forget_gone(self, before: float) -> None:
+        """Forget runs that vanished before a time."""
+        for row in self._runs("gone_at < ?", before):
+            for table in ("marks", "runs"):
+                self._db.execute(
+                    f"DELETE FROM {table} WHERE path=?",  # noqa: S608
+                    (os.fsencode(row.path),),
+                )
 
     def wake(self, path: str) -> None:
         """Have a run looked at by the next tick, unless the config leaves it out.
 
         Of one that is gone, what was read is told once more.
         """
-        self._write(
-            "UPDATE runs SET wake_at=0, gone_at=NULL WHERE path=? "
-            "AND (wake_at IS NULL OR wake_at < 9e99)",
-            (os.fsencode(path),),
-        )
+        row = self.run(path)
+        if row is not None and row.wake_at != LEFT_OUT:
+            self.put_run(replace(row, wake_at=0.0, gone_at=None))
 
     def forget_recorded(self, after: float) -> None:
         """Forget what is known of runs that were only recorded, *after* some time.
 
         They are seen for the first time again.
         """
-        rows = self._db.execute("SELECT path FROM runs WHERE seq=0").fetchall()
-        for (path,) in rows:
-            reported = self.reported(os.fsdecode(path))
+        for row in self._runs("seq=0"):
+            reported = self.reported(row.path)
             if reported is not None and reported.at > after:
-                self._write("DELETE FROM marks WHERE path=?", (path,))
+                key = os.fsencode(row.path)
+                self._db.execute("DELETE FROM marks WHERE path=?", (key,))
 
     def wake_all(self) -> None:
         """Have every run looked at by this tick that the config does not leave out."""
-        self._write(
-            "UPDATE runs SET wake_at=0 WHERE gone_at IS NULL "
-            "AND wake_at IS NOT 0 AND (wake_at IS NULL OR wake_at < 9e99)",
-            (),
-        )
+        for row in self.runs():
+            if row.wake_at not in (0.0, LEFT_OUT):
+                self.put_run(replace(row, wake_at=0.0))
 
     def due_runs(self, now: float) -> list[str]:
         """Return the runs that must be looked at although no file changed."""
-        rows = self._db.execute("SELECT path FROM runs WHERE wake_at <= ?", (now,))
-        return [os.fsdecode(row[0]) for row in rows]
+        return [row.path for row in self._runs("wake_at <= ?", now)]
 
     def seen(self, path: str) -> RunState | None:
-        """Return the *seen* mark of a run."""
-        data = self._mark(path, "seen")
-        return None if data is None else decode(data, RunState, path)
+        """Return the *seen* mark of a run; None has its logs read from the start."""
+        try:
+            return self._mark(path, "seen", RunState)
+        except DamagedStateError:
+            return None
 
     def reported(self, path: str) -> Snapshot | None:
         """Return the *reported* mark of a run."""
-        data = self._mark(path, "reported")
-        return None if data is None else decode(data, Snapshot, path)
+        return self._mark(path, "reported", Snapshot)
 
-    def _mark(self, path: str, column: str) -> bytes | None:
-        row = self._db.execute(
-            f"SELECT {column} FROM marks WHERE path=?",  # noqa: S608
-            (os.fsencode(path),),
-        ).fetchone()
-        return None if row is None else row[0]
+    def _mark(self, path: str, column: str, kind: type[_T]) -> _T | None:
+        key = os.fsencode(path)
+        query = f"SELECT {column} FROM marks WHERE path=?"  # noqa: S608
+        row = self._db.execute(query, (key,)).fetchone()
+        if row is None:
+            run = self.run(path)
+            if run is not None and run.seq:
+                raise damaged_row(path, "nothing is known of it any more")
+        if row is None or row[0] is None:
+            return None
+        return decode(row[0], kind, key, path)
 
     def put_seen(self, path: str, state: RunState) -> None:
         """Keep the *seen* mark of a run."""
-        self._put_mark(path, "seen", encode(state))
+        self._put_mark(path, "seen", state)
 
     def put_reported(self, path: str, snapshot: Snapshot | None) -> None:
         """Keep the *reported* mark of a run."""
-        data = None if snapshot is None else encode(snapshot)
-        self._put_mark(path, "reported", data)
+        self._put_mark(path, "reported", snapshot)
 
-    def _put_mark(self, path: str, column: str, data: bytes | None) -> None:
-        sql = (
+    def _put_mark(self, path: str, column: str, mark: object) -> None:
+        key = os.fsencode(path)
+        self._db.execute(
             f"INSERT INTO marks (path, {column}) VALUES (?, ?) "  # noqa: S608
-            f"ON CONFLICT (path) DO UPDATE SET {column}=excluded.{column}"
+            f"ON CONFLICT (path) DO UPDATE SET {column}=excluded.{column}",
+            (key, None if mark is None else encode(mark, key)),
         )
-        values = (os.fsencode(path), data)
-        if column == "seen":
-            self._db.execute(sql, values)  # large, and in the logs anyway
-        else:
-            self._write(sql, values)
 
 
-_RUN_COLUMNS = (
-    "path, root, name, seq, grown, wake_at, rid, status, headline, slug, reported_at, "
-    "gone_at"
-)
+def run_values(row: RunRow) -> tuple[Any, ...]:
+    """Return a run as its row holds it; `run_of` is the way back."""
+    return (
+        os.fsencode(row.path), os.fsencode(row.root), row.name, row.seq,
+        int(row.grown), _real(row.wake_at), row.rid, row.status, row.headline,
+        row.slug, _real(row.reported_at), _real(row.gone_at),
+    )  # fmt: skip
 
 
-def _run_row(row: tuple[Any, ...]) -> RunRow:
-    path, root, name, seq, grown, *rest = row
+def run_of(values: Sequence[Any]) -> RunRow:
+    """Return a run from what `run_values` gave."""
+    path, root, name, seq, grown, *rest = values
     return RunRow(os.fsdecode(path), os.fsdecode(root), name, seq, bool(grown), *rest)
+
+
+def _run_row(row: Sequence[Any]) -> RunRow:
+    return run_of(checked(row, f"run {row[2]}"))
+
+
+def _real(value: float | None) -> float | None:
+    return None if value is None else float(value)

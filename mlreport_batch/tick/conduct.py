@@ -17,9 +17,10 @@ from mlreport_batch.deliver.dispatch import Dispatcher, Policy
 from mlreport_batch.errors import DamagedStateError, StateError
 from mlreport_batch.render.lighten import lighten
 from mlreport_batch.state.catalog import GONE_S
+from mlreport_batch.state.database import BACKUP_AT
 from mlreport_batch.state.folder import Lock, state_errors
-from mlreport_batch.state.idle import CONFIG_KEY, INCOMPLETE, LAST_NEWS_AT, TOLD_AT
-from mlreport_batch.state.mend import adopt, open_state
+from mlreport_batch.state.idle import CONFIG_KEY, INCOMPLETE, TOLD_AT
+from mlreport_batch.state.mend import mend, open_state
 from mlreport_batch.state.spool import Spool, spool_of
 from mlreport_batch.state.store import State
 from mlreport_batch.tick.debts import Debts
@@ -31,7 +32,6 @@ from mlreport_batch.tick.scope import Scope
 from mlreport_batch.tick.summary import Options, TickSummary
 
 BACKUP_EVERY_S = 86400.0
-SINCE_MAX_BYTES = 4 << 20
 SEND_S = 300.0
 """How long a tick goes on sending, however long it took to read and draw."""
 
@@ -67,27 +67,44 @@ def run_tick(
         debts = Debts(state, spool, identity(config.source))
         return Scope(config, options, state, debts, now, progress, should_stop)
 
-    with state_errors(folder):
-        if options.dry_run:
+    if options.dry_run:
+        with state_errors(folder):
             state = State.copy_in_memory(folder)
             try:
                 return _Tick(scope(state, None), must_stop).look(config_key)
             finally:
                 state.close()
+    with state_errors(folder):
         lock = Lock(folder)
-        try:
-            state, notice = open_state(folder)
-            try:
-                tick = _Tick(scope(state, Spool(spool_of(folder))), must_stop)
-                tick.summary.notices += [notice] if notice else []
-                return tick.run(config_key)
-            except DamagedStateError:
-                state.condemn()
-                raise
-            finally:
-                state.close()
-        finally:
-            lock.release()
+    try:
+        with state_errors(folder):
+            return _with_state(folder, scope, config_key, must_stop)
+    except DamagedStateError as exc:
+        with state_errors(folder):
+            raise StateError(
+                mend(folder, exc),
+                kept="What is owed stays owed",
+                advice="The next tick goes on",
+            ) from exc
+    finally:
+        lock.release()
+
+
+def _with_state(
+    folder: str,
+    scope: Callable[[State, Spool | None], Scope],
+    config_key: str,
+    must_stop: Callable[[], bool],
+) -> TickSummary:
+    spool = Spool(spool_of(folder))
+    state, notices, errors = open_state(folder, spool)
+    try:
+        tick = _Tick(scope(state, spool), must_stop)
+        tick.summary.notices += notices
+        tick.summary.errors += errors
+        return tick.run(config_key)
+    finally:
+        state.close()
 
 
 class _Tick:
@@ -103,7 +120,6 @@ class _Tick:
     def run(self, config_key: str) -> TickSummary:
         """Read, report, keep and send."""
         summary = self.summary
-        summary.errors += adopt(self.state, self.debts.spool)
         with executor_of(self.config.executor, self.options.jobs) as executor:
             with summary.stage("discover"):
                 paths = self.reader.survey(config_key)
@@ -148,24 +164,27 @@ class _Tick:
             with state.transaction():
                 for key, value in wanted.items():
                     state.set_meta(key, value)
-        if self.summary.runs:
-            with state.transaction():
-                state.set_meta(LAST_NEWS_AT, repr(self.now))
 
     def _back_up(self) -> None:
-        """Copy the state once a day; a copy that fails does not undo the tick."""
+        """Copy the state once a day; a copy that fails does not undo the tick.
+
+        A baseline tells nothing, so that no record says what it took as told.
+        """
         state = self.state
-        backup_at = float(state.meta("backup_at", "0"))
+        backup_at = float(state.meta(BACKUP_AT, "0"))
         is_fresh = 0 <= self.now - backup_at < BACKUP_EVERY_S
-        if is_fresh and state.since_bytes < SINCE_MAX_BYTES:
+        if is_fresh and not self.options.baseline:
             return
         owed = {mail.rid for mail in state.owed()}
         try:
-            self.debts.spool.forget_sent(owed, now=self.now)
             state.backup()
             with state.transaction():
                 state.forget_gone(self.now - GONE_S)
-                state.set_meta("backup_at", repr(self.now))
+                state.set_meta(BACKUP_AT, repr(self.now))
+            # What the records say, the copy knows from now on.
+            self.debts.spool.forget_sent(owed, now=self.now)
+        except DamagedStateError:
+            raise
         except StateError as exc:
             self.summary.errors.append(exc)
 

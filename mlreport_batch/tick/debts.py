@@ -4,15 +4,39 @@ A report's frozen mail is on disk before the commit that owes it. A mail that wa
 surely not accepted is superseded by the next one that covers all of its news.
 """
 
+import os
 from collections.abc import Collection, Iterable, Sequence
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from mlreport_batch.errors import StateError
 from mlreport_batch.report.news import Snapshot
 from mlreport_batch.state.owed import Owed
+from mlreport_batch.state.record import (
+    Record,
+    put_record,
+    read_record,
+    record_of,
+    told_of,
+)
 from mlreport_batch.state.spool import Spool, digest_of
 from mlreport_batch.state.store import RunRow, State
+
+
+class Frozen(Struct, frozen=True):
+    """A finished mail that is to be owed.
+
+    Attributes:
+        owed: The mail.
+        message: Its bytes.
+        told: The runs it tells about, as they are from now on, and what it shows of
+            each.
+    """
+
+    owed: Owed
+    message: bytes
+    told: Sequence[tuple[RunRow, Snapshot | None]]
 
 
 class Debts:
@@ -28,6 +52,7 @@ class Debts:
         self.config = config
         self._state = state
         self._spool = spool
+        self._records: dict[str, Record | None] = {}
 
     @property
     def spool(self) -> Spool:
@@ -51,8 +76,24 @@ class Debts:
         return [
             rid
             for rid in found
-            if rid not in others and self._spool.place(rid) == "new"
+            if rid not in others
+            and self._spool.place(rid) == "new"
+            # Without its record nobody knows from where its news would be told anew.
+            and self._record(rid) is not None
         ]
+
+    def _record(self, rid: str) -> Record | None:
+        if rid not in self._records:
+            self._records[rid] = read_record(self.spool, rid)
+        return self._records[rid]
+
+    def base_of(self, rid: str, path: str) -> Snapshot | None:
+        """Return what was reported of a run before the owed mail *rid*."""
+        record, key = self._record(rid), os.fsencode(path)
+        bases = (
+            (told.base for told in record.told if told.path == key) if record else ()
+        )
+        return next(iter(bases), None)
 
     def replaced_by(self, paths: Collection[str]) -> frozenset[str]:
         """Return the owed mails all of whose runs are told about anew.
@@ -65,62 +106,89 @@ class Debts:
             mail.rid for mail in self._state.owed() if told.issuperset(mail.runs)
         )
 
-    def owe(
-        self,
-        owed: Owed,
-        message: bytes,
-        told: Sequence[tuple[RunRow, Snapshot | None]],
-        replaced: Collection[str],
-    ) -> None:
-        """Keep a frozen mail, then commit that it is owed.
+    def owe(self, mails: Sequence[Frozen], replaced: Collection[str]) -> None:
+        """Keep frozen mails, then commit that they are owed.
 
         Args:
-            owed: The mail.
-            message: Its bytes.
-            told: The runs it tells about, as they are from now on, and what it shows
-                of each.
+            mails: What is to be owed.
             replaced: The waiting mails whose news this tick tells anew.
+
+        Raises:
+            StateError: None of them is owed; their news are told by the next tick.
         """
         superseded: dict[str, None] = {}
-        bases: dict[str, Snapshot | None] = {}
-        for row, _ in told:
+        with self._state.transaction():
+            for mail in mails:
+                superseded.update(self._owe(mail, replaced))
+            self.spool.sync("told", "new")
+        self.spool.discard(superseded, "new")
+
+    def _owe(self, mail: Frozen, replaced: Collection[str]) -> dict[str, None]:
+        """Owe one mail; return those it supersedes."""
+        superseded: dict[str, None] = {}
+        told = []
+        for row, mark in mail.told:
             old = [rid for rid in self.superseded(row.path) if rid in replaced]
             superseded.update(dict.fromkeys(old))
-            bases[row.path] = (
-                self._state.base_of(old[0], row.path)
+            base = (
+                self.base_of(old[0], row.path)
                 if old
                 else self._state.reported(row.path)
             )
-        self.spool.put(owed.rid, message)
-        with self._state.transaction():
-            for row, snapshot in told:
-                self._state.put_reported(row.path, snapshot)
-                self._state.put_run(row)
-            for mail in self._state.owed() if superseded else ():
-                if mail.rid in superseded:
-                    self._give_back(
-                        mail, [path for path in mail.runs if path not in bases]
-                    )
-            frozen = replace(owed, digest=digest_of(message), config=self.config)
-            self._state.owe(frozen, bases)
-            self._state.settle(superseded)
-        for old_rid in superseded:
-            self.spool.discard(old_rid, "new")
+            told.append(told_of(row, mark, base))
+        digest = digest_of(mail.message)
+        owed = replace(
+            mail.owed,
+            digest=digest,
+            config=self.config,
+            runs=tuple(row.path for row, _ in mail.told),
+        )
+        instance = self._state.meta("instance")
+        self._put(record_of(owed, instance, told, tuple(superseded)))
+        self.spool.put(owed.rid, mail.message, "new")
+        here = {row.path for row, _ in mail.told}
+        for old_mail in self._state.owed() if superseded else ():
+            if old_mail.rid in superseded:
+                self._give_back(old_mail, set(old_mail.runs) - here)
+        for row, mark in mail.told:
+            self._state.put_reported(row.path, mark)
+            self._state.put_run(row)
+        self._state.settle(superseded)
+        self._state.owe(owed)
+        return superseded
+
+    def _put(self, record: Record) -> None:
+        put_record(self.spool, record)
+        self._records[record.values[0]] = record
 
     def owe_again(self, rid: str) -> Owed:
         """Put the runs of a mail whose bytes are gone back to what was reported."""
         owed = next(mail for mail in self._state.owed() if mail.rid == rid)
         with self._state.transaction():
-            self._give_back(owed, owed.runs)
             self._state.settle([rid])
+            self._give_back(owed, owed.runs)
         return owed
 
     def _give_back(self, mail: Owed, paths: Iterable[str]) -> None:
         """Make the news that *mail* told of some runs news again."""
         for path in paths:
-            if self._state.run(path) is not None:
-                base = self._state.base_of(mail.rid, path)
+            row = self._state.run(path)
+            if row is not None:
+                base = self.base_of(mail.rid, path)
                 self._state.put_reported(path, base)
-                # A later mail that still waits is superseded by what comes next.
-                self._state.put_base(path, base)
+                self._state.put_run(replace(row, rid=None))
                 self._state.wake(path)
+                self._rebase(path, base)
+
+    def _rebase(self, path: str, base: Snapshot | None) -> None:
+        """Have the mails about a run that still wait superseded from *base* on."""
+        key = os.fsencode(path)
+        for rid in self._state.owed_of_run(path):
+            record = self._record(rid)
+            if record is not None:
+                told = tuple(
+                    replace(each, base=base) if each.path == key else each
+                    for each in record.told
+                )
+                self._put(replace(record, told=told))
+                self.spool.sync("told")

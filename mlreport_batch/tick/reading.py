@@ -9,7 +9,8 @@ from msgspec.structs import replace
 from mlreport_batch.config.settings import RunsRoot
 from mlreport_batch.errors import ConfigError
 from mlreport_batch.state.catalog import Catalog
-from mlreport_batch.state.idle import BELIEVED, CONFIG_KEY, RECORDED_AT
+from mlreport_batch.state.idle import BELIEVED, CONFIG_KEY, LAST_NEWS_AT, RECORDED_AT
+from mlreport_batch.state.store import RunRow
 from mlreport_batch.tick.executors import Executor
 from mlreport_batch.tick.from_config import rules_of, wishes_of
 from mlreport_batch.tick.scope import Scope
@@ -54,7 +55,7 @@ class RunReader:
     def survey(self, config_key: str) -> list[str]:
         """Return the runs to look at: dirty, due, or all of them."""
         catalog, state, summary = self._catalog, self._state, self._summary
-        survey = catalog.survey(list(self._scope.roots), self._now)
+        survey = catalog.survey(list(self._scope.roots), self._now, shared=BATCH)
         if state.meta(CONFIG_KEY) != config_key:
             catalog.choose_anew(self._now)
         self._believe_the_clock()
@@ -110,6 +111,7 @@ class RunReader:
             self._scope.progress("read", len(findings), len(paths))
             if len(findings) < len(paths) and self._scope.should_stop():
                 break
+        self._state.commit()
         return findings
 
     def _tasks(
@@ -137,7 +139,7 @@ class RunReader:
                 superseded = [rid for rid in superseded if rid in replaced]
             base = reported
             if superseded:
-                base = self._state.base_of(superseded[0], path)
+                base = self._debts.base_of(superseded[0], path)
             tasks.append(
                 RunTask(
                     run=run,
@@ -163,32 +165,36 @@ class RunReader:
             row = self._state.run(finding.path)
             if row is None:
                 continue
-            wake_at = 0.0 if finding.report is not None else finding.wake_at
-            if finding.error:
-                wake_at = row.wake_at
-            is_over = finding.is_gone and finding.report is None and not finding.error
-            after = replace(
-                row,
-                wake_at=wake_at,
-                gone_at=self._now if is_over else row.gone_at,
-                grown=row.grown or finding.has_grown,
-                status=finding.status or row.status,
-            )
+            after = self._row_after(row, finding)
             recorded = finding.report is None and finding.snapshot is not None
             if finding.is_changed or after != row or recorded:
                 changed.append((after, finding, recorded))
         if not changed:
             return
         with self._state.transaction():
-            is_chosen = self._options.baseline  # whatever the clock says
-            if not is_chosen and any(recorded for *_, recorded in changed):
+            recorded_any = any(recorded for *_, recorded in changed)
+            if recorded_any and not self._options.baseline:  # whatever the clock says
                 self._state.set_meta(RECORDED_AT, repr(self._now))
+            if any(finding.kinds for finding in findings):
+                self._state.set_meta(LAST_NEWS_AT, repr(self._now))
             for row, finding, recorded in changed:
                 self._state.put_run(row)
                 if finding.is_changed and finding.state is not None:
                     self._state.put_seen(row.path, finding.state)
                 if recorded:
                     self._state.put_reported(row.path, finding.snapshot)
+
+    def _row_after(self, row: RunRow, finding: Finding) -> RunRow:
+        """Return what is known of a run once what was read of it is committed."""
+        wake_at = 0.0 if finding.report is not None else finding.wake_at
+        is_over = finding.is_gone and finding.report is None and not finding.error
+        return replace(
+            row,
+            wake_at=row.wake_at if finding.error else wake_at,
+            gone_at=self._now if is_over else row.gone_at,
+            grown=row.grown or finding.has_grown,
+            status=finding.status or row.status,
+        )
 
     def settled(self, due: Sequence[Finding]) -> tuple[list[Finding], frozenset[str]]:
         """Return *due* with the siblings, and the waiting mails told anew with them.

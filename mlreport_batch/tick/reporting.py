@@ -15,6 +15,7 @@ from mlreport_batch.safety.address import parse_address
 from mlreport_batch.state.owed import Owed
 from mlreport_batch.state.store import RunRow
 from mlreport_batch.tick.addressing import Addressing
+from mlreport_batch.tick.debts import Frozen
 from mlreport_batch.tick.executors import Executor
 from mlreport_batch.tick.scope import Scope
 from mlreport_batch.tick.summary import RunLine
@@ -56,10 +57,9 @@ class Reporter:
         batches = [alone[i : i + REPORTS] for i in range(0, len(alone), REPORTS)]
         tasks = ([self._draw_task(finding) for finding in batch] for batch in batches)
         for batch, drawn in zip(batches, self._draw(tasks, executor), strict=False):
-            for finding, result in zip(batch, drawn, strict=True):
-                self._keep_report(finding, result)
-                done += 1
-                self._scope.progress("report", done, len(due))
+            self._keep_reports(list(zip(batch, drawn, strict=True)))
+            done += len(batch)
+            self._scope.progress("report", done, len(due))
             if done < len(due) and self._scope.should_stop():
                 return
         for recipients, members in self._by_recipients(together).items():
@@ -100,22 +100,28 @@ class Reporter:
             report, self._addressing.of_run(report, finding.path, recipients)
         )
 
-    def _keep_report(self, finding: Finding, drawn: Drawn) -> None:
-        """Keep a drawn report: pages, frozen mail, then the commit that owes it."""
-        if drawn.error is not None:
-            self._not_drawn([finding], drawn.error)
-            return
-        if drawn.note:
-            self._summary.problems.append(f"{finding.name}: {drawn.note}")
-        row = self._state.run(finding.path)
-        if row is None:
-            return
-        slug = slug_of(row.name, row.path)
-        if self._pages is not None:
-            self._pages.put_report(slug, drawn.page_html, drawn.pdf)
-        told = [(finding, replace(row, slug=slug))]
-        self._owe(told, drawn, self._recipients(finding), _report_of(finding).run)
-        self.note(finding, rid=drawn.rid)
+    def _keep_reports(self, batch: Sequence[tuple[Finding, Drawn]]) -> None:
+        """Keep drawn reports: pages, frozen mails, then the commit that owes them."""
+        mails: list[Frozen] = []
+        kept: list[tuple[Finding, Drawn]] = []
+        for finding, drawn in batch:
+            row = self._state.run(finding.path)
+            if drawn.error is not None:
+                self._not_drawn([finding], drawn.error)
+            elif row is not None:
+                slug = slug_of(row.name, row.path)
+                if self._pages is not None:
+                    self._pages.put_report(slug, drawn.page_html, drawn.pdf)
+                told = [(finding, replace(row, slug=slug))]
+                recipients, subject = self._recipients(finding), _report_of(finding).run
+                mails.append(self._frozen(told, drawn, recipients, subject))
+                kept.append((finding, drawn))
+        if mails:
+            self._debts.owe(mails, self._replaced)
+        for finding, drawn in kept:
+            if drawn.note:
+                self._summary.problems.append(f"{finding.name}: {drawn.note}")
+            self.note(finding, rid=drawn.rid)
 
     def _keep_digest(
         self,
@@ -150,7 +156,8 @@ class Reporter:
                 for finding, row in members
             ]
             self._put_pages(members, head, executor)
-        self._owe(members, drawn, recipients, head.subject)
+        mail = self._frozen(members, drawn, recipients, head.subject)
+        self._debts.owe([mail], self._replaced)
         for finding, _ in members:
             self.note(finding, rid=rid)
 
@@ -168,13 +175,13 @@ class Reporter:
             if page.error is None and self._pages is not None:
                 self._pages.put_report(row.slug, page.page_html, page.pdf)
 
-    def _owe(
+    def _frozen(
         self,
         members: Sequence[tuple[Finding, RunRow]],
         drawn: Drawn,
         recipients: Sequence[str],
         subject: str,
-    ) -> None:
+    ) -> Frozen:
         owed = Owed(
             rid=drawn.rid,
             created_at=self._now,
@@ -199,7 +206,7 @@ class Reporter:
             )
             for finding, row in members
         ]
-        self._debts.owe(owed, drawn.message, told, self._replaced)
+        return Frozen(owed, drawn.message, told)
 
     def _not_drawn(self, findings: Iterable[Finding], error: MlreportError) -> None:
         self._summary.errors.append(error)

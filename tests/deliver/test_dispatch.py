@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 from mlreport_batch.commands.owed import retry, status
 from mlreport_batch.deliver import Envelope, Receipt, Refusal, dispatch
@@ -26,9 +25,11 @@ from mlreport_batch.errors import (
     UnknownOutcomeError,
 )
 from mlreport_batch.state import spool
+from mlreport_batch.state.mend import adopt
 from mlreport_batch.state.owed import Owed
+from mlreport_batch.state.record import put_record, record_of, told_of
 from mlreport_batch.state.spool import Spool, digest_of
-from mlreport_batch.state.store import State
+from mlreport_batch.state.store import RunRow, State
 
 DAY_S = 86400.0
 
@@ -93,19 +94,24 @@ class Desk:
         runs: tuple[str, ...] = (),
     ) -> None:
         state, mails = self.open()
+        adopt(state, mails)
         for rid in rids:
             message = b"mail " + rid.encode()
-            mails.put(rid, message)
-            owed = Owed(rid, self.now, "me@x", to, f"about {rid}")
-            bases = dict.fromkeys(runs)
+            mails.put(rid, message, "new")
+            digest = digest_of(message)
+            owed = Owed(
+                rid, self.now, "me@x", to, f"about {rid}", runs=runs, digest=digest
+            )
+            told = [told_of(RunRow(path, "/runs", path), None, None) for path in runs]
+            put_record(mails, record_of(owed, "instance", told, ()))
             with state.transaction():
-                state.owe(replace(owed, digest=digest_of(message)), bases)
+                state.owe(owed)
         state.close()
 
     def send(self, stop: Callable[[], bool] = lambda: False) -> Dispatched:
         state, mails = self.open()
         try:
-            mails.sweep({owed.rid for owed in state.owed()})
+            adopt(state, mails)
             return Dispatcher(
                 state, mails, self.channel, self.policy, self.now, stop, _lighten
             ).send_all()
@@ -520,7 +526,7 @@ def test_f43_a_state_that_cannot_be_written_makes_no_second_copy(
         raise StateError("database is locked")
 
     with monkeypatch.context() as patch:
-        patch.setattr(State, "update_owed", busy)
+        patch.setattr(State, "owe", busy)
         with pytest.raises(StateError):
             desk.send()
     assert desk.send().sent == ["r1"]
@@ -529,60 +535,58 @@ def test_f43_a_state_that_cannot_be_written_makes_no_second_copy(
         ("b@x",),
     ]
     assert desk.owed() == {}
-    assert list(Path(desk.folder, "spool/cur").iterdir()) == []
 
 
-def test_f43_an_old_note_of_who_waits_says_nothing_of_a_later_send(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-):
+def test_f43_an_old_note_of_who_waits_says_nothing_of_a_later_send(desk: Desk):
     desk.owe("r1")
     desk.channel.answers["r1"] = [_half_taken()]
-    with monkeypatch.context() as patch:
-        patch.setattr(Spool, "forget_left", lambda *_: None)  # as a kill leaves it
-        desk.send()
+    desk.send()
     desk.now += 61
     desk.channel.answers["r1"] = [UnknownOutcomeError("lost")]
     desk.send()
     assert desk.place("r1") == "cur"
     assert desk.owed()["r1"].unknowns == 1
-    assert list(Path(desk.folder, "spool/cur").glob("*.left")) == []
+    desk.now += 7200
+    desk.send()
+    assert [recipients for _, recipients, _ in desk.channel.taken[-2:]] == [
+        ("a@x",),
+        ("b@x",),
+    ]
 
 
 @pytest.mark.parametrize("note", [b"", b"[", b"{}", b"7", b"\xff"])
-def test_f43_a_damaged_note_of_who_waits_is_passed_over(desk: Desk, note: bytes):
+def test_f43_a_damaged_record_of_who_waits_is_passed_over(desk: Desk, note: bytes):
     desk.owe("r1")
     Path(desk.folder, "spool/new/r1.eml").rename(Path(desk.folder, "spool/cur/r1.eml"))
-    Path(desk.folder, "spool/cur/r1.left").write_bytes(note)
+    Path(desk.folder, "spool/told/r1").write_bytes(note)
     assert desk.send().sent == ["r1"]
     assert [recipients for _, recipients, _ in desk.channel.taken] == [("a@x", "b@x")]
 
 
 def test_what_no_commit_knows_of_is_swept(desk: Desk):
     desk.owe("r1")
-    mails = Spool(str(desk.folder / "spool"))
-    mails.put("orphan", b"x")
-    mails.put("begun", b"x")
+    assert desk.send().sent == ["r1"]
+    desk.owe("r2")
+    state, mails = desk.open()
+    mails.put("orphan", b"x", "new")
+    mails.put("begun", b"x", "new")
     mails.move("begun", "new", "cur")
-    Path(desk.folder, "spool/new/r1.eml.tmp").write_bytes(b"half")
-    Path(desk.folder, "spool/cur/r1.left.tmp").write_bytes(b"half")
-    Path(desk.folder, "spool/cur/r1.left").write_bytes(b"[]")
-    Path(desk.folder, "spool/cur/begun.left").write_bytes(b"[]")
+    for stray in ("new/r1.eml.tmp", "told/r1.tmp", "told/superseded"):
+        Path(desk.folder, "spool", stray).write_bytes(b"half")
     Path(desk.folder, "spool/sent/old").write_bytes(b"")
-    mails.sweep({"r1"})
-    mails.forget_sent({"r1"}, now=1e12)
-    assert mails.rids("new") == ["r1"]
+    adopt(state, mails)
+    mails.forget_sent({"r2"}, now=1e12)
+    state.close()
+    assert mails.rids("new") == mails.rids("told") == ["r2"]
     assert mails.rids("cur") == ["begun"]
     assert mails.rids("sent") == []
     assert not list(Path(desk.folder, "spool").glob("*/*.tmp"))
-    assert [path.name for path in Path(desk.folder, "spool/cur").glob("*.left")] == [
-        "r1.left"
-    ]
 
 
 STEPS = [
     (spool.os, "rename"),
     (spool.os, "fsync"),
-    (State, "update_owed"),
+    (State, "owe"),
     (State, "settle"),
     (dispatch.Spool, "bury_tombstone"),
 ]
@@ -700,7 +704,8 @@ def test_what_is_kept_is_synced_before_it_has_its_name(
 
     monkeypatch.setattr(spool.os, "fsync", note_fsync)
     monkeypatch.setattr(spool.os, "rename", note_rename)
-    mails.put("r1", b"mail")
+    mails.put("r1", b"mail", "new")
+    mails.sync("new")
     assert calls == ["fsync new/r1.eml.tmp", "rename r1.eml.tmp r1.eml", "fsync new"]
     calls.clear()
     mails.move("r1", "new", "cur")
@@ -738,13 +743,13 @@ def test_a_spool_that_cannot_be_used_is_an_error_of_the_state(tmp_path: Path):
         mails.read("none", "new")
     with pytest.raises(StateError):
         mails.move("none", "new", "cur")
-    mails.discard("none", "new")
+    mails.discard(["none"], "new")
     (tmp_path / "spool/new/folder.eml").mkdir()
     with pytest.raises(StateError):
-        mails.discard("folder", "new")
+        mails.discard(["folder"], "new")
     shutil.rmtree(tmp_path / "spool/new")
     with pytest.raises(StateError) as caught:
-        mails.put("r", b"x")
+        mails.put("r", b"x", "new")
     assert isinstance(caught.value, MlreportError)
 
 

@@ -302,8 +302,7 @@ smtp: {{host: 127.0.0.1, port: {self.port}, security: none, timeout_s: 60,
         A half-written page in the output folder is overwritten by the next report.
         """
         known = re.compile(
-            r"lock|state\.db(-journal|\.seal|\.bak|\.bak\.seal|\.since)?|"
-            r"spool/sent/[0-9a-f]{26}"
+            r"lock|state\.db(-journal|\.bak)?|spool/(sent|told)/[0-9a-f]{26}"
         )
         found = (p for p in self.state.rglob("*") if p.is_file())
         names = (str(p.relative_to(self.state)) for p in found)

@@ -69,7 +69,8 @@ class Shelf:
         self.now += 1
         if full:
             root = str(self.root)
-            everything = [root, *self.state.folders_below(root)]
+            below = [root, *self.state.folders_below(root)]
+            everything = [path for path in below if self.state.folder(path)]
             self.state.changed_folders = lambda _: everything  # type: ignore[method-assign]
         survey = self.catalog.survey([str(self.root)], self.now)
         vars(self.state).pop("changed_folders", None)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from earlier_marks import EARLIER_REPORTED, EARLIER_SEEN
 from mlreport_batch.errors import DamagedStateError
@@ -11,13 +12,13 @@ from mlreport_batch.find.checkpoints import Checkpoint
 from mlreport_batch.formats import ProblemKind
 from mlreport_batch.read.run import RunState
 from mlreport_batch.report.news import MetricMark, Snapshot
-from mlreport_batch.state.database import decode, encode
 from mlreport_batch.state.owed import Owed
+from mlreport_batch.state.rows import decode, encode
 from mlreport_batch.state.store import State
 
 
 def test_marks_of_an_earlier_version_keep_all_that_they_said():
-    seen = decode(encode(EARLIER_SEEN), RunState, "run")
+    seen = decode(encode(EARLIER_SEEN, b"run"), RunState, b"run", "run")
     assert seen.checkpoints == (Checkpoint("last.ckpt", 10, 20),)
     assert seen.started_ns == 1
     log = seen.logs["metrics.csv"]
@@ -26,27 +27,42 @@ def test_marks_of_an_earlier_version_keep_all_that_they_said():
     assert log.doubted.cursor.offset == 7
     assert log.problems[0].message == "cannot be read: Permission denied"
     assert log.problems[0].kind is ProblemKind.lasting
-    reported = decode(encode(EARLIER_REPORTED), Snapshot, "run")
+    reported = decode(encode(EARLIER_REPORTED, b"run"), Snapshot, b"run", "run")
     assert reported.metrics == {"loss": MetricMark(2, 0.5, 1.0, 0.5)}
     assert reported.checkpoints == {"last.ckpt": (10, 20)}
 
 
 def test_marks_are_kept_under_the_names_that_earlier_versions_know():
     """Else those who go back to it would be told all of it anew."""
-    seen = decode(encode(EARLIER_SEEN), RunState, "run")
+    seen = decode(encode(EARLIER_SEEN, b"run"), RunState, b"run", "run")
     again = msgspec.msgpack.decode(msgspec.msgpack.encode(seen))
     assert again.keys() == EARLIER_SEEN.keys()
     assert (
         again["logs"]["metrics.csv"].keys() > EARLIER_SEEN["logs"]["metrics.csv"].keys()
     )
-    reported = decode(encode(EARLIER_REPORTED), Snapshot, "run")
+    reported = decode(encode(EARLIER_REPORTED, b"run"), Snapshot, b"run", "run")
     again = msgspec.msgpack.decode(msgspec.msgpack.encode(reported))
     assert again == EARLIER_REPORTED
 
 
-def test_a_mark_that_is_none_is_damage():
+@pytest.mark.parametrize("data", [None, 7, "text", b"", b"\xc1", b"\0\0\0\0\xc1"])
+def test_a_mark_that_is_none_is_damage(data: object):
     with pytest.raises(DamagedStateError, match="of run"):
-        decode(b"\xc1", RunState, "run")
+        decode(data, RunState, b"run", "run")
+
+
+@pytest.mark.parametrize("size", [1, 3000])
+def test_every_wrong_bit_of_a_mark_is_noticed(size: int):
+    data = encode(["x" * size], b"run")
+    assert decode(data, list[str], b"run", "run") == ["x" * size]
+    for place in range(len(data)):
+        for bit in range(8):
+            wrong = bytearray(data)
+            wrong[place] ^= 1 << bit
+            with pytest.raises(DamagedStateError):
+                decode(bytes(wrong), list[str], b"run", "run")
+    with pytest.raises(DamagedStateError):  # another run's
+        decode(data, list[str], b"rum", "run")
 
 
 def test_debts_of_a_transaction_that_came_to_nothing_are_none(tmp_path: Path):
@@ -55,14 +71,43 @@ def test_debts_of_a_transaction_that_came_to_nothing_are_none(tmp_path: Path):
 
     def fail() -> None:
         with state.transaction():
-            state.owe(owed, {})
+            state.owe(owed)
             assert state.owed() == [owed]
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         fail()
     assert state.owed() == []
+    about = replace(owed, runs=("/run", "/r\udcff"), config="/c\udcff", digest="ab")
     with state.transaction():
-        state.owe(owed, {"/run": None})
-    assert [mail.runs for mail in state.owed()] == [("/run",)]
+        state.owe(about)
+    assert state.owed() == [about]
+    assert state.owed_of_run("/r\udcff") == ["r1"]
+    state.close()
+
+
+def test_transactions_that_share_a_commit_are_undone_together(tmp_path: Path):
+    state = State(str(tmp_path))
+
+    def fail() -> None:
+        with state.transaction(stays_open=True):
+            state.set_meta("first", "1")
+        with state.transaction():
+            state.set_meta("second", "1")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert (state.meta("first"), state.meta("second")) == ("", "")
+    with state.transaction(stays_open=True):
+        state.set_meta("first", "2")
+    state.close()  # as a tick that dies
+    state = State(str(tmp_path))
+    assert state.meta("first") == ""
+    with state.transaction(stays_open=True):
+        state.set_meta("first", "3")
+    state.commit()
+    state.close()
+    state = State(str(tmp_path))
+    assert state.meta("first") == "3"
     state.close()

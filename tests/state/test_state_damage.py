@@ -1,5 +1,6 @@
 """A damaged, old, lost or strange state: never a silent restart, loss or double."""
 
+import contextlib
 import errno
 import os
 import random
@@ -17,12 +18,17 @@ import pytest
 
 from crash_tools import Lab, check_told, mails_of
 from mlreport_batch.cli import main
-from mlreport_batch.errors import DamagedStateError, NewerStateError, StateError
+from mlreport_batch.errors import DamagedStateError, NewerStateError
 from mlreport_batch.find.folder import Says
-from mlreport_batch.state.database import SCHEMA
+from mlreport_batch.state.database import ADOPT
+from mlreport_batch.state.folder import state_errors
+from mlreport_batch.state.idle import LAST_NEWS_AT, TOLD_AT
 from mlreport_batch.state.mend import open_state
-from mlreport_batch.state.seal import Since
+from mlreport_batch.state.record import read_record
+from mlreport_batch.state.rows import encode
+from mlreport_batch.state.spool import Spool
 from mlreport_batch.state.store import State
+from mlreport_batch.state.upgrade import SCHEMA
 
 
 class OutboxLab(Lab):
@@ -102,8 +108,6 @@ def _other_file(path: Path) -> None:
 
 DAMAGES = {
     "flipped early": _flip(30),
-    "flipped in the middle": _flip(20_000, 64),
-    "flipped late": _flip(-5),
     "cut in half": _cut(0.5),
     "cut to one page": _cut(0.05),
     "empty": _cut(0),
@@ -147,57 +151,109 @@ def test_f21_a_damaged_state_is_mended_where_there_are_no_links(
     assert aside.read_bytes() == damaged
 
 
-def test_n14_every_flipped_byte_and_every_prefix_is_noticed(lab: OutboxLab):
+def _all_told(folder: Path) -> object:
+    """Return all where a wrong bit would lose, double or misreport, as a tick does."""
+    with state_errors(str(folder)), contextlib.closing(State(str(folder))) as state:
+        paths = [str(folder.parent / "runs" / name) for name in ("a", "b")]
+        assert set(paths) >= {row.path for row in state.runs()}
+        return (
+            [(state.run(path), state.reported(path)) for path in paths],
+            state.owed(),
+            [state.meta(key) for key in ("instance", ADOPT, LAST_NEWS_AT, TOLD_AT)],
+        )
+
+
+def test_n14_no_flipped_byte_and_no_prefix_tells_anything_else(lab: OutboxLab):
+    lab.owe_one()
     data = lab.database.read_bytes()
+    whole = _all_told(lab.state)
     every = int(os.environ.get("N14_EVERY", "97"))
+    noticed = 0
     for place in range(0, len(data), every):
         changed = bytearray(data)
         changed[place] ^= 1 << place % 8
         lab.database.write_bytes(changed)
         # Bytes 60 to 63 say which version wrote it: a later one is left alone.
-        with pytest.raises((DamagedStateError, NewerStateError)):
-            State(str(lab.state))
+        try:
+            assert _all_told(lab.state) == whole, place
+        except (DamagedStateError, NewerStateError):
+            noticed += 1
+    assert noticed
     for length in range(0, len(data), every):
         lab.database.write_bytes(data[:length])
-        with pytest.raises(DamagedStateError):
-            State(str(lab.state))
-    lab.database.write_bytes(data)
-    State(str(lab.state)).close()
+        # Only what can be found out again may be missing at its end.
+        with contextlib.suppress(DamagedStateError):
+            assert _all_told(lab.state) == whole, length
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_n14_every_single_byte(lab: OutboxLab, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("N14_EVERY", "1")
-    test_n14_every_flipped_byte_and_every_prefix_is_noticed(lab)
+    test_n14_no_flipped_byte_and_no_prefix_tells_anything_else(lab)
+
+
+class _Clock:
+    """A clock of minutes: each brings another part of the folders to be listed."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = time.time() + 100.0
+        monkeypatch.setattr("mlreport_batch.commands.run.time.time", lambda: self.now)
+
+
+def _ticks_after_damage(
+    lab: OutboxLab, folder: Path, monkeypatch: pytest.MonkeyPatch, rounds: int
+) -> None:
+    """Damage the state at random; whatever it hits, all is told once."""
+    rng = random.Random(14)
+    clock = _Clock(monkeypatch)
+    lab.saved(folder / "start")
+    shutil.copytree(lab.outbox, folder / "sent")
+    steps = lab.steps.copy()
+    for number in range(rounds):
+        lab.restored(folder / "start")
+        shutil.rmtree(lab.outbox)
+        shutil.copytree(folder / "sent", lab.outbox)
+        lab.steps = steps.copy()
+        place, bit = rng.randrange(1 << 17), 1 << rng.randrange(8)
+        kinds = [_flip(place, bit)] * 4
+        rng.choice([*kinds, _cut(rng.random()), _zero])(lab.database)
+        codes = [lab.tick()]
+        if codes == [78]:  # it claims to be of a later version
+            continue
+        lab.grow("a", 1)
+        # A tick that meets damage on its way mends it, and the next one goes on. A
+        # folder that is not known any more is found by the listing of its turn.
+        for _ in range(64):
+            codes.append(lab.tick())
+            with contextlib.suppress(AssertionError):
+                assert max(lab.copies().values()) == 1
+                break
+            clock.now += 60
+        assert max(lab.copies().values()) == 1, (number, place, bit)
+        assert set(codes) <= {0, 74}, (number, codes)
+        assert codes.count(74) < 2, (number, codes)
+
+
+def test_n14_ticks_after_random_damage(
+    lab: OutboxLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    _ticks_after_damage(lab, tmp_path, monkeypatch, 15)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_n14_ticks_after_random_damage(lab: OutboxLab, tmp_path: Path):
-    rng = random.Random(14)
-    lab.saved(tmp_path / "start")
-    shutil.copytree(lab.outbox, tmp_path / "sent")
-    steps = lab.steps.copy()
-    for _ in range(300):
-        lab.restored(tmp_path / "start")
-        shutil.rmtree(lab.outbox)
-        shutil.copytree(tmp_path / "sent", lab.outbox)
-        lab.steps = steps.copy()
-        kind = rng.choice([_flip(rng.randrange(1 << 16)), _cut(rng.random()), _zero])
-        kind(lab.database)
-        if lab.tick() == 78:  # it claims to be of a later version
-            continue
-        lab.grow("a", 1)
-        assert lab.tick() == 0
-        assert max(lab.copies().values()) == 1
+def test_n14_many_ticks_after_random_damage(
+    lab: OutboxLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    _ticks_after_damage(lab, tmp_path, monkeypatch, 1000)
 
 
 def test_f21_without_a_sound_copy_it_says_how_to_begin_anew(
     lab: OutboxLab, capsys: pytest.CaptureFixture[str]
 ):
-    _flip(20_000)(lab.database)
-    _flip(20_000)(lab.state / "state.db.bak")
+    _zero(lab.database)
+    _zero(lab.state / "state.db.bak")
     before = lab.database.read_bytes()
     mails = lab.mails()
     assert lab.tick() == 74
@@ -216,50 +272,72 @@ def test_f21_mails_that_were_owed_are_still_sent_after_mending(lab: OutboxLab):
     assert owed in lab.copies()
 
 
-def test_f21_the_notes_since_the_copy_may_be_damaged_too(lab: OutboxLab):
+def _damage_records(lab: OutboxLab, how: Callable[[Path], None]) -> None:
+    for path in (lab.state / "spool/told").iterdir():
+        how(path)
+
+
+@pytest.mark.parametrize("how", [_flip(9), _cut(0.5), _zero, Path.unlink])
+def test_f21_the_records_may_be_damaged_too(
+    lab: OutboxLab, how: Callable[[Path], None]
+):
     """What the copy does not know is told again, if there is more to tell by now."""
     ids = {mail.rid for mail in mails_of(lab.mails())}
     _zero(lab.database)
-    (lab.state / "state.db.since").write_bytes(b"\n00000000 half a li")
+    _damage_records(lab, how)
     assert lab.tick() == 0
     mails = mails_of(lab.mails())
     assert len({mail.rid for mail in mails}) == len(mails) == len(ids) + 1
     assert [m.new_values for m in mails if m.run == "b" and m.rid not in ids] == [5]
 
 
-def test_f21_a_damaged_note_since_the_copy_is_passed_over(tmp_path: Path):
-    since = Since(str(tmp_path / "since"))
-    notes = [[["UPDATE runs SET seq=? WHERE path=?", [n, b"run"]]] for n in range(3)]
-    for note in notes:
-        since.add(note)
-    assert list(since.statements()) == notes
-    whole = (tmp_path / "since").read_bytes()
-    for place in range(len(whole)):
-        damaged = bytearray(whole)
-        damaged[place] ^= 1
-        (tmp_path / "since").write_bytes(damaged)
-        found = list(since.statements())
-        assert len(found) >= 1, place
-        assert all(note in notes for note in found), place
-
-
-def test_f21_a_mark_that_says_nothing_is_mended_by_the_next_tick(lab: OutboxLab):
-    """What is in a row, no check of SQLite sees; without a seal nothing does."""
+def test_f21_a_mark_that_says_nothing_is_mended_by_the_tick_that_meets_it(
+    lab: OutboxLab, capsys: pytest.CaptureFixture[str]
+):
+    """What is in a row, no check of SQLite sees; its sum does."""
     with sqlite3.connect(lab.database) as database:
         database.execute(
             "UPDATE marks SET reported = x'c1' WHERE CAST(path AS TEXT) LIKE '%/b'"
         )
     database.close()
-    (lab.state / "state.db.seal").unlink()
     assert lab.tick() == 74
+    said = capsys.readouterr().err
+    assert "took its place" in said
+    assert "The next tick goes on" in said
     assert lab.tick() == 0
     assert max(lab.copies().values()) == 1
 
 
+def test_f21_what_was_read_and_is_damaged_is_read_again(
+    lab: OutboxLab, capsys: pytest.CaptureFixture[str]
+):
+    with sqlite3.connect(lab.database) as database:
+        database.execute("UPDATE marks SET seen = x'c1'")
+    database.close()
+    capsys.readouterr()
+    assert lab.tick() == 0
+    assert capsys.readouterr().err == ""
+    assert max(lab.copies().values()) == 1
+
+
+def test_f21_a_debt_that_is_lost_is_owed_again(lab: OutboxLab):
+    """The spool is the log: what it says was told and not sent is sent."""
+    owed = lab.owe_one()
+    lab.outbox.with_name("away").rename(lab.outbox)
+    with sqlite3.connect(lab.database) as database:
+        database.execute("DELETE FROM owed")
+    database.close()
+    shutil.rmtree(lab.runs / "b")  # nothing else will tell this mail's news
+    time.sleep(1.1)  # backoff_s
+    lab.grow("a", 1)
+    assert lab.tick() == 0
+    assert owed in {mail.rid for mail in mails_of(lab.mails())}
+
+
 def test_f21_a_mail_that_cannot_be_read_stops_no_tick(lab: OutboxLab):
     """A new state takes over what waits in the spool."""
-    for name in ("state.db", "state.db.seal", "state.db.bak", "state.db.since"):
-        (lab.state / name).unlink(missing_ok=True)
+    for name in ("state.db", "state.db.bak"):
+        (lab.state / name).unlink()
     strange = lab.state / "spool" / "new" / f"{'0' * 26}.eml"
     strange.mkdir()  # even root cannot read that
     assert lab.tick() == 74
@@ -279,8 +357,8 @@ def test_f21_a_mending_by_hand_is_said(
     assert "is damaged" in capsys.readouterr().out
 
 
-def test_f21_without_a_seal_damage_is_looked_for(lab: OutboxLab):
-    """Also such damage as SQLite would not stumble over, here in an index."""
+def _damage_an_index(lab: OutboxLab) -> None:
+    """Damage what SQLite does not stumble over."""
     database = sqlite3.connect(lab.database, isolation_level=None)
     (page,) = database.execute(
         "SELECT rootpage FROM sqlite_schema WHERE name = 'listings_root'"
@@ -290,26 +368,37 @@ def test_f21_without_a_seal_damage_is_looked_for(lab: OutboxLab):
     data = bytearray(lab.database.read_bytes())
     data[page * size - 5] ^= 1  # the cells of a page stand at its end
     lab.database.write_bytes(data)
-    (lab.state / "state.db.seal").unlink()
+
+
+def test_f21_no_damage_gets_into_the_daily_copy(
+    lab: OutboxLab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    clock = _Clock(monkeypatch)
+    assert lab.tick() == 0
+    _damage_an_index(lab)
+    clock.now += 86400.0
+    capsys.readouterr()
+    copy = (lab.state / "state.db.bak").read_bytes()
+    assert lab.tick() == 74
+    assert "index" in capsys.readouterr().err
+    assert (lab.state / "state.db.bak").read_bytes() == copy
+    assert lab.tick() == 0
+    assert max(lab.copies().values()) == 1
+    assert (lab.state / "state.db.bak").read_bytes() != copy
+
+
+def test_f21_after_a_commit_that_was_killed_damage_is_looked_for(lab: OutboxLab):
+    _damage_an_index(lab)
+    State(str(lab.state)).close()
+    (lab.state / "state.db-journal").write_bytes(b"half a header")
     with pytest.raises(DamagedStateError, match="index"):
         State(str(lab.state))
     assert lab.tick() == 0
     assert max(lab.copies().values()) == 1
 
 
-def test_f21_a_killed_tick_leaves_no_seal_and_is_checked_otherwise(lab: OutboxLab):
-    (lab.state / "state.db.seal").unlink()
-    assert lab.tick() == 0
-    assert (lab.state / "state.db.seal").exists()
-    (lab.state / "state.db.seal").unlink()
-    _cut(0.5)(lab.database)
-    lab.grow("a", 1)
-    assert lab.tick() == 0
-    assert max(lab.copies().values()) == 1
-
-
 def test_the_whole_folder_from_last_week_loses_nothing(lab: OutboxLab, tmp_path: Path):
-    """A restored disk: state, spool and seal fit together, but are old."""
+    """A restored disk: state and spool fit together, but are old."""
     shutil.copytree(lab.state, tmp_path / "old")
     assert lab.tick() == 0
     lab.grow("b", 4)
@@ -358,45 +447,91 @@ def test_f21_damage_is_not_taken_for_a_later_version(
     assert set(lab.copies().values()) == {1}
 
 
-def _made_earlier(lab: OutboxLab, name: str) -> None:
-    """Turn a state file into what version 1 would have written."""
+def _made_earlier(lab: OutboxLab, version: int, name: str = "state.db") -> None:
+    """Turn a state file into what an earlier version would have written."""
     with sqlite3.connect(lab.state / name) as database:
-        for statement in (
-            "CREATE TABLE old (path BLOB PRIMARY KEY, seen, reported) WITHOUT ROWID",
-            "INSERT INTO old SELECT path, seen, reported FROM marks",
-            "DROP TABLE marks",
-            "ALTER TABLE old RENAME TO marks",
-            "UPDATE listings SET closed = closed & 1",  # all that it knew of a claim
-            "PRAGMA user_version=1",
-        ):
-            database.execute(statement)
-        for path, seen, reported in database.execute("SELECT * FROM marks").fetchall():
-            values = [b and unpacked(b) for b in (seen, reported)] + [path]
-            database.execute("UPDATE marks SET seen=?, reported=? WHERE path=?", values)
+        _without_sums(database, Spool(str(lab.state / "spool")))
+        for later in range(SCHEMA, version, -1):
+            database.executescript(EARLIER[later])
+        if version == 1:
+            for path, *marks in database.execute("SELECT * FROM marks").fetchall():
+                values = [mark and unpacked(mark) for mark in marks] + [path]
+                database.execute(
+                    "UPDATE marks SET seen=?, reported=? WHERE path=?", values
+                )
+        database.execute(f"PRAGMA user_version={version}")
     database.close()
-    (lab.state / f"{name}.seal").unlink()
+    for stray in ("state.db.seal", "state.db.bak.seal", "state.db.since"):
+        (lab.state / stray).write_bytes(b"of an earlier version")
+
+
+def _without_sums(database: sqlite3.Connection, spool: Spool) -> None:
+    database.execute(
+        "CREATE TABLE owed_runs (rid TEXT NOT NULL, path BLOB NOT NULL, base BLOB, "
+        "PRIMARY KEY (rid, path)) WITHOUT ROWID"
+    )
+    for (rid,) in database.execute("SELECT rid FROM owed").fetchall():
+        record = read_record(spool, rid)
+        assert record is not None
+        for told in record.told:
+            base = told.base and encode(told.base, told.path)[4:]
+            database.execute(
+                "INSERT INTO owed_runs VALUES (?, ?, ?)", (rid, told.path, base)
+            )
+    for table, *columns in (("marks", "seen", "reported"), ("listings", "listing")):
+        for column in columns:  # each began with a sum of four bytes
+            database.execute(
+                f"UPDATE {table} SET {column} = CAST(substr({column}, 5) AS BLOB) "
+                f"WHERE {column} IS NOT NULL"
+            )
+
+
+# What turns the tables of a version into those of the one before it.
+EARLIER = {
+    5: """
+CREATE INDEX owed_runs_path ON owed_runs (path);
+CREATE TABLE frozen (rid TEXT PRIMARY KEY, digest TEXT NOT NULL, config BLOB NOT NULL)
+    WITHOUT ROWID;
+INSERT INTO frozen SELECT rid, digest, config FROM owed;
+ALTER TABLE owed DROP COLUMN digest;
+ALTER TABLE owed DROP COLUMN config;
+ALTER TABLE owed DROP COLUMN runs;
+ALTER TABLE owed DROP COLUMN sum;
+ALTER TABLE meta DROP COLUMN sum;
+ALTER TABLE runs DROP COLUMN sum;
+""",
+    4: "DROP TABLE frozen;",
+    3: "UPDATE listings SET closed = closed & 1;",  # all that it knew of a claim
+    2: """
+CREATE TABLE old (path BLOB PRIMARY KEY, seen, reported) WITHOUT ROWID;
+INSERT INTO old SELECT path, seen, reported FROM marks;
+DROP TABLE marks;
+ALTER TABLE old RENAME TO marks;
+""",
+}
 
 
 def unpacked(mark: bytes) -> bytes:
     return zlib.decompress(mark) if mark.startswith(b"x") else mark
 
 
+@pytest.mark.parametrize("version", range(1, SCHEMA))
 @pytest.mark.parametrize("is_damaged", [False, True])
 def test_the_state_of_an_earlier_version_is_brought_up_to_date(
-    lab: OutboxLab, is_damaged: bool, monkeypatch: pytest.MonkeyPatch
+    lab: OutboxLab, is_damaged: bool, version: int, monkeypatch: pytest.MonkeyPatch
 ):
     lab.grow("a", 200)  # a mark of more than 512 bytes
     assert lab.tick() == 0
+    shutil.copyfile(lab.database, lab.state / "state.db.bak")
     for name in ("state.db", "state.db.bak"):
-        _made_earlier(lab, name)
+        _made_earlier(lab, version, name)
     if is_damaged:
         with lab.database.open("r+b") as file:
             file.seek(2000)
             file.write(b"damaged")
     before = {mail.rid for mail in mails_of(lab.mails())}
 
-    now = time.time()  # what was just written is not worth a write for a minute
-    monkeypatch.setattr("mlreport_batch.commands.run.time.time", lambda: now + 100)
+    _Clock(monkeypatch)  # what was just written is not worth a write for a minute
     assert lab.tick() == 0
     assert {mail.rid for mail in mails_of(lab.mails())} == before
     with sqlite3.connect(lab.database) as database:
@@ -411,51 +546,78 @@ def test_the_state_of_an_earlier_version_is_brought_up_to_date(
 
     new = [mail for mail in mails_of(lab.mails()) if mail.rid not in before]
     assert sorted(mail.new_values for mail in new) == [3, 4]
-    with sqlite3.connect(lab.database) as database:
-        [(version,)] = database.execute("PRAGMA user_version")
-        marks = database.execute("SELECT seen FROM marks").fetchall()
-    database.close()
-    assert version == SCHEMA
-    assert any(seen.startswith(b"x") for (seen,) in marks)
+    for name in ("state.db", "state.db.bak"):
+        with sqlite3.connect(lab.state / name) as database:
+            [(found,)] = database.execute("PRAGMA user_version")
+            marks = database.execute("SELECT seen FROM marks").fetchall()
+        database.close()
+        assert found == SCHEMA
+        is_rewritten = name == "state.db"
+        assert any(m.startswith(b"x", 4) for (m,) in marks) or not is_rewritten
+    assert not list(lab.state.glob("*.seal")) + list(lab.state.glob("*.since"))
 
 
-def test_what_is_noted_since_an_upgrade_is_taken_up_on_an_earlier_copy(
-    lab: OutboxLab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("place", ["new", "cur", "dead", "sent"])
+@pytest.mark.parametrize("version", range(1, SCHEMA))
+def test_mails_owed_by_an_earlier_version_are_told_once(
+    lab: OutboxLab, version: int, place: str, monkeypatch: pytest.MonkeyPatch
 ):
-    # The daily copy is of the earlier version; what is noted beside it is of both.
-    with sqlite3.connect(lab.database) as database:
-        database.execute("DROP TABLE frozen")
-        database.execute("PRAGMA user_version=3")
-    database.close()
-    shutil.copyfile(lab.database, lab.state / "state.db.bak")
-    for name in ("state.db.seal", "state.db.bak.seal", "state.db.since"):
-        (lab.state / name).unlink()
     owed = lab.owe_one()
-    with sqlite3.connect(lab.state / "state.db.bak") as database:
-        assert database.execute("PRAGMA user_version").fetchone() == (3,)
-    database.close()
-    DAMAGES["flipped in the middle"](lab.database)
-    capsys.readouterr()
-    now = time.time()
-    monkeypatch.setattr("mlreport_batch.commands.run.time.time", lambda: now + 100)
-    assert lab.tick() == 0
-    assert "took its place" in capsys.readouterr().err
-    assert [mail.rid for mail in mails_of(lab.mails())] == [owed]
-    with sqlite3.connect(lab.database) as database:
-        assert database.execute("PRAGMA user_version").fetchone() == (SCHEMA,)
-        assert database.execute("SELECT COUNT(*) FROM frozen").fetchone() == (0,)
-    database.close()
+    lab.outbox.with_name("away").rename(lab.outbox)
+    _made_earlier(lab, version)
+    shutil.rmtree(lab.state / "spool/told")
+    spool = Spool(str(lab.state / "spool"))
+    if place != "new":
+        spool.move(owed, "new", place)
+    before = {mail.rid for mail in mails_of(lab.mails())}
+    clock = _Clock(monkeypatch)
+    lab.grow("b", 4)
+    assert lab.tick() == (75 if place == "dead" else 0)
+    told = [mail for mail in mails_of(lab.mails()) if mail.rid not in before]
+    # What surely nobody has is superseded; what was sent, nobody sends again.
+    expected = {"new": [7], "cur": [3, 4], "dead": [4], "sent": [4]}
+    assert sorted(mail.new_values for mail in told) == expected[place]
+    assert lab.places()["dead"] == [owed] * (place == "dead")
+    clock.now += 60
+    lab.grow("b", 1)
+    lab.tick()
+    assert max(Counter(m.rid for m in mails_of(lab.mails())).values()) == 1
 
 
-def test_f23_a_deleted_state_starts_anew_and_says_so(
+def test_f23_a_deleted_state_is_made_anew_from_its_copy_and_says_so(
     lab: OutboxLab, capsys: pytest.CaptureFixture[str]
 ):
     ids = {mail.rid for mail in mails_of(lab.mails())}
     lab.database.unlink()
     assert lab.tick() == 0
-    assert "is gone" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "it is gone" in said
+    assert "took its place" in said
     mails = mails_of(lab.mails())
-    assert len({mail.rid for mail in mails}) == len(mails) == len(ids) + 2
+    assert [mail.new_values for mail in mails if mail.rid not in ids] == [3]
+    assert lab.tick() == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_f23_a_deleted_state_whose_copy_is_damaged_says_how_to_begin_anew(
+    lab: OutboxLab, capsys: pytest.CaptureFixture[str]
+):
+    mails = lab.mails()
+    lab.database.unlink()
+    _zero(lab.state / "state.db.bak")
+    assert lab.tick() == 74
+    assert "mlreport-batch baseline" in capsys.readouterr().err
+    assert lab.mails() == mails
+
+
+def test_f23_a_state_without_a_copy_knows_what_the_spool_says(lab: OutboxLab):
+    """State and copy are gone: the records of the last two weeks are left."""
+    ids = {mail.rid for mail in mails_of(lab.mails())}
+    for path in lab.state.glob("state.db*"):
+        path.unlink()
+    assert lab.tick() == 0
+    mails = mails_of(lab.mails())
+    assert [mail.new_values for mail in mails if mail.rid not in ids] == [3]
 
 
 def test_f23_mails_owed_by_a_deleted_state_are_still_sent(lab: OutboxLab):
@@ -463,6 +625,7 @@ def test_f23_mails_owed_by_a_deleted_state_are_still_sent(lab: OutboxLab):
     shutil.rmtree(lab.runs / "b")
     for path in lab.state.glob("state.db*"):
         path.unlink()
+    shutil.rmtree(lab.state / "spool/told")  # an earlier version wrote it
     assert lab.tick() == 0
     assert owed in {mail.rid for mail in mails_of(lab.mails())}
     assert lab.places()["new"] == []
@@ -471,14 +634,64 @@ def test_f23_mails_owed_by_a_deleted_state_are_still_sent(lab: OutboxLab):
 def test_f21_a_mended_state_sends_what_its_copy_did_not_know_of(lab: OutboxLab):
     owed = lab.owe_one()
     shutil.rmtree(lab.runs / "b")  # nothing else will tell this mail's news
-    (lab.state / "state.db.since").unlink()
     copy = lab.state / "state.db.bak"
     before = copy.read_bytes()
-    _flip(3000)(lab.database)
+    _zero(lab.database)
     assert lab.tick() == 0
     assert owed in {mail.rid for mail in mails_of(lab.mails())}
     assert owed not in lab.places()["new"]
     assert copy.read_bytes() != before  # what was mended is kept once more
+
+
+def test_f21_what_superseded_an_owed_mail_of_the_copy_supersedes_it_still(
+    lab: OutboxLab, monkeypatch: pytest.MonkeyPatch
+):
+    """The copy owes a mail that later ones took the place of, one after the other."""
+    clock = _Clock(monkeypatch)
+    lab.owe_one()
+    shutil.copyfile(lab.database, lab.state / "state.db.bak")
+    lab.outbox.write_text("no folder")
+    for _ in range(2):
+        clock.now += 4000
+        lab.grow("b", 2)
+        assert lab.tick() == 78
+    [_] = lab.places()["new"]
+    lab.outbox.unlink()
+    lab.outbox.with_name("away").rename(lab.outbox)
+    _zero(lab.database)
+    before = {mail.rid for mail in mails_of(lab.mails())}
+    clock.now += 4000
+    lab.grow("b", 1)
+    assert lab.tick() == 0
+    assert [m.new_values for m in mails_of(lab.mails()) if m.rid not in before] == [8]
+
+
+def test_f21_a_mail_that_was_lost_with_the_state_is_told_anew(
+    lab: OutboxLab, monkeypatch: pytest.MonkeyPatch
+):
+    clock = _Clock(monkeypatch)
+    owed = lab.owe_one()
+    shutil.copyfile(lab.database, lab.state / "state.db.bak")
+    lab.outbox.with_name("away").rename(lab.outbox)
+    (lab.state / "spool/new" / f"{owed}.eml").unlink()
+    _zero(lab.database)
+    before = {mail.rid for mail in mails_of(lab.mails())}
+    clock.now += 4000
+    assert lab.tick() == 0
+    clock.now += 60
+    assert lab.tick() == 0
+    assert [m.new_values for m in mails_of(lab.mails()) if m.rid not in before] == [3]
+
+
+def test_f21_what_was_given_up_is_not_told_again(lab: OutboxLab):
+    owed = lab.owe_one()
+    lab.outbox.with_name("away").rename(lab.outbox)
+    assert main(["drop", owed, "-c", str(lab.config)]) == 0
+    assert lab.places()["new"] == []
+    _zero(lab.database)
+    before = lab.mails()
+    assert lab.tick() == 0
+    assert lab.mails() == before
 
 
 def test_f26_all_of_the_state_is_for_its_owner_alone(lab: OutboxLab):
@@ -516,7 +729,6 @@ def test_f27_strays_of_a_killed_tick_are_removed(lab: OutboxLab):
         spool / "new" / "0123.eml.tmp",
         spool / "new" / "0123456789abcdef0123456789.eml",
         lab.state / "state.db.bak.tmp",
-        lab.state / "state.db.seal.tmp",
         lab.state / "state.db.mending",
     ]
     for path in strays:
@@ -540,37 +752,18 @@ def test_f28_tombstones_go_after_two_weeks(
 
 def test_a_mended_state_is_opened_once_only(lab: OutboxLab):
     _zero(lab.database)
-    state, told = open_state(str(lab.state))
+    spool = Spool(str(lab.state / "spool"))
+    state, told, errors = open_state(str(lab.state), spool)
     state.close()
     assert told
-    state, told = open_state(str(lab.state))
+    assert not errors
+    state, told, _ = open_state(str(lab.state), spool)
     state.close()
-    assert told == ""
-
-
-def test_a_commit_that_failed_leaves_the_state_without_a_seal(lab: OutboxLab):
-    """SQLite may have to finish the way back; only then is the file what it was."""
-    state, _ = open_state(str(lab.state))
-
-    def fail() -> None:
-        with state.transaction():
-            state.set_meta("half", "1")
-            state._db.execute("INSERT INTO nowhere VALUES (1)")
-
-    with pytest.raises(StateError):
-        fail()
-    with state.transaction():
-        state.set_meta("whole", "1")
-    state.close()
-    assert not (lab.state / "state.db.seal").exists()
-    state, told = open_state(str(lab.state))
-    assert (state.meta("half"), state.meta("whole"), told) == ("", "1", "")
-    state.close()
-    assert (lab.state / "state.db.seal").exists()
+    assert not told
 
 
 def test_a_commit_is_synced(lab: OutboxLab):
-    state, _ = open_state(str(lab.state))
+    state = State(str(lab.state))
     try:
         # 2 is FULL: the journal and the file are synced before a commit returns.
         assert state._db.execute("PRAGMA synchronous").fetchone() == (2,)

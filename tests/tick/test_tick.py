@@ -1114,21 +1114,18 @@ def test_a_report_that_cannot_be_drawn_is_named_with_its_run(desk: Desk):
     assert [(run.name, run.rid) for run in summary.runs] == [("a", None)]
 
 
-def test_the_state_is_copied_again_once_much_was_noted(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_baseline_is_in_the_copy_at_once(desk: Desk):
+    # It tells nothing, so that nothing else would say what it took as told.
     desk.put("a/metrics.csv", CSV)
-    now = time.time()
-    desk.tick(None, now)
-    since = desk.out / "state.db.since"
-    sizes = [since.stat().st_size]
-    for limit in (10**9, 100):
-        monkeypatch.setattr("mlreport_batch.tick.conduct.SINCE_MAX_BYTES", limit)
-        desk.append("a/metrics.csv", f"{limit},0.1\n")
-        now += 60
-        desk.tick(None, now)
-        sizes.append(since.stat().st_size)
-    assert sizes[2] < sizes[1] > sizes[0]
+    config = desk.config()
+    assert desk.run("run", "-c", config).code == 0
+    desk.put("b/metrics.csv", CSV)
+    assert desk.run("baseline", "-c", config).code == 0
+    [database] = desk.folder.rglob("state.db")
+    database.unlink()
+    said = desk.run("run", "-c", config, "--json")
+    assert (said.code, said.json["runs"]) == (0, [])
+    assert "took its place" in said.err
 
 
 def test_a_root_that_was_never_readable_is_not_forgotten(desk: Desk):

@@ -1,0 +1,75 @@
+"""What stands in a row of the state, and the sum that says it is what was written.
+
+SQLite finds damage only where it stumbles over it. A sum a row finds every wrong bit
+where one would lose a report, send it twice, or change what it says. It covers the
+row's key: an index that leads to another row is noticed too.
+"""
+
+import zlib
+from typing import TypeVar
+
+import msgspec
+
+from mlreport_batch.errors import DamagedStateError
+
+Value = str | bytes | int | float | None
+_PACKED_FROM = 512  # bytes; what is shorter hardly gets smaller
+_SUM_BYTES = 4
+_T = TypeVar("_T")
+
+
+def sum_of(*values: Value) -> int:
+    """Return the CRC-32 of a row's values, as they come back from SQLite."""
+    return zlib.crc32(repr(values).encode("utf-8", "surrogatepass"))
+
+
+def damaged_row(what: str, why: str = "its sum does not fit") -> DamagedStateError:
+    """Return the error of a row that is not what was written."""
+    return DamagedStateError(
+        f"the state of {what} is damaged: {why}", kept="What is owed stays owed"
+    )
+
+
+def encode(mark: object, key: bytes) -> bytes:
+    """Return *mark* as MessagePack, compressed where that saves something.
+
+    Args:
+        mark: What can be encoded.
+        key: Of its row; `decode` must be given the same.
+    """
+    data = msgspec.msgpack.encode(mark)
+    if len(data) >= _PACKED_FROM:
+        data = zlib.compress(data, 1)
+    return _sum(data, key) + data
+
+
+def summed(data: bytes | None, key: bytes) -> bytes | None:
+    """Return what `encode` of an earlier version made, with its sum."""
+    return None if data is None else _sum(data, key) + data
+
+
+def decode(data: object, kind: type[_T], key: bytes, what: str) -> _T:
+    """Return what `encode` was given.
+
+    Raises:
+        DamagedStateError: It is not what was encoded; *what* says whose it was.
+    """
+    if not isinstance(data, bytes) or not is_whole(data, key):
+        raise damaged_row(what)
+    plain = data[_SUM_BYTES:]
+    try:
+        # MessagePack never begins a map or an array with the first byte of zlib.
+        if plain.startswith(b"x"):
+            plain = zlib.decompress(plain)
+        return msgspec.msgpack.decode(plain, type=kind)
+    except (msgspec.DecodeError, ValueError, zlib.error) as exc:
+        raise damaged_row(what, str(exc)) from exc
+
+
+def is_whole(data: bytes, key: bytes) -> bool:
+    """Return whether *data* is as `encode` left it for the row of *key*."""
+    return data[:_SUM_BYTES] == _sum(data[_SUM_BYTES:], key)
+
+
+def _sum(data: bytes, key: bytes) -> bytes:
+    return zlib.crc32(data, zlib.crc32(key)).to_bytes(_SUM_BYTES, "little")
