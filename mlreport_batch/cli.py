@@ -126,28 +126,37 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def entry(*, has_news: bool = False) -> NoReturn:
+def entry(
+    *, has_news: bool = False, changed: Sequence[bytes] | None = None
+) -> NoReturn:
     """Run the command line and leave with its exit code.
 
     Args:
         has_news: Whether a first look at the known files found that there is
             something to do.
+        changed: The folders it found changed, if that is all there is to do.
     """
     # What a tick keeps has no cycles to speak of; looking for them takes a tenth of
     # its time where there is much to read.
     gc.set_threshold(500_000, 20, 100)
     open_standard_streams()
-    sys.exit(main(sys.argv[1:], has_news=has_news))
+    sys.exit(main(sys.argv[1:], has_news=has_news, changed=changed))
 
 
-def main(argv: Sequence[str], *, has_news: bool = False) -> int:
+def main(
+    argv: Sequence[str],
+    *,
+    has_news: bool = False,
+    changed: Sequence[bytes] | None = None,
+) -> int:
     """Run the command line *argv* and return its exit code; see `entry`."""
     for stream in (sys.stdout, sys.stderr):
         # Under cron the locale may be any; a name must not end in a traceback.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        args = _parser().parse_args(argv, argparse.Namespace(has_news=has_news))
+        looked = argparse.Namespace(has_news=has_news, changed=changed)
+        args = _parser().parse_args(argv, looked)
     except SystemExit as exc:
         return exc.code if isinstance(exc.code, int) else 2
     code = 0

@@ -20,11 +20,12 @@ def entry() -> "NoReturn":
     """Run the command line and leave with its exit code."""
     argv = sys.argv[1:]
     plain = plain_run(argv)
-    if plain is not None and has_no_news(*plain):
+    changed = None if plain is None else first_look(*plain)
+    if changed == []:
         sys.exit(0)
     from mlreport_batch.cli import entry as command_line
 
-    command_line(has_news=plain is not None)
+    command_line(has_news=plain is not None, changed=changed)
 
 
 def plain_run(argv: Sequence[str]) -> tuple[list[str], str | None, str | None] | None:
@@ -49,11 +50,13 @@ def plain_run(argv: Sequence[str]) -> tuple[list[str], str | None, str | None] |
     return paths, named["--out"], named["--config"]
 
 
-def has_no_news(paths: Sequence[str], out: str | None, config: str | None) -> bool:
-    """Return whether a tick over what these name has surely nothing to do."""
+def first_look(
+    paths: Sequence[str], out: str | None, config: str | None
+) -> list[bytes] | None:
+    """Return what `state.idle.glance` finds of what these name: [] for no news."""
     key, folder = quick_key(paths, out, config)
     if folder is None:
-        return False
-    from mlreport_batch.state.idle import is_idle
+        return None
+    from mlreport_batch.state.idle import glance
 
-    return is_idle(folder, key, time.time())
+    return glance(folder, key, time.time())

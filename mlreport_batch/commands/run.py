@@ -38,9 +38,10 @@ def _run(args: argparse.Namespace) -> int:
     key, folder = quick_key(args.paths, args.out, args.config)
     plain = not (args.all or args.dry_run or args.json or args.summary)
     if plain and folder is not None and args.only == "*" and not args.has_news:
-        from mlreport_batch.state.idle import is_idle
+        from mlreport_batch.state.idle import glance
 
-        if is_idle(folder, key, now):
+        args.changed = glance(folder, key, now)
+        if args.changed == []:
             return 0
     from mlreport_batch.state.folder import LockedError
     from mlreport_batch.tick.conduct import run_tick
@@ -50,7 +51,11 @@ def _run(args: argparse.Namespace) -> int:
     check_paths_only(config)
     key = key or config_key(repr(config).encode())  # of one that was piped in
     options = Options(
-        only=args.only, report_all=args.all, dry_run=args.dry_run, jobs=args.jobs
+        only=args.only,
+        report_all=args.all,
+        dry_run=args.dry_run,
+        jobs=args.jobs,
+        changed=None if args.changed is None else tuple(map(os.fsdecode, args.changed)),
     )
     try:
         with (

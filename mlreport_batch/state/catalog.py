@@ -69,7 +69,13 @@ class Catalog:
         self._accept = accept
         self._never_enter = never_enter
 
-    def survey(self, roots: Sequence[str], now: float, shared: int = 0) -> Survey:
+    def survey(
+        self,
+        roots: Sequence[str],
+        now: float,
+        changed: Sequence[str] | None = None,
+        shared: int = 0,
+    ) -> Survey:
         """Look at all *roots* and keep what was found.
 
         Every dirty run is marked to be looked at in the same commit, so that a
@@ -78,6 +84,7 @@ class Catalog:
         Args:
             roots: Real paths of the root folders.
             now: Seconds since the epoch.
+            changed: The folders that were just found changed; None for no look yet.
             shared: Up to how many dirty runs the commit is left to what comes next.
 
         Raises:
@@ -97,10 +104,7 @@ class Catalog:
             readable.append(root)
         for root in known.difference(roots):
             update.dropped.update([root, *self._state.folders_below(root)])
-        changed = self._state.changed_folders(now)
-        for path in sorted(changed):
-            if self._known(path, update) is None:
-                raise damaged_row(path, "it is known by half")
+        for path in self._changed(changed, update, now):
             found = root_of(path, readable)
             if found is not None and found in known:
                 self._relist(path, found, update)
@@ -111,6 +115,18 @@ class Catalog:
             self._keep(update, result, now, shared)
         result.folders = len(update.listed)
         return result
+
+    def _changed(
+        self, found: Sequence[str] | None, update: _Update, now: float
+    ) -> list[str]:
+        """Return the known folders that are not as they were; all are known whole."""
+        if found is None or not all(self._known(path, update) for path in found):
+            # Another tick may have come between.
+            found = self._state.changed_folders(now)
+        for path in found:
+            if self._known(path, update) is None:
+                raise damaged_row(path, "it is known by half")
+        return sorted(found)
 
     def _walk(
         self,

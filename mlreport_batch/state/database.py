@@ -30,8 +30,8 @@ from mlreport_batch.state.folder import (
     state_errors,
     unusable,
 )
-from mlreport_batch.state.idle import DATABASE, open_read_only
-from mlreport_batch.state.rows import Value, damaged_row, is_whole, sum_of
+from mlreport_batch.state.idle import DATABASE, open_read_only, sum_of
+from mlreport_batch.state.rows import Value, damaged_row, is_whole
 from mlreport_batch.state.spool import has_traces
 from mlreport_batch.state.upgrade import SCHEMA, create, upgrade
 
@@ -203,7 +203,7 @@ class Database:
         """
         if not self._meta:
             self._lacks("meta")
-            self._meta = dict(self._rows("meta"))
+            self._meta = {str(key): str(value) for key, value in self._rows("meta")}
         return self._meta.get(key, default)
 
     def set_meta(self, key: str, value: str) -> None:

@@ -30,6 +30,8 @@ BELIEVED = (LAST_NEWS_AT, RECORDED_AT)
 TOLD_AT = "dead_told_at"
 DAY_S = 86400.0
 
+HELD = 8
+"""Where a row of the table ``owed`` says whether its mail waits for a person."""
 SLICES = 61
 SHARED_FROM = 5000
 ANY = -1
@@ -45,73 +47,101 @@ def open_read_only(folder: str) -> sqlite3.Connection | None:
     return sqlite3.connect(f"file:{quoted}?mode=ro", uri=True, timeout=1.0)
 
 
-def is_idle(folder: str, key: str, now: float) -> bool:
-    """Return whether a tick has surely nothing to do.
+def glance(folder: str, key: str, now: float) -> list[bytes] | None:
+    """Look, without the lock, whether a tick has something to do.
 
     Args:
         folder: The state folder.
         key: What the config was when the state was written (see `config.locate`).
         now: Seconds since the epoch.
+
+    Returns:
+        The known folders that are not as they were, if that is all there is to do: a
+        tick without any is over. None if there is more, or nobody knows.
     """
     try:
         database = open_read_only(folder)
         if database is None:
-            return False
+            return None
         try:
             meta = dict(database.execute("SELECT key, value FROM meta"))
             if meta.get(CONFIG_KEY) != key or meta.get(INCOMPLETE, ""):
-                return False
-            if database.execute("SELECT 1 FROM owed WHERE held = 0 LIMIT 1").fetchone():
-                return False
+                return None
+            if not all(map(_is_held, database.execute("SELECT * FROM owed"))):
+                return None
             told_at = float(meta.get(TOLD_AT, "0"))
             must_remind = told_at and not told_at <= now < told_at + DAY_S
             due = "SELECT 1 FROM runs WHERE wake_at <= ? LIMIT 1"
             # A clock that was set back: no wait can be believed.
             is_ahead = any(float(meta.get(key, "0")) > now for key in BELIEVED)
             if must_remind or is_ahead or database.execute(due, (now,)).fetchone():
-                return False
-            return _is_all_as_it_was(database, folder, now)
+                return None
+            return _changed_now(database, folder, now)
         finally:
             database.close()
     except Exception:  # noqa: BLE001 - whatever a damaged state makes of it
-        return False  # the full tick finds out what is wrong, and says it
+        return None  # the full tick finds out what is wrong, and says it
 
 
-def _is_all_as_it_was(database: sqlite3.Connection, folder: str, now: float) -> bool:
+def _is_held(row: tuple[object, ...]) -> bool:
+    """Return whether a mail waits for a person, and is surely not to be sent."""
+    *values, found = row
+    return values[HELD] == 1 and sum_of(*values) == found
+
+
+def sum_of(*values: object) -> int:
+    """Return the CRC-32 of a row's values, as they come back from SQLite."""
+    return zlib.crc32(repr(values).encode("utf-8", "surrogatepass"))
+
+
+def _changed_now(database: sqlite3.Connection, folder: str, now: float) -> list[bytes]:
     """Look at all known folders; at many of them with the help of a child process."""
     (count,) = database.execute("SELECT COUNT(*) FROM folders").fetchone()
     child = _fork() if count >= SHARED_FROM and (os.cpu_count() or 1) > 1 else None
     if child is None:
-        return next(changed(database, now), None) is None
-    if child == 0:
+        return list(changed(database, now))
+    process, pipe = child
+    if process == 0:
         code = 1
         try:
             own = open_read_only(folder)  # SQLite connections do not survive a fork
-            if own is not None and _is_half_as_it_was(own, "DESC", count // 2, now):
+            if own is not None:
+                found = b"\0".join(_changed_half(own, "DESC", count // 2, now))
+                with open(pipe, "wb") as out:
+                    out.write(found)
                 code = 0
         finally:
             os._exit(code)
-    is_same = _is_half_as_it_was(database, "ASC", count - count // 2, now)
-    if not is_same:
-        import signal
-
-        os.kill(child, signal.SIGKILL)
-    return os.waitpid(child, 0)[1] == 0 and is_same
-
-
-def _fork() -> int | None:
     try:
-        return os.fork()
-    except OSError:
-        return None  # no room for another process: alone it only takes longer
+        here = list(_changed_half(database, "ASC", count - count // 2, now))
+        with open(pipe, "rb") as told:
+            there = told.read()
+    finally:
+        status = os.waitpid(process, 0)[1]
+    if status:
+        raise ChildProcessError(status)
+    return here + there.split(b"\0") * bool(there)
 
 
-def _is_half_as_it_was(
+def _changed_half(
     database: sqlite3.Connection, order: str, count: int, now: float
-) -> bool:
+) -> Iterator[bytes]:
     query = f"SELECT path, names, stats FROM folders ORDER BY path {order} LIMIT ?"  # noqa: S608
     rows = database.execute(query, (count,))
-    return next(_changed_of(rows, int(now // 60) % SLICES), None) is None
+    return _changed_of(rows, int(now // 60) % SLICES)
+
+
+def _fork() -> tuple[int, int] | None:
+    """Return (process, or 0 in the child; pipe from it or to its parent)."""
+    reading, writing = os.pipe()
+    try:
+        process = os.fork()
+    except OSError:
+        os.close(reading)
+        os.close(writing)
+        return None  # no room for another process: alone it only takes longer
+    os.close(reading if process == 0 else writing)
+    return process, writing if process == 0 else reading
 
 
 def changed(database: sqlite3.Connection, now: float) -> Iterator[bytes]:

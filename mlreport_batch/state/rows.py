@@ -18,11 +18,6 @@ _SUM_BYTES = 4
 _T = TypeVar("_T")
 
 
-def sum_of(*values: Value) -> int:
-    """Return the CRC-32 of a row's values, as they come back from SQLite."""
-    return zlib.crc32(repr(values).encode("utf-8", "surrogatepass"))
-
-
 def damaged_row(what: str, why: str = "its sum does not fit") -> DamagedStateError:
     """Return the error of a row that is not what was written."""
     return DamagedStateError(

@@ -4,7 +4,8 @@ import os
 import sqlite3
 from typing import Any
 
-from mlreport_batch.state.rows import sum_of, summed
+from mlreport_batch.state.idle import sum_of
+from mlreport_batch.state.rows import summed
 
 SCHEMA = 5
 

@@ -55,7 +55,9 @@ class RunReader:
     def survey(self, config_key: str) -> list[str]:
         """Return the runs to look at: dirty, due, or all of them."""
         catalog, state, summary = self._catalog, self._state, self._summary
-        survey = catalog.survey(list(self._scope.roots), self._now, shared=BATCH)
+        survey = catalog.survey(
+            list(self._scope.roots), self._now, self._options.changed, shared=BATCH
+        )
         if state.meta(CONFIG_KEY) != config_key:
             catalog.choose_anew(self._now)
         self._believe_the_clock()

@@ -25,6 +25,8 @@ class Options(Struct, frozen=True):
         dry_run: Say what would be reported and change nothing.
         baseline: Record everything as reported without sending.
         jobs: Processes to use; None leaves it to the config.
+        changed: The known folders that a look just before the tick found changed;
+            None if there was none.
     """
 
     only: str = "*"
@@ -32,6 +34,7 @@ class Options(Struct, frozen=True):
     dry_run: bool = False
     baseline: bool = False
     jobs: int | None = None
+    changed: tuple[str, ...] | None = None
 
 
 class RunLine(Struct, frozen=True):

@@ -23,7 +23,7 @@ from mlreport_batch.find.runs import RunDir, group_runs
 from mlreport_batch.safety.clean import natural_key
 from mlreport_batch.state import catalog
 from mlreport_batch.state.catalog import Catalog
-from mlreport_batch.state.idle import SLICES, is_idle
+from mlreport_batch.state.idle import SLICES, glance
 from mlreport_batch.state.store import RunRow, State
 
 CSV = "step,loss\n1,0.5\n"
@@ -371,39 +371,39 @@ def test_a_glance_sees_every_kind_of_change(shelf: Shelf):
         shelf.now += 100  # what was unsure is kept once it is a minute old
         shelf.survey(full=True)
         shelf.settle()
-        assert is_idle(str(shelf.folder), "key", shelf.now)
+        assert glance(str(shelf.folder), "key", shelf.now) == []
 
     wait_and_settle()
-    assert not is_idle(str(shelf.folder), "other key", shelf.now)
-    assert not is_idle(str(shelf.root), "key", shelf.now)
+    assert glance(str(shelf.folder), "other key", shelf.now) != []
+    assert glance(str(shelf.root), "key", shelf.now) != []
     with csv.open("a") as file:
         file.write("2,0.25\n")
-    assert not is_idle(str(shelf.folder), "key", shelf.now)
+    assert glance(str(shelf.folder), "key", shelf.now) != []
     wait_and_settle()
     status = csv.stat()
     csv.write_text(csv.read_text().replace("0.25", "0.26"))
     os.utime(csv, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert csv.stat().st_size == status.st_size
-    assert not is_idle(str(shelf.folder), "key", shelf.now)
+    assert glance(str(shelf.folder), "key", shelf.now) != []
     wait_and_settle()
     with best.open("r+") as file:
         file.write("y")
     os.utime(best)
-    assert not is_idle(str(shelf.folder), "key", shelf.now)
+    assert glance(str(shelf.folder), "key", shelf.now) != []
     wait_and_settle()
     shelf.put("c/metrics.csv")
-    assert not is_idle(str(shelf.folder), "key", shelf.now)
+    assert glance(str(shelf.folder), "key", shelf.now) != []
     wait_and_settle()
     shutil.rmtree(shelf.root / "c")
-    assert not is_idle(str(shelf.folder), "key", shelf.now)
+    assert glance(str(shelf.folder), "key", shelf.now) != []
     wait_and_settle()
     with shelf.state.transaction():
         row = next(shelf.state.runs())
         shelf.state.put_run(
             RunRow(row.path, row.root, row.name, wake_at=shelf.now + 50)
         )
-    assert is_idle(str(shelf.folder), "key", shelf.now)
-    assert not is_idle(str(shelf.folder), "key", shelf.now + 51)
+    assert glance(str(shelf.folder), "key", shelf.now) == []
+    assert glance(str(shelf.folder), "key", shelf.now + 51) != []
 
 
 def test_a_glance_lists_each_folder_now_and_then(shelf: Shelf):

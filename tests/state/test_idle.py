@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mlreport_batch.cli import main
-from mlreport_batch.start import has_no_news, plain_run
+from mlreport_batch.start import first_look, plain_run
 from mlreport_batch.state import idle
 from mlreport_batch.state.store import State
 
@@ -64,7 +64,7 @@ def settled(tree: Path) -> str:
     """Return the config of *tree* once no file of it is too young to be believed."""
     config = str(tree / "mlreport.yaml")
     for _ in range(5):
-        if has_no_news([], None, config):
+        if first_look([], None, config) == []:
             return config
         main(["run", "-c", config])
     raise AssertionError("never quiet")
@@ -80,7 +80,8 @@ def test_a_glance_sees_every_change_alone_and_with_help(
     config = settled(tree)
     with (tree / "runs" / f"run_{number:02d}" / "metrics.csv").open("ab") as file:
         file.write(b"2,0.4\n")
-    assert not has_no_news([], None, config)
+    changed = os.fsencode(tree / "runs" / f"run_{number:02d}")
+    assert first_look([], None, config) == [changed]
 
 
 def test_a_glance_works_alone_where_no_process_can_be_started(
@@ -92,7 +93,7 @@ def test_a_glance_works_alone_where_no_process_can_be_started(
     config = settled(tree)
     monkeypatch.setattr(idle, "SHARED_FROM", 1)
     monkeypatch.setattr(os, "fork", refused)
-    assert has_no_news([], None, config)
+    assert first_look([], None, config) == []
 
 
 @pytest.mark.parametrize(("age_s", "is_quiet"), [(60, True), (90_000, False)])
@@ -104,7 +105,7 @@ def test_dead_mails_are_called_to_mind_once_a_day(
     with state.transaction():
         state.set_meta("dead_told_at", repr(time.time() - age_s))
     state.close()
-    assert has_no_news([], None, config) == is_quiet
+    assert (first_look([], None, config) == []) == is_quiet
 
 
 def test_a_quiet_tick_imports_neither_parser_nor_package(tree: Path):

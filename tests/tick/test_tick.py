@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,7 @@ import pytest
 
 from mlreport_batch.find import listing
 from mlreport_batch.state import catalog
-from mlreport_batch.state.idle import is_idle
+from mlreport_batch.state.idle import glance
 from mlreport_batch.state.store import State
 from mlreport_batch.tick.conduct import run_tick
 from mlreport_batch.tick.summary import Options
@@ -664,13 +665,13 @@ def test_what_a_clock_that_was_ahead_took_for_old_is_told_later(desk: Desk):
     assert desk.tick(config, now + 40 * 86400).sent == 0
     time.sleep(0.1)  # what was just written is looked at anyway
     assert desk.tick(config, now + 40 * 86400 + 200).sent == 0
-    assert is_idle(str(desk.out), "key", now + 40 * 86400 + 300)
-    assert not is_idle(str(desk.out), "key", now + 60)
+    assert glance(str(desk.out), "key", now + 40 * 86400 + 300) == []
+    assert glance(str(desk.out), "key", now + 60) != []
     summary = desk.tick(config, now + 60)
     assert [run.name for run in summary.runs] == ["new"]
     assert summary.sent == 1
     assert desk.tick(config, now + 120).sent == 0
-    assert is_idle(str(desk.out), "key", now + 180)
+    assert glance(str(desk.out), "key", now + 180) == []
 
 
 def test_what_a_baseline_took_for_told_is_not_told_when_the_clock_is_set_back(
@@ -1112,6 +1113,39 @@ def test_a_report_that_cannot_be_drawn_is_named_with_its_run(desk: Desk):
     [problem] = summary.problems
     assert problem.startswith("a: ")
     assert [(run.name, run.rid) for run in summary.runs] == [("a", None)]
+
+
+def test_a_tick_with_one_news_commits_three_times_and_syncs_little(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    for name in ("a", "b"):
+        desk.put(f"{name}/metrics.csv", CSV)
+    config = desk.config()
+    for _ in range(2):
+        assert desk.run("run", "-c", config).code == 0
+    statements: list[str] = []
+    synced: list[str] = []
+    connect, fsync = sqlite3.connect, os.fsync
+
+    def traced(*args: object, **options: object) -> sqlite3.Connection:
+        database = connect(*args, **options)  # type: ignore[arg-type]
+        database.set_trace_callback(statements.append)
+        return database
+
+    def counted(descriptor: int) -> None:
+        synced.append(os.readlink(f"/proc/self/fd/{descriptor}").rpartition("/")[2])
+        fsync(descriptor)
+
+    monkeypatch.setattr(sqlite3, "connect", traced)
+    monkeypatch.setattr(os, "fsync", counted)
+    desk.append("a/metrics.csv", "9,0.1\n")
+    said = desk.run("run", "-c", config, "--json")
+    assert said.json["sent"] == 1
+    # What was seen; what is owed; what is settled.
+    assert [s for s in statements if s == "COMMIT"] == ["COMMIT"] * 3
+    # The record and the mail, the folders of both, and two moves.
+    ends = [name.partition(".")[2] or name for name in synced]
+    assert ends == ["tmp", "eml.tmp", "told", "new", "cur", "new", "sent", "cur"]
 
 
 def test_a_baseline_is_in_the_copy_at_once(desk: Desk):
