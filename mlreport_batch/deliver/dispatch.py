@@ -32,7 +32,7 @@ from mlreport_batch.errors import (
 )
 from mlreport_batch.state.idle import DAY_S, TOLD_AT
 from mlreport_batch.state.owed import Owed
-from mlreport_batch.state.record import amend, read_record
+from mlreport_batch.state.record import amend, left_of
 from mlreport_batch.state.spool import Spool, digest_of
 from mlreport_batch.state.store import State
 
@@ -143,7 +143,7 @@ class Dispatcher:
         self, owed: Owed, place: str, due: list[Owed], held: list[Owed]
     ) -> None:
         """Add a mail to those that are *due*, or that are *held* from now on."""
-        left = self._left(owed) if place == "cur" else owed.recipients
+        left = left_of(self._spool, owed) if place == "cur" else owed.recipients
         if left != owed.recipients:
             owed, place = self._recalled(owed, left), "new"
         if owed.held or place == "dead":
@@ -168,12 +168,6 @@ class Dispatcher:
             self._state.owe(owed)
         self._spool.move(owed.rid, "cur", "new")
         return owed
-
-    def _left(self, owed: Owed) -> tuple[str, ...]:
-        """Return who still waits for a mail, as noted before others had it."""
-        record = read_record(self._spool, owed.rid)
-        left = record.owed.recipients if record else ()
-        return tuple(r for r in owed.recipients if r in left) or owed.recipients
 
     def _note(self, settled: list[str], held: list[Owed]) -> None:
         for stray in ("new", "cur"):  # a power loss may bring a name back

@@ -67,13 +67,7 @@ class Database:
             is_unclean = not is_new and _size(journal) > 0
         except OSError as exc:
             raise unusable(self.path, exc) from exc
-        previous = os.umask(0o077)
-        try:
-            self._db = sqlite3.connect(self.path, isolation_level=None, timeout=5.0)
-        except sqlite3.Error as exc:
-            raise failure(self.path, exc) from exc
-        finally:
-            os.umask(previous)
+        self._db = _connect(self.path)
         try:
             self._prepare(is_new=is_new)
             if is_unclean:
@@ -92,7 +86,7 @@ class Database:
         self._sound: set[str] = set()
         self._meta: dict[str, str] = {}
 
-    def _prepare(self, *, is_new: bool, in_memory: bool = False) -> None:
+    def _prepare(self, *, is_new: bool) -> None:
         self._db.execute("PRAGMA journal_mode=TRUNCATE")
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.execute("PRAGMA cache_size=-8000")
@@ -111,7 +105,7 @@ class Database:
         if version > 0:
             self._check_pages()
             with self.transaction():
-                upgrade(self._db, version, None if in_memory else self._folder)
+                upgrade(self._db, version)
                 # The copy of the earlier version has no records to bring it up to date.
                 self.set_meta(BACKUP_AT, "0")
             return
@@ -140,7 +134,7 @@ class Database:
             if source is not None:
                 with contextlib.closing(source):
                     source.backup(state._db)
-            state._prepare(is_new=source is None, in_memory=True)
+            state._prepare(is_new=source is None)
         return state
 
     def close(self) -> None:
@@ -274,12 +268,7 @@ class Database:
             for stray in (temporary, f"{temporary}-journal"):
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(stray)
-            previous = os.umask(0o077)
-            try:
-                target = sqlite3.connect(temporary)
-            finally:
-                os.umask(previous)
-            with contextlib.closing(target):
+            with contextlib.closing(_connect(temporary)) as target:
                 self._db.backup(target)
             os.rename(temporary, path)
             sync_folder(os.path.dirname(path))
@@ -299,6 +288,17 @@ def checked(row: Sequence[Any], what: str) -> Sequence[Any]:
     if sum_of(*values) != found:
         raise damaged_row(what)
     return values
+
+
+def _connect(path: str) -> sqlite3.Connection:
+    """Open or make a file that nobody else may read."""
+    previous = os.umask(0o077)
+    try:
+        return sqlite3.connect(path, isolation_level=None, timeout=5.0)
+    except sqlite3.Error as exc:
+        raise failure(path, exc) from exc
+    finally:
+        os.umask(previous)
 
 
 def _size(path: str) -> int:

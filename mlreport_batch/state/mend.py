@@ -10,7 +10,6 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import Iterable
 
 from msgspec.structs import replace
 
@@ -20,7 +19,7 @@ from mlreport_batch.state.database import ADOPT, BACKUP_AT
 from mlreport_batch.state.folder import damaged
 from mlreport_batch.state.idle import CONFIG_KEY, DATABASE
 from mlreport_batch.state.owed import Owed
-from mlreport_batch.state.record import Told, read_record
+from mlreport_batch.state.record import Record, Told, read_record
 from mlreport_batch.state.spool import Spool
 from mlreport_batch.state.store import State
 
@@ -126,22 +125,20 @@ def _renew(folder: str, damage: DamagedStateError) -> None:
 
 
 def _keep_aside(path: str) -> str:
-    """Give a damaged file a second name; return it, empty if there is no file."""
+    """Give a damaged file another name; return it, empty if there is no file.
+
+    A death before the copy has its name leaves a state that is gone: the same way back.
+    """
     aside = f"{path}.damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
-    with contextlib.suppress(FileExistsError):
-        try:
-            os.link(path, aside)
-        except FileNotFoundError:
-            aside = ""
-        except PermissionError:  # file systems without links
-            shutil.copyfile(path, aside)
     journal = f"{path}-journal"
     with contextlib.suppress(FileNotFoundError):
-        if aside and os.path.getsize(journal):
+        if os.path.getsize(journal):
             # It belongs to the damaged file; SQLite would play it into the new one.
             os.rename(journal, f"{aside}-journal")
-        else:
-            os.unlink(journal)
+    try:
+        os.rename(path, aside)
+    except FileNotFoundError:
+        return ""
     return aside
 
 
@@ -202,30 +199,28 @@ def _learn(state: State, spool: Spool, owed: dict[str, Owed]) -> None:
         for told in record.told:
             _learn_run(state, told)
     for mail in owed.values():
-        place = spool.place(mail.rid)
+        place, record = spool.place(mail.rid), read_record(spool, mail.rid)
         if place is None or (place == "new" and mail.rid in replaced):
             state.settle([mail.rid])
-        if place is None:
-            record = read_record(spool, mail.rid)
-            _give_back(state, mail, () if record is None else record.told)
+        if place is None and record is not None:
+            _give_back(state, record)
 
 
 def _learn_run(state: State, told: Told) -> None:
-    row, path = told.run, os.fsdecode(told.path)
-    known = state.run(path)
-    if row is not None and row.seq > (known.seq if known else 0):
-        state.put_run(row)
-        state.put_reported(path, told.mark)
+    run = told.run
+    known = state.run(run.path)
+    if run.seq > (known.seq if known else 0):
+        state.put_run(run)
+        state.put_reported(run.path, told.mark)
 
 
-def _give_back(state: State, mail: Owed, told: Iterable[Told]) -> None:
+def _give_back(state: State, record: Record) -> None:
     """Make the news of a mail that is lost news again, unless told since."""
-    for each in told:
-        path = os.fsdecode(each.path)
-        row = state.run(path)
-        if row is not None and row.rid == mail.rid:
-            state.put_reported(path, each.base)
-            state.wake(path)
+    for told in record.told:
+        row = state.run(told.run.path)
+        if row is not None and row.rid == record.owed.rid:
+            state.put_reported(row.path, told.base)
+            state.wake(row.path)
 
 
 def _adopt(state: State, spool: Spool, rid: str, place: str, *, is_new: bool) -> None:
@@ -235,7 +230,7 @@ def _adopt(state: State, spool: Spool, rid: str, place: str, *, is_new: bool) ->
         if is_new and spool.place(rid) == place:
             state.owe(_from_headers(spool, place, rid))
         return
-    rows = [state.run(os.fsdecode(told.path)) for told in record.told]
+    rows = [state.run(told.run.path) for told in record.told]
     is_last = any(row is not None and row.rid == rid for row in rows)
     owed = record.owed
     if spool.place(rid) == place and (is_last or owed.is_partial or place != "new"):

@@ -4,7 +4,6 @@ A record is written before its mail is owed, and lies in ``told/`` as long as th
 or its tombstone. The daily copy of the state and the records give the state again.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -15,29 +14,26 @@ from mlreport_batch.report.news import Snapshot
 from mlreport_batch.state.owed import Owed, owed_of, owed_values
 from mlreport_batch.state.rows import decode, encode
 from mlreport_batch.state.spool import Spool
-from mlreport_batch.state.store import RunRow, run_of, run_values
+from mlreport_batch.state.store import RunRow, run_of
 
 
 class Told(Struct, frozen=True, array_like=True):
     """What a mail tells of one run.
 
     Attributes:
-        path: The run directory.
-        row: The run as it is once the mail is owed, as `run_values` gives it; None
-            if that is not known.
+        values: The run as it is once the mail is owed, as `run_values` gives it.
         mark: What was reported once the mail is owed.
         base: What was reported before.
     """
 
-    path: bytes
-    row: tuple[Any, ...] | None
+    values: tuple[Any, ...]
     mark: Snapshot | None
     base: Snapshot | None
 
     @property
-    def run(self) -> RunRow | None:
+    def run(self) -> RunRow:
         """The run."""
-        return None if self.row is None else run_of(self.row)
+        return run_of(self.values)
 
 
 class Record(Struct, frozen=True, array_like=True):
@@ -59,19 +55,6 @@ class Record(Struct, frozen=True, array_like=True):
     def owed(self) -> Owed:
         """The mail."""
         return owed_of(self.values)
-
-
-def told_of(row: RunRow, mark: Snapshot | None, base: Snapshot | None) -> Told:
-    """Return what a mail tells of the run *row*."""
-    values = run_values(row)
-    return Told(values[0], values, mark, base)
-
-
-def record_of(
-    owed: Owed, instance: str, told: Sequence[Told], replaces: Sequence[str]
-) -> Record:
-    """Return the side record of the mail *owed*."""
-    return Record(owed_values(owed), instance, tuple(told), tuple(replaces))
 
 
 def put_record(spool: Spool, record: Record) -> None:
@@ -98,6 +81,13 @@ def read_record(spool: Spool, rid: str) -> Record | None:
     except DamagedStateError:
         return None
     return record if record.values[0] == rid else None
+
+
+def left_of(spool: Spool, owed: Owed) -> tuple[str, ...]:
+    """Return who still waits for a mail, as noted before others had it."""
+    record = read_record(spool, owed.rid)
+    left = record.owed.recipients if record else ()
+    return tuple(r for r in owed.recipients if r in left) or owed.recipients
 
 
 def amend(spool: Spool, owed: Owed) -> None:

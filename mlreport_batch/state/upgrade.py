@@ -1,8 +1,6 @@
 """The tables of the state, and how those of an earlier version become them."""
 
-import os
 import sqlite3
-from typing import Any
 
 from mlreport_batch.state.idle import sum_of
 from mlreport_batch.state.rows import summed
@@ -65,7 +63,7 @@ CREATE TABLE IF NOT EXISTS frozen (
     rid TEXT PRIMARY KEY, digest TEXT NOT NULL, config BLOB NOT NULL
 ) WITHOUT ROWID;
 """,
-    # Rows carry sums; what a waiting mail is about is in its record in the spool.
+    # Rows carry sums; what was told before a mail is in its record in the spool.
     4: """
 ALTER TABLE owed ADD COLUMN digest TEXT;
 ALTER TABLE owed ADD COLUMN config BLOB;
@@ -95,60 +93,20 @@ def create(db: sqlite3.Connection) -> None:
     db.execute(f"PRAGMA user_version={SCHEMA}")
 
 
-def upgrade(db: sqlite3.Connection, version: int, folder: str | None) -> None:
+def upgrade(db: sqlite3.Connection, version: int) -> None:
     """Bring the tables of *version* up to `SCHEMA`, in a transaction of the caller.
 
-    Args:
-        db: The state.
-        version: Of its tables.
-        folder: The state folder, whose spool gets the records of what is owed; None
-            for a copy that nothing is sent from.
+    A mail that waits has no record: it goes out as it is, and nothing supersedes it.
     """
-    waiting: dict[str, dict[bytes, bytes | None]] = {}
-    rows = db.execute("SELECT rid, path, base FROM owed_runs ORDER BY rid, path")
-    for rid, path, base in rows:
-        waiting.setdefault(rid, {})[path] = base
-    db.create_function("joined", 1, lambda rid: b"\0".join(waiting.get(rid, ())))
+    runs: dict[str, list[bytes]] = {}
+    for rid, path in db.execute("SELECT rid, path FROM owed_runs ORDER BY path"):
+        runs.setdefault(rid, []).append(path)
+    db.create_function("joined", 1, lambda rid: b"\0".join(runs.get(rid, ())))
     db.create_function("sum_of", -1, sum_of)
     db.create_function("summed", 2, summed)
     for earlier in range(version, SCHEMA):
         _execute(db, _UPGRADES[earlier])
-    if folder is not None:
-        _put_records(db, folder, waiting)
     db.execute(f"PRAGMA user_version={SCHEMA}")
-
-
-def _put_records(
-    db: sqlite3.Connection, folder: str, waiting: dict[str, dict[bytes, bytes | None]]
-) -> None:
-    """Tell the spool what the mails in it are about."""
-    from mlreport_batch.report.news import Snapshot
-    from mlreport_batch.state.record import Record, Told, put_record
-    from mlreport_batch.state.rows import decode
-    from mlreport_batch.state.spool import Spool, spool_of
-
-    def mark(data: bytes | None, path: bytes) -> Snapshot | None:
-        if data is None:
-            return None
-        return decode(data, Snapshot, path, os.fsdecode(path))
-
-    spool = Spool(spool_of(folder))
-    [(instance,)] = db.execute("SELECT value FROM meta WHERE key='instance'")
-    for *owed, _ in db.execute("SELECT * FROM owed").fetchall():
-        told: list[Told] = []
-        for path, base in waiting.get(owed[0], {}).items():
-            before = mark(summed(base, path), path)
-            row: Any = None
-            after = None
-            query = (
-                "SELECT m.reported, r.* FROM runs r JOIN marks m USING (path) "
-                "WHERE path=? AND rid=?"  # its last report
-            )
-            for reported, *values, _ in db.execute(query, (path, owed[0])):
-                row, after = tuple(values), mark(reported, path)
-            told.append(Told(path, row, after, before))
-        put_record(spool, Record(tuple(owed), instance, tuple(told)))
-    spool.sync("told")
 
 
 def _execute(db: sqlite3.Connection, script: str) -> None:

@@ -4,7 +4,6 @@ A report's frozen mail is on disk before the commit that owes it. A mail that wa
 surely not accepted is superseded by the next one that covers all of its news.
 """
 
-import os
 from collections.abc import Collection, Iterable, Sequence
 
 from msgspec import Struct
@@ -12,16 +11,10 @@ from msgspec.structs import replace
 
 from mlreport_batch.errors import StateError
 from mlreport_batch.report.news import Snapshot
-from mlreport_batch.state.owed import Owed
-from mlreport_batch.state.record import (
-    Record,
-    put_record,
-    read_record,
-    record_of,
-    told_of,
-)
+from mlreport_batch.state.owed import Owed, owed_values
+from mlreport_batch.state.record import Record, Told, put_record, read_record
 from mlreport_batch.state.spool import Spool, digest_of
-from mlreport_batch.state.store import RunRow, State
+from mlreport_batch.state.store import RunRow, State, run_values
 
 
 class Frozen(Struct, frozen=True):
@@ -89,11 +82,9 @@ class Debts:
 
     def base_of(self, rid: str, path: str) -> Snapshot | None:
         """Return what was reported of a run before the owed mail *rid*."""
-        record, key = self._record(rid), os.fsencode(path)
-        bases = (
-            (told.base for told in record.told if told.path == key) if record else ()
-        )
-        return next(iter(bases), None)
+        record = self._record(rid)
+        told = record.told if record else ()
+        return next((each.base for each in told if each.run.path == path), None)
 
     def replaced_by(self, paths: Collection[str]) -> frozenset[str]:
         """Return the owed mails all of whose runs are told about anew.
@@ -135,7 +126,7 @@ class Debts:
                 if old
                 else self._state.reported(row.path)
             )
-            told.append(told_of(row, mark, base))
+            told.append(Told(run_values(row), mark, base))
         digest = digest_of(mail.message)
         owed = replace(
             mail.owed,
@@ -143,8 +134,8 @@ class Debts:
             config=self.config,
             runs=tuple(row.path for row, _ in mail.told),
         )
-        instance = self._state.meta("instance")
-        self._put(record_of(owed, instance, told, tuple(superseded)))
+        values, instance = owed_values(owed), self._state.meta("instance")
+        self._put(Record(values, instance, tuple(told), tuple(superseded)))
         self.spool.put(owed.rid, mail.message, "new")
         here = {row.path for row, _ in mail.told}
         for old_mail in self._state.owed() if superseded else ():
@@ -182,12 +173,11 @@ class Debts:
 
     def _rebase(self, path: str, base: Snapshot | None) -> None:
         """Have the mails about a run that still wait superseded from *base* on."""
-        key = os.fsencode(path)
         for rid in self._state.owed_of_run(path):
             record = self._record(rid)
             if record is not None:
                 told = tuple(
-                    replace(each, base=base) if each.path == key else each
+                    replace(each, base=base) if each.run.path == path else each
                     for each in record.told
                 )
                 self._put(replace(record, told=told))

@@ -26,10 +26,10 @@ from mlreport_batch.errors import (
 )
 from mlreport_batch.state import spool
 from mlreport_batch.state.mend import adopt
-from mlreport_batch.state.owed import Owed
-from mlreport_batch.state.record import put_record, record_of, told_of
+from mlreport_batch.state.owed import Owed, owed_values
+from mlreport_batch.state.record import Record, Told, put_record
 from mlreport_batch.state.spool import Spool, digest_of
-from mlreport_batch.state.store import RunRow, State
+from mlreport_batch.state.store import RunRow, State, run_values
 
 DAY_S = 86400.0
 
@@ -102,8 +102,9 @@ class Desk:
             owed = Owed(
                 rid, self.now, "me@x", to, f"about {rid}", runs=runs, digest=digest
             )
-            told = [told_of(RunRow(path, "/runs", path), None, None) for path in runs]
-            put_record(mails, record_of(owed, "instance", told, ()))
+            rows = [run_values(RunRow(path, "/runs", path)) for path in runs]
+            told = tuple(Told(row, None, None) for row in rows)
+            put_record(mails, Record(owed_values(owed), "instance", told))
             with state.transaction():
                 state.owe(owed)
         state.close()

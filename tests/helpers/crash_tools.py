@@ -299,10 +299,12 @@ smtp: {{host: 127.0.0.1, port: {self.port}, security: none, timeout_s: 60,
     def stray(self) -> list[str]:
         """Return the files of the state that should not be there once all is done.
 
-        A half-written page in the output folder is overwritten by the next report.
+        A half-written page in the output folder is overwritten by the next report, and
+        half a record goes once the daily copy is made.
         """
         known = re.compile(
-            r"lock|state\.db(-journal|\.bak)?|spool/(sent|told)/[0-9a-f]{26}"
+            r"lock|state\.db(-journal|\.bak)?|spool/(sent|told)/[0-9a-f]{26}|"
+            r"spool/told/[0-9a-f]{26}\.tmp"
         )
         found = (p for p in self.state.rglob("*") if p.is_file())
         names = (str(p.relative_to(self.state)) for p in found)

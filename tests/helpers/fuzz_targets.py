@@ -51,8 +51,8 @@ from mlreport_batch.safety.masking.redact import (
 from mlreport_batch.safety.yaml import load as yaml_load
 from mlreport_batch.safety.yaml.values import YamlError
 from mlreport_batch.state import idle
-from mlreport_batch.state.database import decode
 from mlreport_batch.state.folders import Listing
+from mlreport_batch.state.rows import decode, encode, summed
 from mlreport_batch.state.store import State
 from places import RUNS
 from sample_reports import hostile
@@ -183,10 +183,10 @@ def marks(data: bytes) -> None:
     """Decode the state's blobs: a value, or a state that is called damaged."""
     for kind in (RunState, Snapshot, Listing):
         try:
-            found = decode(data, kind, "a run")
+            found = decode(summed(data, b"run"), kind, b"run", "a run")
         except StateError:
             continue
-        assert decode(msgspec.msgpack.encode(found), kind, "a run") is not None
+        assert decode(encode(found, b"run"), kind, b"run", "a run") is not None
 
 
 _SPARE: dict[int, str] = {}
@@ -217,7 +217,7 @@ def log(log_format: LogFormat, data: bytes) -> None:
     )
     logs = read_series([file], {}, Reading(status.st_mtime_ns + 10**13))
     kept = RunState(logs)
-    assert decode(msgspec.msgpack.encode(kept), RunState, "it") is not None
+    assert decode(encode(kept, b"it"), RunState, b"it", "it") is not None
 
 
 _MATCH = Match(Role.metrics)

@@ -33,7 +33,7 @@ from mlreport_batch.read.fold import (
     width_for,
 )
 from mlreport_batch.read.run import RunState, plan_of, read_run, unread_logs
-from mlreport_batch.state.database import decode
+from mlreport_batch.state.rows import decode
 from mlreport_batch.tick import work
 from places import RUNS
 
@@ -417,7 +417,8 @@ def test_a_tick_commits_the_same_state_both_ways(
         with closing(sqlite3.connect(tmp_path / name / "state.db")) as database:
             seen.append(database.execute("SELECT path, seen FROM marks").fetchall())
     decoded = [
-        {path: decode(data, RunState, path) for path, data in rows} for rows in seen
+        {path: decode(data, RunState, path, "run") for path, data in rows}
+        for rows in seen
     ]
     assert len(decoded[0]) == 30
     for path, state in decoded[0].items():
