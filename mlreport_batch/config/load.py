@@ -15,7 +15,7 @@ from mlreport_batch.config.channels import (
     SMTP_PORTS,
     OutboxSettings,
 )
-from mlreport_batch.config.locate import read_config
+from mlreport_batch.config.locate import default_state, read_config
 from mlreport_batch.config.settings import (
     Config,
     ReportSettings,
@@ -84,6 +84,8 @@ def parse(data: bytes, path: str | os.PathLike[str]) -> Config:
     tables = document if isinstance(document, MarkedMap) else MarkedMap()
     if isinstance(config, Config):
         config = _with_port(config, tables)
+        if tables.get("state") is None:
+            config = replace(config, state=Path(default_state(file)))
         _Check(config, tables, problems).all()
     if problems.found or not isinstance(config, Config):
         raise _wrong(problems)

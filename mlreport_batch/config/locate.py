@@ -18,6 +18,8 @@ DEFAULT_OUT = "./mlreport-out"
 CONFIG_MAX = 1_000_000
 PIPE_S = 10
 DEFAULT_STATE = "~/.local/state/mlreport-batch"
+OWNER = "config"
+"""In a state folder: the path of the config file that made it."""
 
 _KEY_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz_")
 _PATH_STARTS = ("/", "~/", "./", "../")
@@ -130,6 +132,28 @@ def quick_key(
     return config_key(data + os.fsencode(extra), file), quick_state_dir(data, file)
 
 
+def default_state(config_path: str) -> str:
+    """Return the state folder of a config that names none: each has one of its own.
+
+    The first config to run has `DEFAULT_STATE`, others a folder beside it.
+    """
+    folder = os.path.expanduser(DEFAULT_STATE)
+    own = identity(config_path)
+    other = f"{folder}-{zlib.crc32(os.fsencode(own)):08x}"
+    if not own or (owner_of(folder) in ("", own) and not os.path.isdir(other)):
+        return folder
+    return other
+
+
+def owner_of(state: str) -> str:
+    """Return the config file that made a state folder, empty if there is none now."""
+    try:
+        with open(os.path.join(state, OWNER), "rb") as file:
+            return identity(os.fsdecode(file.read(10_000)))
+    except (OSError, ValueError):
+        return ""
+
+
 def resolved(text: str, config_path: str) -> str:
     """Return a path of the config file as absolute path: ``~`` is the home."""
     path = os.path.expanduser(text)
@@ -147,7 +171,7 @@ def quick_state_dir(data: bytes, config_path: str) -> str | None:
     except UnicodeDecodeError:
         return None
     lines = [line.removesuffix("\r") for line in text.split("\n")]
-    found = DEFAULT_STATE
+    found = ""
     for number, line in enumerate(lines):
         if not line.isprintable():
             return None  # tabs, and line breaks that only YAML counts as such
@@ -165,4 +189,4 @@ def quick_state_dir(data: bytes, config_path: str) -> str | None:
             return None
         if following[0:1].isspace():  # the text goes on in the next line
             return None
-    return resolved(found, config_path)
+    return resolved(found, config_path) if found else default_state(config_path)

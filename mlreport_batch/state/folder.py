@@ -9,12 +9,14 @@ import stat
 import time
 from collections.abc import Iterator
 
+from mlreport_batch.config.locate import OWNER, owner_of
 from mlreport_batch.errors import (
     DamagedStateError,
     NewerStateError,
     StateError,
     reason_of,
 )
+from mlreport_batch.safety.files import replace_file
 from mlreport_batch.state.idle import DATABASE
 
 
@@ -77,6 +79,17 @@ class Lock:
     def release(self) -> None:
         """Give the lock free."""
         os.close(self._descriptor)
+
+
+def claim(folder: str, config: str) -> None:
+    """Note which config file a state folder belongs to, unless it is another's.
+
+    Args:
+        folder: The state folder; the caller holds its `Lock`.
+        config: The file; empty for none.
+    """
+    if config and not owner_of(folder):
+        replace_file(os.path.join(folder, OWNER), os.fsencode(config))
 
 
 def _since_boot_s() -> float:

@@ -18,7 +18,7 @@ from mlreport_batch.errors import DamagedStateError, StateError
 from mlreport_batch.render.lighten import lighten
 from mlreport_batch.state.catalog import GONE_S
 from mlreport_batch.state.database import BACKUP_AT
-from mlreport_batch.state.folder import Lock, state_errors
+from mlreport_batch.state.folder import Lock, claim, state_errors
 from mlreport_batch.state.idle import CONFIG_KEY, INCOMPLETE, TOLD_AT
 from mlreport_batch.state.mend import mend, open_state
 from mlreport_batch.state.spool import Spool, spool_of
@@ -78,6 +78,7 @@ def run_tick(
         lock = Lock(folder)
     try:
         with state_errors(folder):
+            claim(folder, identity(config.source))
             return _with_state(folder, scope, config_key, must_stop)
     except DamagedStateError as exc:
         with state_errors(folder):

@@ -303,7 +303,7 @@ smtp: {{host: 127.0.0.1, port: {self.port}, security: none, timeout_s: 60,
         half a record goes once the daily copy is made.
         """
         known = re.compile(
-            r"lock|state\.db(-journal|\.bak)?|spool/(sent|told)/[0-9a-f]{26}|"
+            r"lock|config|state\.db(-journal|\.bak)?|spool/(sent|told)/[0-9a-f]{26}|"
             r"spool/told/[0-9a-f]{26}\.tmp"
         )
         found = (p for p in self.state.rglob("*") if p.is_file())

@@ -149,8 +149,7 @@ def _soak(soak: Soak, ticks: int, window: int, jumps: dict[int, float]) -> list[
     late = soak.state_bytes()
     names = {p.name for p in state.iterdir()}
     assert names <= {
-        "lock", "spool", "state.db", "state.db-journal", "state.db.bak",
-        "state.db.bak.seal", "state.db.seal", "state.db.since",
+        "lock", "config", "spool", "state.db", "state.db-journal", "state.db.bak",
     }  # fmt: skip
     assert list((state / "spool").rglob("*.eml")) == []
     sent = len(list((state / "spool" / "sent").iterdir()))
@@ -158,12 +157,12 @@ def _soak(soak: Soak, ticks: int, window: int, jumps: dict[int, float]) -> list[
     first, last = spent[1:many], spent[-many:]
     ratio = statistics.median(last) / statistics.median(first)
     rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    since = state / "state.db.since"
+    records = list((state / "spool" / "told").iterdir())
     print(
         f"\n{ticks} ticks: {len(soak.channel.raws)} mails, last/first {ratio:.3f}, "
         f"{statistics.median(last):.0f} calls a tick, state {late} bytes = "
-        f"{late / RUNS / 1024:.2f} KiB a run (early {early}), since "
-        f"{since.stat().st_size if since.exists() else 0}, {sent} tombstones, {rss} MiB"
+        f"{late / RUNS / 1024:.2f} KiB a run (early {early}), {len(records)} "
+        f"records, {sent} tombstones, {rss} MiB"
     )
     return [ratio, early, late]
 

@@ -1017,6 +1017,34 @@ def test_a_mail_of_one_config_is_never_sent_by_another(desk: Desk, *, has_more: 
     assert desk.tick(other, now + 21600).errors == []
 
 
+def test_configs_that_name_no_state_have_one_each(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("HOME", str(desk.folder / "home"))
+    desk.put("a/metrics.csv", CSV)
+    config, other = desk.config(), _other_config(desk)
+    for file in (config, other):
+        text = file.read_text()
+        file.write_text(re.sub("^state: .*\n", "", text, flags=re.MULTILINE))
+    desk.answer(75)
+    assert desk.run("run", "-c", config).code == 75
+    desk.answer(0)
+    for _ in range(2):
+        assert desk.run("run", "-c", other).code == 0
+        assert [mail["To"] for mail in desk.mails()][-1:] in ([], ["other@lab.example"])
+    first, second = sorted((desk.folder / "home/.local/state").iterdir())
+    assert (first / "config").read_text() == str(config)
+    assert (second / "config").read_text() == str(other)
+    assert len(list((first / "spool/new").iterdir())) == 1
+    for file, folder in ((config, first), (other, second)):
+        assert f"state      {folder}\n" in desk.run("status", "-c", file).out
+    # The state of a config that was moved is the next one's to take over.
+    config.rename(desk.folder / "moved.yaml")
+    found = desk.run("status", "-c", desk.folder / "moved.yaml").out
+    assert f"state      {first}\n" in found
+    assert f"state      {second}\n" in desk.run("status", "-c", other).out
+
+
 def test_mails_of_a_config_that_is_gone_or_renamed_are_sent(desk: Desk):
     desk.put("a/metrics.csv", CSV)
     config, other = desk.config(), _other_config(desk)
