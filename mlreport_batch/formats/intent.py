@@ -20,7 +20,7 @@ from mlreport_batch.safety.masking.redact import redact_text, shown
 _KEYS = frozenset(["purpose", "expect", "to"])
 _PURPOSE_MAX = 2000
 _LONG = 20_000
-_TO_MAX = 20
+_TO_MAX = 5
 
 
 def _matches(candidate: Candidate) -> Match | None:

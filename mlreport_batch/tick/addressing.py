@@ -59,21 +59,36 @@ class Addressing:
             root: The root that the run was found under, if it is known.
             asked: Who asks for its reports, by the run's own intent.
         """
-        found = self._roots[root] if root else None
-        base = self._config.recipients_of(found) if found else self.mail.to
+        base = self._base(root)
         known = {parse_address(text)[1].lower() for text in base}
+        refused = self.refused(root, asked)
+        return (
+            *base,
+            *(
+                text
+                for text in asked
+                if text not in refused and parse_address(text)[1].lower() not in known
+            ),
+        )
+
+    def refused(self, root: str | None, asked: Sequence[str]) -> list[str]:
+        """Return whom a run's intent *asked* for and the config does not allow."""
+        base = self._base(root)
         domains = {mail_domain(text) for text in (*base, self.mail.sender)}
         allowed = {domain for domain in domains if not is_for_all(domain)}
-        allowed.update(map(_bare, self.mail.allow_to))
-        extra = []
+        allowed.update(map(_bare, (*base, *self.mail.allow_to)))
+        refused = []
         for text in asked:
             with suppress(ValueError):
-                _, address = parse_address(text)
-                address = address.lower()
-                is_allowed = not allowed.isdisjoint([address, mail_domain(address)])
-                if is_allowed and address not in known:
-                    extra.append(text)
-        return (*base, *extra)
+                address = parse_address(text)[1].lower()
+                if not allowed.isdisjoint([address, mail_domain(address)]):
+                    continue
+            refused.append(text)
+        return refused
+
+    def _base(self, root: str | None) -> Sequence[str]:
+        found = self._roots[root] if root else None
+        return self._config.recipients_of(found) if found else self.mail.to
 
     def of_run(
         self, report: Report, path: str, recipients: tuple[str, ...]

@@ -12,6 +12,7 @@ from mlreport_batch.render.pages import Pages, slug_of
 from mlreport_batch.report.describe import describe_digest
 from mlreport_batch.report.model import Report
 from mlreport_batch.safety.address import parse_address
+from mlreport_batch.safety.clean import clean
 from mlreport_batch.state.owed import Owed
 from mlreport_batch.state.store import RunRow
 from mlreport_batch.tick.addressing import Addressing
@@ -82,9 +83,11 @@ class Reporter:
         yield from executor.map(draw_batch, tasks, settings)
 
     def _recipients(self, finding: Finding) -> tuple[str, ...]:
+        return self._addressing.recipients(self._root(finding), finding.recipients)
+
+    def _root(self, finding: Finding) -> str | None:
         row = self._state.run(finding.path)
-        root = None if row is None else row.root
-        return self._addressing.recipients(root, finding.recipients)
+        return None if row is None else row.root
 
     def _by_recipients(
         self, findings: Sequence[Finding]
@@ -230,6 +233,12 @@ class Reporter:
             )
         if not (finding.kinds or rid or finding.error):
             return
+        refused = self._addressing.refused(self._root(finding), finding.recipients)
+        self._summary.problems += [
+            f"{finding.name}: its intent asks for a mail to {clean(text, 80)}, whom "
+            "mail.allow_to does not allow"
+            for text in refused
+        ]
         report = finding.report
         self._summary.runs.append(
             RunLine(

@@ -1017,6 +1017,18 @@ def test_a_mail_of_one_config_is_never_sent_by_another(desk: Desk, *, has_more: 
     assert desk.tick(other, now + 21600).errors == []
 
 
+def test_whom_an_intent_asks_for_and_the_config_does_not_allow_is_said(desk: Desk):
+    desk.put("a/metrics.csv", CSV)
+    desk.put("a/intent.yaml", "to: [thief@gmail.com, 'no address', kim@lab.example]\n")
+    said = desk.run("run", "-c", desk.config(), "--json")
+    problems = "\n".join(said.json["problems"])
+    assert "a: its intent asks for a mail to thief@gmail.com, whom" in problems
+    assert "asks for a mail to no address, whom mail.allow_to" in problems
+    assert "kim@" not in problems
+    [mail] = desk.mails()
+    assert mail["To"] == "me@lab.example, kim@lab.example"
+
+
 def test_configs_that_name_no_state_have_one_each(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ):
