@@ -138,8 +138,8 @@ class Walk:
                 self.steps.append(name)
 
 
-def walk() -> None:
-    """Trace a tick over a log that grew by one row."""
+def walked() -> list[str]:
+    """Return the modules that a tick over a log with one more row steps into."""
     sys.path.insert(0, str(ROOT))
     from mlreport_batch.cli import main
 
@@ -157,7 +157,12 @@ def walk() -> None:
             main(call)
         finally:
             sys.setprofile(None)
-    steps = traced.steps
+    return traced.steps
+
+
+def walk() -> None:
+    """Print what a tick over a log that grew by one row steps into."""
+    steps = walked()
     rooms = [name.partition(".")[0] for name in steps]
     entered = list(dict.fromkeys(rooms))
     changes = sum(a != b for a, b in pairwise(rooms))

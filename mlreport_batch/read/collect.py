@@ -6,6 +6,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from mlreport_batch.find.runs import RunFile
+from mlreport_batch.find.tail import Cursor
 from mlreport_batch.formats import (
     Hparams,
     Intent,
@@ -21,7 +22,6 @@ from mlreport_batch.formats import (
 )
 from mlreport_batch.language.figures import scalar_text
 from mlreport_batch.read.fold import LogFold, MetricSummary
-from mlreport_batch.read.tail import Cursor
 from mlreport_batch.safety.clean import Scalar, clean, shorten
 from mlreport_batch.safety.files import Signature
 from mlreport_batch.safety.masking.redact import (

@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mlreport_batch.find.runs import RunFile
+from mlreport_batch.find.tail import LogReader
 from mlreport_batch.formats import (
     Chunk,
     LogFormat,
@@ -30,7 +31,6 @@ from mlreport_batch.read.collect import (
     collect,
 )
 from mlreport_batch.read.fold import LogFold, MetricSummary, RestartPlan
-from mlreport_batch.read.tail import LogReader
 from mlreport_batch.safety.clean import Scalar, clean
 from mlreport_batch.safety.files import Signature, read_document
 

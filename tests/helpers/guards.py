@@ -37,7 +37,7 @@ GUARDS = [
     # -- log files
     Guard(
         "F1",
-        "read/tail.py",
+        "find/tail.py",
         'return data.rfind(b"\\n") + 1',
         "return len(data)",
         "test_tail::test_a_first_reading_takes_all_whole_lines",
@@ -51,21 +51,21 @@ GUARDS = [
     ),
     Guard(
         "F2 F6",
-        "read/tail.py",
+        "find/tail.py",
         'self.rewritten = "" if since is None else self._doubt(since)',
         'self.rewritten = ""',
         "test_tail::test_other_bytes_are_read_from_zero",
     ),
     Guard(
         "F3",
-        "read/tail.py",
+        "find/tail.py",
         "if _guard(header, window) != since.guard:",
         "if False:",
         "test_tail::test_a_large_log_that_grew_is_checked_at_both_ends",
     ),
     Guard(
         "F4",
-        "read/tail.py",
+        "find/tail.py",
         "if since.offset <= check_all and self._crc_of_first(since.offset)",
         "if False and self._crc_of_first(since.offset)",
         "test_tail::test_a_change_far_before_the_cursor_is_noticed_in_a_log_of_some_size",
@@ -167,7 +167,7 @@ GUARDS = [
     ),
     Guard(
         "F12",
-        "read/tail.py",
+        "find/tail.py",
         "if position >= stop_at:",
         "if False:",
         "test_tail::test_a_tick_reads_so_much_and_says_so",
@@ -1191,8 +1191,8 @@ GUARDS = [
     Guard(
         "F53",
         "tick/addressing.py",
-        "if is_allowed and address not in known:",
-        "if address not in known:",
+        "                if not allowed.isdisjoint([address, mail_domain(address)]):\n",
+        "                if True:\n",
         "test_hostile::test_an_intent_cannot_send_reports_to_strangers",
     ),
     Guard(
@@ -1269,7 +1269,7 @@ GUARDS = [
     ),
     Guard(
         "F56",
-        "read/tail.py",
+        "find/tail.py",
         "if end - 1 - at > LINE_MAX:",
         "if False:",
         "test_tail::test_a_line_over_a_mebibyte_is_passed_over_however_it_is_cut",

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from mlreport_batch.find import tail
 from mlreport_batch.find.listing import walk
 from mlreport_batch.find.runs import RunDir, group_runs
 from mlreport_batch.formats import Problem, ProblemKind
 from mlreport_batch.read import log as logs
-from mlreport_batch.read import tail
 from mlreport_batch.read.collect import REVISION, LogState
 from mlreport_batch.read.log import look_again_at
 from mlreport_batch.read.run import RunState, read_run

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from msgspec import Struct
 
+from mlreport_batch.find.tail import Cursor, LogReader
 from mlreport_batch.formats import BulkLayout, Chunk, LogFormat, Memory
 from mlreport_batch.read.bulk.rows import (
     Folded,
@@ -28,7 +29,6 @@ from mlreport_batch.read.bulk.rows import (
     rows_of,
 )
 from mlreport_batch.read.fold import LogFold, MetricSummary
-from mlreport_batch.read.tail import Cursor, LogReader
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from mlreport_batch.find.tail import HEADER_MAX
 from mlreport_batch.formats import BulkLayout, Chunk, LogFormat, Memory
 from mlreport_batch.formats.kit.steps import StepCounter
 from mlreport_batch.read.bulk.fold import Piece, fold_pieces
 from mlreport_batch.read.fold import MetricSummary
-from mlreport_batch.read.tail import HEADER_MAX
 
 if TYPE_CHECKING:
     import pandas as pd

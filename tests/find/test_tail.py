@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from disk import overwrite
+from mlreport_batch.find import tail
+from mlreport_batch.find.tail import Cursor, LogReader
 from mlreport_batch.formats import Chunk
-from mlreport_batch.read import tail
-from mlreport_batch.read.tail import Cursor, LogReader
 from mlreport_batch.safety.files import (
     DOCUMENT_MAX,
     NotRegularError,
