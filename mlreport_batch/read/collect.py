@@ -21,7 +21,8 @@ from mlreport_batch.formats import (
     Text,
 )
 from mlreport_batch.language.figures import scalar_text
-from mlreport_batch.read.fold import LogFold, MetricSummary
+from mlreport_batch.read.fold import LogFold
+from mlreport_batch.read.summary import MetricSummary
 from mlreport_batch.safety.clean import Scalar, clean, shorten
 from mlreport_batch.safety.files import Signature
 from mlreport_batch.safety.masking.redact import (

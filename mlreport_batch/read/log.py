@@ -30,7 +30,8 @@ from mlreport_batch.read.collect import (
     LogState,
     collect,
 )
-from mlreport_batch.read.fold import LogFold, MetricSummary, RestartPlan
+from mlreport_batch.read.fold import LogFold, RestartPlan
+from mlreport_batch.read.summary import MetricSummary
 from mlreport_batch.safety.clean import Scalar, clean
 from mlreport_batch.safety.files import Signature, read_document
 
@@ -188,7 +189,7 @@ def _is_settled(before: LogState, file: RunFile) -> bool:
 
 def _from_zero(files: Sequence[RunFile], reading: Reading) -> dict[str, LogState]:
     """Read all *files* from zero until every restart is known and left out."""
-    plan: RestartPlan | None = None
+    plan = RestartPlan({})
     states: dict[str, LogState] = {}
     for _ in range(PASSES_MAX):
         fold = LogFold(plan=plan)
@@ -197,7 +198,7 @@ def _from_zero(files: Sequence[RunFile], reading: Reading) -> dict[str, LogState
             for file in files
         }
         found = fold.plan()
-        if found == (plan or RestartPlan({})):
+        if found == plan:
             break
         plan = found
     return states

@@ -16,7 +16,7 @@ from mlreport_batch.language.figures import (
     step_text,
 )
 from mlreport_batch.language.say import say
-from mlreport_batch.read.fold import MetricSummary
+from mlreport_batch.read.summary import MetricSummary
 from mlreport_batch.report.case import Case, Course
 from mlreport_batch.report.model import AlertRules, Verdict
 from mlreport_batch.report.news import Changes

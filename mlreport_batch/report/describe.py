@@ -17,7 +17,7 @@ from mlreport_batch.language.figures import (
     step_text,
 )
 from mlreport_batch.language.say import say
-from mlreport_batch.read.fold import MetricSummary
+from mlreport_batch.read.summary import MetricSummary
 from mlreport_batch.report.alerts import Alert
 from mlreport_batch.report.case import Case
 from mlreport_batch.report.goals import headline_metric, main_metrics

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
-from mlreport_batch.read.fold import MetricSummary
+from mlreport_batch.read.summary import MetricSummary
 from mlreport_batch.report.view import RunView
 
 _MIN_WORDS = (

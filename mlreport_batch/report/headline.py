@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from mlreport_batch.language.figures import number, signed, step_text
 from mlreport_batch.language.say import say
-from mlreport_batch.read.fold import MetricSummary
+from mlreport_batch.read.summary import MetricSummary
 from mlreport_batch.report.alerts import Alert
 from mlreport_batch.report.case import Case
 from mlreport_batch.report.news import Changes, Snapshot

@@ -10,8 +10,8 @@ from mlreport_batch.find.checkpoints import Checkpoint
 from mlreport_batch.formats import Intent, Outcome, Problem, Progress, Text
 from mlreport_batch.formats.hparams import is_shared
 from mlreport_batch.read.collect import LogState
-from mlreport_batch.read.fold import MetricSummary
 from mlreport_batch.read.run import RunState
+from mlreport_batch.read.summary import MetricSummary
 from mlreport_batch.safety.clean import Scalar, natural_key
 
 DISPUTES_MAX = 3

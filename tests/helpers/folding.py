@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from mlreport_batch.read.fold import LogFold, MetricSummary
+from mlreport_batch.read.fold import LogFold, RestartPlan
+from mlreport_batch.read.summary import MetricSummary
 
 
 def fold_points(points: Iterable[tuple[str, float, float]]) -> dict[str, MetricSummary]:
@@ -13,7 +14,11 @@ def fold_points(points: Iterable[tuple[str, float, float]]) -> dict[str, MetricS
         first.add(*point)
     if not first.restarts:
         return first.metrics()
-    second = LogFold(plan=first.plan())
-    for point in points:
-        second.add(*point)
-    return second.metrics()
+    plan = RestartPlan({})
+    while True:
+        fold = LogFold(plan=plan)
+        for point in points:
+            fold.add(*point)
+        if fold.plan() == plan:
+            return fold.metrics()
+        plan = fold.plan()

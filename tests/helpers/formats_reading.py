@@ -19,8 +19,8 @@ from mlreport_batch.formats import (
     Problem,
 )
 from mlreport_batch.formats.registry import by_name, recognise
-from mlreport_batch.read.fold import MetricSummary
 from mlreport_batch.read.run import series
+from mlreport_batch.read.summary import MetricSummary
 from mlreport_batch.safety.clean import Scalar
 
 WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}

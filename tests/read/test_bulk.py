@@ -25,14 +25,9 @@ from mlreport_batch.formats.lightning import LIGHTNING_CSV
 from mlreport_batch.formats.registry import by_name
 from mlreport_batch.read.bulk import ahead as bulk_module
 from mlreport_batch.read.bulk.ahead import Bulk, is_worth
-from mlreport_batch.read.fold import (
-    Curve,
-    LogFold,
-    MetricSummary,
-    join_summaries,
-    width_for,
-)
+from mlreport_batch.read.fold import LogFold
 from mlreport_batch.read.run import RunState, plan_of, read_run, unread_logs
+from mlreport_batch.read.summary import Curve, MetricSummary, join_summaries, width_for
 from mlreport_batch.state.rows import decode
 from mlreport_batch.tick import work
 from places import RUNS

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from folding import fold_points
-from mlreport_batch.read import fold as metrics
-from mlreport_batch.read.fold import (
+from mlreport_batch.read import fold as folds
+from mlreport_batch.read import summary as metrics
+from mlreport_batch.read.fold import LogFold, RestartPlan
+from mlreport_batch.read.summary import (
     CURVE_BUCKETS,
-    LogFold,
     MetricSummary,
     join_summaries,
     width_for,
@@ -36,15 +37,33 @@ wandering = st.lists(
 
 
 def kept(points: Points) -> list[tuple[str, float, float]]:
-    """Leave out, naively, what a later restart of the same metric overtook."""
+    """Leave out, naively, what a later restart of the same metric overtook.
+
+    A stretch of steps that do not go back is a resume if one of its steps stands in an
+    earlier stretch: it overtakes what was written from its first step on.
+    """
     result: list[tuple[str, float, float]] = []
-    last: dict[str, float] = {}
-    for metric, step, value in points:
-        if step < last.get(metric, -math.inf):
-            result = [p for p in result if p[0] != metric or p[1] < step]
-        last[metric] = step
-        result.append((metric, step, value))
+    for metric in dict.fromkeys(name for name, _, _ in points):
+        kept_so_far: list[tuple[str, float, float]] = []
+        written: set[float] = set()
+        for stretch in _stretches([p for p in points if p[0] == metric]):
+            steps = {step for _, step, _ in stretch}
+            if written & steps:
+                start = stretch[0][1]
+                kept_so_far = [p for p in kept_so_far if p[1] < start]
+            written |= steps
+            kept_so_far += stretch
+        result += sorted(kept_so_far, key=lambda p: p[1])
     return result
+
+
+def _stretches(points: Points) -> list[list[tuple[str, float, float]]]:
+    found: list[list[tuple[str, float, float]]] = []
+    for point in points:
+        if not found or point[1] < found[-1][-1][1]:
+            found.append([])
+        found[-1].append(point)
+    return found
 
 
 def check(summary: MetricSummary, wanted: Points):
@@ -164,7 +183,7 @@ def test_a_fold_takes_nothing_over_where_a_step_goes_back(
     fold = LogFold()
     fold.add("a", 5, 1.0)
     assert not fold.join(later, 4)
-    monkeypatch.setattr(metrics, "METRICS_MAX", 1)
+    monkeypatch.setattr(folds, "METRICS_MAX", 1)
     assert not fold.join(fold_points([("b", 6, 1.0)]), 6)
     fold.add("b", 7, 1.0)
     assert fold.folded() is None
@@ -208,11 +227,13 @@ def test_every_metric_begins_again_where_the_log_says_so():
         fold.add("b", 5, 0.2)
         return fold
 
-    first = fold_all(LogFold())
+    first = fold_all(LogFold(plan=RestartPlan({})))
     second = fold_all(LogFold(plan=first.plan()))
+    # What was not written in order is overtaken where it lies above the restart.
     assert {name: s.count for name, s in second.metrics().items()} == {
         "a": 1, "b": 1, "c": 1,
     }  # fmt: skip
+    assert second.metrics()["c"].last_step == 2
     assert second.metrics()["b"].last == 0.2
     assert second.plan() == first.plan()
 
@@ -228,15 +249,40 @@ def test_a_restart_of_all_concerns_what_earlier_chunks_wrote():
 
 
 def test_a_metric_of_nothing_but_orphans_is_none():
-    points = [("a", 5.0, 0.1), ("b", 1.0, 0.1), ("a", 2.0, 0.2)]
-    assert list(fold_points(points)) == ["a", "b"]
-    assert fold_points(points)["a"].count == 1
+    plan = RestartPlan({"a": ((1, 2.0),)})
+    fold = LogFold(plan=plan)
+    fold.add("a", 5.0, 0.1)
+    fold.add("b", 1.0, 0.1)
+    assert list(fold.metrics()) == ["b"]
+    assert fold.orphans == 1
+
+
+@given(st.permutations(range(12)), st.lists(values, min_size=12, max_size=12))
+def test_steps_that_are_never_written_twice_all_stay(
+    order: Sequence[int], found: Sequence[float]
+):
+    """Two writers that take turns, or workers that end in any order."""
+    points = [
+        ("a", float(step), value) for step, value in zip(order, found, strict=True)
+    ]
+    summary = fold_points(points)["a"]
+    check(summary, sorted(points, key=lambda point: point[1]))
+    assert [step for step, _, _ in summary.curve.points()] == list(range(12))
+
+
+def test_beyond_so_many_steps_all_that_go_back_count_as_a_resume(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    points = [("a", 1.0, 0.1), ("a", 3.0, 0.2), ("a", 2.0, 0.3)]
+    assert fold_points(points)["a"].count == 3
+    monkeypatch.setattr(folds, "STEPS_HELD_MAX", 2)
+    assert fold_points(points)["a"].count == 2
 
 
 def test_metrics_beyond_the_limit_are_named_however_they_came(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr(metrics, "METRICS_MAX", 3)
+    monkeypatch.setattr(folds, "METRICS_MAX", 3)
     first = LogFold()
     first.add("a", 1, 1)
     first.add("b", 1, 1)

@@ -28,7 +28,8 @@ from mlreport_batch.read.bulk.rows import (
     remember,
     rows_of,
 )
-from mlreport_batch.read.fold import LogFold, MetricSummary
+from mlreport_batch.read.fold import LogFold
+from mlreport_batch.read.summary import MetricSummary
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from mlreport_batch.read.fold import FLOAT32_MAX, Curve, MetricSummary, width_for
+from mlreport_batch.read.summary import FLOAT32_MAX, Curve, MetricSummary, width_for
 
 if TYPE_CHECKING:
     import numpy as np

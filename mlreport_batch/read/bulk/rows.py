@@ -14,7 +14,7 @@ from mlreport_batch.find.tail import HEADER_MAX
 from mlreport_batch.formats import BulkLayout, Chunk, LogFormat, Memory
 from mlreport_batch.formats.kit.steps import StepCounter
 from mlreport_batch.read.bulk.fold import Piece, fold_pieces
-from mlreport_batch.read.fold import MetricSummary
+from mlreport_batch.read.summary import MetricSummary
 
 if TYPE_CHECKING:
     import pandas as pd
