@@ -122,6 +122,17 @@ class Restart(Struct, frozen=True):
     step: float
 
 
+HINT = "hint "
+"""How those keys of a reader's memory begin that it is given when it begins anew."""
+
+
+class Anew(Struct, frozen=True):
+    """What was read so far was taken for something else: read it from its start.
+
+    The memory says under keys that begin with `HINT` what it is to be taken for.
+    """
+
+
 class Hparams(Struct, frozen=True):
     """Hyperparameters the run works with, flattened with ``.``."""
 
@@ -209,7 +220,10 @@ class Problem(Struct, frozen=True, order=True):
         return f"{place}: {self.message}"
 
 
-Item = Point | Restart | Hparams | Intent | Result | Progress | Outcome | Text | Problem
+Item = (
+    Point | Restart | Anew | Hparams | Intent | Result | Progress | Outcome | Text
+    | Problem
+)  # fmt: skip
 
 
 class NotYetError(ValueError):
@@ -225,7 +239,9 @@ class BulkLayout(Struct, frozen=True):
         step: Index of the step column; None counts data rows from 0.
         metrics: (index, metric) of each column that may be a metric. A column
             whose first filled cell is text is none.
-        epoch: Index of a column of epochs beside the steps; None where there is none.
+        epoch: Index of a column of epochs, or of another count, beside the steps; None
+            where there is none.
+        begins_again: Whether the steps may begin again with each epoch.
     """
 
     separator: str
@@ -233,6 +249,7 @@ class BulkLayout(Struct, frozen=True):
     step: int | None
     metrics: tuple[tuple[int, str], ...]
     epoch: int | None = None
+    begins_again: bool = True
 
 
 class LogFormat(Struct, frozen=True):

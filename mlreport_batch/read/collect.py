@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from mlreport_batch.find.runs import RunFile
 from mlreport_batch.find.tail import Cursor
 from mlreport_batch.formats import (
+    Anew,
     Hparams,
     Intent,
     Item,
@@ -134,9 +135,12 @@ class Collected(Struct):
                 self._take_rare(item)
 
     def _take_rare(
-        self, item: Restart | Hparams | Intent | Result | Progress | Outcome | Text
+        self,
+        item: Restart | Anew | Hparams | Intent | Result | Progress | Outcome | Text,
     ) -> None:
         match item:
+            case Anew():
+                self.fold.is_anew = True
             case Restart():
                 self.fold.restart_all(item.step)
             case Hparams():

@@ -92,6 +92,8 @@ class LogFold:
         self._held = 0
         self.restarts: dict[str, list[tuple[int, float]]] = {}
         self.orphans = 0
+        self.is_anew = False
+        """Whether the log must be read from its start: it was taken for another."""
         self.left_out: set[str] = set()
 
     def add(self, metric: str, step: float, value: float) -> None:

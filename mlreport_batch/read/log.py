@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from mlreport_batch.find.runs import RunFile
 from mlreport_batch.find.tail import LogReader
 from mlreport_batch.formats import (
+    HINT,
     Chunk,
     LogFormat,
     NotYetError,
@@ -124,7 +125,7 @@ def read_series(
         )
         states[file.path] = done.log
         whys[file.path] = done.why
-        went_back = went_back or bool(fold.restarts)
+        went_back = went_back or fold.is_anew or bool(fold.restarts)
         must_reread = True  # what follows continues from other values now
         carry = done.log.metrics
     if went_back:
@@ -190,18 +191,26 @@ def _is_settled(before: LogState, file: RunFile) -> bool:
 def _from_zero(files: Sequence[RunFile], reading: Reading) -> dict[str, LogState]:
     """Read all *files* from zero until every restart is known and left out."""
     plan = RestartPlan({})
+    hints: dict[str, dict[str, Scalar]] = {}
     states: dict[str, LogState] = {}
     for _ in range(PASSES_MAX):
         fold = LogFold(plan=plan)
         states = {
-            file.path: _read_file(file, None, None, {}, fold, reading)[0].log
+            file.path: _read_file(
+                file, None, None, {}, fold, reading, hints.get(file.path)
+            )[0].log
             for file in files
         }
-        found = fold.plan()
-        if found == plan:
+        found = {path: _hints(log.memory) for path, log in states.items()}
+        if fold.plan() == plan and found == hints:
             break
-        plan = found
+        plan = RestartPlan({}) if fold.is_anew else fold.plan()
+        hints = found
     return states
+
+
+def _hints(memory: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    return {key: value for key, value in memory.items() if key.startswith(HINT)}
 
 
 def _read_file(
@@ -211,6 +220,7 @@ def _read_file(
     carry: Mapping[str, MetricSummary],
     shared: LogFold | None,
     reading: Reading,
+    hints: Mapping[str, Scalar] | None = None,
 ) -> tuple[_Pass, LogFold]:
     """Read one file; one that cannot be read keeps what it said before.
 
@@ -221,13 +231,14 @@ def _read_file(
         carry: Metrics of the earlier files of its series.
         shared: The fold of a series that is read from zero as a whole.
         reading: When and how.
+        hints: What the file is to be taken for, as an earlier reading found out.
     """
     log_format = by_name()[file.format]
     fold = shared or LogFold(carry)
     try:
         if log_format.whole_file:
             return _read_document(log_format, file, said, reading, fold), fold
-        return _read_log(log_format, file, before, said, carry, shared, reading)
+        return _read_log(log_format, file, before, said, carry, shared, reading, hints)
     except OSError as exc:
         base = said or LogState(
             file.format, file.signature, metrics=fold.metrics(), revision=REVISION
@@ -282,6 +293,7 @@ def _read_log(
     carry: Mapping[str, MetricSummary],
     shared: LogFold | None,
     reading: Reading,
+    hints: Mapping[str, Scalar] | None,
 ) -> tuple[_Pass, LogFold]:
     since = before.cursor if before is not None else None
     split = log_format.split
@@ -294,7 +306,7 @@ def _read_log(
         base = None if reader.is_from_zero else before
         fold = shared or LogFold(carry if base is None else base.metrics)
         collected = collect(file, reading.redact, base, fold)
-        memory = dict(base.memory) if base else {}
+        memory = dict(base.memory) if base else dict(hints or {})
         orphans_before = fold.orphans
         for chunk in reader.chunks():
             if bulk and bulk.fold(log_format, chunk, memory, fold, collected.prefix):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from formats_reading import claim, metrics_of, parse, points, problems, read
-from mlreport_batch.formats import Chunk, Memory, Point, Result, Role
+from mlreport_batch.formats import HINT, Anew, Chunk, Item, Memory, Point, Result, Role
 from mlreport_batch.formats.kit.bookkeeping import is_bookkeeping, step_column
 from mlreport_batch.formats.kit.numbers import to_number, value_of
 from mlreport_batch.formats.registry import by_name
@@ -475,8 +475,53 @@ def test_counted_steps_are_alike_wherever_a_log_is_cut(
     assert read("json_lines", lines) == whole
     rising = sorted(rows)
     data = "epoch,step,loss\n" + "".join(f"{e},{s},1\n" for e, s in rising)
-    steps = [point.step for point in read("csv", data) if isinstance(point, Point)]
+    items = read_to_the_end("csv", data)
+    steps = [item.step for item in items if isinstance(item, Point)]
     assert steps == sorted(steps)
+
+
+def read_to_the_end(name: str, data: str) -> list[Item]:
+    """Read once more, from the start, where the log was taken for something else."""
+    memory: Memory = {}
+    while True:
+        header = data.partition("\n")[0].encode()
+        chunk = Chunk("x", header, data.encode(), 0, 1)
+        items = list(by_name()[name].parse(chunk, memory))
+        if Anew() not in items:
+            return items
+        memory = {key: memory[key] for key in memory if key.startswith(HINT)}
+
+
+AGES = ["epoch", "Epoch", "ep", "current_epoch", "stage", "task"]
+COUNTS = ["step", "iter", "it", "batch_idx", "iteration", "global_step"]
+
+
+@pytest.mark.parametrize("name", ["csv", "json_lines"])
+@given(st.data())
+def test_no_row_of_many_ages_is_overtaken_by_another(name: str, data: st.DataObject):
+    """Whatever the counts are called, each row has a step of its own, in order.
+
+    Steps that begin again with each age, lengths of episodes, constants.
+    """
+    outer, inner = data.draw(st.sampled_from(AGES)), data.draw(st.sampled_from(COUNTS))
+    sizes = data.draw(st.lists(st.integers(1, 4), min_size=1, max_size=6))
+    kind = data.draw(st.sampled_from(["again", "on", "alone", "constant"]))
+    first = data.draw(st.integers(0, 1))
+    rows: list[tuple[int, int]] = []
+    for age, size in enumerate(sizes, first):
+        if kind in ("alone", "constant"):
+            rows.append((age, size * 10 if kind == "alone" else 100))
+        else:
+            start = len(rows) if kind == "on" else 0
+            rows += [(age, start + at) for at in range(size)]
+    if name == "csv":
+        text = f"{outer},{inner},loss\n" + "".join(f"{a},{s},1\n" for a, s in rows)
+    else:
+        text = "".join(f'{{"{outer}":{a},"{inner}":{s},"loss":1}}\n' for a, s in rows)
+    items = read_to_the_end(name, text)
+    steps = [item.step for item in items if isinstance(item, Point)]
+    assert len(steps) == len(rows)
+    assert steps == sorted(set(steps))
 
 
 def test_more_epochs_than_are_remembered_are_counted_on():

@@ -1,7 +1,7 @@
 """Which columns count steps or tell the time, and which names sound like metrics."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 
 # Surest first: where a row has several, the finest count of training steps wins.
@@ -12,10 +12,17 @@ _STEPS = (
     "num_updates", "train_num_updates", "valid_num_updates", "n_iter", "update",
     "updates", "epoch", "epochs", "current_epoch",
 )  # fmt: skip
-_EPOCHS = ("epoch", "epochs", "current_epoch")
-_WEAK_STEPS = ("round", "boosting_round", "batch", "batch_idx", "it", "episode")
+_EPOCHS = ("epoch", "epochs", "current_epoch", "ep")
+_AGES = ("stage", "task", "task_id")  # in which epochs begin again
+_BATCHES = ("batch", "batch_idx", "it")
+_WEAK_STEPS = (
+    "round", "boosting_round", *_BATCHES, "episode", "episodes", "ep", *_AGES,
+)  # fmt: skip
 _ORDER = {name: rank for rank, name in enumerate((*_STEPS, *_WEAK_STEPS))}
 EPOCH_RANKS = tuple(_ORDER[name] for name in _EPOCHS)
+AGE_RANKS = (*EPOCH_RANKS, *(_ORDER[name] for name in _AGES))
+"""Of the counts with each of which a finer one may begin again."""
+_BATCH_RANKS = tuple(_ORDER[name] for name in _BATCHES)
 _CLOCKS = frozenset([
     "time", "timestamp", "ts", "datetime", "date", "wall", "wall_time", "walltime",
     "wall_clock", "wallclock", "clock", "elapsed", "elapsed_s", "elapsed_sec",
@@ -78,22 +85,52 @@ def _is_bookkeeping(name: str) -> bool:
     )
 
 
+def inner_rank(ranks: Collection[int]) -> int | None:
+    """Return the rank of the count that steps finest, or None for none."""
+    best = min(ranks, default=None)
+    if best in EPOCH_RANKS:
+        return next((rank for rank in _BATCH_RANKS if rank in ranks), best)
+    return best
+
+
+def outer_rank(ranks: Collection[int], inner: int) -> int | None:
+    """Return the rank of the count beside *inner*, epochs first, or None for none."""
+    others = [rank for rank in ranks if rank != inner]
+    return next(
+        (rank for rank in AGE_RANKS if rank in others), min(others, default=None)
+    )
+
+
 def step_column(names: Sequence[str]) -> int | None:
     """Return the index of the column that best counts steps, or None."""
-    ranked = [
-        (rank, index)
-        for index, name in enumerate(names)
-        if (rank := step_rank(name)) is not None
-    ]
-    return min(ranked)[1] if ranked else None
+    ranked = _ranked(names)
+    inner = inner_rank(ranked)
+    return None if inner is None else ranked[inner]
 
 
-def epoch_column(names: Sequence[str], step: int | None) -> int | None:
-    """Return the index of the column of epochs beside one of finer steps, or None."""
-    if step is None or step_rank(names[step]) in EPOCH_RANKS:
-        return None
-    epochs = (at for at, name in enumerate(names) if step_rank(name) in EPOCH_RANKS)
-    return next(epochs, None)
+def outer_column(names: Sequence[str], step: int | None) -> tuple[int | None, bool]:
+    """Return the index of another count beside that of finer steps, None for none.
+
+    And whether the steps may begin again with each of it.
+    """
+    inner = None if step is None else step_rank(names[step])
+    if inner is None:
+        return None, True
+    ranked = _ranked(names)
+    outer = outer_rank(ranked, inner)
+    if outer is None:
+        return None, True
+    return ranked[outer], outer in AGE_RANKS
+
+
+def _ranked(names: Sequence[str]) -> dict[int, int]:
+    """Return the first column of each rank there is."""
+    ranked: dict[int, int] = {}
+    for index, name in enumerate(names):
+        rank = step_rank(name)
+        if rank is not None:
+            ranked.setdefault(rank, index)
+    return ranked
 
 
 def has_sure_step(names: Iterable[str]) -> bool:

@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from mlreport_batch.formats import BulkLayout
 from mlreport_batch.formats.kit.bookkeeping import (
-    epoch_column,
     is_bookkeeping,
+    outer_column,
     step_column,
 )
 from mlreport_batch.formats.kit.numbers import to_number
@@ -103,10 +103,10 @@ def header_of(
     """
     cells = split_cells(line, separator) if names is None else list(names)
     cells = [cell.strip(_UNSEEN) for cell in cells]
-    epoch = None
+    epoch, begins_again = None, True
     if step is None:
         step = step_column(cells)
-        epoch = epoch_column(cells, step)
+        epoch, begins_again = outer_column(cells, step)
     # Without a step column, a number in it means that this is a row of data.
     if step is None and any(to_number(cell) is not None for cell in cells):
         return None
@@ -123,7 +123,9 @@ def header_of(
         if len(metrics) == COLUMNS_MAX:
             break
         metrics.append((index, free.name_like(name)))
-    layout = BulkLayout(separator, len(cells), step, tuple(metrics), epoch)
+    layout = BulkLayout(
+        separator, len(cells), step, tuple(metrics), epoch, begins_again
+    )
     return Header(line, tuple(cells), layout)
 
 

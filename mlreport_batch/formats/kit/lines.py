@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from mlreport_batch.formats import (
+    Anew,
     Chunk,
     Hparams,
     Item,
@@ -17,9 +18,11 @@ from mlreport_batch.formats import (
     Progress,
 )
 from mlreport_batch.formats.kit.bookkeeping import (
-    EPOCH_RANKS,
+    AGE_RANKS,
     has_sure_step,
+    inner_rank,
     is_bookkeeping,
+    outer_rank,
     step_rank,
 )
 from mlreport_batch.formats.kit.documents import flatten
@@ -100,7 +103,7 @@ def read_json_lines(
             last = stated
         step = float(row) if last is None else last
         row += 1
-        yield from _settings(entry, memory)
+        yield from _settings(entry, memory, counters)
         split = split_in(entry) if is_labelled else ""
         training = training_in(entry) if is_shared else None
         skipped = hidden if training is None else hidden | {training[0]}
@@ -208,15 +211,13 @@ def _step(
         if found is not None and found - found == 0:
             return found
     counts = _counts_in(entry)
-    if not counts:
+    best = inner_rank(counts)
+    if best is None:
         return None
-    best = min(counts)
-    if best in EPOCH_RANKS:
-        return counts[best]
-    for rank in EPOCH_RANKS:
-        if rank in counts:
-            return counters.at(best, counts[best], counts[rank])
-    return counters.at(best, counts[best], None)
+    outer = outer_rank(counts, best)
+    epoch = None if outer is None else counts[outer]
+    again = outer in AGE_RANKS
+    return counters.at(best, counts[best], epoch, begins_again=again)
 
 
 def _counts_in(entry: Mapping[str, object]) -> dict[int, float]:
@@ -231,11 +232,16 @@ def _counts_in(entry: Mapping[str, object]) -> dict[int, float]:
     return counts
 
 
-def _settings(entry: Mapping[str, Any], memory: Memory) -> Iterator[Item]:
+def _settings(
+    entry: Mapping[str, Any], memory: Memory, counters: StepCounters
+) -> Iterator[Item]:
     """Yield what a row says beside its metrics.
 
     Ray repeats ``config`` in every row; it is yielded when it changed.
     """
+    if counters.is_anew:
+        counters.is_anew = False
+        yield Anew()
     config = entry.get("config")
     if isinstance(config, dict) and config:
         text = json.dumps(config, sort_keys=True, default=str)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from mlreport_batch.formats import BulkLayout, Chunk, Item, Memory, Point, Problem
+from mlreport_batch.formats import Anew, BulkLayout, Chunk, Item, Memory, Point, Problem
 from mlreport_batch.formats.kit.bookkeeping import has_sure_step, sounds_like_metrics
 from mlreport_batch.formats.kit.columns import (
     COLUMNS_MAX,
@@ -108,6 +108,9 @@ class _Rows:
                 found = self._careful(line, number, header)
                 yield from self._reported()
             step, values = found
+            if self.counter.is_anew:
+                self.counter.is_anew = False
+                yield Anew()
             for name, value in values:
                 yield Point(name, step, value)
         self._remember()
@@ -134,7 +137,8 @@ class _Rows:
         self.row += 1
         if layout.step is not None:
             if layout.epoch is not None:
-                step = self.counter.at(step, epoch)
+                again = layout.begins_again
+                step = self.counter.at(step, epoch, begins_again=again)
             self.step = step
         if self.open:
             self.open = {at for at in self.open if not cells[at]}
@@ -237,7 +241,8 @@ class _Rows:
         if step is not None and math.isfinite(step):
             if layout.epoch is not None:
                 epoch = _count_in(cells, layout.epoch, layout.separator)
-                step = self.counter.at(step, epoch)
+                again = layout.begins_again
+                step = self.counter.at(step, epoch, begins_again=again)
             self.step = step
             return step
         # Blank or text: the step the log stood at, else the number of the row.

@@ -1,17 +1,21 @@
-"""Steps that begin again with every epoch, counted on.
+"""Which of a log's counts tell its rows apart.
 
 ``for step, batch in enumerate(loader)`` counts from 0 in each epoch. Read as they
 stand, such steps go back, and all epochs but the last would seem overtaken by a
-resume. Where the epoch of the same row rises, nothing was overtaken.
+resume. Where the epoch of the same row rises, nothing was overtaken: the steps are
+counted on. And where it rises in each row, it alone counts the rows: ``steps`` beside
+``episode`` are how long one was, and beside ``epoch`` may be always the same.
 """
 
 from bisect import bisect_right
 from typing import Final
 
-from mlreport_batch.formats import Memory
+from mlreport_batch.formats import HINT, Memory
 
 _BASES_MAX: Final = 256
 _NAN: Final = float("nan")
+_OUTER: Final = "outer"
+_PAIR: Final = "pair"
 
 
 class StepCounter:
@@ -25,12 +29,26 @@ class StepCounter:
         epoch: The epoch stated last, NaN before the first.
         high: The highest step since the epoch last went back, NaN before the first.
         rise: How far the log's first two steps lie apart, NaN until it has them.
+        last: The step stated last, NaN before the first.
+        is_alone: Whether no two rows had the same epoch so far.
+        is_anew: Whether the rows so far were taken for something else: the log must be
+            read from its start.
     """
 
-    __slots__ = ("_base", "_bases", "_epochs", "_key", "epoch", "high", "rise")
+    __slots__ = (
+        "_base", "_bases", "_epochs", "_key", "_way", "epoch", "high", "is_alone",
+        "is_anew", "last", "rise",
+    )  # fmt: skip
 
     def __init__(self, memory: Memory, key: str = "counter") -> None:
         self._key = key
+        self._way = str(memory.get(f"{HINT}{key}") or "")
+        self.is_anew = False
+        self.last, self.is_alone = _NAN, key not in memory
+        rows = memory.get(f"{key} rows")
+        if isinstance(rows, str):
+            last, alone = rows.split()
+            self.last, self.is_alone = float(last), alone == "1"
         self._epochs: list[float] = []
         self._bases: list[float] = []
         self.epoch = self.high = self.rise = _NAN
@@ -40,10 +58,27 @@ class StepCounter:
             self._epochs, self._bases = pairs[::2], pairs[1::2]
         self._base = self._base_of(self.epoch)
 
-    def at(self, step: float, epoch: float | None) -> float:
-        """Return the step of a row that states a finite *step*, maybe an *epoch*."""
+    def at(
+        self, step: float, epoch: float | None, *, begins_again: bool = True
+    ) -> float:
+        """Return the step of a row.
+
+        Args:
+            step: The finite step that it states.
+            epoch: The epoch, or another count, that it states beside it.
+            begins_again: Whether steps may begin again with this epoch.
+        """
+        if self.is_alone or self._way == _OUTER:
+            self._look(step, epoch)
+        self.last = step
+        if self._way == _OUTER:
+            self.epoch = self.epoch if epoch is None else epoch
+            return self.epoch
         if epoch is not None and epoch != self.epoch and epoch - epoch == 0:
-            self._enter(epoch, step)
+            if begins_again:
+                self._enter(epoch, step)
+            else:
+                self.epoch = epoch
         if self._base:
             step += self._base
         if not step <= self.high:
@@ -52,23 +87,57 @@ class StepCounter:
             self.high = step
         return step
 
-    def goes_on_at(self, step: float) -> bool:
-        """Return whether steps from *step* on stand as written while they rise."""
-        return not self._epochs and not step < self.high
+    def _look(self, step: float, epoch: float | None) -> None:
+        """Find out which of the two counts the rows."""
+        rises = epoch is not None and not epoch <= self.epoch
+        goes_on = not step <= self.last
+        if self._way == _OUTER:
+            if not rises and epoch == self.epoch and goes_on:
+                self._way, self.is_alone, self.is_anew = _PAIR, False, True
+        elif not rises:
+            self.is_alone = False
+        elif not goes_on and self._way != _PAIR:
+            self._way, self.is_anew = _OUTER, True
 
-    def pass_over(self, steps: tuple[float, float, float], epoch: float) -> None:
+    def goes_on_at(self, step: float, epoch: float, alone: int, strict: int) -> bool:
+        """Return whether steps from *step* on stand as written while they rise.
+
+        Args:
+            step: The first one.
+            epoch: The first one, NaN for none.
+            alone: In how many rows after the first the epoch rises each time.
+            strict: In how many the step does.
+        """
+        if self._way or self._epochs or step < self.high:
+            return False
+        rises = epoch == epoch and not epoch <= self.epoch  # noqa: PLR0124 - NaN
+        if not self.is_alone or not rises:
+            return True
+        return strict >= alone and not step <= self.last
+
+    def pass_over(
+        self,
+        steps: tuple[float, float, float],
+        epochs: tuple[float, float],
+        *,
+        is_alone: bool,
+    ) -> None:
         """Take over many rows whose steps rise and for which `goes_on_at` holds.
 
         Args:
             steps: The first, the first above it (NaN for none) and the last one.
-            epoch: The last one stated, NaN for none.
+            epochs: The first, and the last one stated, NaN for none.
+            is_alone: Whether the epoch rises in each row.
         """
+        first_epoch, epoch = epochs
+        rises = first_epoch == first_epoch and not first_epoch <= self.epoch  # noqa: PLR0124
+        self.is_alone = self.is_alone and is_alone and rises
         first, second, last = steps
         if self.rise != self.rise:
             self.rise = (first if first > self.high else second) - (
                 self.high if self.high == self.high else first
             )
-        self.high = last
+        self.high = self.last = last
         if epoch == epoch:  # noqa: PLR0124 - NaN
             self.epoch = epoch
 
@@ -79,13 +148,17 @@ class StepCounter:
             numbers += pair
         # Adding zero makes -0.0 a zero: which of both came first is forgotten.
         memory[self._key] = " ".join(f"{number + 0.0:.17g}" for number in numbers)
+        memory[f"{self._key} rows"] = f"{self.last + 0.0:.17g} {self.is_alone:d}"
+        if self._way:
+            memory[f"{HINT}{self._key}"] = self._way
 
     def _enter(self, epoch: float, step: float) -> None:
         base = self._base_of(epoch)
         if epoch < self.epoch:
             self.high = min(self.high, base + step)
         elif epoch > self.epoch and (
-            base + step < self.high or (self._epochs and base + step == self.high)
+            base + step < self.high
+            or (base + step == self.high and (self._epochs or self._way))
         ):
             rise = self.rise if self.rise == self.rise else 1.0
             base = self.high + rise - step
@@ -110,8 +183,17 @@ class StepCounters:
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
         self._counters: dict[int, StepCounter] = {}
+        self.is_anew = False
+        """Whether the log must be read from its start."""
 
-    def at(self, rank: int, step: float, epoch: float | None) -> float:
+    def at(
+        self,
+        rank: int,
+        step: float,
+        epoch: float | None,
+        *,
+        begins_again: bool = True,
+    ) -> float:
         """Return the step of a row; *rank* is that of the step's name."""
         counter = self._counters.get(rank)
         if counter is None:
@@ -119,7 +201,10 @@ class StepCounters:
             if epoch is None and key not in self._memory:
                 return step
             counter = self._counters[rank] = StepCounter(self._memory, key)
-        return counter.at(step, epoch)
+        found = counter.at(step, epoch, begins_again=begins_again)
+        if counter.is_anew:
+            counter.is_anew, self.is_anew = False, True
+        return found
 
     def remember(self) -> None:
         """Put into the memory what must outlive a chunk."""

@@ -40,12 +40,15 @@ class Piece(Struct, frozen=True):
 class FoldedPiece(Struct, frozen=True):
     """The rows of a `Piece`, folded: ``parts`` is what `LogFold.join` takes.
 
-    ``steps`` and ``epoch`` are what `StepCounter.pass_over` takes.
+    ``steps`` and ``epochs`` are what `StepCounter.pass_over` takes, ``alone`` and
+    ``strict`` what `StepCounter.goes_on_at` does.
     """
 
     parts: Mapping[str, MetricSummary]
     steps: tuple[float, float, float]
-    epoch: float
+    epochs: tuple[float, float]
+    alone: int
+    strict: int
 
 
 class _Gathered(Struct):
@@ -87,7 +90,7 @@ def fold_pieces(
             # In order of first appearance, as points would come.
             {name: part for _, name, part in sorted(one.found, key=lambda f: f[0])},
             _bounds_of(steps[start:end]),
-            math.nan if epochs is None else _last_of(epochs[start:end]),
+            *_counts_of(steps, epochs, slice(start, end)),
         )
         if one.is_plain
         else None
@@ -106,12 +109,28 @@ def _bounds_of(steps: "Floats") -> tuple[float, float, float]:
     return float(steps[0]), second, float(steps[-1])
 
 
-def _last_of(epochs: "Floats") -> float:
-    """Return the last of *epochs* that is stated, NaN for none."""
+def _counts_of(
+    steps: "Floats", epochs: "Floats | None", rows: slice
+) -> tuple[tuple[float, float], int, int]:
+    """Return what a `FoldedPiece` says of *epochs* and how both rise in some *rows*."""
     import numpy as np
 
+    if epochs is None:
+        return (math.nan, math.nan), 0, 0
+    steps, epochs = steps[rows], epochs[rows]
     stated = np.flatnonzero(np.isfinite(epochs))
-    return float(epochs[stated[-1]]) if len(stated) else math.nan
+    last = float(epochs[stated[-1]]) if len(stated) else math.nan
+    alone = _rising(epochs)
+    # How far the steps rise matters only as far as the epochs do.
+    return (float(epochs[0]), last), alone, _rising(steps[: alone + 2])
+
+
+def _rising(values: "Floats") -> int:
+    """Return how many values after the first are each above the one before."""
+    import numpy as np
+
+    stops = np.flatnonzero(~(values[1:] > values[:-1]))
+    return int(stops[0]) if len(stops) else len(values) - 1
 
 
 def _unordered(steps: "Floats", bounds: "npt.NDArray[np.int64]") -> list[int]:

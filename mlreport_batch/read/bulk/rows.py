@@ -39,7 +39,9 @@ class Folded(Struct, frozen=True):
     layout: BulkLayout
     rows: int
     steps: tuple[float, float, float]
-    epoch: float
+    epochs: tuple[float, float]
+    alone: int
+    strict: int
 
 
 def counts_of(metrics: Mapping[str, MetricSummary]) -> dict[str, int]:
@@ -125,7 +127,7 @@ def fold_rows(group: Sequence[Rows]) -> list[Folded | None]:
         if one is None
         else Folded(
             rows.start, counts_of(rows.piece.metrics), one.parts, layout,
-            rows.piece.rows, one.steps, one.epoch,
+            rows.piece.rows, one.steps, one.epochs, one.alone, one.strict,
         )
         for rows, one in zip(group, found, strict=True)
     ]  # fmt: skip
@@ -189,7 +191,7 @@ def _may_be_booleans(frame: "pd.DataFrame", data: bytes) -> bool:
 def goes_on(memory: Memory, folded: Folded) -> bool:
     """Return whether reading line by line would leave the steps as they stand."""
     return folded.layout.epoch is None or StepCounter(memory).goes_on_at(
-        folded.steps[0]
+        folded.steps[0], folded.epochs[0], folded.alone, folded.strict
     )
 
 
@@ -206,7 +208,8 @@ def remember(memory: Memory, chunk: Chunk, folded: Folded, prefix: str) -> None:
         memory["step"] = folded.steps[-1]
     if layout.epoch is not None:
         counter = StepCounter(memory)
-        counter.pass_over(folded.steps, folded.epoch)
+        is_alone = folded.alone == folded.rows - 1
+        counter.pass_over(folded.steps, folded.epochs, is_alone=is_alone)
         counter.remember(memory)
     filled = folded.parts
     undecided -= {
