@@ -218,7 +218,7 @@ GUARDS = [
     ),
     Guard(
         "F16",
-        "read/fold.py",
+        "read/summary.py",
         "finite = value - value == 0",
         "finite = True",
         "test_fold::test_a_summary_is_what_a_naive_count_finds",
@@ -1537,5 +1537,26 @@ GUARDS = [
         "        if self._db.execute(lonely).fetchone() != (0, 0):",
         "        if False:",
         "test_state_damage::test_f21_no_folder_known_by_half_gets_into_the_daily_copy",
+    ),
+    Guard(
+        "F6",
+        "read/fold.py",
+        "if steps.doubt and (step in steps.before or self._held >= STEPS_HELD_MAX):",
+        "if steps.doubt:",
+        "test_fold::test_steps_that_are_never_written_twice_all_stay",
+    ),
+    Guard(
+        "F6",
+        "formats/kit/steps.py",
+        "            self._way, self.is_anew = _OUTER, True\n",
+        "            pass\n",
+        "test_formats_csv::test_no_row_of_many_ages_is_overtaken_by_another",
+    ),
+    Guard(
+        "F6",
+        "read/log.py",
+        "        hints = found\n",
+        "        pass\n",
+        "test_log::test_a_log_taken_for_another_is_read_anew",
     ),
 ]

@@ -422,3 +422,46 @@ def test_half_a_document_of_an_earlier_revision_leaves_what_it_said(
     assert training.read().metrics["loss"].count == 3
     training.now_ns += 2 * HOUR_NS
     assert training.read().metrics["loss"].count == 3
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 2, 8])
+def test_a_log_taken_for_another_is_read_anew(tmp_path: Path, rows_at_once: int):
+    """Lengths of episodes look like a count until one is shorter than the last."""
+    lengths = [150, 180, 200, 90, 150, 80, 300, 10]
+    training = Training(tmp_path / "run")
+    training.put("training_log.csv", "episode,reward,steps\n")
+    for start in range(0, len(lengths), rows_at_once):
+        rows = [
+            f"{episode},{episode / 10},{lengths[episode - 1]}\n"
+            for episode in range(start + 1, start + rows_at_once + 1)
+        ]
+        training.put("training_log.csv", "".join(rows), mode="a")
+        found = training.read()
+    reward = found.metrics["reward"]
+    assert (reward.count, reward.last, reward.last_step) == (8, 0.8, 8)
+    assert found.orphans == 0
+    assert found == training.fresh()
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 2, 6])
+def test_rows_that_are_not_in_order_overtake_nothing(tmp_path: Path, rows_at_once: int):
+    steps = [1000, 500, 2000, 1500, 3000, 2500]
+    training = Training(tmp_path / "run")
+    training.put("eval_log.csv", "step,eval_acc\n")
+    for start in range(0, len(steps), rows_at_once):
+        rows = [f"{s},{s / 10000}\n" for s in steps[start : start + rows_at_once]]
+        training.put("eval_log.csv", "".join(rows), mode="a")
+        found = training.read()
+    accuracy = found.metrics["eval_acc"]
+    assert (accuracy.count, accuracy.last, accuracy.last_step) == (6, 0.3, 3000)
+    assert [step for step, _, _ in accuracy.curve.points()] == sorted(steps)
+    assert found.orphans == 0
+
+
+def test_a_resume_overtakes_what_it_has_not_reached_yet(tmp_path: Path):
+    training = Training(tmp_path / "run")
+    rows = [f"{step},{step}\n" for step in (*range(0, 60, 10), 30, 40)]
+    training.put("log.csv", "step,loss\n" + "".join(rows))
+    found = training.read()
+    assert (found.metrics["loss"].count, found.orphans) == (5, 3)
+    assert found.metrics["loss"].last_step == 40
