@@ -121,7 +121,7 @@ def find_alerts(case: Case, changes: Changes) -> list[Alert]:
             Alert("failed", "", speak("failed", evidence=view.outcome.evidence))
         )
     if rules.nan:
-        alerts += _nan_alerts(view, speak)
+        alerts += _nan_alerts(case, speak)
     if rules.divergence:
         alerts += _divergence_alerts(case, speak)
     alerts += _stall_alerts(case, speak)
@@ -148,11 +148,15 @@ class _Sayer:
         return say(self.language, f"alert_{kind}", **values)
 
 
-def _nan_alerts(view: RunView, speak: _Sayer) -> list[Alert]:
+def _nan_alerts(case: Case, speak: _Sayer) -> list[Alert]:
     alerts = []
-    for name, summary in view.metrics.items():
+    for name, summary in case.view.metrics.items():
         bad = summary.nans + summary.infinities
         if not bad:
+            continue
+        if summary.low is None and not _is_trained(name, case.goals[name]):
+            # It never was a number: a score of a class that is not there, a reward
+            # before the first episode ended (detectron2#1482, ray#10416).
             continue
         if math.isfinite(summary.last):
             # Some scores are NaN by definition now and then; only a present one is
@@ -173,6 +177,11 @@ def _nan_alerts(view: RunView, speak: _Sayer) -> list[Alert]:
             )
         )
     return alerts
+
+
+def _is_trained(name: str, goal: str | None) -> bool:
+    """Return whether a metric is of the training itself: a loss, a norm."""
+    return goal == "min" or "norm" in name.lower()
 
 
 def _divergence_alerts(case: Case, speak: _Sayer) -> list[Alert]:

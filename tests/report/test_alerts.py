@@ -169,6 +169,27 @@ def test_a_run_without_anything_is_empty():
     assert status_of(view(), AlertRules(), now=1, language="ko")[0] == "empty"
 
 
+@pytest.mark.parametrize(
+    ("name", "values", "is_told"),
+    [
+        ("bbox/APl", [math.nan, math.nan], False),
+        ("episode_reward_mean", [math.nan], False),
+        ("bbox/APl", [0.3, math.nan], True),
+        ("episode_reward_mean", [1.0, math.nan, math.nan], True),
+        ("train/loss", [math.nan], True),
+        ("val_perplexity", [math.inf, math.inf], True),
+        ("grad_norm", [math.nan], True),
+        ("손실", [math.nan], True),
+    ],
+)
+def test_what_never_was_a_number_has_not_become_nan(
+    name: str, values: list[float], *, is_told: bool
+):
+    """detectron2#1482, ray#10416: nothing to measure is no failure of the training."""
+    rules = AlertRules(stall_s=None, divergence=False)
+    assert bool(alerts_of(view({name: values}), rules)) == is_told
+
+
 def test_nan_is_told_while_it_lasts():
     rules = AlertRules(stall_s=None)
     [alert] = alerts_of(view({"loss": [1, math.nan]}), rules)
