@@ -683,6 +683,72 @@ def test_f21_a_mail_that_was_lost_with_the_state_is_told_anew(
     assert [m.new_values for m in mails_of(lab.mails()) if m.rid not in before] == [3]
 
 
+def _is_sent(lab: OutboxLab, rid: str) -> bool:
+    return any(b"<%s@" % rid.encode() in mail for mail in lab.mails())
+
+
+def test_f21_a_mail_that_nothing_took_the_place_of_is_sent_after_mending(
+    lab: OutboxLab, monkeypatch: pytest.MonkeyPatch
+):
+    """Later reports of all its runs were made, told from what it tells on."""
+    clock = _Clock(monkeypatch)
+    lab.config.write_text(
+        lab.config.read_text().replace("mail:\n", "mail:\n  digest: true\n")
+    )
+    lab.grow("a", 1)
+    digest = lab.owe_one()
+    for run in ("a", "b"):
+        clock.now += 4000
+        lab.grow(run, 1)
+        lab.outbox.write_text("no folder")
+        assert main([*lab.argv, "--only", run]) == 78
+        lab.outbox.unlink()
+    waiting = lab.places()["new"]
+    assert digest in waiting
+    assert len(waiting) == 3
+    lab.outbox.with_name("away").rename(lab.outbox)
+    _zero(lab.database)
+    clock.now += 4000
+    assert lab.tick() == 0
+    assert [_is_sent(lab, rid) for rid in waiting] == [True] * 3
+
+
+def test_f21_what_a_replaced_digest_told_of_others_is_told_after_mending(
+    lab: OutboxLab, monkeypatch: pytest.MonkeyPatch
+):
+    """A tick died once it had told one of the digest's two runs anew."""
+    clock = _Clock(monkeypatch)
+    text = lab.config.read_text()
+    lab.config.write_text(text.replace("mail:\n", "mail:\n  digest: true\n"))
+    lab.grow("a", 1)
+    before = {mail.rid for mail in mails_of(lab.mails())}
+    lab.owe_one()
+    shutil.copyfile(lab.database, lab.state / "state.db.bak")
+    lab.config.write_text(text)
+    lab.grow("a", 1)
+    lab.grow("b", 1)
+    put, made = Spool.put, list[str]()
+
+    def dies(spool: Spool, rid: str, data: bytes, place: str) -> None:
+        put(spool, rid, data, place)
+        if place == "new":
+            made.append(rid)
+            raise KeyboardInterrupt
+
+    clock.now += 4000
+    with monkeypatch.context() as patched:
+        patched.setattr(Spool, "put", dies)
+        assert lab.tick() == 75
+    assert len(lab.places()["new"]) == 2
+    lab.outbox.with_name("away").rename(lab.outbox)
+    _zero(lab.database)
+    for _ in range(2):
+        clock.now += 4000
+        assert lab.tick() == 0
+    new = [mail for mail in mails_of(lab.mails()) if mail.rid not in before]
+    assert sorted(mail.new_values for mail in new) == [2, 4]
+
+
 def test_f21_what_was_given_up_is_not_told_again(lab: OutboxLab):
     owed = lab.owe_one()
     lab.outbox.with_name("away").rename(lab.outbox)
