@@ -147,13 +147,13 @@ class Debts:
         self._put(record_of(owed, instance, told, tuple(superseded)))
         self.spool.put(owed.rid, mail.message, "new")
         here = {row.path for row, _ in mail.told}
-        for old_mail in self._state.owed() if superseded else ():
-            if old_mail.rid in superseded:
-                self._give_back(old_mail, set(old_mail.runs) - here)
+        old_mails = [each for each in self._state.owed() if each.rid in superseded]
+        self._state.settle(superseded)
+        for old_mail in old_mails:
+            self._give_back(old_mail, set(old_mail.runs) - here)
         for row, mark in mail.told:
             self._state.put_reported(row.path, mark)
             self._state.put_run(row)
-        self._state.settle(superseded)
         self._state.owe(owed)
         return superseded
 

@@ -19,6 +19,7 @@ import pytest
 from mlreport_batch.find import listing
 from mlreport_batch.state import catalog
 from mlreport_batch.state.idle import glance
+from mlreport_batch.state.spool import Spool
 from mlreport_batch.state.store import State
 from mlreport_batch.tick.conduct import run_tick
 from mlreport_batch.tick.summary import Options
@@ -815,6 +816,31 @@ def test_a_digest_that_single_mails_supersede_gives_each_run_its_base(desk: Desk
     a, b = desk.texts()
     assert "loss 2, down 75.0 %" in a
     assert "loss 1, down 87.5 %" in b
+
+
+def test_a_superseded_digest_is_not_written_again_for_each_of_its_runs(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    for name in "abcd":
+        desk.put(f"{name}/metrics.csv", "step,loss\n1,8.0\n")
+    config = desk.config(f"mail: {{{MAIL}, digest: true}}\n")
+    now = time.time()
+    desk.answer(75)
+    assert desk.tick(config, now).owed == 1
+    [digest] = [path.name for path in (desk.out / "spool/told").iterdir()]
+    config = desk.config(f"mail: {{{MAIL}, max_per_tick: 1}}\n")
+    for name in "abcd":
+        desk.append(f"{name}/metrics.csv", "2,4.0\n")
+    put, written = Spool.put, list[str]()
+
+    def noted(spool: Spool, rid: str, data: bytes, place: str) -> None:
+        written.append(rid)
+        put(spool, rid, data, place)
+
+    monkeypatch.setattr(Spool, "put", noted)
+    assert desk.tick(config, now + 7200).owed == 2
+    assert digest not in written
+    assert len(written) == 4
 
 
 def test_a_superseded_digest_loses_nothing_of_a_run_left_out_by_only(desk: Desk):
