@@ -179,9 +179,10 @@ class Spool:
                     _unlink(self.path("told", os.path.basename(path)))
                     _unlink(path)
         self.forget_halves("told")
-        for rid in self.rids("told"):
-            if rid not in owed and self.place(rid) is None:
-                self.discard([rid], "told")
+        self.discard(
+            [r for r in self.rids("told") if r not in owed and self.place(r) is None],
+            "told",
+        )
 
     def _paths(self, place: str) -> list[str]:
         folder = os.path.join(self.folder, place)

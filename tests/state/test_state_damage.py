@@ -816,6 +816,20 @@ def test_f28_tombstones_go_after_two_weeks(
     assert not set(old) & set(lab.places()["sent"])
 
 
+def test_records_without_a_mail_go_with_one_sync(
+    lab: OutboxLab, monkeypatch: pytest.MonkeyPatch
+):
+    told = lab.state / "spool/told"
+    [record, *_] = told.iterdir()
+    for number in range(9):
+        shutil.copyfile(record, told / f"{number:026}")
+    synced = list[tuple[str, ...]]()
+    monkeypatch.setattr(Spool, "sync", lambda _, *places: synced.append(places))
+    Spool(str(lab.state / "spool")).forget_sent(set(), now=time.time())
+    assert len(list(told.iterdir())) == 4
+    assert synced == [("told",)]
+
+
 def test_a_mended_state_is_opened_once_only(lab: OutboxLab):
     _zero(lab.database)
     spool = Spool(str(lab.state / "spool"))
