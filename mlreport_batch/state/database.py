@@ -140,6 +140,8 @@ class Database:
             if source is not None:
                 with contextlib.closing(source):
                     source.backup(state._db)
+            elif os.path.lexists(f"{state.path}.bak"):
+                raise damaged(state.path, "it is gone")
             state._prepare(is_new=source is None, in_memory=True)
         return state
 

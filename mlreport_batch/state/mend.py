@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from mlreport_batch.errors import DamagedStateError, StateError, reason_of
 from mlreport_batch.safety.files import sync_folder
 from mlreport_batch.state.database import ADOPT, BACKUP_AT
-from mlreport_batch.state.folder import damaged
+from mlreport_batch.state.folder import damaged, state_errors
 from mlreport_batch.state.idle import CONFIG_KEY, DATABASE
 from mlreport_batch.state.owed import Owed
 from mlreport_batch.state.record import Record, Told, read_record
@@ -56,7 +56,8 @@ def _opened(
 ) -> tuple[State, list[str], list[StateError]]:
     state = State(folder)
     try:
-        return state, notices, adopt(state, spool)
+        with state_errors(folder):
+            return state, notices, adopt(state, spool)
     except BaseException:
         state.close()
         raise

@@ -357,6 +357,62 @@ def test_f21_a_mending_by_hand_is_said(
     assert "is damaged" in capsys.readouterr().out
 
 
+def _break(lab: OutboxLab, found: bytes, put: bytes) -> None:
+    data = lab.database.read_bytes()
+    assert found in data
+    assert len(found) == len(put)
+    lab.database.write_bytes(data.replace(found, put))
+
+
+@pytest.mark.parametrize("found", [b"ml@lab.example", b"instance", b"created_at"])
+def test_f21_what_is_no_text_any_more_is_said_without_a_traceback(
+    lab: OutboxLab, capsys: pytest.CaptureFixture[str], found: bytes
+):
+    owed = lab.owe_one()
+    _break(lab, found, found[:-1] + b"\xa0")
+    capsys.readouterr()
+    assert main([*lab.argv, "--dry-run"]) == 74
+    assert main(["status", "-c", str(lab.config)]) == 74
+    assert "Traceback" not in capsys.readouterr().err
+    assert main(["retry", owed, "-c", str(lab.config)]) == 0
+    assert "took its place" in capsys.readouterr().out
+
+
+def test_f21_a_headline_that_is_no_text_any_more_stops_a_retry_with_a_message(
+    lab: OutboxLab, capsys: pytest.CaptureFixture[str]
+):
+    owed = lab.owe_one()
+    _break(lab, b"best so far", b"best s\xa0 far")
+    capsys.readouterr()
+    assert main(["retry", owed, "-c", str(lab.config)]) == 74
+    said = capsys.readouterr().err
+    assert "damaged" in said
+    assert "Traceback" not in said
+
+
+def test_f21_a_lost_state_is_not_taken_for_none_by_who_only_looks(
+    lab: OutboxLab, capsys: pytest.CaptureFixture[str]
+):
+    lab.owe_one()
+    lab.database.unlink()
+    for call in (["status", "-c", str(lab.config)], [*lab.argv, "--dry-run"]):
+        assert main(call) == 74
+        assert "it is gone" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("stats", ["x''", "x'0102030405'", "CAST(stats AS TEXT)", "7"])
+def test_f21_a_folder_of_which_nothing_can_be_read_is_damage(
+    lab: OutboxLab, stats: str, capsys: pytest.CaptureFixture[str]
+):
+    with sqlite3.connect(lab.database) as database:
+        database.execute(f"UPDATE folders SET stats = {stats}")
+    database.close()
+    assert lab.tick() == 74
+    assert "Traceback" not in capsys.readouterr().err
+    assert lab.tick() == 0
+    assert max(lab.copies().values()) == 1
+
+
 def _damage_an_index(lab: OutboxLab) -> None:
     """Damage what SQLite does not stumble over."""
     database = sqlite3.connect(lab.database, isolation_level=None)
