@@ -143,7 +143,11 @@ class Dispatcher:
         self, owed: Owed, place: str, due: list[Owed], held: list[Owed]
     ) -> None:
         """Add a mail to those that are *due*, or that are *held* from now on."""
-        left = self._left(owed) if place == "cur" else owed.recipients
+        try:
+            left = self._left(owed) if place == "cur" else owed.recipients
+        except StateError as exc:  # some may have it; the others can be sent
+            self._result.errors.append(exc)
+            return
         if left != owed.recipients:
             owed, place = self._recalled(owed, left), "new"
         if owed.held or place == "dead":
@@ -336,9 +340,11 @@ class Dispatcher:
             why=why,
             is_partial=True,
         )
-        amend(self._spool, rest)
-        with self._state.transaction():
-            self._state.owe(rest)
+        try:
+            amend(self._spool, rest)
+        finally:  # one of the two is enough
+            with self._state.transaction():
+                self._state.owe(rest)
         self._spool.move(owed.rid, "cur", "dead" if for_good else "new")
         self._result.sent.append(owed.rid)
         if for_good:

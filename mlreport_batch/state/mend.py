@@ -15,9 +15,9 @@ from msgspec.structs import replace
 
 from mlreport_batch.errors import DamagedStateError, StateError, reason_of
 from mlreport_batch.safety.files import sync_folder
-from mlreport_batch.state.database import ADOPT, BACKUP_AT
+from mlreport_batch.state.database import BACKUP_AT
 from mlreport_batch.state.folder import damaged, state_errors
-from mlreport_batch.state.idle import CONFIG_KEY, DATABASE
+from mlreport_batch.state.idle import ADOPT, CONFIG_KEY, DATABASE
 from mlreport_batch.state.owed import Owed
 from mlreport_batch.state.record import Record, Told, read_record
 from mlreport_batch.state.spool import Spool

@@ -46,10 +46,14 @@ class Debts:
         state: Takes what was reported, and what is owed.
         spool: Takes the mails; None for a dry run, which owes nothing.
         config: The config file that owes, empty for no file.
+
+    Attributes:
+        errors: Why records could not be read; their mails are not superseded.
     """
 
     def __init__(self, state: State, spool: Spool | None, config: str) -> None:
         self.config = config
+        self.errors: list[StateError] = []
         self._state = state
         self._spool = spool
         self._records: dict[str, Record | None] = {}
@@ -83,7 +87,11 @@ class Debts:
 
     def _record(self, rid: str) -> Record | None:
         if rid not in self._records:
-            self._records[rid] = read_record(self.spool, rid)
+            self._records[rid] = None
+            try:
+                self._records[rid] = read_record(self.spool, rid)
+            except StateError as exc:  # the other runs are reported all the same
+                self.errors.append(exc)
         return self._records[rid]
 
     def base_of(self, rid: str, path: str) -> Snapshot | None:

@@ -837,3 +837,32 @@ def test_what_is_to_be_sent_again_is_sent_after_mending(desk: Desk):
     retry(str(desk.folder), ["r1"])
     _mend(desk)
     assert desk.send().sent == ["r1"]
+
+
+def test_a_record_that_cannot_be_read_does_not_hold_up_the_others(desk: Desk):
+    desk.owe("r1", "r2")
+    Spool(str(desk.folder / "spool")).move("r1", "new", "cur")
+    (desk.folder / "spool/told/r1").unlink()
+    (desk.folder / "spool/told/r1").mkdir()  # even root cannot read that
+    result = desk.send()
+    assert result.sent == ["r2"]
+    assert [type(exc) for exc in result.errors] == [StateError]
+    assert "r1" in desk.owed()
+
+
+def test_f43_a_record_that_cannot_be_written_makes_no_second_copy(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    def fails(*_: object) -> None:
+        raise StateError("the disk is full")
+
+    desk.owe("r1")
+    later = {"b@x": Refusal("b@x", False, "450 later")}
+    desk.channel.answers["r1"] = [Receipt(refused=later)]
+    with monkeypatch.context() as patched:
+        patched.setattr(dispatch, "amend", fails)
+        with pytest.raises(StateError, match="full"):
+            desk.send()
+    desk.now += DAY_S
+    desk.send()
+    assert [to for _, to, _ in desk.channel.taken] == [("a@x",), ("b@x",)]

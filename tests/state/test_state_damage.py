@@ -20,9 +20,8 @@ from crash_tools import Lab, check_told, mails_of
 from mlreport_batch.cli import main
 from mlreport_batch.errors import DamagedStateError, NewerStateError
 from mlreport_batch.find.folder import Says
-from mlreport_batch.state.database import ADOPT
 from mlreport_batch.state.folder import state_errors
-from mlreport_batch.state.idle import LAST_NEWS_AT, TOLD_AT
+from mlreport_batch.state.idle import ADOPT, LAST_NEWS_AT, TOLD_AT
 from mlreport_batch.state.mend import open_state
 from mlreport_batch.state.record import read_record
 from mlreport_batch.state.rows import encode
@@ -347,6 +346,31 @@ def test_f21_a_mail_that_cannot_be_read_stops_no_tick(lab: OutboxLab):
     lab.grow("a", 1)
     assert lab.tick() == 0
     assert len(lab.mails()) == mails + 1
+
+
+def test_f21_a_mail_that_cannot_be_read_is_not_forgotten_without_news(
+    lab: OutboxLab, monkeypatch: pytest.MonkeyPatch
+):
+    clock = _Clock(monkeypatch)
+    for name in ("state.db", "state.db.bak"):
+        (lab.state / name).unlink()
+    (lab.state / "spool" / "new" / f"{'0' * 26}.eml").mkdir()
+    for _ in range(3):
+        assert lab.tick() == 74
+        clock.now += 70
+
+
+def test_f21_a_record_that_cannot_be_read_stops_no_tick(lab: OutboxLab):
+    owed = lab.owe_one()
+    record = lab.state / "spool/told" / owed
+    record.unlink()
+    record.mkdir()  # even root cannot read that
+    lab.outbox.with_name("away").rename(lab.outbox)
+    lab.grow("a", 1)
+    lab.grow("b", 1)
+    time.sleep(1.1)  # backoff_s
+    assert lab.tick() == 74
+    assert max(lab.copies().values()) == 1
 
 
 def test_f21_a_mending_by_hand_is_said(
