@@ -1,5 +1,6 @@
 """The tables of the state, and how those of an earlier version become them."""
 
+import json
 import os
 import sqlite3
 from typing import Any
@@ -147,11 +148,31 @@ def _put_records(
             for reported, *values, _ in db.execute(query, (path, owed[0])):
                 row, after = tuple(values), mark(reported, path)
             told.append(Told(path, row, after, before))
+        _note_left(spool, owed)
         put_record(spool, Record(tuple(owed), instance, tuple(told)))
     spool.sync("told")
+
+
+def _note_left(spool: "Spool", owed: list[Any]) -> None:
+    """Take over who still waits for a mail, as noted in a file of its own."""
+    from mlreport_batch.state.spool import NOTE
+
+    try:
+        with open(os.path.join(spool.folder, "cur", owed[0] + NOTE), "rb") as file:
+            left = json.loads(file.read())
+    except (FileNotFoundError, ValueError):
+        return  # the state's word stands
+    known = left if isinstance(left, list) else []
+    if recipients := [r for r in json.loads(owed[3]) if r in known]:
+        owed[3], owed[10] = json.dumps(recipients), 1
 
 
 def _execute(db: sqlite3.Connection, script: str) -> None:
     for statement in script.split(";"):
         if statement.strip():
             db.execute(statement)
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mlreport_batch.state.spool import Spool

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import json
 import os
 import random
 import re
@@ -662,6 +663,29 @@ def test_mails_owed_by_an_earlier_version_are_told_once(
     lab.grow("b", 1)
     lab.tick()
     assert max(Counter(m.rid for m in mails_of(lab.mails())).values()) == 1
+
+
+def test_f43_whom_an_earlier_version_noted_to_have_a_mail_does_not_get_it_again(
+    lab: OutboxLab,
+):
+    """It died between its note and its commit."""
+    you, me = "you@lab.example", "me@lab.example"
+    text = lab.config.read_text()
+    lab.config.write_text(text.replace(f"[{me}]", f"[{me}, {you}]"))
+    owed = lab.owe_one()
+    _made_earlier(lab, 4)
+    shutil.rmtree(lab.state / "spool/told")
+    spool = Spool(str(lab.state / "spool"))
+    spool.move(owed, "new", "cur")
+    note = lab.state / "spool/cur" / f"{owed}.left"
+    note.write_text(json.dumps([you]))
+    with contextlib.closing(open_state(str(lab.state), spool)[0]) as state:
+        assert [mail.recipients for mail in state.owed()] == [(me, you)]
+    record = read_record(spool, owed)
+    assert record is not None
+    assert record.owed.recipients == (you,)  # what the tick that sends it goes by
+    assert record.owed.is_partial
+    assert not note.exists()
 
 
 def test_f23_a_deleted_state_is_made_anew_from_its_copy_and_says_so(
