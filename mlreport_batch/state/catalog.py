@@ -85,7 +85,8 @@ class Catalog:
             roots: Real paths of the root folders.
             now: Seconds since the epoch.
             changed: The folders that were just found changed; None for no look yet.
-            shared: Up to how many dirty runs the commit is left to what comes next.
+            shared: Up to how many dirty runs and folders the commit is left to what
+                comes next.
 
         Raises:
             StateError: The result could not be kept.
@@ -225,7 +226,8 @@ class Catalog:
         if listed or update.dropped:
             with state.transaction(stays_open=True):
                 self._write(listed, update, dirty, result, now)
-            if len(dirty) > shared:
+            # What does not fit into SQLite's cache locks out all who want to read.
+            if max(len(dirty), len(listed)) > shared:
                 state.commit()
         result.dirty = sorted(dirty)
 

@@ -605,3 +605,16 @@ def test_a_folder_is_as_deep_as_it_is_below_its_root(shelf: Shelf, first: int):
         names = [row.name for row in shelf.state.runs()]
         assert max(name.count("/") + 1 for name in names) == 16
         assert sorted(shelf.known()) == sorted(shelf.there())
+
+
+def test_a_large_survey_locks_nobody_out(shelf: Shelf):
+    """Of one run with many folders, as of many runs."""
+    for number in range(4):
+        shelf.put(f"run/{number}/metrics.csv")
+    roots = [str(shelf.root)]
+    shelf.catalog.survey(roots, shelf.now, shared=4)
+    assert not shelf.state._db.in_transaction
+    shelf.put("run/0/more.csv")
+    shelf.catalog.survey(roots, shelf.now, shared=4)
+    assert shelf.state._db.in_transaction
+    shelf.state.commit()
