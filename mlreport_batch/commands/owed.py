@@ -14,7 +14,7 @@ from mlreport_batch.config.locate import find_config, identity
 from mlreport_batch.errors import StateError, UsageError
 from mlreport_batch.language.figures import duration_text
 from mlreport_batch.printing import tell, tell_json
-from mlreport_batch.state.folder import Lock, LockedError
+from mlreport_batch.state.folder import Lock, LockedError, state_errors
 from mlreport_batch.state.idle import DATABASE, LAST_NEWS_AT
 from mlreport_batch.state.mend import open_state
 from mlreport_batch.state.owed import Owed
@@ -29,8 +29,10 @@ def status(folder: str, now: float) -> dict[str, object]:
     Raises:
         StateError: The state is damaged.
     """
-    state = State.copy_in_memory(folder)
-    try:
+    with (
+        state_errors(folder),
+        contextlib.closing(State.copy_in_memory(folder)) as state,
+    ):
         mails = state.owed()
         last = state.meta(LAST_NEWS_AT)
         return {
@@ -40,8 +42,6 @@ def status(folder: str, now: float) -> dict[str, object]:
             "dead": [_mail(mail, now) for mail in mails if mail.held],
             "last_news_at": _time(float(last)) if last else None,
         }
-    finally:
-        state.close()
 
 
 def _mail(mail: Owed, now: float) -> dict[str, object]:
@@ -105,7 +105,8 @@ def _opened(folder: str) -> Iterator[tuple[State, Spool, list[str]]]:
         # What cannot be read, the next tick says.
         state, notices, _ = open_state(folder, spool)
         try:
-            yield state, spool, notices
+            with state_errors(folder):
+                yield state, spool, notices
         finally:
             state.close()
     finally:

@@ -112,7 +112,7 @@ class Dispatcher:
             StateError: Spool or state failed; nothing more was sent.
         """
         due = self._settle_and_choose()
-        if due and self._may_connect():
+        if due and self._is_time(float(self._state.meta("channel_next_at", "0"))):
             self._send(due)
         self._remind()
         return self._result
@@ -143,9 +143,14 @@ class Dispatcher:
         self, owed: Owed, place: str, due: list[Owed], held: list[Owed]
     ) -> None:
         """Add a mail to those that are *due*, or that are *held* from now on."""
-        left = left_of(self._spool, owed) if place == "cur" else owed.recipients
-        if left != owed.recipients:
-            owed, place = self._recalled(owed, left), "new"
+        if place == "cur":
+            try:
+                left = left_of(self._spool, owed)
+            except StateError as exc:  # some may have it; the others can be sent
+                self._result.errors.append(exc)
+                return
+            if left != owed.recipients:
+                owed, place = self._recalled(owed, left), "new"
         if owed.held or place == "dead":
             if not owed.held:  # a tick died between the move and this note
                 held.append(replace(owed, held=True))
@@ -185,11 +190,9 @@ class Dispatcher:
         held = [owed for owed in self._state.owed() if owed.held]
         if not held and not told_at:
             return
-        is_due = told_at and not told_at <= self._now < told_at + DAY_S
-        untold = [owed for owed in held if owed.rid not in self._told]
-        if held and told_at and not is_due:
+        if held and told_at and told_at <= self._now < told_at + DAY_S:
             return
-        if untold:
+        if untold := [owed for owed in held if owed.rid not in self._told]:
             self._result.errors.append(dead(untold))
         with self._state.transaction():
             self._state.set_meta(TOLD_AT, repr(self._now) if held else "0")
@@ -204,9 +207,6 @@ class Dispatcher:
         was set back.
         """
         return not self._now < at <= self._now + BACKOFF_MAX_S
-
-    def _may_connect(self) -> bool:
-        return self._is_time(float(self._state.meta("channel_next_at", "0")))
 
     def _send(self, due: list[Owed]) -> None:
         try:
@@ -330,9 +330,11 @@ class Dispatcher:
             why=why,
             is_partial=True,
         )
-        amend(self._spool, rest)
-        with self._state.transaction():
-            self._state.owe(rest)
+        try:
+            amend(self._spool, rest)
+        finally:  # one of the two is enough
+            with self._state.transaction():
+                self._state.owe(rest)
         self._spool.move(owed.rid, "cur", "dead" if for_good else "new")
         self._result.sent.append(owed.rid)
         if for_good:

@@ -85,7 +85,7 @@ class Catalog:
             roots: Real paths of the root folders.
             now: Seconds since the epoch.
             changed: The folders that were just found changed; None for no look yet.
-            shared: Up to how many dirty runs the commit is left to what comes next.
+            shared: Up to how many runs and folders the commit is left to what follows.
 
         Raises:
             StateError: The result could not be kept.
@@ -216,16 +216,13 @@ class Catalog:
             if path in moved or not _same(found[0], self._known(path, update), now)
         }
         # Racy folders are looked into again although nothing may have changed.
-        looked_at = set(update.listed).difference(listed)
-        dirty: set[str] = set()
-        for path in looked_at:
-            run, _ = state.owner_of(path)
-            if run is not None:
-                dirty.add(run)
+        owners = map(state.owner_of, set(update.listed).difference(listed))
+        dirty = {run for run, _ in owners if run is not None}
         if listed or update.dropped:
             with state.transaction(stays_open=True):
                 self._write(listed, update, dirty, result, now)
-            if len(dirty) > shared:
+            # What does not fit into SQLite's cache locks out all who want to read.
+            if max(len(dirty), len(listed)) > shared:
                 state.commit()
         result.dirty = sorted(dirty)
 

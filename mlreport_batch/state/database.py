@@ -30,13 +30,12 @@ from mlreport_batch.state.folder import (
     state_errors,
     unusable,
 )
-from mlreport_batch.state.idle import DATABASE, open_read_only, sum_of
+from mlreport_batch.state.idle import ADOPT, DATABASE, open_read_only, sum_of
 from mlreport_batch.state.rows import Value, damaged_row, is_whole
 from mlreport_batch.state.spool import has_traces
 from mlreport_batch.state.upgrade import SCHEMA, create, upgrade
 
 VERSIONS_MAX = 1000  # beyond: not a version, but damage
-ADOPT = "adopt"
 BACKUP_AT = "backup_at"
 
 
@@ -105,7 +104,7 @@ class Database:
         if version > 0:
             self._check_pages()
             with self.transaction():
-                upgrade(self._db, version)
+                upgrade(self._db, version, self._folder)
                 # The copy of the earlier version has no records to bring it up to date.
                 self.set_meta(BACKUP_AT, "0")
             return
@@ -134,6 +133,8 @@ class Database:
             if source is not None:
                 with contextlib.closing(source):
                     source.backup(state._db)
+            elif os.path.lexists(f"{state.path}.bak"):
+                raise damaged(state.path, "it is gone")
             state._prepare(is_new=source is None)
         return state
 

@@ -13,6 +13,7 @@ from mlreport_batch.find.folder import Folder, FoundFile, Says
 from mlreport_batch.formats import Problem
 from mlreport_batch.safety.files import Signature, is_below
 from mlreport_batch.state.database import Database
+from mlreport_batch.state.folder import damaged
 from mlreport_batch.state.idle import ANY, changed, signed
 from mlreport_batch.state.rows import damaged_row, decode, encode
 
@@ -43,7 +44,10 @@ class FolderTable(Database):
 
     def changed_folders(self, now: float) -> list[str]:
         """Return the known folders that are not as they were (see `idle`)."""
-        return [os.fsdecode(path) for path in changed(self._db, now)]
+        try:
+            return [os.fsdecode(path) for path in changed(self._db, now)]
+        except (IndexError, TypeError, ValueError, struct.error) as exc:
+            raise damaged(self.path, f"what is known of a folder: {exc}") from exc
 
     def folders_below(self, path: str) -> Iterator[str]:
         """Yield the paths of the known folders below *path*, itself left out."""
@@ -174,7 +178,10 @@ class FolderTable(Database):
 
 
 def _folder(path: str, stats: bytes, listing: bytes) -> Folder:
-    mtime_ns, inode, crc = struct.unpack_from("<3q", stats)
+    try:
+        mtime_ns, inode, crc = struct.unpack_from("<3q", stats)
+    except (TypeError, struct.error) as exc:
+        raise damaged_row(path, str(exc)) from exc
     found = decode(listing, Listing, os.fsencode(path), path)
     return Folder(
         path=path,

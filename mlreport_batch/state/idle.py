@@ -23,6 +23,7 @@ DATABASE = "state.db"
 # What a tick compares before it does anything, by the keys of the table ``meta``.
 CONFIG_KEY = "config_key"
 INCOMPLETE = "incomplete"
+ADOPT = "adopt"
 LAST_NEWS_AT = "last_news_at"
 RECORDED_AT = "recorded_at"
 BELIEVED = (LAST_NEWS_AT, RECORDED_AT)
@@ -65,7 +66,9 @@ def glance(folder: str, key: str, now: float) -> list[bytes] | None:
             return None
         try:
             meta = dict(database.execute("SELECT key, value FROM meta"))
-            if meta.get(CONFIG_KEY) != key or meta.get(INCOMPLETE, ""):
+            # Roots, or mails in the spool, that could not be read.
+            is_unread = meta.get(INCOMPLETE, "") or meta.get(ADOPT) == "1"
+            if meta.get(CONFIG_KEY) != key or is_unread:
                 return None
             if not all(map(_is_held, database.execute("SELECT * FROM owed"))):
                 return None

@@ -15,9 +15,9 @@ from msgspec.structs import replace
 
 from mlreport_batch.errors import DamagedStateError, StateError, reason_of
 from mlreport_batch.safety.files import sync_folder
-from mlreport_batch.state.database import ADOPT, BACKUP_AT
-from mlreport_batch.state.folder import damaged
-from mlreport_batch.state.idle import CONFIG_KEY, DATABASE
+from mlreport_batch.state.database import BACKUP_AT
+from mlreport_batch.state.folder import damaged, state_errors
+from mlreport_batch.state.idle import ADOPT, CONFIG_KEY, DATABASE
 from mlreport_batch.state.owed import Owed
 from mlreport_batch.state.record import Record, Told, read_record
 from mlreport_batch.state.spool import Spool
@@ -56,7 +56,8 @@ def _opened(
 ) -> tuple[State, list[str], list[StateError]]:
     state = State(folder)
     try:
-        return state, notices, adopt(state, spool)
+        with state_errors(folder):
+            return state, notices, adopt(state, spool)
     except BaseException:
         state.close()
         raise
@@ -164,11 +165,10 @@ def adopt(state: State, spool: Spool) -> list[StateError]:
     is_new = state.meta(ADOPT) == "1"
     if is_new or not owed.keys() >= places.keys():
         with state.transaction():
-            if is_new:
-                _learn(state, spool, owed)
+            replaced = _learn(state, spool, owed) if is_new else None
             for rid in sorted(places.keys() - owed.keys()):
                 try:
-                    _adopt(state, spool, rid, places[rid], is_new=is_new)
+                    _adopt(state, spool, rid, places[rid], replaced)
                 except DamagedStateError:
                     raise
                 except StateError as exc:  # it is tried again by the next tick
@@ -182,28 +182,61 @@ def adopt(state: State, spool: Spool) -> list[StateError]:
     return errors
 
 
-def _learn(state: State, spool: Spool, owed: dict[str, Owed]) -> None:
-    """Take from the records what was told since the copy was made."""
-    records = [
-        record for rid in spool.rids("told") if (record := read_record(spool, rid))
-    ]
+def _learn(state: State, spool: Spool, owed: dict[str, Owed]) -> set[str]:
+    """Take from the records what was told since the copy was made.
+
+    Args:
+        state: Is brought up to date.
+        spool: Has the records.
+        owed: What the state owes: of these it knows what they told.
+
+    Returns:
+        The waiting mails whose news others tell.
+    """
+    records = {
+        rid: record
+        for rid in spool.rids("told")
+        if (record := read_record(spool, rid)) is not None
+    }
     if records and not state.run_count():
         # What is told again in the same words then has the same id.
-        newest = max(records, key=lambda record: record.owed.created_at)
+        newest = max(records.values(), key=lambda record: record.owed.created_at)
         state.set_meta("instance", newest.instance)
+    places = {rid: spool.place(rid) for rid in (*records, *owed)}
     replaced: set[str] = set()
-    for record in records:
-        if spool.place(record.owed.rid) is None:
-            continue  # never owed, superseded, or lost with its news
-        replaced.update(record.replaces)
-        for told in record.told:
+    found = [rid for rid in records if places[rid] is not None]
+    while found:  # what one of them replaced had replaced others
+        record = records.get(found.pop())
+        more = [rid for rid in record.replaces if rid not in replaced] if record else []
+        replaced.update(more)
+        found += more
+    # A record without its mail was never owed, is superseded, or lost with its news.
+    over = {rid for rid, p in places.items() if p is None} | {
+        rid for rid in replaced if places.get(rid) == "new"
+    }
+    for rid in records.keys() - owed.keys() - over:
+        for told in records[rid].told:
             _learn_run(state, told)
     for mail in owed.values():
-        place, record = spool.place(mail.rid), read_record(spool, mail.rid)
-        if place is None or (place == "new" and mail.rid in replaced):
+        record = records.get(mail.rid)
+        if mail.rid in over:
             state.settle([mail.rid])
-        if place is None and record is not None:
-            _give_back(state, record)
+            _give_back(state, mail, record)
+        elif record is not None:
+            state.owe(_amended(mail, record.owed, places[mail.rid]))
+    return replaced
+
+
+def _amended(mail: Owed, noted: Owed, place: str | None) -> Owed:
+    """Return *mail* with what was *noted* of it in its record since it was owed."""
+    return replace(
+        mail,
+        recipients=noted.recipients,
+        is_partial=mail.is_partial or noted.is_partial,
+        digest=noted.digest,
+        config=noted.config,
+        held=mail.held and place != "new",  # `retry` moved it there
+    )
 
 
 def _learn_run(state: State, told: Told) -> None:
@@ -214,26 +247,42 @@ def _learn_run(state: State, told: Told) -> None:
         state.put_reported(run.path, told.mark)
 
 
-def _give_back(state: State, record: Record) -> None:
+def _give_back(state: State, mail: Owed, record: Record | None) -> None:
     """Make the news of a mail that is lost news again, unless told since."""
-    for told in record.told:
-        row = state.run(told.run.path)
-        if row is not None and row.rid == record.owed.rid:
-            state.put_reported(row.path, told.base)
-            state.wake(row.path)
+    bases = {told.run.path: told.base for told in record.told} if record else {}
+    for path in mail.runs:
+        row = state.run(path)
+        if row is not None and row.rid == mail.rid:
+            # Without its record, all of the run is told anew.
+            state.put_reported(path, bases.get(path))
+            state.wake(path)
 
 
-def _adopt(state: State, spool: Spool, rid: str, place: str, *, is_new: bool) -> None:
-    """Owe a mail that the state does not know, if it should."""
+def _adopt(
+    state: State, spool: Spool, rid: str, place: str, replaced: set[str] | None
+) -> None:
+    """Owe a mail that the state does not know, if it should.
+
+    Args:
+        state: Owes it.
+        spool: Has it.
+        rid: The mail.
+        place: Where it was seen.
+        replaced: Mails whose news others tell; None if the state is not a new one.
+    """
     record = read_record(spool, rid)
+    if spool.place(rid) != place:
+        return
     if record is None:
-        if is_new and spool.place(rid) == place:
+        if replaced is not None:
             state.owe(_from_headers(spool, place, rid))
         return
     rows = [state.run(told.run.path) for told in record.told]
     is_last = any(row is not None and row.rid == rid for row in rows)
     owed = record.owed
-    if spool.place(rid) == place and (is_last or owed.is_partial or place != "new"):
+    # A new state does not know of those that others did not take the place of.
+    waits = is_last if replaced is None else rid not in replaced
+    if waits or owed.is_partial or place != "new":
         is_partial = owed.is_partial or not is_last
         state.owe(replace(owed, held=place == "dead", is_partial=is_partial))
 

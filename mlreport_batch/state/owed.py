@@ -79,7 +79,7 @@ class OwedTable(Database):
     """The part of the state that is about what is owed."""
 
     _owed: list[Owed]
-    _of_runs: dict[str, list[str]]
+    _of_runs: dict[str, list[Owed]]
     _owed_as_of = -1
 
     def owed(self) -> list[Owed]:
@@ -92,14 +92,14 @@ class OwedTable(Database):
             self._of_runs = {}
             for mail in self._owed:
                 for path in () if mail.is_partial else mail.runs:
-                    self._of_runs.setdefault(path, []).append(mail.rid)
+                    self._of_runs.setdefault(path, []).append(mail)
             self._owed_as_of = as_of
         return list(self._owed)
 
     def _forget_what_was_read(self) -> None:
         self._owed_as_of = -1  # a rollback does not count as a change
 
-    def owed_of_run(self, path: str) -> list[str]:
+    def owed_of_run(self, path: str) -> list[Owed]:
         """Return the owed mails about a run that nobody has, oldest first."""
         self.owed()
         return self._of_runs.get(path, [])

@@ -23,6 +23,9 @@ from mlreport_batch.safety.files import TEMPORARY, replace_file, sync_folder
 
 TOMBSTONE_S = 14 * 86400.0
 FOLDERS = ("new", "cur", "sent", "dead", "told")
+NOTE = ".left"
+"""The end of what earlier versions noted beside a mail; see `upgrade`."""
+_STRAYS = (TEMPORARY, NOTE)
 _PLACES = ("sent", "dead", "cur", "new")
 
 
@@ -149,7 +152,7 @@ class Spool:
         return sorted(
             os.path.basename(path).removesuffix(".eml")
             for path in self._paths(place)
-            if not path.endswith(TEMPORARY)
+            if not path.endswith(_STRAYS)
         )
 
     def forget_halves(self, *places: str) -> None:
@@ -160,7 +163,7 @@ class Spool:
         """
         for place in places:
             for path in self._paths(place):
-                if path.endswith(TEMPORARY):
+                if path.endswith(_STRAYS):
                     with self._errors(path):
                         _unlink(path)
 
@@ -179,9 +182,10 @@ class Spool:
                     _unlink(self.path("told", os.path.basename(path)))
                     _unlink(path)
         self.forget_halves("told")
-        for rid in self.rids("told"):
-            if rid not in owed and self.place(rid) is None:
-                self.discard([rid], "told")
+        self.discard(
+            [r for r in self.rids("told") if r not in owed and self.place(r) is None],
+            "told",
+        )
 
     def _paths(self, place: str) -> list[str]:
         folder = os.path.join(self.folder, place)

@@ -1,9 +1,13 @@
 """The tables of the state, and how those of an earlier version become them."""
 
+import contextlib
+import json
+import os
 import sqlite3
 
 from mlreport_batch.state.idle import sum_of
 from mlreport_batch.state.rows import summed
+from mlreport_batch.state.spool import NOTE, spool_of
 
 SCHEMA = 5
 
@@ -93,11 +97,17 @@ def create(db: sqlite3.Connection) -> None:
     db.execute(f"PRAGMA user_version={SCHEMA}")
 
 
-def upgrade(db: sqlite3.Connection, version: int) -> None:
+def upgrade(db: sqlite3.Connection, version: int, folder: str) -> None:
     """Bring the tables of *version* up to `SCHEMA`, in a transaction of the caller.
 
     A mail that waits has no record: it goes out as it is, and nothing supersedes it.
+
+    Args:
+        db: The state.
+        version: Of its tables.
+        folder: The state folder.
     """
+    _take_over_notes(db, folder)
     runs: dict[str, list[bytes]] = {}
     for rid, path in db.execute("SELECT rid, path FROM owed_runs ORDER BY path"):
         runs.setdefault(rid, []).append(path)
@@ -109,7 +119,27 @@ def upgrade(db: sqlite3.Connection, version: int) -> None:
     db.execute(f"PRAGMA user_version={SCHEMA}")
 
 
+def _take_over_notes(db: sqlite3.Connection, folder: str) -> None:
+    """Keep who still waits for a mail, as earlier versions noted it beside the mail."""
+    for rid, known in db.execute("SELECT rid, recipients FROM owed").fetchall():
+        note = os.path.join(spool_of(folder), "cur", f"{rid}{NOTE}")
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            with open(note, "rb") as file:
+                noted = json.loads(file.read())
+            left = [r for r in json.loads(known) if r in noted]
+            if left:
+                db.execute(
+                    "UPDATE owed SET recipients=?, is_partial=1 WHERE rid=?",
+                    (json.dumps(left), rid),
+                )
+
+
 def _execute(db: sqlite3.Connection, script: str) -> None:
     for statement in script.split(";"):
         if statement.strip():
             db.execute(statement)
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    pass

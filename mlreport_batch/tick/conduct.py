@@ -242,6 +242,7 @@ class _Tick:
 
     def _count(self) -> None:
         summary, config = self.summary, self.config
+        summary.errors += self.debts.errors
         owed = self.state.owed()
         summary.owed = sum(1 for mail in owed if not mail.held)
         summary.dead = sum(1 for mail in owed if mail.held)

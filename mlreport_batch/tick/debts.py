@@ -4,7 +4,7 @@ A report's frozen mail is on disk before the commit that owes it. A mail that wa
 surely not accepted is superseded by the next one that covers all of its news.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -39,10 +39,14 @@ class Debts:
         state: Takes what was reported, and what is owed.
         spool: Takes the mails; None for a dry run, which owes nothing.
         config: The config file that owes, empty for no file.
+
+    Attributes:
+        errors: Why records could not be read; their mails are not superseded.
     """
 
     def __init__(self, state: State, spool: Spool | None, config: str) -> None:
         self.config = config
+        self.errors: list[StateError] = []
         self._state = state
         self._spool = spool
         self._records: dict[str, Record | None] = {}
@@ -60,24 +64,27 @@ class Debts:
 
     def superseded(self, path: str) -> list[str]:
         """Return the owed mails about a run that were surely not accepted yet."""
+        return [mail.rid for mail in self._superseded(path)]
+
+    def _superseded(self, path: str) -> list[Owed]:
         if self._spool is None:
             return []
-        found = self._state.owed_of_run(path)
-        if not found:
-            return []
-        others = {m.rid for m in self._state.owed() if not m.is_of(self.config)}
         return [
-            rid
-            for rid in found
-            if rid not in others
-            and self._spool.place(rid) == "new"
+            mail
+            for mail in self._state.owed_of_run(path)
+            if mail.is_of(self.config)
+            and self._spool.place(mail.rid) == "new"
             # Without its record nobody knows from where its news would be told anew.
-            and self._record(rid) is not None
+            and self._record(mail.rid) is not None
         ]
 
     def _record(self, rid: str) -> Record | None:
         if rid not in self._records:
-            self._records[rid] = read_record(self.spool, rid)
+            self._records[rid] = None
+            try:
+                self._records[rid] = read_record(self.spool, rid)
+            except StateError as exc:  # the other runs are reported all the same
+                self.errors.append(exc)
         return self._records[rid]
 
     def base_of(self, rid: str, path: str) -> Snapshot | None:
@@ -107,22 +114,36 @@ class Debts:
         Raises:
             StateError: None of them is owed; their news are told by the next tick.
         """
-        superseded: dict[str, None] = {}
+        # Asked once: after a write, all that is owed is read anew.
+        waiting = {
+            row.path: [old for old in self._superseded(row.path) if old.rid in replaced]
+            for mail in mails
+            for row, _ in mail.told
+        }
+        superseded: dict[str, Owed] = {}
         with self._state.transaction():
             for mail in mails:
-                superseded.update(self._owe(mail, replaced))
+                superseded |= self._owe(mail, waiting, superseded)
             self.spool.sync("told", "new")
         self.spool.discard(superseded, "new")
 
-    def _owe(self, mail: Frozen, replaced: Collection[str]) -> dict[str, None]:
-        """Owe one mail; return those it supersedes."""
-        superseded: dict[str, None] = {}
+    def _owe(
+        self,
+        mail: Frozen,
+        waiting: Mapping[str, Sequence[Owed]],
+        settled: Collection[str],
+    ) -> dict[str, Owed]:
+        """Owe one mail; return those it supersedes of what is *waiting* by runs.
+
+        The runs of what was *settled* just before have their base back.
+        """
+        superseded: dict[str, Owed] = {}
         told = []
         for row, mark in mail.told:
-            old = [rid for rid in self.superseded(row.path) if rid in replaced]
-            superseded.update(dict.fromkeys(old))
+            old = [each for each in waiting[row.path] if each.rid not in settled]
+            superseded.update((each.rid, each) for each in old)
             base = (
-                self.base_of(old[0], row.path)
+                self.base_of(old[0].rid, row.path)
                 if old
                 else self._state.reported(row.path)
             )
@@ -138,13 +159,12 @@ class Debts:
         self._put(Record(values, instance, tuple(told), tuple(superseded)))
         self.spool.put(owed.rid, mail.message, "new")
         here = {row.path for row, _ in mail.told}
-        for old_mail in self._state.owed() if superseded else ():
-            if old_mail.rid in superseded:
-                self._give_back(old_mail, set(old_mail.runs) - here)
+        self._state.settle(superseded)
+        for old_mail in superseded.values():
+            self._give_back(old_mail, set(old_mail.runs) - here)
         for row, mark in mail.told:
             self._state.put_reported(row.path, mark)
             self._state.put_run(row)
-        self._state.settle(superseded)
         self._state.owe(owed)
         return superseded
 
@@ -173,8 +193,8 @@ class Debts:
 
     def _rebase(self, path: str, base: Snapshot | None) -> None:
         """Have the mails about a run that still wait superseded from *base* on."""
-        for rid in self._state.owed_of_run(path):
-            record = self._record(rid)
+        for mail in self._state.owed_of_run(path):
+            record = self._record(mail.rid)
             if record is not None:
                 told = tuple(
                     replace(each, base=base) if each.run.path == path else each

@@ -25,7 +25,7 @@ from mlreport_batch.errors import (
     UnknownOutcomeError,
 )
 from mlreport_batch.state import spool
-from mlreport_batch.state.mend import adopt
+from mlreport_batch.state.mend import adopt, open_state
 from mlreport_batch.state.owed import Owed, owed_values
 from mlreport_batch.state.record import Record, Told, put_record
 from mlreport_batch.state.spool import Spool, digest_of
@@ -796,3 +796,74 @@ def test_size_alone_makes_no_mail_dead_at_once(desk: Desk):
     desk.send()
     desk.now += 7200
     assert desk.send().sent == ["r1"]  # the server takes more now, or the box is empty
+
+
+def _mend(desk: Desk) -> None:
+    """Let the copy of the state take its place."""
+    (desk.folder / "state.db").write_bytes(bytes(9000))
+    state, _, errors = open_state(str(desk.folder), Spool(str(desk.folder / "spool")))
+    state.close()
+    assert not errors
+
+
+def test_f43_who_has_a_mail_does_not_get_it_again_after_mending(desk: Desk):
+    desk.owe("r1", runs=("/runs/x",))
+    shutil.copyfile(desk.folder / "state.db", desk.folder / "state.db.bak")
+    later = {"b@x": Refusal("b@x", False, "450 later")}
+    desk.channel.answers["r1"] = [Receipt(refused=later)]
+    desk.send()
+    _mend(desk)
+    assert desk.owed()["r1"].is_partial
+    desk.now += DAY_S
+    assert desk.send().sent == ["r1"]
+    assert [to for _, to, _ in desk.channel.taken] == [("a@x",), ("b@x",)]
+
+
+def test_what_was_made_lighter_is_sent_after_mending(desk: Desk):
+    desk.owe("r1", runs=("/runs/x",))
+    shutil.copyfile(desk.folder / "state.db", desk.folder / "state.db.bak")
+    desk.channel.answers["r1"] = [TooLargeError("552"), DeliveryError("450 later")]
+    desk.send()
+    _mend(desk)
+    desk.now += DAY_S
+    assert desk.send().vanished == {}
+    assert [message for *_, message in desk.channel.taken] == [b"r1"]
+
+
+def test_what_is_to_be_sent_again_is_sent_after_mending(desk: Desk):
+    desk.owe("r1", runs=("/runs/x",))
+    desk.channel.answers["r1"] = [RefusedError("550")]
+    desk.send()
+    shutil.copyfile(desk.folder / "state.db", desk.folder / "state.db.bak")
+    retry(str(desk.folder), ["r1"])
+    _mend(desk)
+    assert desk.send().sent == ["r1"]
+
+
+def test_a_record_that_cannot_be_read_does_not_hold_up_the_others(desk: Desk):
+    desk.owe("r1", "r2")
+    Spool(str(desk.folder / "spool")).move("r1", "new", "cur")
+    (desk.folder / "spool/told/r1").unlink()
+    (desk.folder / "spool/told/r1").mkdir()  # even root cannot read that
+    result = desk.send()
+    assert result.sent == ["r2"]
+    assert [type(exc) for exc in result.errors] == [StateError]
+    assert "r1" in desk.owed()
+
+
+def test_f43_a_record_that_cannot_be_written_makes_no_second_copy(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    def fails(*_: object) -> None:
+        raise StateError("the disk is full")
+
+    desk.owe("r1")
+    later = {"b@x": Refusal("b@x", False, "450 later")}
+    desk.channel.answers["r1"] = [Receipt(refused=later)]
+    with monkeypatch.context() as patched:
+        patched.setattr(dispatch, "amend", fails)
+        with pytest.raises(StateError, match="full"):
+            desk.send()
+    desk.now += DAY_S
+    desk.send()
+    assert [to for _, to, _ in desk.channel.taken] == [("a@x",), ("b@x",)]

@@ -23,7 +23,7 @@ from mlreport_batch.find.runs import RunDir, group_runs
 from mlreport_batch.safety.clean import natural_key
 from mlreport_batch.state import catalog
 from mlreport_batch.state.catalog import Catalog
-from mlreport_batch.state.idle import SLICES, glance
+from mlreport_batch.state.idle import ADOPT, SLICES, glance
 from mlreport_batch.state.store import RunRow, State
 
 CSV = "step,loss\n1,0.5\n"
@@ -368,6 +368,7 @@ def test_a_glance_sees_every_kind_of_change(shelf: Shelf):
         shelf.settle()
         with shelf.state.transaction():
             shelf.state.set_meta("config_key", "key")
+            shelf.state.set_meta(ADOPT, "0")  # as a tick leaves it
         shelf.now += 100  # what was unsure is kept once it is a minute old
         shelf.survey(full=True)
         shelf.settle()
@@ -605,3 +606,16 @@ def test_a_folder_is_as_deep_as_it_is_below_its_root(shelf: Shelf, first: int):
         names = [row.name for row in shelf.state.runs()]
         assert max(name.count("/") + 1 for name in names) == 16
         assert sorted(shelf.known()) == sorted(shelf.there())
+
+
+def test_a_large_survey_locks_nobody_out(shelf: Shelf):
+    """Of one run with many folders, as of many runs."""
+    for number in range(4):
+        shelf.put(f"run/{number}/metrics.csv")
+    roots = [str(shelf.root)]
+    shelf.catalog.survey(roots, shelf.now, shared=4)
+    assert not shelf.state._db.in_transaction
+    shelf.put("run/0/more.csv")
+    shelf.catalog.survey(roots, shelf.now, shared=4)
+    assert shelf.state._db.in_transaction
+    shelf.state.commit()

@@ -1,6 +1,7 @@
 """A damaged, old, lost or strange state: never a silent restart, loss or double."""
 
 import contextlib
+import json
 import os
 import random
 import re
@@ -19,9 +20,8 @@ from crash_tools import Lab, check_told, mails_of
 from mlreport_batch.cli import main
 from mlreport_batch.errors import DamagedStateError, NewerStateError
 from mlreport_batch.find.folder import Says
-from mlreport_batch.state.database import ADOPT
 from mlreport_batch.state.folder import state_errors
-from mlreport_batch.state.idle import LAST_NEWS_AT, TOLD_AT
+from mlreport_batch.state.idle import ADOPT, LAST_NEWS_AT, TOLD_AT
 from mlreport_batch.state.mend import open_state
 from mlreport_batch.state.record import read_record
 from mlreport_batch.state.rows import encode
@@ -397,12 +397,93 @@ def test_f21_a_mail_that_cannot_be_read_stops_no_tick(lab: OutboxLab):
     assert len(lab.mails()) == mails + 1
 
 
+def test_f21_a_mail_that_cannot_be_read_is_not_forgotten_without_news(
+    lab: OutboxLab, monkeypatch: pytest.MonkeyPatch
+):
+    clock = _Clock(monkeypatch)
+    for name in ("state.db", "state.db.bak"):
+        (lab.state / name).unlink()
+    (lab.state / "spool" / "new" / f"{'0' * 26}.eml").mkdir()
+    for _ in range(3):
+        assert lab.tick() == 74
+        clock.now += 70
+
+
+def test_f21_a_record_that_cannot_be_read_stops_no_tick(lab: OutboxLab):
+    owed = lab.owe_one()
+    record = lab.state / "spool/told" / owed
+    record.unlink()
+    record.mkdir()  # even root cannot read that
+    lab.outbox.with_name("away").rename(lab.outbox)
+    lab.grow("a", 1)
+    lab.grow("b", 1)
+    time.sleep(1.1)  # backoff_s
+    assert lab.tick() == 74
+    assert max(lab.copies().values()) == 1
+
+
 def test_f21_a_mending_by_hand_is_said(
     lab: OutboxLab, capsys: pytest.CaptureFixture[str]
 ):
     _zero(lab.database)
     assert main(["retry", "-c", str(lab.config)]) == 0
     assert "is damaged" in capsys.readouterr().out
+
+
+def _break(lab: OutboxLab, found: bytes, put: bytes) -> None:
+    data = lab.database.read_bytes()
+    assert found in data
+    assert len(found) == len(put)
+    lab.database.write_bytes(data.replace(found, put))
+
+
+@pytest.mark.parametrize("found", [b"ml@lab.example", b"instance", b"created_at"])
+def test_f21_what_is_no_text_any_more_is_said_without_a_traceback(
+    lab: OutboxLab, capsys: pytest.CaptureFixture[str], found: bytes
+):
+    owed = lab.owe_one()
+    _break(lab, found, found[:-1] + b"\xa0")
+    capsys.readouterr()
+    assert main([*lab.argv, "--dry-run"]) == 74
+    assert main(["status", "-c", str(lab.config)]) == 74
+    assert "Traceback" not in capsys.readouterr().err
+    assert main(["retry", owed, "-c", str(lab.config)]) == 0
+    assert "took its place" in capsys.readouterr().out
+
+
+def test_f21_a_headline_that_is_no_text_any_more_stops_a_retry_with_a_message(
+    lab: OutboxLab, capsys: pytest.CaptureFixture[str]
+):
+    owed = lab.owe_one()
+    _break(lab, b"best so far", b"best s\xa0 far")
+    capsys.readouterr()
+    assert main(["retry", owed, "-c", str(lab.config)]) == 74
+    said = capsys.readouterr().err
+    assert "damaged" in said
+    assert "Traceback" not in said
+
+
+def test_f21_a_lost_state_is_not_taken_for_none_by_who_only_looks(
+    lab: OutboxLab, capsys: pytest.CaptureFixture[str]
+):
+    lab.owe_one()
+    lab.database.unlink()
+    for call in (["status", "-c", str(lab.config)], [*lab.argv, "--dry-run"]):
+        assert main(call) == 74
+        assert "it is gone" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("stats", ["x''", "x'0102030405'", "CAST(stats AS TEXT)", "7"])
+def test_f21_a_folder_of_which_nothing_can_be_read_is_damage(
+    lab: OutboxLab, stats: str, capsys: pytest.CaptureFixture[str]
+):
+    with sqlite3.connect(lab.database) as database:
+        database.execute(f"UPDATE folders SET stats = {stats}")
+    database.close()
+    assert lab.tick() == 74
+    assert "Traceback" not in capsys.readouterr().err
+    assert lab.tick() == 0
+    assert max(lab.copies().values()) == 1
 
 
 def _damage_an_index(lab: OutboxLab) -> None:
@@ -632,6 +713,27 @@ def test_mails_owed_by_an_earlier_version_are_told_once(
     assert max(Counter(m.rid for m in mails_of(lab.mails())).values()) == 1
 
 
+def test_f43_whom_an_earlier_version_noted_to_have_a_mail_does_not_get_it_again(
+    lab: OutboxLab,
+):
+    """It died between its note and its commit."""
+    you, me = "you@lab.example", "me@lab.example"
+    text = lab.config.read_text()
+    lab.config.write_text(text.replace(f"[{me}]", f"[{me}, {you}]"))
+    owed = lab.owe_one()
+    _made_earlier(lab, 4)
+    shutil.rmtree(lab.state / "spool/told")
+    spool = Spool(str(lab.state / "spool"))
+    spool.move(owed, "new", "cur")
+    note = lab.state / "spool/cur" / f"{owed}.left"
+    note.write_text(json.dumps([you]))
+    with contextlib.closing(open_state(str(lab.state), spool)[0]) as state:
+        [mail] = state.owed()
+    assert mail.recipients == (you,)
+    assert mail.is_partial
+    assert not note.exists()
+
+
 def test_f23_a_deleted_state_is_made_anew_from_its_copy_and_says_so(
     lab: OutboxLab, capsys: pytest.CaptureFixture[str]
 ):
@@ -731,6 +833,72 @@ def test_f21_a_mail_that_was_lost_with_the_state_is_told_anew(
     assert [m.new_values for m in mails_of(lab.mails()) if m.rid not in before] == [3]
 
 
+def _is_sent(lab: OutboxLab, rid: str) -> bool:
+    return any(b"<%s@" % rid.encode() in mail for mail in lab.mails())
+
+
+def test_f21_a_mail_that_nothing_took_the_place_of_is_sent_after_mending(
+    lab: OutboxLab, monkeypatch: pytest.MonkeyPatch
+):
+    """Later reports of all its runs were made, told from what it tells on."""
+    clock = _Clock(monkeypatch)
+    lab.config.write_text(
+        lab.config.read_text().replace("mail:\n", "mail:\n  digest: true\n")
+    )
+    lab.grow("a", 1)
+    digest = lab.owe_one()
+    for run in ("a", "b"):
+        clock.now += 4000
+        lab.grow(run, 1)
+        lab.outbox.write_text("no folder")
+        assert main([*lab.argv, "--only", run]) == 78
+        lab.outbox.unlink()
+    waiting = lab.places()["new"]
+    assert digest in waiting
+    assert len(waiting) == 3
+    lab.outbox.with_name("away").rename(lab.outbox)
+    _zero(lab.database)
+    clock.now += 4000
+    assert lab.tick() == 0
+    assert [_is_sent(lab, rid) for rid in waiting] == [True] * 3
+
+
+def test_f21_what_a_replaced_digest_told_of_others_is_told_after_mending(
+    lab: OutboxLab, monkeypatch: pytest.MonkeyPatch
+):
+    """A tick died once it had told one of the digest's two runs anew."""
+    clock = _Clock(monkeypatch)
+    text = lab.config.read_text()
+    lab.config.write_text(text.replace("mail:\n", "mail:\n  digest: true\n"))
+    lab.grow("a", 1)
+    before = {mail.rid for mail in mails_of(lab.mails())}
+    lab.owe_one()
+    shutil.copyfile(lab.database, lab.state / "state.db.bak")
+    lab.config.write_text(text)
+    lab.grow("a", 1)
+    lab.grow("b", 1)
+    put, made = Spool.put, list[str]()
+
+    def dies(spool: Spool, rid: str, data: bytes, place: str) -> None:
+        put(spool, rid, data, place)
+        if place == "new":
+            made.append(rid)
+            raise KeyboardInterrupt
+
+    clock.now += 4000
+    with monkeypatch.context() as patched:
+        patched.setattr(Spool, "put", dies)
+        assert lab.tick() == 75
+    assert len(lab.places()["new"]) == 2
+    lab.outbox.with_name("away").rename(lab.outbox)
+    _zero(lab.database)
+    for _ in range(2):
+        clock.now += 4000
+        assert lab.tick() == 0
+    new = [mail for mail in mails_of(lab.mails()) if mail.rid not in before]
+    assert sorted(mail.new_values for mail in new) == [2, 4]
+
+
 def test_f21_what_was_given_up_is_not_told_again(lab: OutboxLab):
     owed = lab.owe_one()
     lab.outbox.with_name("away").rename(lab.outbox)
@@ -796,6 +964,20 @@ def test_f28_tombstones_go_after_two_weeks(
     )
     assert lab.tick() == 0
     assert not set(old) & set(lab.places()["sent"])
+
+
+def test_records_without_a_mail_go_with_one_sync(
+    lab: OutboxLab, monkeypatch: pytest.MonkeyPatch
+):
+    told = lab.state / "spool/told"
+    [record, *_] = told.iterdir()
+    for number in range(9):
+        shutil.copyfile(record, told / f"{number:026}")
+    synced = list[tuple[str, ...]]()
+    monkeypatch.setattr(Spool, "sync", lambda _, *places: synced.append(places))
+    Spool(str(lab.state / "spool")).forget_sent(set(), now=time.time())
+    assert len(list(told.iterdir())) == 4
+    assert synced == [("told",)]
 
 
 def test_a_mended_state_is_opened_once_only(lab: OutboxLab):

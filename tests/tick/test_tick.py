@@ -10,15 +10,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mlreport_batch.find import listing
-from mlreport_batch.state import catalog
+from mlreport_batch.state import catalog, owed
 from mlreport_batch.state.idle import glance
+from mlreport_batch.state.owed import Owed, owed_of
+from mlreport_batch.state.spool import Spool
 from mlreport_batch.state.store import State
 from mlreport_batch.tick.conduct import run_tick
 from mlreport_batch.tick.summary import Options
@@ -815,6 +817,53 @@ def test_a_digest_that_single_mails_supersede_gives_each_run_its_base(desk: Desk
     a, b = desk.texts()
     assert "loss 2, down 75.0 %" in a
     assert "loss 1, down 87.5 %" in b
+
+
+def test_a_superseded_digest_is_not_written_again_for_each_of_its_runs(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    for name in "abcd":
+        desk.put(f"{name}/metrics.csv", "step,loss\n1,8.0\n")
+    config = desk.config(f"mail: {{{MAIL}, digest: true}}\n")
+    now = time.time()
+    desk.answer(75)
+    assert desk.tick(config, now).owed == 1
+    [digest] = [path.name for path in (desk.out / "spool/told").iterdir()]
+    config = desk.config(f"mail: {{{MAIL}, max_per_tick: 1}}\n")
+    for name in "abcd":
+        desk.append(f"{name}/metrics.csv", "2,4.0\n")
+    put, written = Spool.put, list[str]()
+
+    def noted(spool: Spool, rid: str, data: bytes, place: str) -> None:
+        written.append(rid)
+        put(spool, rid, data, place)
+
+    monkeypatch.setattr(Spool, "put", noted)
+    assert desk.tick(config, now + 7200).owed == 2
+    assert digest not in written
+    assert len(written) == 4
+
+
+def test_what_is_owed_is_not_read_again_for_each_report(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    names = "abcdefghijkl"
+    for name in names:
+        desk.put(f"{name}/metrics.csv", "step,loss\n1,8.0\n")
+    config, now = desk.config(), time.time()
+    desk.answer(75)
+    assert desk.tick(config, now).owed == len(names)
+    for name in names:
+        desk.append(f"{name}/metrics.csv", "2,4.0\n")
+    read = list[object]()
+
+    def noted(values: Sequence[object]) -> Owed:
+        read.append(values)
+        return owed_of(values)
+
+    monkeypatch.setattr(owed, "owed_of", noted)
+    assert desk.tick(config, now + 7200).owed == len(names)
+    assert len(read) < len(names) * 12  # a few times a tick, whatever the runs
 
 
 def test_a_superseded_digest_loses_nothing_of_a_run_left_out_by_only(desk: Desk):
