@@ -174,7 +174,10 @@ def drop(folder: str, rid: str) -> list[str]:
                 advice="`mlreport-batch status` lists them",
             )
         place = spool.place(rid)
-        if place is not None:
+        if place is None:
+            spool.put(rid, b"", "sent")
+            spool.sync("sent")
+        else:
             spool.move(rid, place, "sent")  # as if told
             spool.bury_tombstone(rid)
         with state.transaction():

@@ -80,3 +80,17 @@ class Channel(Protocol):
         Raises:
             MlreportError: It does not; the message says what to do.
         """
+
+
+class Policy(Struct, frozen=True):
+    """How the sending is done.
+
+    Attributes:
+        backoff_s: First wait after a refusal; it doubles up to an hour.
+        on_unknown: ``resend`` or ``hold``.
+        config: The config file whose mails are sent, empty for no file.
+    """
+
+    backoff_s: float = 60.0
+    on_unknown: str = "resend"
+    config: str = ""

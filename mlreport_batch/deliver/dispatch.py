@@ -11,7 +11,7 @@ from collections.abc import Callable
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from mlreport_batch.deliver import Channel, Envelope, Receipt, Session
+from mlreport_batch.deliver import Channel, Envelope, Policy, Receipt, Session
 from mlreport_batch.deliver.messages import (
     dead,
     held_back,
@@ -41,20 +41,6 @@ GIVE_UP_AFTER_S = 5 * 86400.0
 GIVE_UP_ATTEMPTS = 5
 UNKNOWNS_MAX = 3
 CREDENTIAL_WAIT_S = 3600.0
-
-
-class Policy(Struct, frozen=True):
-    """How the sending is done.
-
-    Attributes:
-        backoff_s: First wait after a refusal; it doubles up to an hour.
-        on_unknown: ``resend`` or ``hold``.
-        config: The config file whose mails are sent, empty for no file.
-    """
-
-    backoff_s: float = 60.0
-    on_unknown: str = "resend"
-    config: str = ""
 
 
 class Dispatched(Struct):
@@ -156,7 +142,9 @@ class Dispatcher:
                 held.append(replace(owed, held=True))
                 self._result.errors.append(dead([owed]))
                 self._told.add(owed.rid)
-        elif place == "cur" and self._must_hold(owed):
+        elif place == "cur" and (
+            self._policy.on_unknown == "hold" or owed.unknowns >= UNKNOWNS_MAX
+        ):
             held.append(replace(owed, held=True, why=owed.why or "outcome unknown"))
             self._result.errors.append(held_back(owed))
             self._told.add(owed.rid)
@@ -181,6 +169,8 @@ class Dispatcher:
             self._state.settle(settled)
             for owed in held:
                 self._state.owe(owed)
+        for owed in held:
+            amend(self._spool, owed)
         for rid in settled:
             self._spool.bury_tombstone(rid)
 
@@ -196,9 +186,6 @@ class Dispatcher:
             self._result.errors.append(dead(untold))
         with self._state.transaction():
             self._state.set_meta(TOLD_AT, repr(self._now) if held else "0")
-
-    def _must_hold(self, owed: Owed) -> bool:
-        return self._policy.on_unknown == "hold" or owed.unknowns >= UNKNOWNS_MAX
 
     def _is_time(self, at: float) -> bool:
         """Return whether a wait until *at* is over.

@@ -210,7 +210,5 @@ def damaged(path: str, why: str) -> DamagedStateError:
     return DamagedStateError(
         f"{path} is damaged: {why}",
         kept="It was left as it is",
-        advice=f"Run `mv {path} {path}.1; mv {path}.bak {path}.bak.1` and then "
-        "`mlreport-batch baseline` to begin anew without a flood of mails; mails that "
-        "wait in spool/ are still sent",
+        advice="`mlreport-batch run` takes the daily copy in its place",
     )

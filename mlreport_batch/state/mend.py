@@ -83,7 +83,7 @@ def mend(folder: str, damage: DamagedStateError) -> str:
     mended = os.path.join(folder, _MENDING)
     try:
         if not os.path.isfile(copy):
-            raise damage
+            raise _hopeless(path, damage)
         made = time.gmtime(os.stat(copy).st_mtime)
         shutil.copyfile(copy, mended)
         os.chmod(mended, 0o600)
@@ -122,7 +122,17 @@ def _renew(folder: str, damage: DamagedStateError) -> None:
         finally:
             state.close()
     except DamagedStateError as exc:
-        raise damage from exc
+        raise _hopeless(os.path.join(folder, DATABASE), damage) from exc
+
+
+def _hopeless(path: str, damage: DamagedStateError) -> DamagedStateError:
+    return DamagedStateError(
+        f"{damage.message}, and there is no whole copy of it",
+        kept="It was left as it is",
+        advice=f"Run `mv {path} {path}.1; mv {path}.bak {path}.bak.1` and then "
+        "`mlreport-batch baseline` to begin anew without a flood of mails; mails that "
+        "wait in spool/ are still sent",
+    )
 
 
 def _keep_aside(path: str) -> str:
@@ -235,7 +245,7 @@ def _amended(mail: Owed, noted: Owed, place: str | None) -> Owed:
         is_partial=mail.is_partial or noted.is_partial,
         digest=noted.digest,
         config=noted.config,
-        held=mail.held and place != "new",  # `retry` moved it there
+        held=(mail.held or noted.held) and place != "new",  # `retry` moved it there
     )
 
 
@@ -284,7 +294,8 @@ def _adopt(
     waits = is_last if replaced is None else rid not in replaced
     if waits or owed.is_partial or place != "new":
         is_partial = owed.is_partial or not is_last
-        state.owe(replace(owed, held=place == "dead", is_partial=is_partial))
+        is_held = place == "dead" or (place == "cur" and owed.held)
+        state.owe(replace(owed, held=is_held, is_partial=is_partial))
 
 
 def _from_headers(spool: Spool, place: str, rid: str) -> Owed:

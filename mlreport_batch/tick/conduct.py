@@ -13,7 +13,8 @@ from fnmatch import fnmatchcase
 
 from mlreport_batch.config.locate import identity
 from mlreport_batch.config.settings import Config
-from mlreport_batch.deliver.dispatch import Dispatcher, Policy
+from mlreport_batch.deliver import Policy
+from mlreport_batch.deliver.dispatch import Dispatcher
 from mlreport_batch.errors import DamagedStateError, StateError
 from mlreport_batch.render.lighten import lighten
 from mlreport_batch.state.catalog import GONE_S
@@ -167,14 +168,10 @@ class _Tick:
                     state.set_meta(key, value)
 
     def _back_up(self) -> None:
-        """Copy the state once a day; a copy that fails does not undo the tick.
-
-        A baseline tells nothing, so that no record says what it took as told.
-        """
+        """Copy the state once a day; a copy that fails does not undo the tick."""
         state = self.state
         backup_at = float(state.meta(BACKUP_AT, "0"))
-        is_fresh = 0 <= self.now - backup_at < BACKUP_EVERY_S
-        if is_fresh and not self.options.baseline:
+        if 0 <= self.now - backup_at < BACKUP_EVERY_S:
             return
         owed = {mail.rid for mail in state.owed()}
         try:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from mlreport_batch.config.settings import RunsRoot
 from mlreport_batch.errors import ConfigError
 from mlreport_batch.state.catalog import Catalog
+from mlreport_batch.state.database import BACKUP_AT
 from mlreport_batch.state.idle import BELIEVED, CONFIG_KEY, LAST_NEWS_AT, RECORDED_AT
 from mlreport_batch.state.store import RunRow
 from mlreport_batch.tick.executors import Executor
@@ -174,9 +175,8 @@ class RunReader:
         if not changed:
             return
         with self._state.transaction():
-            recorded_any = any(recorded for *_, recorded in changed)
-            if recorded_any and not self._options.baseline:  # whatever the clock says
-                self._state.set_meta(RECORDED_AT, repr(self._now))
+            if any(recorded for *_, recorded in changed):
+                self._note_recorded()
             if any(finding.kinds for finding in findings):
                 self._state.set_meta(LAST_NEWS_AT, repr(self._now))
             for row, finding, recorded in changed:
@@ -185,6 +185,13 @@ class RunReader:
                     self._state.put_seen(row.path, finding.state)
                 if recorded:
                     self._state.put_reported(row.path, finding.snapshot)
+
+    def _note_recorded(self) -> None:
+        """Note that runs count as told that no mail tells of."""
+        if self._options.baseline:  # whatever the clock says
+            self._state.set_meta(BACKUP_AT, "0")  # only a copy will know of it
+        else:
+            self._state.set_meta(RECORDED_AT, repr(self._now))
 
     def _row_after(self, row: RunRow, finding: Finding) -> RunRow:
         """Return what is known of a run once what was read of it is committed."""

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from mlreport_batch.commands.owed import retry, status
-from mlreport_batch.deliver import Envelope, Receipt, Refusal, dispatch
-from mlreport_batch.deliver.dispatch import Dispatched, Dispatcher, Policy
+from mlreport_batch.deliver import Envelope, Policy, Receipt, Refusal, dispatch
+from mlreport_batch.deliver.dispatch import Dispatched, Dispatcher
 from mlreport_batch.errors import (
     ChannelDownError,
     ConfigError,

@@ -886,9 +886,9 @@ GUARDS = [
     ),
     Guard(
         "F21",
-        "tick/conduct.py",
-        "if is_fresh and not self.options.baseline:",
-        "if is_fresh:",
+        "tick/reading.py",
+        'self._state.set_meta(BACKUP_AT, "0")  # only a copy',
+        "pass  # only a copy",
         "test_tick::test_a_baseline_is_in_the_copy_at_once",
     ),
     Guard(
@@ -983,8 +983,8 @@ GUARDS = [
     Guard(
         "F45",
         "deliver/dispatch.py",
-        'return self._policy.on_unknown == "hold" or owed.unknowns >= UNKNOWNS_MAX',
-        'return self._policy.on_unknown == "hold"',
+        'self._policy.on_unknown == "hold" or owed.unknowns >= UNKNOWNS_MAX',
+        'self._policy.on_unknown == "hold"',
         "test_dispatch::"
         "test_what_nobody_knows_is_sent_again_the_same_and_held_in_the_end",
     ),

@@ -899,9 +899,12 @@ def test_f21_what_a_replaced_digest_told_of_others_is_told_after_mending(
     assert sorted(mail.new_values for mail in new) == [2, 4]
 
 
-def test_f21_what_was_given_up_is_not_told_again(lab: OutboxLab):
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_f21_what_was_given_up_is_not_told_again(lab: OutboxLab, is_gone: bool):
     owed = lab.owe_one()
     lab.outbox.with_name("away").rename(lab.outbox)
+    if is_gone:
+        (lab.state / f"spool/new/{owed}.eml").unlink()
     assert main(["drop", owed, "-c", str(lab.config)]) == 0
     assert lab.places()["new"] == []
     _zero(lab.database)
