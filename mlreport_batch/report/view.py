@@ -206,7 +206,8 @@ def _merge_metrics(logs: list[tuple[str, LogState]]) -> dict[str, MetricSummary]
     """Put the metrics of all logs under names of their own.
 
     The same name in two logs is one metric when both hold the same values (a
-    framework that writes CSV and JSON), else it is told apart by the log's name.
+    framework that writes CSV and JSON), else it is told apart by the log's name. The
+    main one keeps its name when others appear beside it.
     """
     by_name: dict[str, dict[object, tuple[str, MetricSummary]]] = {}
     stems: dict[str, str] = {}
@@ -218,9 +219,7 @@ def _merge_metrics(logs: list[tuple[str, LogState]]) -> dict[str, MetricSummary]
             by_name.setdefault(name, {}).setdefault(_kin(summary), (path, summary))
     merged: dict[str, MetricSummary] = {}
     for name, rivals in by_name.items():
-        long = [stems[path] for path, _ in rivals.values()]
-        short = [stem.rpartition("/")[2] for stem in long]
-        labels = short if len(set(short)) == len(short) else long
+        labels = _labels([path for path, _ in rivals.values()], stems)
         for (path, summary), label in zip(rivals.values(), labels, strict=True):
             is_apart = len(rivals) > 1 and label
             full = f"{label}/{name}" if is_apart else name
@@ -230,6 +229,36 @@ def _merge_metrics(logs: list[tuple[str, LogState]]) -> dict[str, MetricSummary]
                 full += "'"
             merged[full] = summary
     return merged
+
+
+def _labels(paths: Sequence[str], stems: Mapping[str, str]) -> Sequence[str]:
+    """Return what tells each log from the others, nothing for the main one."""
+    long = [stems[path] for path in paths]
+    main = next((path for path in paths if _is_main(path, paths)), None)
+    if main is not None:
+        # `eval/metrics.csv` beside `metrics.csv` is what `eval` says.
+        end = "/" + stems[main].rpartition("/")[2]
+        long = [
+            "" if path == main else stem.removesuffix(end)
+            for path, stem in zip(paths, long, strict=True)
+        ]
+    short = [stem.rpartition("/")[2] for stem in long]
+    return short if len(set(short)) == len(short) else long
+
+
+def _is_main(path: str, paths: Sequence[str]) -> bool:
+    """Return whether a log lies above the others, which are copies where they do not.
+
+    Copies are known by their names: ``metrics_backup.csv`` beside ``metrics.csv``.
+    """
+    folder, _, name = path.rpartition("/")
+    for other in paths:
+        their_folder, _, their_name = other.rpartition("/")
+        is_above = path.count("/") < other.count("/")
+        is_copy = folder == their_folder and their_name.startswith(name.split(".")[0])
+        if other != path and not is_above and not is_copy:
+            return False
+    return True
 
 
 def _kin(summary: MetricSummary) -> object:

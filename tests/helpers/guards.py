@@ -1559,4 +1559,18 @@ GUARDS = [
         "        pass\n",
         "test_log::test_a_log_taken_for_another_is_read_anew",
     ),
+    Guard(
+        "F8",
+        "report/view.py",
+        "    main = next((path for path in paths if _is_main(path, paths)), None)\n",
+        "    main = None\n",
+        "test_view::test_a_name_does_not_depend_on_what_else_appears",
+    ),
+    Guard(
+        "F16",
+        "report/alerts.py",
+        "if summary.low is None and not _is_trained(name, case.goals[name]):",
+        "if False:",
+        "test_alerts::test_what_never_was_a_number_has_not_become_nan",
+    ),
 ]

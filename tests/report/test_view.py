@@ -45,6 +45,27 @@ def test_other_values_under_one_name_are_told_apart():
     assert list(view.metrics) == ["a/log/loss", "b/log/loss"]
 
 
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        ("metrics_backup.csv", "metrics_backup/loss"),
+        ("metrics-2.csv", "metrics-2/loss"),
+        ("eval/metrics.csv", "eval/loss"),
+        ("artifacts/eval/metrics.csv", "eval/loss"),
+        ("eval/scores.csv", "scores/loss"),
+    ],
+)
+@pytest.mark.parametrize("main", ["metrics.csv", "out/metrics.csv"])
+def test_a_name_does_not_depend_on_what_else_appears(main: str, other: str, told: str):
+    """Its changes, its goal and the user's choice of metrics go by it."""
+    first, second = log({"loss": [1, 2], "acc": [1]}), log({"loss": [3, 4]})
+    alone = view_of(RunState({main: first}))
+    folder = main.rpartition("/")[0]
+    beside = f"{folder}/{other}" if folder else other
+    view = view_of(RunState({main: first, beside: second}))
+    assert view.metrics == alone.metrics | {told: second.metrics["loss"]}
+
+
 @pytest.mark.parametrize("last", [1.0, float("nan"), float("inf")])
 def test_curves_that_only_end_alike_are_told_apart(last: float):
     ends_alike = {"acc": [0.1, 0.5, last]}, {"acc": [0.1, 0.4, last]}
