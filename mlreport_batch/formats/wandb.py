@@ -24,7 +24,7 @@ from mlreport_batch.formats import (
     Text,
 )
 from mlreport_batch.formats.hparams import unwrapped
-from mlreport_batch.formats.kit.bookkeeping import is_bookkeeping
+from mlreport_batch.formats.kit.bookkeeping import TRAINING_STEPS, is_bookkeeping
 from mlreport_batch.formats.kit.documents import flatten, load_mapping
 from mlreport_batch.formats.kit.json_values import leaves
 from mlreport_batch.formats.kit.lines import read_json_lines
@@ -69,7 +69,8 @@ def _matches_wandb_history(candidate: Candidate) -> Match | None:
 
 def _parse_wandb_history(chunk: Chunk, memory: Memory) -> Iterable[Item]:
     """Yield the points of each row."""
-    return read_json_lines(chunk, memory, steps=("_step",), leave_out=_OWN)
+    steps = (*TRAINING_STEPS, "_step")
+    return read_json_lines(chunk, memory, steps=steps, leave_out=_OWN)
 
 
 WANDB_HISTORY = LogFormat(

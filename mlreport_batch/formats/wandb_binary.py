@@ -25,7 +25,7 @@ from mlreport_batch.formats import (
     Role,
 )
 from mlreport_batch.formats.kit import events
-from mlreport_batch.formats.kit.bookkeeping import is_bookkeeping
+from mlreport_batch.formats.kit.bookkeeping import TRAINING_STEPS, is_bookkeeping
 from mlreport_batch.formats.kit.documents import flatten
 from mlreport_batch.formats.kit.json_values import (
     BadJsonError,
@@ -192,8 +192,10 @@ def _history(data: bytes, bad: list[str]) -> Iterator[Item]:
             for field, _, stated in events.fields(events.message(value)):
                 if field == 1:
                     step = float(events.signed(stated))
-    own = values.get("_step", 0.0)
-    at = step if step is not None else own if own - own == 0 else 0.0
+    own = values.get("_step", 0.0) if step is None else step
+    # W&B counts its own calls; integrations state the step of the training.
+    stated = next((values[name] for name in TRAINING_STEPS if name in values), own)
+    at = next((count for count in (stated, own) if count - count == 0), 0.0)
     for name, found in values.items():
         if not is_bookkeeping(name):
             yield Point(shown_name(name), at, found)

@@ -6,12 +6,14 @@ from functools import lru_cache
 
 # Surest first: where a row has several, the finest count of training steps wins.
 _STEPS = (
-    "step", "_step", "global_step", "globalstep", "steps", "trainer/global_step",
-    "train/global_step", "time/total_timesteps", "total_timesteps",
+    "step", "global_step", "globalstep", "steps", "trainer/global_step",
+    "train/global_step", "_step", "time/total_timesteps", "total_timesteps",
     "training_iteration", "iteration", "iter", "iterations", "current_steps",
     "num_updates", "train_num_updates", "valid_num_updates", "n_iter", "update",
     "updates", "epoch", "epochs", "current_epoch",
 )  # fmt: skip
+TRAINING_STEPS = ("train/global_step", "trainer/global_step")
+"""Steps as trainers state them to W&B, whose own ``_step`` counts its calls."""
 _EPOCHS = ("epoch", "epochs", "current_epoch", "ep")
 _AGES = ("stage", "task", "task_id")  # in which epochs begin again
 _BATCHES = ("batch", "batch_idx", "it")
