@@ -58,3 +58,15 @@ def test_rows_of_four_or_six_fields_are_none_of_mlflow():
     items = read("mlflow_metric", "1 0.5 0\n1 0.5 1 a\n1 0.5 1 a b c\n", f"/top/{PATH}")
     assert points(items) == {"loss": [(0, 0.5)]}
     assert problems(items) == [(2, "not time, value and step; such lines are left out")]
+
+
+@pytest.mark.parametrize("name", ["monitor.csv", "0.monitor.csv", "0.0.monitor.csv"])
+@pytest.mark.parametrize("mark", ["#", "# ", "#  "])
+def test_monitors_of_baselines_have_a_blank_behind_their_mark(name: str, mark: str):
+    data = f'{mark}{{"t_start": 1.1, "env_id": "Pong-v4"}} \nr,l,t\n'
+    assert claim(f"run/{name}", data)[0] == "sb3_monitor"
+    data += "-21.0,792,6.4\n-20.0,819,9.5\n"
+    assert claim(f"run/{name}", data)[0] == "sb3_monitor"
+    items = read("sb3_monitor", data)
+    assert points(items) == {"r": [(0, -21), (1, -20)], "l": [(0, 792), (1, 819)]}
+    assert not problems(items)
