@@ -44,6 +44,7 @@ _NAMED = (
     ("labelled", "NAMED_ROWS"),
     ("labelled", "TRAINING_ROWS"),
     ("labelled", "SPLIT_ROWS"),
+    ("csv_log", "DECIMAL_CSV"),
     ("timm", "TIMM_SUMMARY"),
     ("lightning", "LIGHTNING_CSV"),
     ("keras", "KERAS_CSV"),

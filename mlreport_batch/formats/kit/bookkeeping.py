@@ -39,6 +39,18 @@ _METRIC_WORDS = frozenset([
     "objective", "metric", "metrics", "rew", "train", "val", "valid", "validation",
     "eval", "dev", "gan",
 ])  # fmt: skip
+# Of which part of the data; by themselves they say that something is measured.
+_PART_WORDS = frozenset("train val valid validation eval dev norm".split())
+# What a table of models or samples calls what it measures: `id,score` is no log.
+_MEASURES = _METRIC_WORDS.union(
+    "score scores rate throughput fps cost value values".split()
+)
+_MEASURES_KOREAN = ("손실", "정확도", "정밀도", "재현율", "점수", "보상", "오차")
+_KINDS = frozenset([
+    "type", "types", "kind", "fn", "func", "function", "name", "names", "class",
+    "classes", "mode", "id", "path", "file", "files", "dir", "metric", "metrics",
+    "objective", "config", "dataset", "data", "set", "split", "unit", "units",
+])  # fmt: skip
 _NAME_MAX = 300  # longer names are not remembered
 _WORD = re.compile(r"[A-Za-z]+[0-9]*")
 _LOG_WORDS = frozenset([
@@ -112,6 +124,28 @@ def sounds_like_metrics(names: Iterable[str]) -> bool:
 def is_metric_name(name: str) -> bool:
     """Return whether *name* has a word that people use for what they measure."""
     return not _METRIC_WORDS.isdisjoint(_words(name))
+
+
+def is_measure(name: str) -> bool:
+    """Return whether *name* is one of a measured number, and surely of no text.
+
+    ``val_loss`` is, ``loss_type`` and ``eval_dataset`` are not.
+    """
+    return len(name) <= _NAME_MAX and _is_measure(name)
+
+
+@lru_cache(maxsize=4096)
+def _is_measure(name: str) -> bool:
+    if any(word in name for word in _MEASURES_KOREAN):
+        return True
+    words = [
+        word if word in _MEASURES else word.rstrip("0123456789")
+        for word in _words(name)
+    ]
+    if not words or words[-1] in _KINDS:
+        return False
+    found = _MEASURES.intersection(words)
+    return bool(found - _PART_WORDS) or found == set(words)
 
 
 def is_log_name(file_name: str) -> bool:
