@@ -35,13 +35,12 @@ _SCANNED = 20
 
 def _matches(candidate: Candidate) -> Match | None:
     """Claim a table of numbers that counts steps or sounds like metrics."""
-    stem, suffix = stem_of(candidate.name)
-    if suffix not in _SUFFIXES:
+    if not is_table(candidate.name):
         return None
     lines = list(filled(head_lines(candidate.head, candidate.size)))
-    while lines and lines[0].startswith("#") and _header(lines[0]) is None:
+    while lines and lines[0].startswith("#") and header_in(lines[0]) is None:
         del lines[0]
-    header = _header(lines[0]) if lines else None
+    header = header_in(lines[0]) if lines else None
     if header is None or not header.layout.metrics:
         return None
     has_rows = len(lines) > 1
@@ -52,17 +51,24 @@ def _matches(candidate: Candidate) -> Match | None:
     names = header.names
     if has_sure_step(names):
         return Match(Role.metrics, note="CSV with a step column")
-    if sounds_like_metrics(names) or (is_log_name(stem) and not _is_sample(names)):
+    if sounds_like_metrics(names) or (
+        is_log_name(stem_of(candidate.name)[0]) and not is_sample(names)
+    ):
         return Match(Role.metrics, note="CSV with metrics")
     return None
 
 
 def _parse(chunk: Chunk, memory: Memory) -> Iterable[Item]:
     """Yield the points of each row."""
-    return read_rows(chunk, memory, _header)
+    return read_rows(chunk, memory, header_in)
 
 
-def _header(line: str) -> Header | None:
+def is_table(name: str) -> bool:
+    """Return whether a file is named as a table of separated values."""
+    return stem_of(name)[1] in _SUFFIXES
+
+
+def header_in(line: str) -> Header | None:
     """Return the header in *line*, which NumPy's savetxt marks with ``#``."""
     if not line.startswith("#"):
         return build_header(line)
@@ -72,7 +78,7 @@ def _header(line: str) -> Header | None:
     return Header(line, found.names, found.layout)
 
 
-def _is_sample(names: tuple[str, ...]) -> bool:
+def is_sample(names: tuple[str, ...]) -> bool:
     """Return whether each row is about one sample: ``id,score`` of a submission."""
     first = names[0].lower()
     is_run = first.startswith(("trial", "run", "exp"))
@@ -102,7 +108,7 @@ CSV_LOG = LogFormat(
     name="csv",
     matches=_matches,
     parse=_parse,
-    bulk_layout=partial(bulk_layout, build=_header),
+    bulk_layout=partial(bulk_layout, build=header_in),
 )
 """A CSV or TSV with a step column, with metrics for names, or named a log."""
 
@@ -112,7 +118,7 @@ def _matches_decimal(candidate: Candidate) -> Match | None:
     if candidate.head.count(b",") < 2 or _matches(candidate) is None:  # noqa: PLR2004
         return None
     lines = filled(head_lines(candidate.head, candidate.size))
-    header = next(filter(None, map(_header, lines)), None)
+    header = next(filter(None, map(header_in, lines)), None)
     if header is None or header.layout.separator == ";":
         return None
     is_unsure = False
@@ -128,7 +134,7 @@ def _matches_decimal(candidate: Candidate) -> Match | None:
 
 def _parse_decimal(chunk: Chunk, memory: Memory) -> Iterable[Item]:
     """Yield the points of each row."""
-    return read_rows(chunk, memory, _header, is_decimal=True)
+    return read_rows(chunk, memory, header_in, is_decimal=True)
 
 
 DECIMAL_CSV = LogFormat(

@@ -14,8 +14,31 @@ _STEPS = (
 )  # fmt: skip
 _EPOCHS = ("epoch", "epochs", "current_epoch")
 _WEAK_STEPS = ("round", "boosting_round", "batch", "batch_idx", "it", "episode")
-_ORDER = {name: rank for rank, name in enumerate((*_STEPS, *_WEAK_STEPS))}
-EPOCH_RANKS = tuple(_ORDER[name] for name in _EPOCHS)
+_ORDER: dict[str, float] = {
+    name: rank for rank, name in enumerate((*_STEPS, *_WEAK_STEPS))
+}
+# A count in other words: `train_step`, `env/frames`, `epoch_idx`. They stand behind the
+# listed ones of their kind.
+_COUNTS = {
+    "step": _ORDER["epoch"] - 0.5, "epoch": len(_STEPS) - 0.5,
+    "frame": len(_ORDER) - 0.5,
+}  # fmt: skip
+_COUNTED = {
+    "step": "step", "steps": "step", "timestep": "step", "timesteps": "step",
+    "iteration": "step", "iterations": "step", "iter": "step", "iters": "step",
+    "update": "step", "updates": "step", "epoch": "epoch", "epochs": "epoch",
+    "frame": "frame", "frames": "frame", "episode": "frame", "episodes": "frame",
+    "batch": "frame", "스텝": "step", "단계": "step", "반복": "step", "에폭": "epoch",
+    "에포크": "epoch", "에폭수": "epoch", "이터레이션": "step", "에피소드": "frame",
+}  # fmt: skip
+_BEFORE_COUNT = frozenset(
+    "train training trainer global env environment current cur agent learner model opt "
+    "optim optimizer grad gradient 현재 학습 훈련 전역".split()
+)
+_PLANNED = frozenset("train training trainer model opt optim optimizer".split())
+_AFTER_COUNT = frozenset("i id idx index no nr num number count counter 번호".split())
+_ORDER |= dict.fromkeys(("time_step", "time_steps"), _COUNTS["step"])
+EPOCH_RANKS = (*(_ORDER[name] for name in _EPOCHS), _COUNTS["epoch"])
 _CLOCKS = frozenset([
     "time", "timestamp", "ts", "datetime", "date", "wall", "wall_time", "walltime",
     "wall_clock", "wallclock", "clock", "elapsed", "elapsed_s", "elapsed_sec",
@@ -24,6 +47,20 @@ _CLOCKS = frozenset([
     "time_since_restore", "time/time_elapsed", "time/iterations", "_runtime",
     "_timestamp", "_time", "timestamp_ms", "unix_time", "passed", "remaining",
 ])  # fmt: skip
+# A name of such words only, at least one of them a clock's, is that of a clock: what
+# `step_time` or `seconds_per_batch` takes is measured.
+_CLOCK_WORDS = frozenset([
+    "time", "timestamp", "datetime", "date", "clock", "walltime", "wallclock",
+    "elapsed", "duration", "runtime", "eta", "sec", "secs", "second", "seconds", "mins",
+    "minutes", "hours", "hrs", "시간", "경과", "경과시간", "소요시간", "날짜", "일시",
+    "시각", "타임스탬프", "초", "분",
+])  # fmt: skip
+_BESIDE_CLOCK = _CLOCK_WORDS | frozenset([
+    "wall", "total", "since", "start", "started", "unix", "utc", "local", "cumulative",
+    "cum", "passed", "remaining", "taken", "spent", "used", "run", "running", "process",
+    "of", "소요", "누적", "전체", "총",
+])  # fmt: skip
+_CLOCK_UNITS = frozenset("s ms m min minute h hr hour d day days in".split())
 # `val/epoch` is an epoch, but `timers/step` is a duration.
 _STEP_TAILS = frozenset(["epoch", "global_step", "current_epoch"])
 _STEP_ENDS = ("num_updates", "train_wall")  # fairseq puts the set before the name
@@ -53,6 +90,8 @@ _KINDS = frozenset([
 ])  # fmt: skip
 _NAME_MAX = 300  # longer names are not remembered
 _WORD = re.compile(r"[A-Za-z]+[0-9]*")
+_WORDS = re.compile(r"[A-Za-z]+|[^\W_a-zA-Z]+")
+_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _LOG_WORDS = frozenset([
     "metric", "metrics", "log", "logs", "history", "hist", "results", "progress",
     "training", "curve", "curves", "losses", "stats", "scalars", "summary",
@@ -63,14 +102,43 @@ def _normal(name: str) -> str:
     return name.strip().strip('"').lower().replace(" ", "_").replace("-", "_")
 
 
-def step_rank(name: str) -> int | None:
+def step_rank(name: str) -> float | None:
     """Return how surely *name* counts steps, 0 the surest, or None if it does not."""
     return _step_rank(name) if len(name) <= _NAME_MAX else None
 
 
 @lru_cache(maxsize=4096)
-def _step_rank(name: str) -> int | None:
-    return _ORDER.get(_normal(name))
+def _step_rank(name: str) -> float | None:
+    known = _ORDER.get(_normal(name))
+    return _rank_by_words(_all_words(name)) if known is None else known
+
+
+def _rank_by_words(words: list[str]) -> float | None:
+    """Return the rank of a name whose one count has but words around it that fit.
+
+    What is planned sounds alike (``num_steps``, ``train_epochs``): behind a word, only
+    what the environment or an agent did is counted in the plural.
+    """
+    at = next((at for at, word in enumerate(words) if word in _COUNTED), None)
+    if at is None or not _BEFORE_COUNT.issuperset(words[:at]):
+        return None
+    if not _AFTER_COUNT.issuperset(words[at + 1 :]):
+        return None
+    if words[at].endswith("s") and _PLANNED.intersection(words[:at]):
+        return None
+    return _COUNTS[_COUNTED[words[at]]]
+
+
+def _is_clock(name: str) -> bool:
+    words = _all_words(name)
+    at = next((at for at, word in enumerate(words) if word in _CLOCK_WORDS), None)
+    if at is None or not _BESIDE_CLOCK.issuperset(words[:at]):
+        return False  # `min_time` is a least time
+    return all(word in _BESIDE_CLOCK or word in _CLOCK_UNITS for word in words[at:])
+
+
+def _all_words(name: str) -> list[str]:
+    return [word.lower() for word in _WORDS.findall(_HUMP.sub("_", name))]
 
 
 def is_bookkeeping(name: str) -> bool:
@@ -83,10 +151,11 @@ def _is_bookkeeping(name: str) -> bool:
     normal = _normal(name)
     return (
         normal in _CLOCKS
-        or normal in _ORDER
         or _UNNAMED.fullmatch(normal) is not None
         or normal.rpartition("/")[2] in _STEP_TAILS
         or normal.endswith(_STEP_ENDS)
+        or _step_rank(name) is not None
+        or _is_clock(name)
     )
 
 
@@ -154,5 +223,4 @@ def is_log_name(file_name: str) -> bool:
 
 
 def _words(name: str) -> list[str]:
-    split = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
-    return [word.lower() for word in _WORD.findall(split)]
+    return [word.lower() for word in _WORD.findall(_HUMP.sub("_", name))]

@@ -216,9 +216,9 @@ def _step(
     return counters.at(best, counts[best], None)
 
 
-def _counts_in(entry: Mapping[str, object]) -> dict[int, float]:
+def _counts_in(entry: Mapping[str, object]) -> dict[float, float]:
     """Return the finite steps and epochs of a row by the ranks of their names."""
-    counts: dict[int, float] = {}
+    counts: dict[float, float] = {}
     for key, item in entry.items():
         rank = step_rank(key)
         if rank is not None and rank not in counts:

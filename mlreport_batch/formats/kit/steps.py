@@ -109,9 +109,9 @@ class StepCounters:
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
-        self._counters: dict[int, StepCounter] = {}
+        self._counters: dict[float, StepCounter] = {}
 
-    def at(self, rank: int, step: float, epoch: float | None) -> float:
+    def at(self, rank: float, step: float, epoch: float | None) -> float:
         """Return the step of a row; *rank* is that of the step's name."""
         counter = self._counters.get(rank)
         if counter is None:
