@@ -4,8 +4,7 @@ The rows at the top of the file tell which column that is; each one it can be ha
 format of its own, so that reading needs no second look at rows that are gone.
 """
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import lru_cache, partial
 from typing import Final
 
@@ -31,44 +30,13 @@ from mlreport_batch.formats.kit.columns import (
     header_of,
     split_cells,
 )
+from mlreport_batch.formats.kit.counting import falls_in, whole
 from mlreport_batch.formats.kit.lines import object_in, read_json_lines, step_in
 from mlreport_batch.formats.kit.numbers import value_of
 from mlreport_batch.formats.kit.rows import read_rows
 from mlreport_batch.formats.kit.text import filled, first_text, head_lines
 
 _COLUMNS: Final = 8
-_WHOLE = re.compile(r"\d{1,15}(?:\.0*)?")
-# Seconds and milliseconds since 1970, from 2001 to 2096: a clock, whatever its name.
-_RISES_MIN = 3  # before a resume
-_CLOCKS = ((1e9, 4e9), (1e12, 4e12))
-
-
-def _falls(values: Sequence[float | None]) -> int | None:
-    """Return how often whole *values* that else rise in every row fall, for resumes.
-
-    A resume comes after some rows, seldom, and goes back to no less than the first
-    value. None means that they do not count anything.
-    """
-    first = values[0]
-    if first is None or any(low <= first < high for low, high in _CLOCKS):
-        return None
-    rises = falls = 0
-    before = first
-    for value in values[1:]:
-        if value is None or value < first or value == before:
-            return None
-        if value > before:
-            rises += 1
-        elif rises < _RISES_MIN:
-            return None
-        else:
-            falls += 1
-        before = value
-    return falls if rises and 3 * falls <= rises else None
-
-
-def _whole(cell: str) -> float | None:
-    return float(cell) if _WHOLE.fullmatch(cell) else None
 
 
 def _may_count(name: str) -> bool:
@@ -90,7 +58,7 @@ def _counting(head: bytes, size: int) -> tuple[int, Header] | None:
         return None
     found: list[tuple[bool, int]] = []
     for at, name in enumerate(header.names[:_COLUMNS]):
-        falls = _falls([_whole(cells[at]) for cells in rows])
+        falls = falls_in([whole(cells[at]) for cells in rows])
         if falls is not None and _may_count(name):
             found.append((falls > 0, at))
     return (min(found)[1], header) if found else None
@@ -181,7 +149,7 @@ def _matches_lines(candidate: Candidate) -> Match | None:
     values = [value_of(row.get(key)) for row in rows]
     if any(value is None or not value.is_integer() for value in values):
         return None
-    if _falls(values) is None:
+    if falls_in(values) is None:
         return None
     return Match(Role.metrics, note="JSON lines; their first whole number counts")
 

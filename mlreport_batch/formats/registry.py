@@ -51,6 +51,7 @@ _NAMED = (
     ("model_text", "MODEL_TEXT"),
     ("hparams", "HPARAMS_FILE"),
     ("counted", "COUNTED_CSV"),
+    ("headless", "HEADLESS"),
     ("json_lines", "TRAINING_LINES"),
     ("counted", "COUNTED_LINES"),
     ("json_lines", "JSON_LINES"),

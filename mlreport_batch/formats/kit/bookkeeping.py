@@ -217,6 +217,14 @@ def _is_measure(name: str) -> bool:
     return bool(found - _PART_WORDS) or found == set(words)
 
 
+def is_measured_in(stem: str) -> bool:
+    """Return whether a file is named after what it holds values of.
+
+    ``train_loss`` is; ``train`` and ``val`` are parts of the data.
+    """
+    return is_measure(stem) and not _PART_WORDS.issuperset(_words(stem))
+
+
 def is_log_name(file_name: str) -> bool:
     """Return whether a file's name says that it is a log or holds metrics."""
     return not _LOG_WORDS.isdisjoint(_words(file_name))
