@@ -1,6 +1,6 @@
 """Any other CSV or TSV that is a log and not a data set."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 from mlreport_batch.formats import (
@@ -15,6 +15,7 @@ from mlreport_batch.formats import (
 from mlreport_batch.formats.kit.bookkeeping import (
     has_sure_step,
     is_log_name,
+    is_measure,
     sounds_like_metrics,
 )
 from mlreport_batch.formats.kit.columns import (
@@ -23,8 +24,8 @@ from mlreport_batch.formats.kit.columns import (
     bulk_layout,
     split_cells,
 )
+from mlreport_batch.formats.kit.commas import Commas, sign_in
 from mlreport_batch.formats.kit.documents import stem_of
-from mlreport_batch.formats.kit.numbers import BLANK, cell_number
 from mlreport_batch.formats.kit.rows import read_rows
 from mlreport_batch.formats.kit.text import filled, head_lines
 
@@ -34,31 +35,40 @@ _SCANNED = 20
 
 def _matches(candidate: Candidate) -> Match | None:
     """Claim a table of numbers that counts steps or sounds like metrics."""
-    stem, suffix = stem_of(candidate.name)
-    if suffix not in _SUFFIXES:
+    if not is_table(candidate.name):
         return None
     lines = list(filled(head_lines(candidate.head, candidate.size)))
-    while lines and lines[0].startswith("#") and _header(lines[0]) is None:
+    while lines and lines[0].startswith("#") and header_in(lines[0]) is None:
         del lines[0]
-    header = _header(lines[0]) if lines else None
+    header = header_in(lines[0]) if lines else None
     if header is None or not header.layout.metrics:
         return None
-    if len(lines) > 1 and not _has_number(header, lines[1:_SCANNED]):
-        return None
+    has_rows = len(lines) > 1
+    if has_rows and not _has_number(header, lines[1:_SCANNED]):
+        # What is wrong with the values of a sure log is told by its reader.
+        is_log = has_sure_step(header.names) and any(map(is_measure, header.names))
+        return Match(Role.metrics, note="CSV with a step column") if is_log else None
     names = header.names
     if has_sure_step(names):
         return Match(Role.metrics, note="CSV with a step column")
-    if sounds_like_metrics(names) or (is_log_name(stem) and not _is_sample(names)):
+    if sounds_like_metrics(names) or (
+        is_log_name(stem_of(candidate.name)[0]) and not is_sample(names)
+    ):
         return Match(Role.metrics, note="CSV with metrics")
     return None
 
 
 def _parse(chunk: Chunk, memory: Memory) -> Iterable[Item]:
     """Yield the points of each row."""
-    return read_rows(chunk, memory, _header)
+    return read_rows(chunk, memory, header_in)
 
 
-def _header(line: str) -> Header | None:
+def is_table(name: str) -> bool:
+    """Return whether a file is named as a table of separated values."""
+    return stem_of(name)[1] in _SUFFIXES
+
+
+def header_in(line: str) -> Header | None:
     """Return the header in *line*, which NumPy's savetxt marks with ``#``."""
     if not line.startswith("#"):
         return build_header(line)
@@ -68,7 +78,7 @@ def _header(line: str) -> Header | None:
     return Header(line, found.names, found.layout)
 
 
-def _is_sample(names: tuple[str, ...]) -> bool:
+def is_sample(names: tuple[str, ...]) -> bool:
     """Return whether each row is about one sample: ``id,score`` of a submission."""
     first = names[0].lower()
     is_run = first.startswith(("trial", "run", "exp"))
@@ -77,21 +87,60 @@ def _is_sample(names: tuple[str, ...]) -> bool:
 
 def _has_number(header: Header, rows: list[str]) -> bool:
     """Return whether one of the first rows has a number where a metric may stand."""
+    commas = Commas({}, header.layout.separator)
+    return any(
+        commas.number(cell) is not None
+        for values in _values(header, rows)
+        for cell in values
+    )
+
+
+def _values(header: Header, rows: Iterable[str]) -> Iterator[list[str]]:
+    """Yield the cells of each of *rows* in which metrics may stand."""
     layout = header.layout
     for row in rows:
         cells = split_cells(row, layout.separator)
-        if len(cells) != layout.width or tuple(cells) == header.names:
-            continue
-        filled_in = [cells[at] for at, _ in layout.metrics if cells[at] not in BLANK]
-        if any(cell_number(cell, layout.separator) is not None for cell in filled_in):
-            return True
-    return False
+        if len(cells) == layout.width and tuple(cells) != header.names:
+            yield [cells[at] for at, _ in layout.metrics]
 
 
 CSV_LOG = LogFormat(
     name="csv",
     matches=_matches,
     parse=_parse,
-    bulk_layout=partial(bulk_layout, build=_header),
+    bulk_layout=partial(bulk_layout, build=header_in),
 )
 """A CSV or TSV with a step column, with metrics for names, or named a log."""
+
+
+def _matches_decimal(candidate: Candidate) -> Match | None:
+    """Claim a log whose first numbers would be misread without what follows them."""
+    if candidate.head.count(b",") < 2 or _matches(candidate) is None:  # noqa: PLR2004
+        return None
+    lines = filled(head_lines(candidate.head, candidate.size))
+    header = next(filter(None, map(header_in, lines)), None)
+    if header is None or header.layout.separator == ";":
+        return None
+    is_unsure = False
+    for values in _values(header, lines):
+        sign = next(filter(None, map(sign_in, values)), "")
+        if sign:
+            is_needed = is_unsure and sign == "decimal"
+            note = "CSV with decimal commas"
+            return Match(Role.metrics, note=note) if is_needed else None
+        is_unsure = is_unsure or any("," in cell for cell in values)
+    return None
+
+
+def _parse_decimal(chunk: Chunk, memory: Memory) -> Iterable[Item]:
+    """Yield the points of each row."""
+    return read_rows(chunk, memory, header_in, is_decimal=True)
+
+
+DECIMAL_CSV = LogFormat(
+    name="csv_decimal",
+    matches=_matches_decimal,
+    parse=_parse_decimal,
+    is_sole=True,
+)
+"""A log that begins with ``"1,204"`` and goes on with ``"0,935"``: both are decimal."""

@@ -189,7 +189,7 @@ def _has_steps(row: Mapping[str, object]) -> bool:
 
 def _step_lists(found: Mapping[str, object]) -> dict[str, list[float]]:
     """Return, for each mapping's name, the list in it that best counts steps."""
-    best: dict[str, tuple[int, list[float]]] = {}
+    best: dict[str, tuple[float, list[float]]] = {}
     for key, item in found.items():
         above, _, name = key.rpartition("/")
         rank = step_rank(name)

@@ -31,6 +31,7 @@ _STATUS = {
 }  # fmt: skip
 STATUS_BY_NAME = {name: status for status, name in _STATUS.values()}
 _VALUE_MAX = 6000
+_FIELDS = (2, 3, 5)  # time, value [step [name and digest of a data set]]
 
 
 def _depth_below(candidate: Candidate, part: str) -> int | None:
@@ -59,7 +60,11 @@ def _matches_mlflow_metric(candidate: Candidate) -> Match | None:
 
 
 def _parse_mlflow_metric(chunk: Chunk, memory: Memory) -> Iterable[Item]:
-    """Yield the one metric's points; two fields mean step 0."""
+    """Yield the one metric's points; two fields mean step 0.
+
+    What was measured on which data set (MLflow 3 adds its name and digest) is one
+    history, as in MLflow itself.
+    """
     items: list[Item] = []
     lines = lines_of(chunk, memory, items)
     yield from items
@@ -82,12 +87,12 @@ MLFLOW_METRIC = LogFormat(
     matches=_matches_mlflow_metric,
     parse=_parse_mlflow_metric,
 )
-"""``metrics/train/loss`` holds lines of time, value and step."""
+"""``metrics/train/loss`` holds lines of time, value and step, maybe of a data set."""
 
 
 def _row(line: str) -> tuple[float, float] | None:
     cells = line.split()
-    if len(cells) not in (2, 3) or not cells[0].isdigit():
+    if len(cells) not in _FIELDS or not cells[0].isdigit():
         return None
     value = to_number(cells[1])
     step = to_number(cells[2]) if len(cells) > 2 else 0.0  # noqa: PLR2004

@@ -6,7 +6,7 @@ from importlib import import_module
 from mlreport_batch.formats import Candidate, LogFormat, Match
 
 # Frameworks first, by decreasing sureness; "any CSV" and "any JSON" come last.
-# module, name in it
+# module, name in it; that of one format, or of several in a tuple
 _NAMED = (
     ("intent", "INTENT_FILE"),
     ("hydra", "HYDRA_FOLDER"),
@@ -44,12 +44,16 @@ _NAMED = (
     ("labelled", "NAMED_ROWS"),
     ("labelled", "TRAINING_ROWS"),
     ("labelled", "SPLIT_ROWS"),
+    ("csv_log", "DECIMAL_CSV"),
     ("timm", "TIMM_SUMMARY"),
     ("lightning", "LIGHTNING_CSV"),
     ("keras", "KERAS_CSV"),
     ("model_text", "MODEL_TEXT"),
     ("hparams", "HPARAMS_FILE"),
+    ("counted", "COUNTED_CSV"),
+    ("headless", "HEADLESS"),
     ("json_lines", "TRAINING_LINES"),
+    ("counted", "COUNTED_LINES"),
     ("json_lines", "JSON_LINES"),
     ("csv_log", "CSV_LOG"),
     ("json_document", "JSON_HISTORY"),
@@ -62,10 +66,11 @@ _NAMED = (
 @cache
 def formats() -> tuple[LogFormat, ...]:
     """Return all formats."""
-    return tuple(
-        vars(import_module(f"mlreport_batch.formats.{module}"))[name]
-        for module, name in _NAMED
-    )
+    found: list[LogFormat] = []
+    for module, name in _NAMED:
+        one = vars(import_module(f"mlreport_batch.formats.{module}"))[name]
+        found += one if isinstance(one, tuple) else [one]
+    return tuple(found)
 
 
 @cache

@@ -4,6 +4,7 @@ All three tell of the same training; the JSON lines are the soundest, since the 
 is rewritten in place at every new key and does not quote names with commas.
 """
 
+import re
 from collections.abc import Iterable
 from functools import partial
 
@@ -23,6 +24,7 @@ from mlreport_batch.formats.kit.text import filled, head_lines
 
 _STEP = "time/total_timesteps"
 _TWIN = "sb3"
+_MONITORED = re.compile(r"#\s*\{")  # Baselines and Stable-Baselines 2 put a blank
 
 
 def _matches_progress_json(candidate: Candidate) -> Match | None:
@@ -95,11 +97,11 @@ def _monitor_header(line: str) -> Header | None:
 
 
 def _matches_monitor_csv(candidate: Candidate) -> Match | None:
-    """Claim a file that starts with ``#{`` and goes on with ``r,l,t``."""
+    """Claim a file that starts with ``#{`` or ``# {`` and goes on with ``r,l,t``."""
     lines = head_lines(candidate.head, candidate.size)
     if not candidate.name.endswith("monitor.csv") or len(lines) < 2:  # noqa: PLR2004
         return None
-    if not lines[0].startswith("#{") or _monitor_header(lines[1]) is None:
+    if not _MONITORED.match(lines[0]) or _monitor_header(lines[1]) is None:
         return None
     number, dot, _ = candidate.name.rpartition(".monitor.csv")
     return Match(
@@ -121,4 +123,7 @@ MONITOR_CSV = LogFormat(
     matches=_matches_monitor_csv,
     parse=_parse_monitor_csv,
 )
-"""``monitor.csv`` or ``N.monitor.csv``: reward and length of each episode."""
+"""``monitor.csv`` or ``N.monitor.csv``: reward and length of each episode.
+
+OpenAI Baselines and Stable-Baselines 2 write the same below ``# {``.
+"""

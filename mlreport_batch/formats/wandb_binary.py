@@ -192,10 +192,10 @@ def _history(data: bytes, bad: list[str]) -> Iterator[Item]:
             for field, _, stated in events.fields(events.message(value)):
                 if field == 1:
                     step = float(events.signed(stated))
-    own = values.get("_step", 0.0) if step is None else step
+    own: float = values.get("_step", 0.0) if step is None else step
     # W&B counts its own calls; integrations state the step of the training.
-    stated = next((values[name] for name in TRAINING_STEPS if name in values), own)
-    at = next((count for count in (stated, own) if count - count == 0), 0.0)
+    counts = [values[name] for name in TRAINING_STEPS if name in values]
+    at = next((count for count in (*counts, own) if count - count == 0), 0.0)
     for name, found in values.items():
         if not is_bookkeeping(name):
             yield Point(shown_name(name), at, found)

@@ -38,7 +38,7 @@ VALUES_MAX = 5_000  # hyperparameters of one file, and its results
 TEXT_MAX = 10_000  # characters of one of them
 NAMES_MAX = 10  # of metrics that are left out
 ITEMS_MAX = 1_500_000  # of one document
-REVISION = 1
+REVISION = 2
 """Of how logs are read. A log with problems that an earlier revision had with it is
 read anew, from zero."""
 

@@ -20,8 +20,31 @@ _BATCHES = ("batch", "batch_idx", "it")
 _WEAK_STEPS = (
     "round", "boosting_round", *_BATCHES, "episode", "episodes", "ep", *_AGES,
 )  # fmt: skip
-_ORDER = {name: rank for rank, name in enumerate((*_STEPS, *_WEAK_STEPS))}
-EPOCH_RANKS = tuple(_ORDER[name] for name in _EPOCHS)
+_ORDER: dict[str, float] = {
+    name: rank for rank, name in enumerate((*_STEPS, *_WEAK_STEPS))
+}
+# A count in other words: `train_step`, `env/frames`, `epoch_idx`. They stand behind the
+# listed ones of their kind.
+_COUNTS = {
+    "step": _ORDER["epoch"] - 0.5, "epoch": len(_STEPS) - 0.5,
+    "frame": len(_ORDER) - 0.5,
+}  # fmt: skip
+_COUNTED = {
+    "step": "step", "steps": "step", "timestep": "step", "timesteps": "step",
+    "iteration": "step", "iterations": "step", "iter": "step", "iters": "step",
+    "update": "step", "updates": "step", "epoch": "epoch", "epochs": "epoch",
+    "frame": "frame", "frames": "frame", "episode": "frame", "episodes": "frame",
+    "batch": "frame", "스텝": "step", "단계": "step", "반복": "step", "에폭": "epoch",
+    "에포크": "epoch", "에폭수": "epoch", "이터레이션": "step", "에피소드": "frame",
+}  # fmt: skip
+_BEFORE_COUNT = frozenset(
+    "train training trainer global env environment current cur agent learner model opt "
+    "optim optimizer grad gradient 현재 학습 훈련 전역".split()
+)
+_PLANNED = frozenset("train training trainer model opt optim optimizer".split())
+_AFTER_COUNT = frozenset("i id idx index no nr num number count counter 번호".split())
+_ORDER |= dict.fromkeys(("time_step", "time_steps"), _COUNTS["step"])
+EPOCH_RANKS = (*(_ORDER[name] for name in _EPOCHS), _COUNTS["epoch"])
 AGE_RANKS = (*EPOCH_RANKS, *(_ORDER[name] for name in _AGES))
 """Of the counts with each of which a finer one may begin again."""
 _BATCH_RANKS = tuple(_ORDER[name] for name in _BATCHES)
@@ -33,6 +56,20 @@ _CLOCKS = frozenset([
     "time_since_restore", "time/time_elapsed", "time/iterations", "_runtime",
     "_timestamp", "_time", "timestamp_ms", "unix_time", "passed", "remaining",
 ])  # fmt: skip
+# A name of such words only, at least one of them a clock's, is that of a clock: what
+# `step_time` or `seconds_per_batch` takes is measured.
+_CLOCK_WORDS = frozenset([
+    "time", "timestamp", "datetime", "date", "clock", "walltime", "wallclock",
+    "elapsed", "duration", "runtime", "eta", "sec", "secs", "second", "seconds", "mins",
+    "minutes", "hours", "hrs", "시간", "경과", "경과시간", "소요시간", "날짜", "일시",
+    "시각", "타임스탬프", "초", "분",
+])  # fmt: skip
+_BESIDE_CLOCK = _CLOCK_WORDS | frozenset([
+    "wall", "total", "since", "start", "started", "unix", "utc", "local", "cumulative",
+    "cum", "passed", "remaining", "taken", "spent", "used", "run", "running", "process",
+    "of", "소요", "누적", "전체", "총",
+])  # fmt: skip
+_CLOCK_UNITS = frozenset("s ms m min minute h hr hour d day days in".split())
 # `val/epoch` is an epoch, but `timers/step` is a duration.
 _STEP_TAILS = frozenset(["epoch", "global_step", "current_epoch"])
 _STEP_ENDS = ("num_updates", "train_wall")  # fairseq puts the set before the name
@@ -48,8 +85,22 @@ _METRIC_WORDS = frozenset([
     "objective", "metric", "metrics", "rew", "train", "val", "valid", "validation",
     "eval", "dev", "gan",
 ])  # fmt: skip
+# Of which part of the data; by themselves they say that something is measured.
+_PART_WORDS = frozenset("train val valid validation eval dev norm".split())
+# What a table of models or samples calls what it measures: `id,score` is no log.
+_MEASURES = _METRIC_WORDS.union(
+    "score scores rate throughput fps cost value values".split()
+)
+_MEASURES_KOREAN = ("손실", "정확도", "정밀도", "재현율", "점수", "보상", "오차")
+_KINDS = frozenset([
+    "type", "types", "kind", "fn", "func", "function", "name", "names", "class",
+    "classes", "mode", "id", "path", "file", "files", "dir", "metric", "metrics",
+    "objective", "config", "dataset", "data", "set", "split", "unit", "units",
+])  # fmt: skip
 _NAME_MAX = 300  # longer names are not remembered
 _WORD = re.compile(r"[A-Za-z]+[0-9]*")
+_WORDS = re.compile(r"[A-Za-z]+|[^\W_a-zA-Z]+")
+_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _LOG_WORDS = frozenset([
     "metric", "metrics", "log", "logs", "history", "hist", "results", "progress",
     "training", "curve", "curves", "losses", "stats", "scalars", "summary",
@@ -60,14 +111,43 @@ def _normal(name: str) -> str:
     return name.strip().strip('"').lower().replace(" ", "_").replace("-", "_")
 
 
-def step_rank(name: str) -> int | None:
+def step_rank(name: str) -> float | None:
     """Return how surely *name* counts steps, 0 the surest, or None if it does not."""
     return _step_rank(name) if len(name) <= _NAME_MAX else None
 
 
 @lru_cache(maxsize=4096)
-def _step_rank(name: str) -> int | None:
-    return _ORDER.get(_normal(name))
+def _step_rank(name: str) -> float | None:
+    known = _ORDER.get(_normal(name))
+    return _rank_by_words(_all_words(name)) if known is None else known
+
+
+def _rank_by_words(words: list[str]) -> float | None:
+    """Return the rank of a name whose one count has but words around it that fit.
+
+    What is planned sounds alike (``num_steps``, ``train_epochs``): behind a word, only
+    what the environment or an agent did is counted in the plural.
+    """
+    at = next((at for at, word in enumerate(words) if word in _COUNTED), None)
+    if at is None or not _BEFORE_COUNT.issuperset(words[:at]):
+        return None
+    if not _AFTER_COUNT.issuperset(words[at + 1 :]):
+        return None
+    if words[at].endswith("s") and _PLANNED.intersection(words[:at]):
+        return None
+    return _COUNTS[_COUNTED[words[at]]]
+
+
+def _is_clock(name: str) -> bool:
+    words = _all_words(name)
+    at = next((at for at, word in enumerate(words) if word in _CLOCK_WORDS), None)
+    if at is None or not _BESIDE_CLOCK.issuperset(words[:at]):
+        return False  # `min_time` is a least time
+    return all(word in _BESIDE_CLOCK or word in _CLOCK_UNITS for word in words[at:])
+
+
+def _all_words(name: str) -> list[str]:
+    return [word.lower() for word in _WORDS.findall(_HUMP.sub("_", name))]
 
 
 def is_bookkeeping(name: str) -> bool:
@@ -80,14 +160,15 @@ def _is_bookkeeping(name: str) -> bool:
     normal = _normal(name)
     return (
         normal in _CLOCKS
-        or normal in _ORDER
         or _UNNAMED.fullmatch(normal) is not None
         or normal.rpartition("/")[2] in _STEP_TAILS
         or normal.endswith(_STEP_ENDS)
+        or _step_rank(name) is not None
+        or _is_clock(name)
     )
 
 
-def inner_rank(ranks: Collection[int]) -> int | None:
+def inner_rank(ranks: Collection[float]) -> float | None:
     """Return the rank of the count that steps finest, or None for none."""
     best = min(ranks, default=None)
     if best in EPOCH_RANKS:
@@ -95,7 +176,7 @@ def inner_rank(ranks: Collection[int]) -> int | None:
     return best
 
 
-def outer_rank(ranks: Collection[int], inner: int) -> int | None:
+def outer_rank(ranks: Collection[float], inner: float) -> float | None:
     """Return the rank of the count beside *inner*, epochs first, or None for none."""
     others = [rank for rank in ranks if rank != inner]
     return next(
@@ -125,9 +206,9 @@ def outer_column(names: Sequence[str], step: int | None) -> tuple[int | None, bo
     return ranked[outer], outer in AGE_RANKS
 
 
-def _ranked(names: Sequence[str]) -> dict[int, int]:
+def _ranked(names: Sequence[str]) -> dict[float, int]:
     """Return the first column of each rank there is."""
-    ranked: dict[int, int] = {}
+    ranked: dict[float, int] = {}
     for index, name in enumerate(names):
         rank = step_rank(name)
         if rank is not None:
@@ -153,11 +234,40 @@ def is_metric_name(name: str) -> bool:
     return not _METRIC_WORDS.isdisjoint(_words(name))
 
 
+def is_measure(name: str) -> bool:
+    """Return whether *name* is one of a measured number, and surely of no text.
+
+    ``val_loss`` is, ``loss_type`` and ``eval_dataset`` are not.
+    """
+    return len(name) <= _NAME_MAX and _is_measure(name)
+
+
+@lru_cache(maxsize=4096)
+def _is_measure(name: str) -> bool:
+    if any(word in name for word in _MEASURES_KOREAN):
+        return True
+    words = [
+        word if word in _MEASURES else word.rstrip("0123456789")
+        for word in _words(name)
+    ]
+    if not words or words[-1] in _KINDS:
+        return False
+    found = _MEASURES.intersection(words)
+    return bool(found - _PART_WORDS) or found == set(words)
+
+
+def is_measured_in(stem: str) -> bool:
+    """Return whether a file is named after what it holds values of.
+
+    ``train_loss`` is; ``train`` and ``val`` are parts of the data.
+    """
+    return is_measure(stem) and not _PART_WORDS.issuperset(_words(stem))
+
+
 def is_log_name(file_name: str) -> bool:
     """Return whether a file's name says that it is a log or holds metrics."""
     return not _LOG_WORDS.isdisjoint(_words(file_name))
 
 
 def _words(name: str) -> list[str]:
-    split = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
-    return [word.lower() for word in _WORD.findall(split)]
+    return [word.lower() for word in _WORD.findall(_HUMP.sub("_", name))]

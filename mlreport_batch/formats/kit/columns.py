@@ -50,6 +50,19 @@ def split_cells(line: str, separator: str) -> list[str]:
     return [cell.strip() for cell in cells]
 
 
+def joined(cells: list[str], mark: str) -> list[str]:
+    """Return *cells* with those put together that a *mark* in brackets took apart."""
+    found: list[str] = []
+    depth = 0
+    for cell in cells:
+        if depth > 0:
+            found[-1] += mark + cell
+        else:
+            found.append(cell)
+        depth += cell.count("(") + cell.count("[") - cell.count(")") - cell.count("]")
+    return found
+
+
 def separator_of(line: str) -> str:
     """Return what separates the cells of a header *line*; a space is any blanks.
 

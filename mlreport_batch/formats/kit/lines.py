@@ -21,7 +21,6 @@ from mlreport_batch.formats.kit.bookkeeping import (
     AGE_RANKS,
     has_sure_step,
     inner_rank,
-    is_bookkeeping,
     outer_rank,
     step_rank,
 )
@@ -42,17 +41,12 @@ from mlreport_batch.formats.kit.labels import (
 from mlreport_batch.formats.kit.numbers import value_of
 from mlreport_batch.formats.kit.steps import StepCounters
 from mlreport_batch.formats.kit.text import lines_of
+from mlreport_batch.formats.kit.values import Values, count_of, may_be_measured
 from mlreport_batch.safety.clean import clean
-from mlreport_batch.safety.masking.redact import shown_name
 
 NUMBER_KEY = re.compile(r'"([^"\\]{1,80})":\s*(?:-?\d|NaN|-?Infinity)')
 _SETTINGS = frozenset(["config", "seed"])
 _NO_METRICS = frozenset(["percentage", "total_steps"])  # LLaMA-Factory: a plan
-
-
-def _metric(name: str) -> str:
-    """Return the metric that *name* stands for, or nothing for bookkeeping."""
-    return "" if is_bookkeeping(name) else shown_name(name)
 
 
 def read_json_lines(
@@ -86,6 +80,7 @@ def read_json_lines(
     stood = memory.get("step")
     last = stood if isinstance(stood, float) else None
     counters = StepCounters(memory)
+    values = Values(chunk, memory, has_lists=is_labelled)
     hidden = _SETTINGS.union(leave_out)
     for number, line in enumerate(lines, chunk.first_line):
         text = line[max(0, line.find("{")) :] if is_mixed else line
@@ -108,12 +103,12 @@ def read_json_lines(
         training = training_in(entry) if is_shared else None
         skipped = hidden if training is None else hidden | {training[0]}
         told = _told(entry, skipped, is_labelled=is_labelled)
-        for key, item in leaves(told):
-            value = item if type(item) is float else value_of(item)
-            if value is not None and (metric := _metric(key)):
-                if split or training:
-                    metric = _under(split, training, metric)
+        for metric, value in values.of(told, number):
+            if split or training:
+                yield Point(_under(split, training, metric), step, value)
+            else:
                 yield Point(metric, step, value)
+        yield from values.problems()
     memory["row"] = row
     if last is not None:
         memory["step"] = last
@@ -174,8 +169,10 @@ def numbers_in(line: str) -> list[str] | None:
     if not isinstance(entry, dict):
         return None
     found = list(leaves(entry))
-    names = [key for key, item in found if value_of(item) is not None]
-    has_step = has_sure_step(names)
+    has_step = has_sure_step(key for key, item in found if count_of(item) is not None)
+    names = [
+        key for key, item in found if may_be_measured(key, item, has_step=has_step)
+    ]
     return names if has_step or 2 * len(names) >= len(found) else []
 
 
@@ -207,7 +204,7 @@ def _step(
     Frameworks' own step keys, *preferred*, count on over epochs.
     """
     for key in preferred:
-        found = value_of(entry.get(key))
+        found = count_of(entry.get(key))
         if found is not None and found - found == 0:
             return found
     counts = _counts_in(entry)
@@ -220,13 +217,13 @@ def _step(
     return counters.at(best, counts[best], epoch, begins_again=again)
 
 
-def _counts_in(entry: Mapping[str, object]) -> dict[int, float]:
+def _counts_in(entry: Mapping[str, object]) -> dict[float, float]:
     """Return the finite steps and epochs of a row by the ranks of their names."""
-    counts: dict[int, float] = {}
+    counts: dict[float, float] = {}
     for key, item in entry.items():
         rank = step_rank(key)
         if rank is not None and rank not in counts:
-            found = value_of(item)
+            found = count_of(item)
             if found is not None and found - found == 0:
                 counts[rank] = found
     return counts

@@ -1,14 +1,13 @@
 """Numbers as logs write them, more strictly than Python reads them."""
 
 import math
-import re
 
 BLANK = frozenset([
     "", "NA", "N/A", "n/a", "na", "<NA>", "None", "none", "null", "NULL", "-", "?",
+    "--", "---", "\u2013", "\u2014", "N.A.", "n.a.", "Null", "nil", "Na",
+    "missing",
 ])  # fmt: skip
 _DIGITS_MAX = 60
-_THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d*)?")
-_COMMA = re.compile(r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?")
 
 
 def to_number(text: str) -> float | None:
@@ -23,19 +22,6 @@ def to_number(text: str) -> float | None:
         return float(text)
     except ValueError:
         return None
-
-
-def cell_number(text: str, separator: str) -> float | None:
-    """Return the number in a cell, or None.
-
-    Where ``;`` separates the cells, the comma of other languages is a decimal point.
-    In a quoted cell between commas it is between thousands: ``"1,000"``.
-    """
-    if separator == ";" and _COMMA.fullmatch(text):
-        text = text.replace(",", ".")
-    elif separator == "," and "," in text and _THOUSANDS.fullmatch(text):
-        text = text.replace(",", "")
-    return to_number(text)
 
 
 def value_of(value: object) -> float | None:

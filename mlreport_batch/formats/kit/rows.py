@@ -2,26 +2,37 @@
 
 import math
 import re
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Final
 
 from mlreport_batch.formats import Anew, BulkLayout, Chunk, Item, Memory, Point, Problem
-from mlreport_batch.formats.kit.bookkeeping import has_sure_step, sounds_like_metrics
+from mlreport_batch.formats.kit.bookkeeping import (
+    has_sure_step,
+    is_measure,
+    sounds_like_metrics,
+)
 from mlreport_batch.formats.kit.columns import (
     COLUMNS_MAX,
     Build,
     Header,
     build_header,
+    joined,
     split_cells,
 )
-from mlreport_batch.formats.kit.numbers import BLANK, cell_number, to_number
+from mlreport_batch.formats.kit.commas import Commas
+from mlreport_batch.formats.kit.dressed import bare
+from mlreport_batch.formats.kit.numbers import BLANK, to_number
 from mlreport_batch.formats.kit.steps import StepCounter
 from mlreport_batch.formats.kit.text import first_text, lines_of
+from mlreport_batch.formats.kit.values import TOLD_MAX
 from mlreport_batch.safety.clean import shorten
 from mlreport_batch.safety.masking.redact import redact_value, shown
 
 _NAN: Final = math.nan
 _QUOTED_MAX = 4096
+# In place of a number that there is not, so no sign that a column holds texts.
+_FOR_NONE = BLANK | {"skipped", "skip", "pending", "tbd", "TBD", "undefined", "waiting"}
 _OF_MANY = re.compile(r"(?<=\d)\s?/\s?\d+\Z")  # `3/100` is the third
 
 Repair = Callable[[Header, list[str]], list[str] | None]
@@ -38,18 +49,29 @@ def read_rows(
     *,
     repair: Repair | None = None,
     rename: Rename | None = None,
+    is_decimal: bool = False,
 ) -> Iterator[Item]:
     """Yield the points of *chunk*.
 
     A line that repeats the header is where a framework restarted and says nothing
     itself; another header takes over from there on. Rows of another length and
-    cells that are no numbers are reported once per log and counted in *memory*
-    (``bad_rows``, ``bad_cells``); the rest of such a row is used.
+    cells that are no numbers are reported once per log, or column, and counted in
+    *memory* (``bad_rows``, ``bad_cells``); the rest of such a row is used. A column
+    whose first cell is a text holds texts, unless its name is that of a measure.
+
+    Args:
+        chunk: Whole lines.
+        memory: See `LogFormat`.
+        build: Makes the header.
+        repair: Mends rows of another length.
+        rename: Names what a column is in a row.
+        is_decimal: Whether the log is known to have decimal commas.
     """
     items: list[Item] = []
     lines = lines_of(chunk, memory, items)
     yield from items
-    yield from _Rows(chunk, memory, build, repair, rename).read(lines)
+    rows = _Rows(chunk, memory, build, repair, rename, is_decimal=is_decimal)
+    yield from rows.read(lines)
 
 
 class _Rows:
@@ -62,8 +84,12 @@ class _Rows:
         build: Build,
         repair: Repair | None,
         rename: Rename | None,
+        *,
+        is_decimal: bool,
     ) -> None:
         self.chunk = chunk
+        self.is_decimal = is_decimal
+        self.commas = Commas(memory, is_decimal=is_decimal)
         self.memory = memory
         self.build = build
         self.repair = repair
@@ -91,6 +117,7 @@ class _Rows:
         self.header, self.open, self.text = header, undecided, text
         mark = header.layout.separator
         self.mark = None if mark == " " else mark
+        self.commas = Commas(self.memory, mark, is_decimal=self.is_decimal)
         self.used = [pair for pair in header.layout.metrics if pair[0] not in text]
 
     def read(self, lines: list[str]) -> Iterator[Item]:
@@ -191,11 +218,18 @@ class _Rows:
             self._bad_row(number, len(cells), layout.width)
             return _NAN, []
         step = self._step_of(cells, layout)
+        if '"' in line or (self.mark != "," and "," in line):
+            self.commas.look_at(cells[at] for at, _ in self.used)
         self._decide(cells)
+        return step, self._values_in(cells, number, header)
+
+    def _values_in(
+        self, cells: list[str], number: int, header: Header
+    ) -> list[tuple[str, float]]:
         values = []
         for at, name in self.used:
             cell = cells[at]
-            value = cell_number(cell, layout.separator)
+            value = self.commas.number(cell)
             metric = self.rename(header, cells, name) if self.rename else name
             if not metric:
                 continue
@@ -203,7 +237,7 @@ class _Rows:
                 values.append((metric, value))
             elif cell not in BLANK:
                 self._bad_cell(number, cell, name)
-        return step, values
+        return values
 
     def _joined(self, line: str, number: int, header: Header) -> str:
         """Return the row that *line* completes; empty while a quote is open.
@@ -232,15 +266,18 @@ class _Rows:
             return cells
         if len(cells) > width and not any(cells[width:]):
             return cells[:width]
-        if self.repair is not None:
-            return self.repair(header, cells) or cells
+        if self.repair is not None and (mended := self.repair(header, cells)):
+            return mended
+        if len(cells) > width and self.mark:
+            whole = joined(cells, self.mark)
+            return whole if len(whole) == width else cells
         return cells
 
     def _step_of(self, cells: list[str], layout: BulkLayout) -> float:
-        step = _count_in(cells, layout.step, layout.separator)
+        step = self._count_in(cells, layout.step)
         if step is not None and math.isfinite(step):
             if layout.epoch is not None:
-                epoch = _count_in(cells, layout.epoch, layout.separator)
+                epoch = self._count_in(cells, layout.epoch)
                 again = layout.begins_again
                 step = self.counter.at(step, epoch, begins_again=again)
             self.step = step
@@ -248,14 +285,24 @@ class _Rows:
         # Blank or text: the step the log stood at, else the number of the row.
         return float(self.row - 1) if math.isnan(self.step) else self.step
 
+    def _count_in(self, cells: list[str], at: int | None) -> float | None:
+        """Return the step or epoch in a cell, or None."""
+        return None if at is None else self.commas.count(_OF_MANY.sub("", cells[at]))
+
     def _decide(self, cells: list[str]) -> None:
         """Settle which of the undecided columns hold text, and so no metric."""
-        decided = {at for at in self.open if cells[at] not in BLANK}
+        decided = {at for at in self.open if cells[at] not in _FOR_NONE}
         self.open -= decided
-        mark = self.mark or ""
-        texts = {at for at in decided if cell_number(cells[at], mark) is None}
-        if texts and self.header is not None:
-            self._take(self.header, self.open, self.text | texts)
+        header = self.header
+        texts = {
+            at
+            for at in decided
+            if self.commas.number(cells[at]) is None
+            and header is not None
+            and not is_measure(header.names[at])
+        }
+        if texts and header is not None:
+            self._take(header, self.open, self.text | texts)
 
     def _other_header(
         self, line: str, cells: list[str], header: Header
@@ -277,8 +324,12 @@ class _Rows:
             self.problems.append(Problem(self.chunk.path, number, text))
 
     def _bad_cell(self, number: int, cell: str, name: str) -> None:
-        count = self.memory["bad_cells"] = int(self.memory.get("bad_cells") or 0) + 1
-        if count == 1:
+        memory = self.memory
+        memory["bad_cells"] = int(memory.get("bad_cells") or 0) + 1
+        known = str(memory.get("told") or "")
+        mark = f" {zlib.crc32(name.encode()):x}"
+        if mark not in known and known.count(" ") < TOLD_MAX:
+            memory["told"] = known + mark
             told = shorten(shown(str(redact_value(name, cell))), 40)
             text = f"'{told}' for {name} is no number; such cells are left out"
             self.problems.append(Problem(self.chunk.path, number, text))
@@ -298,11 +349,6 @@ class _Rows:
                 memory[key] = " ".join(map(str, sorted(indexes)))
 
 
-def _count_in(cells: list[str], at: int | None, separator: str) -> float | None:
-    """Return the step or epoch in a cell, or None."""
-    return None if at is None else cell_number(_OF_MANY.sub("", cells[at]), separator)
-
-
 def _is_open(line: str, separator: str) -> bool:
     """Return whether a quoted cell goes on in the next line."""
     if line.count('"') % 2 == 0:
@@ -316,6 +362,8 @@ def _is_all_names(cells: list[str], width: int) -> bool:
     if len(cells) < 2:  # noqa: PLR2004
         return False
     if any(cell in BLANK or to_number(cell) is not None for cell in cells):
+        return False
+    if any(to_number(bare(cell)) is not None for cell in cells):
         return False
     return has_sure_step(cells) or (len(cells) == width and sounds_like_metrics(cells))
 

@@ -182,13 +182,13 @@ class StepCounters:
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
-        self._counters: dict[int, StepCounter] = {}
+        self._counters: dict[float, StepCounter] = {}
         self.is_anew = False
         """Whether the log must be read from its start."""
 
     def at(
         self,
-        rank: int,
+        rank: float,
         step: float,
         epoch: float | None,
         *,

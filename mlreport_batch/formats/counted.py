@@ -1,0 +1,171 @@
+"""Logs whose steps have a name that nobody knows: a column that counts is one.
+
+The rows at the top of the file tell which column that is; each one it can be has a
+format of its own, so that reading needs no second look at rows that are gone.
+"""
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache, partial
+from typing import Final
+
+from mlreport_batch.formats import (
+    Candidate,
+    Chunk,
+    Item,
+    LogFormat,
+    Match,
+    Memory,
+    Role,
+)
+from mlreport_batch.formats.csv_log import CSV_LOG, header_in, is_sample, is_table
+from mlreport_batch.formats.json_lines import JSON_LINES
+from mlreport_batch.formats.kit.bookkeeping import (
+    is_bookkeeping,
+    is_measure,
+    sounds_like_metrics,
+)
+from mlreport_batch.formats.kit.columns import (
+    Header,
+    bulk_layout,
+    header_of,
+    split_cells,
+)
+from mlreport_batch.formats.kit.counting import falls_in, whole
+from mlreport_batch.formats.kit.lines import object_in, read_json_lines, step_in
+from mlreport_batch.formats.kit.numbers import value_of
+from mlreport_batch.formats.kit.rows import read_rows
+from mlreport_batch.formats.kit.text import filled, first_text, head_lines
+
+_COLUMNS: Final = 8
+
+
+def _may_count(name: str) -> bool:
+    return not is_bookkeeping(name) and not is_measure(name)
+
+
+@lru_cache(maxsize=2)
+def _counting(head: bytes, size: int) -> tuple[int, Header] | None:
+    """Return the index of the column of a table that counts, and its header.
+
+    One that rises in every row goes before one that was resumed.
+    """
+    lines = filled(head_lines(head, size))
+    header = next(filter(None, map(header_in, lines)), None)
+    if header is None or header.layout.step is not None or not header.layout.metrics:
+        return None
+    rows = list(_rows(header, lines))
+    if len(rows) < 2:  # noqa: PLR2004 - one row tells nothing
+        return None
+    found: list[tuple[bool, int]] = []
+    for at, name in enumerate(header.names[:_COLUMNS]):
+        falls = falls_in([whole(cells[at]) for cells in rows])
+        if falls is not None and _may_count(name):
+            found.append((falls > 0, at))
+    return (min(found)[1], header) if found else None
+
+
+def _rows(header: Header, lines: Iterable[str]) -> Iterator[list[str]]:
+    for line in lines:
+        cells = split_cells(line, header.layout.separator)
+        if len(cells) == header.layout.width and tuple(cells) != header.names:
+            yield cells
+
+
+def _is_log(candidate: Candidate, at: int, header: Header) -> bool:
+    """Return whether the table would be a log if its steps had a known name."""
+    if CSV_LOG.matches(candidate) is not None:
+        return True
+    others = (*header.names[:at], *header.names[at + 1 :])
+    return not is_sample(header.names) and sounds_like_metrics(others)
+
+
+def _matches(candidate: Candidate, *, column: int) -> Match | None:
+    """Claim a table whose *column* is the first that counts, where none is named so."""
+    if not is_table(candidate.name):
+        return None
+    found = _counting(candidate.head, candidate.size)
+    if found is None or found[0] != column or not _is_log(candidate, *found):
+        return None
+    return Match(Role.metrics, note=f"CSV; column {column + 1} counts the steps")
+
+
+def _header(line: str, *, column: int) -> Header | None:
+    found = header_in(line)
+    if found is None or found.layout.step is not None:
+        return found
+    layout = found.layout
+    if column >= layout.width:
+        return found
+    made = header_of(line, layout.separator, names=found.names, step=column)
+    return found if made is None else made
+
+
+def _parse(chunk: Chunk, memory: Memory, *, column: int) -> Iterable[Item]:
+    """Yield the points of each row."""
+    return read_rows(chunk, memory, partial(_header, column=column))
+
+
+def _counted(column: int) -> LogFormat:
+    return LogFormat(
+        name=f"csv_counted_{column + 1}",
+        matches=partial(_matches, column=column),
+        parse=partial(_parse, column=column),
+        is_sole=True,
+        bulk_layout=partial(bulk_layout, build=partial(_header, column=column)),
+    )
+
+
+COUNTED_CSV = tuple(map(_counted, range(_COLUMNS)))
+"""``interactions,loss``: no name of a step, and a column of whole numbers that rises.
+
+The first such column counts the steps and is no metric. One row is no rise: such a log
+is read as any other CSV until it has two.
+"""
+
+
+def _key_in(line: str) -> str:
+    """Return the first key of a row that may count steps, or nothing."""
+    entry = object_in(line)
+    if entry is None or step_in(entry) is not None:
+        return ""
+    for key, item in entry.items():
+        value = None if isinstance(item, str) else value_of(item)
+        if value is not None and value.is_integer() and value >= 0 and _may_count(key):
+            return key
+    return ""
+
+
+def _matches_lines(candidate: Candidate) -> Match | None:
+    """Claim JSON lines without a known step whose first key of whole numbers counts."""
+    if JSON_LINES.matches(candidate) is None:
+        return None
+    key = _key_in(first_text(candidate.head.partition(b"\n")[0]))
+    if not key:
+        return None
+    lines = filled(head_lines(candidate.head, candidate.size))
+    rows = [row for line in lines if (row := object_in(line)) is not None]
+    if len(rows) < 2 or any(step_in(row) is not None for row in rows):  # noqa: PLR2004
+        return None
+    values = [value_of(row.get(key)) for row in rows]
+    if any(value is None or not value.is_integer() for value in values):
+        return None
+    if falls_in(values) is None:
+        return None
+    return Match(Role.metrics, note="JSON lines; their first whole number counts")
+
+
+def _parse_lines(chunk: Chunk, memory: Memory) -> Iterable[Item]:
+    """Yield the points of each row; the first one says which key counts."""
+    key = _key_in(first_text(chunk.header))
+    return read_json_lines(
+        chunk, memory, steps=(key,), leave_out=(key,), is_labelled=True
+    )
+
+
+COUNTED_LINES = LogFormat(
+    name="lines_counted",
+    matches=_matches_lines,
+    parse=_parse_lines,
+    is_sole=True,
+)
+"""JSON lines such as ``{"interactions": 10, "loss": 0.5}``."""
