@@ -1,6 +1,7 @@
 """Any other CSV or TSV that is a log and not a data set."""
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 from mlreport_batch.formats import (
@@ -26,11 +27,19 @@ from mlreport_batch.formats.kit.columns import (
 )
 from mlreport_batch.formats.kit.commas import Commas, sign_in
 from mlreport_batch.formats.kit.documents import stem_of
+from mlreport_batch.formats.kit.numbers import BLANK, to_number
 from mlreport_batch.formats.kit.rows import read_rows
 from mlreport_batch.formats.kit.text import filled, head_lines
 
 _SUFFIXES = (".csv", ".tsv")
 _SCANNED = 20
+_FEW = 3
+_THINGS = frozenset(
+    "model models name method algorithm experiment exp run config file filename path "
+    "image sample dataset backbone architecture arch variant".split()
+)
+_WORD = re.compile(r"[a-z]+")
+_DATE = re.compile(r"\d{2,4}[-/.:]\d{1,2}")
 
 
 def _matches(candidate: Candidate) -> Match | None:
@@ -51,9 +60,8 @@ def _matches(candidate: Candidate) -> Match | None:
     names = header.names
     if has_sure_step(names):
         return Match(Role.metrics, note="CSV with a step column")
-    if sounds_like_metrics(names) or (
-        is_log_name(stem_of(candidate.name)[0]) and not is_sample(names)
-    ):
+    is_named = is_log_name(stem_of(candidate.name)[0]) and not is_sample(names)
+    if (sounds_like_metrics(names) or is_named) and not compares(header, lines[1:]):
         return Match(Role.metrics, note="CSV with metrics")
     return None
 
@@ -83,6 +91,25 @@ def is_sample(names: tuple[str, ...]) -> bool:
     first = names[0].lower()
     is_run = first.startswith(("trial", "run", "exp"))
     return first == "id" or (first.endswith(("_id", " id")) and not is_run)
+
+
+def compares(header: Header, rows: Sequence[str]) -> bool:
+    """Return whether each row is about another thing: a model, a sample, a file.
+
+    Then a column of text says in every row something else. Of fewer than three rows
+    only the column's name tells that from the parts of one training.
+    """
+    columns = zip(*_values(header, rows), strict=True)
+    for (at, _), cells in zip(header.layout.metrics, columns, strict=False):
+        is_text = all(cell not in BLANK and to_number(cell) is None for cell in cells)
+        is_thing = len(cells) >= _FEW or not _THINGS.isdisjoint(
+            _WORD.findall(header.names[at].lower())
+        )
+        if not is_text or not is_thing or any(map(_DATE.match, cells)):
+            continue
+        if len(set(cells)) == len(cells):
+            return True
+    return False
 
 
 def _has_number(header: Header, rows: list[str]) -> bool:

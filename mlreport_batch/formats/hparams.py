@@ -33,6 +33,18 @@ _SHARED = frozenset([
     "config", "configs", "cfg", "conf", "params", "parameters", "settings",
     "train_config", "training_config", "experiment_config", "run_config",
 ])  # fmt: skip
+# What a name ends in that was made up: `exp_cfg`, `ppo-args`. As the shared ones.
+_ENDS = frozenset([
+    "config", "configs", "cfg", "conf", "configuration", "args", "arguments", "params",
+    "parameters", "hparams", "hyperparams", "hyperparameters", "settings", "opts",
+])  # fmt: skip
+# Of models, tokenizers, data and programs, and no setting of a training.
+_OTHERS = frozenset([
+    "tokenizer", "tokens", "generation", "preprocessor", "processor", "extractor",
+    "adapter", "dataset", "data", "log", "logging", "logger", "deploy", "docker",
+    "launch", "test", "eval", "export", "quantization", "quantize",
+])  # fmt: skip
+_WORD = re.compile(r"[a-z]+")
 # Accelerate puts them into a folder that is named by the time, below the run.
 _TIME_FOLDER = re.compile(r"\d{10}\.\d+")
 
@@ -51,7 +63,7 @@ def _matches(candidate: Candidate) -> Match | None:
             levels_up=int(is_below),
             note="hyperparameters by its name",
         )
-    if stem in _SHARED and candidate.head.strip():
+    if _is_shared_name(stem) and candidate.head.strip():
         return Match(Role.context, note="configuration by its name")
     return None
 
@@ -80,7 +92,16 @@ Python tags are shown, never obeyed; W&B's ``{value: x}`` is unwrapped.
 def is_shared(form: str, path: str) -> bool:
     """Return whether a file that *form* read is named as others' configurations are."""
     name = path.rpartition("/")[2]
-    return form == HPARAMS_FILE.name and stem_of(name)[0] in _SHARED
+    return form == HPARAMS_FILE.name and _is_shared_name(stem_of(name)[0])
+
+
+def _is_shared_name(stem: str) -> bool:
+    """Return whether a name, in small, is that of a configuration of something."""
+    if stem in _OWN:
+        return False
+    words = _WORD.findall(stem)
+    is_named = bool(words) and words[-1] in _ENDS and _OTHERS.isdisjoint(words)
+    return is_named or stem in _SHARED
 
 
 def unwrapped(document: Mapping[str, Any]) -> Mapping[str, Any]:

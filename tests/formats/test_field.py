@@ -1,0 +1,121 @@
+"""Inputs from the field that were once read wrong, by kind, and what is right."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlreport_batch.cli import main
+from mlreport_batch.formats.csv_log import compares, header_in
+from mlreport_batch.formats.hparams import is_shared
+from places import ROOT
+
+FIELD = ROOT / "tests" / "field"
+
+# Kind, run: metric -> (values, last value, its step).
+METRICS: list[tuple[str, str, dict[str, tuple[int, float, float]]]] = [
+    ("episode_length_as_step", "csv", {"reward": (8, 18, 8), "win": (8, 0, 8)}),
+    ("episode_length_as_step", "jsonl", {"reward": (4, 14, 4)}),
+    ("episode_length_as_step", "cumulative_ok", {"mean_reward": (3, 12.5, 3600)}),
+    (
+        "cells_with_dressed_numbers",
+        "tensor",
+        {"loss": (2, 0.4, 2), "acc": (2, 0.91, 2)},
+    ),
+    ("cells_with_dressed_numbers", "tensor_device", {"loss": (2, 0.4, 2)}),
+    ("cells_with_dressed_numbers", "jsonl", {"loss": (2, 0.4, 2), "acc": (2, 93.5, 2)}),
+    ("steps_out_of_order", "csv", {"eval_acc": (6, 0.7, 3000)}),
+    ("steps_out_of_order", "tb_async", {"loss": (8, 8, 8)}),
+    ("mlflow_metric_of_a_dataset", f"mlruns/1/{'1' * 32}", {"loss": (2, 0.8, 1)}),
+    ("wandb_own_counter_before_global_step", "export", {"train/loss": (3, 0.85, 1500)}),
+    ("logs_without_a_header", "list", {"train_loss": (3, 1.71, 2)}),
+    ("baselines_monitor", "logs", {"0.0/r": (3, -19, 2), "0.0/l": (3, 830, 2)}),
+    ("several_batches_an_epoch", "r", {"loss": (6, 0.7, 6), "f_mae": (6, 0.5, 6)}),
+]
+
+
+@pytest.mark.parametrize(("kind", "run", "expected"), METRICS)
+def test_what_the_field_writes_is_read_as_it_was_meant(
+    kind: str,
+    run: str,
+    expected: dict[str, tuple[int, float, float]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+):
+    found = {each["name"]: each for each in inspected(kind, tmp_path, capsys)}[run]
+    for name, wanted in expected.items():
+        metric = found["metrics"][name]
+        assert (metric["count"], metric["last"], metric["last_step"]) == wanted
+    assert not found["problems"]
+
+
+def inspected(
+    kind: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> list[dict[str, Any]]:
+    shutil.copytree(FIELD / kind, folder / "tree")
+    assert main(["inspect", str(folder / "tree"), "--json"]) == 0
+    runs: list[dict[str, Any]] = json.loads(capsys.readouterr().out)["runs"]
+    return runs
+
+
+def test_hyperparameters_stand_in_files_of_made_up_names(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    [run] = inspected("hyperparameters_under_other_names", tmp_path, capsys)
+    assert run["hparams"]["lr"] == 0.001
+    assert run["hparams"]["batch_size"] == 32
+
+
+@pytest.mark.parametrize(
+    ("name", "is_read"),
+    [
+        ("exp_cfg.json", True),
+        ("ppo-args.yaml", True),
+        ("configuration.yaml", True),
+        ("model.params.json", True),
+        ("tokenizer_config.json", False),
+        ("generation_config.json", False),
+        ("preprocessor_config.json", False),
+        ("results.json", False),
+        ("configure.json", False),
+    ],
+)
+def test_names_of_configurations(name: str, is_read: bool):
+    assert is_shared("hparams", name) == is_read
+
+
+def test_tables_that_compare_models_or_samples_are_no_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert inspected("tables_that_compare", tmp_path, capsys) == []
+
+
+def test_a_score_that_cannot_be_measured_raises_no_alarm(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """detectron2#1482, detectron2#1008."""
+    shutil.copytree(FIELD / "nan_that_means_nothing_to_measure", tmp_path / "tree")
+    call = ["run", str(tmp_path / "tree"), "--out", str(tmp_path / "out"), "--json"]
+    assert main(call) == 0
+    [run] = json.loads(capsys.readouterr().out)["runs"]
+    assert run["alerts"] == []
+
+
+@given(
+    st.lists(st.text("abcxyz_", min_size=1, max_size=8), min_size=3, max_size=12),
+    st.integers(0, 2),
+)
+def test_a_text_that_differs_in_every_row_makes_a_table(words: list[str], at: int):
+    """One that comes again tells parts of one training: ``train``, ``val``."""
+    names, rows = ["loss", "acc"], [["0.5", "0.9"] for _ in words]
+    names.insert(at, "what")
+    for number, word in enumerate(words):
+        rows[number].insert(at, word)
+    header = header_in(",".join(names))
+    assert header is not None
+    is_table = len(set(words)) == len(words)
+    assert compares(header, [",".join(row) for row in rows]) == is_table
