@@ -37,7 +37,9 @@ _BEFORE_COUNT = frozenset(
 )
 _PLANNED = frozenset("train training trainer model opt optim optimizer".split())
 _AFTER_COUNT = frozenset("i id idx index no nr num number count counter 번호".split())
-_ORDER |= dict.fromkeys(("time_step", "time_steps"), _COUNTS["step"])
+_ORDER |= dict.fromkeys(
+    ("time_step", "time_steps", "totalenvinteracts"), _COUNTS["step"]
+)
 EPOCH_RANKS = (*(_ORDER[name] for name in _EPOCHS), _COUNTS["epoch"])
 _CLOCKS = frozenset([
     "time", "timestamp", "ts", "datetime", "date", "wall", "wall_time", "walltime",
