@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 
 from mlreport_batch.formats import Problem
+from mlreport_batch.formats.kit.bookkeeping import is_log_name, is_measured_in
 from mlreport_batch.safety.clean import clean, natural_key
 from mlreport_batch.safety.files import is_below
 
@@ -12,7 +13,7 @@ LINKS_MAX = 10
 
 _SUFFIXES = (
     ".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".yaml", ".yml", ".txt", ".log",
-    ".out", ".err", ".db", ".sqlite", ".sqlite3", ".wandb",
+    ".out", ".err", ".dat", ".db", ".sqlite", ".sqlite3", ".wandb",
 )  # fmt: skip
 
 MODEL_DIRS = ("model-best", "model-last")
@@ -52,6 +53,8 @@ def is_candidate(name: str, parents: tuple[str, ...]) -> bool:
     """Return whether a file is looked into; *parents* are the folders above it."""
     lowered = name.lower()
     if lowered.endswith(_SUFFIXES) or "tfevents" in lowered:
+        return True
+    if "." not in name and (is_log_name(name) or is_measured_in(name)):
         return True
     # MLflow's file store: one file per metric and parameter, named after it.
     above = parents[:8]

@@ -17,7 +17,7 @@ from mlreport_batch.formats import (
     Memory,
     Role,
 )
-from mlreport_batch.formats.csv_log import CSV_LOG, header_in, is_sample, is_table
+from mlreport_batch.formats.csv_log import CSV_LOG, is_sample
 from mlreport_batch.formats.json_lines import JSON_LINES
 from mlreport_batch.formats.kit.bookkeeping import (
     is_bookkeeping,
@@ -34,6 +34,7 @@ from mlreport_batch.formats.kit.counting import falls_in, whole
 from mlreport_batch.formats.kit.lines import object_in, read_json_lines, step_in
 from mlreport_batch.formats.kit.numbers import value_of
 from mlreport_batch.formats.kit.rows import read_rows
+from mlreport_batch.formats.kit.tables import header_in, is_table
 from mlreport_batch.formats.kit.text import filled, first_text, head_lines
 
 _COLUMNS: Final = 8
@@ -81,7 +82,7 @@ def _is_log(candidate: Candidate, at: int, header: Header) -> bool:
 
 def _matches(candidate: Candidate, *, column: int) -> Match | None:
     """Claim a table whose *column* is the first that counts, where none is named so."""
-    if not is_table(candidate.name):
+    if not is_table(candidate):
         return None
     found = _counting(candidate.head, candidate.size)
     if found is None or found[0] != column or not _is_log(candidate, *found):

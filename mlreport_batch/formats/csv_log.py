@@ -1,4 +1,4 @@
-"""Any other CSV or TSV that is a log and not a data set."""
+"""Any other table that is a log and not a data set."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,7 +21,6 @@ from mlreport_batch.formats.kit.bookkeeping import (
 )
 from mlreport_batch.formats.kit.columns import (
     Header,
-    build_header,
     bulk_layout,
     split_cells,
 )
@@ -29,9 +28,9 @@ from mlreport_batch.formats.kit.commas import Commas, sign_in
 from mlreport_batch.formats.kit.documents import stem_of
 from mlreport_batch.formats.kit.numbers import BLANK, to_number
 from mlreport_batch.formats.kit.rows import read_rows
+from mlreport_batch.formats.kit.tables import header_in, is_table, table_lines
 from mlreport_batch.formats.kit.text import filled, head_lines
 
-_SUFFIXES = (".csv", ".tsv")
 _SCANNED = 20
 _FEW = 3
 _THINGS = frozenset(
@@ -44,11 +43,9 @@ _DATE = re.compile(r"\d{2,4}[-/.:]\d{1,2}")
 
 def _matches(candidate: Candidate) -> Match | None:
     """Claim a table of numbers that counts steps or sounds like metrics."""
-    if not is_table(candidate.name):
+    if not is_table(candidate):
         return None
-    lines = list(filled(head_lines(candidate.head, candidate.size)))
-    while lines and lines[0].startswith("#") and header_in(lines[0]) is None:
-        del lines[0]
+    lines = table_lines(candidate)
     header = header_in(lines[0]) if lines else None
     if header is None or not header.layout.metrics:
         return None
@@ -69,21 +66,6 @@ def _matches(candidate: Candidate) -> Match | None:
 def _parse(chunk: Chunk, memory: Memory) -> Iterable[Item]:
     """Yield the points of each row."""
     return read_rows(chunk, memory, header_in)
-
-
-def is_table(name: str) -> bool:
-    """Return whether a file is named as a table of separated values."""
-    return stem_of(name)[1] in _SUFFIXES
-
-
-def header_in(line: str) -> Header | None:
-    """Return the header in *line*, which NumPy's savetxt marks with ``#``."""
-    if not line.startswith("#"):
-        return build_header(line)
-    found = build_header(line.lstrip("# "))
-    if found is None or found.layout.step is None or not found.layout.metrics:
-        return None
-    return Header(line, found.names, found.layout)
 
 
 def is_sample(names: tuple[str, ...]) -> bool:
@@ -137,7 +119,7 @@ CSV_LOG = LogFormat(
     parse=_parse,
     bulk_layout=partial(bulk_layout, build=header_in),
 )
-"""A CSV or TSV with a step column, with metrics for names, or named a log."""
+"""A table with a step column, with metrics for names, or named a log."""
 
 
 def _matches_decimal(candidate: Candidate) -> Match | None:

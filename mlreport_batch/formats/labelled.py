@@ -29,14 +29,13 @@ from mlreport_batch.formats.kit.labels import (
 )
 from mlreport_batch.formats.kit.numbers import to_number
 from mlreport_batch.formats.kit.rows import read_rows
+from mlreport_batch.formats.kit.tables import is_table
 from mlreport_batch.formats.kit.text import filled, first_text, head_lines
 from mlreport_batch.safety.masking.redact import shown_name
 
-_SUFFIXES = (".csv", ".tsv")
-
 
 def _first_header(candidate: Candidate) -> Header | None:
-    if stem_of(candidate.name)[1] not in _SUFFIXES:
+    if not is_table(candidate):
         return None
     return build_header(next(filled(head_lines(candidate.head, candidate.size)), ""))
 

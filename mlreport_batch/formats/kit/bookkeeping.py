@@ -43,7 +43,9 @@ _BEFORE_COUNT = frozenset(
 )
 _PLANNED = frozenset("train training trainer model opt optim optimizer".split())
 _AFTER_COUNT = frozenset("i id idx index no nr num number count counter 번호".split())
-_ORDER |= dict.fromkeys(("time_step", "time_steps"), _COUNTS["step"])
+_ORDER |= dict.fromkeys(
+    ("time_step", "time_steps", "totalenvinteracts"), _COUNTS["step"]
+)
 EPOCH_RANKS = (*(_ORDER[name] for name in _EPOCHS), _COUNTS["epoch"])
 AGE_RANKS = (*EPOCH_RANKS, *(_ORDER[name] for name in _AGES))
 """Of the counts with each of which a finer one may begin again."""

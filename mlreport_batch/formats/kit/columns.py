@@ -19,6 +19,7 @@ from mlreport_batch.safety.masking.redact import shown_name
 
 _SEPARATORS = ",\t;|"
 _BRACKETED = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
+_RULE = re.compile(r"[-=+|:_*\s]+")
 _UNSEEN = "\ufeff\u200b\u2060"  # without width: no part of a name, as blanks are
 _REMEMBERED_MAX = 4096
 COLUMNS_MAX = 10_000
@@ -48,6 +49,11 @@ def split_cells(line: str, separator: str) -> list[str]:
     else:
         cells = line.split(separator)
     return [cell.strip() for cell in cells]
+
+
+def is_rule(line: str) -> bool:
+    """Return whether *line* is only drawn: ``-----+-----`` below a header."""
+    return ("--" in line or "==" in line) and _RULE.fullmatch(line) is not None
 
 
 def joined(cells: list[str], mark: str) -> list[str]:

@@ -17,6 +17,7 @@ from mlreport_batch.formats.kit.columns import (
     Build,
     Header,
     build_header,
+    is_rule,
     joined,
     split_cells,
 )
@@ -177,7 +178,7 @@ class _Rows:
 
     def _find_header(self, line: str, number: int) -> None:
         line = line.strip("\r")
-        if not line or line.isspace():
+        if not line or line.isspace() or is_rule(line):
             return
         header = self.build(line)
         if header is not None:
@@ -204,7 +205,7 @@ class _Rows:
         line = line.strip("\r")
         if self.pending is not None or _is_open(line, layout.separator):
             line = self._joined(line, number, header)
-        if not line or line.isspace() or line.lstrip().startswith("#"):
+        if _says_nothing(line):
             return _NAN, []
         cells = split_cells(line, layout.separator)
         if tuple(cells) == header.names:
@@ -347,6 +348,12 @@ class _Rows:
         for key, indexes in (("open", self.open), ("text", self.text)):
             if indexes or key in memory:
                 memory[key] = " ".join(map(str, sorted(indexes)))
+
+
+def _says_nothing(line: str) -> bool:
+    """Return whether *line* is blank, a comment or drawn."""
+    is_blank = not line or line.isspace()
+    return is_blank or line.lstrip().startswith("#") or is_rule(line)
 
 
 def _is_open(line: str, separator: str) -> bool:
