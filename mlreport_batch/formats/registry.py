@@ -36,6 +36,8 @@ _NAMED = (
     ("ray_tune", "RAY_ERROR"),
     ("sacred", "SACRED_RUN"),
     ("sacred", "SACRED_METRICS"),
+    ("sacred", "SACRED_INFO"),
+    ("keras_tuner", "KERAS_TUNER"),
     ("mmengine", "MMENGINE_SCALARS"),
     ("allennlp", "ALLENNLP_EPOCH"),
     ("allennlp", "ALLENNLP_SUMMARY"),

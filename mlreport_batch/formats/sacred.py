@@ -21,6 +21,7 @@ from mlreport_batch.formats.kit.documents import load_mapping
 from mlreport_batch.formats.kit.numbers import value_of
 from mlreport_batch.safety.masking.redact import shown_name, shown_tail
 
+_STEPS = "_T"
 _STATUS = {
     "QUEUED": "running", "RUNNING": "running", "COMPLETED": "finished",
     "FAILED": "failed", "INTERRUPTED": "failed", "TIMED_OUT": "failed",
@@ -87,6 +88,41 @@ SACRED_METRICS = LogFormat(
     whole_file=True,
 )
 """``metrics.json``: per metric its steps and values, rewritten at heartbeats."""
+
+
+def _matches_sacred_info(candidate: Candidate) -> Match | None:
+    """Claim an ``info.json`` of columns, as PyMARL's, with ``run.json`` beside it."""
+    if candidate.name != "info.json" or "run.json" not in candidate.siblings:
+        return None
+    if _STEPS.encode() + b'"' not in candidate.head:
+        return None
+    return Match(Role.metrics, closed=True, note="Sacred info")
+
+
+def _parse_sacred_info(chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG001
+    """Yield the points, metric after metric."""
+    problems: list[Problem] = []
+    document = load_mapping(chunk, problems)
+    yield from problems
+    for name, values in document.items():
+        steps = document.get(f"{name}{_STEPS}")
+        if isinstance(values, list) and isinstance(steps, list):
+            found = [_unpickled(item) for item in values]
+            yield from _points(shown_name(name), {"steps": steps, "values": found})
+
+
+SACRED_INFO = LogFormat(
+    name="sacred_info",
+    matches=_matches_sacred_info,
+    parse=_parse_sacred_info,
+    whole_file=True,
+)
+"""``info.json``: a list of values for each name, and of their steps for ``NAME_T``."""
+
+
+def _unpickled(item: object) -> object:
+    """Return the number that jsonpickle made an object of."""
+    return item["value"] if isinstance(item, dict) and "value" in item else item
 
 
 def _points(name: str, columns: Mapping[str, Any]) -> Iterator[Point]:

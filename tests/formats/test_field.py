@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from formats_reading import read
 from mlreport_batch.cli import main
+from mlreport_batch.formats import Outcome, Point, Result
 from mlreport_batch.formats.csv_log import compares, header_in
 from mlreport_batch.formats.hparams import is_shared
 from places import ROOT
@@ -60,6 +62,58 @@ def inspected(
     assert main(["inspect", str(folder / "tree"), "--json"]) == 0
     runs: list[dict[str, Any]] = json.loads(capsys.readouterr().out)["runs"]
     return runs
+
+
+def test_trials_of_keras_tuner_are_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    first, second = inspected("keras_tuner", tmp_path, capsys)
+    assert first["hparams"] == {"lr": 0.01, "units": 192}
+    trial = FIELD / "keras_tuner/untitled_project/trial_0/trial.json"
+    results = [r for r in read("keras_tuner", trial.read_text()) if type(r) is Result]
+    told = {result.name: result.value for result in results}
+    assert told == {"loss": 0.5, "score": 0.8, "val_accuracy": 0.8}
+    assert (first["status"], second["status"]) == ("finished", "finished")
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [("RUNNING", "running"), ("FAILED", "failed"), ("INVALID", "failed")],
+)
+def test_a_trial_of_keras_tuner_says_how_it_stands(status: str, told: str):
+    text = json.dumps(
+        {
+            "trial_id": "7",
+            "hyperparameters": {"space": [], "values": {"lr": 0.1}},
+            "metrics": {
+                "metrics": {
+                    "loss": {"observations": [{"value": [9.0]}, {"value": [1.0, 2.0]}]},
+                    "none": {"observations": []},
+                    "odd": 3,
+                }
+            },
+            "score": None,
+            "status": status,
+        }
+    )
+    items = read("keras_tuner", text)
+    assert [item for item in items if isinstance(item, Result)] == [Result("loss", 1.5)]
+    [outcome] = [item for item in items if isinstance(item, Outcome)]
+    assert outcome.status == told
+
+
+def test_columns_of_pymarl_are_metrics_with_steps_of_their_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    [run] = inspected("pymarl_info_json", tmp_path, capsys)
+    told = {
+        k: (m["count"], m["last"], m["last_step"]) for k, m in run["metrics"].items()
+    }
+    assert told == {"battle_won_mean": (3, 0.3, 20110), "loss_td": (2, 0.5, 15000)}
+    text = (
+        '{"a": [{"py/object": "numpy.float64", "value": 0.5}], "a_T": [10], "b": [1]}'
+    )
+    assert read("sacred_info", text) == [Point("a", 10.0, 0.5)]
 
 
 def test_hyperparameters_stand_in_files_of_made_up_names(
