@@ -31,13 +31,19 @@ from mlreport_batch.formats.kit.columns import (
     split_cells,
 )
 from mlreport_batch.formats.kit.counting import falls_in, whole
-from mlreport_batch.formats.kit.lines import object_in, read_json_lines, step_in
+from mlreport_batch.formats.kit.lines import (
+    numbers_in,
+    object_in,
+    read_json_lines,
+    step_in,
+)
 from mlreport_batch.formats.kit.numbers import value_of
 from mlreport_batch.formats.kit.rows import read_rows
 from mlreport_batch.formats.kit.tables import header_in, is_table
 from mlreport_batch.formats.kit.text import filled, first_text, head_lines
 
 _COLUMNS: Final = 8
+_LINES: Final = (".jsonl", ".ndjson", ".jsonlines")
 
 
 def _may_count(name: str) -> bool:
@@ -136,12 +142,20 @@ def _key_in(line: str) -> str:
     return ""
 
 
+def _are_log_lines(candidate: Candidate, first: str, key: str) -> bool:
+    """Return whether the lines would be a log if *key* had the name of a step."""
+    if JSON_LINES.matches(candidate) is not None:
+        return True
+    if not candidate.name.lower().endswith(_LINES) or is_sample((key,)):
+        return False
+    return sounds_like_metrics(set(numbers_in(first) or ()) - {key})
+
+
 def _matches_lines(candidate: Candidate) -> Match | None:
     """Claim JSON lines without a known step whose first key of whole numbers counts."""
-    if JSON_LINES.matches(candidate) is None:
-        return None
-    key = _key_in(first_text(candidate.head.partition(b"\n")[0]))
-    if not key:
+    first = first_text(candidate.head.partition(b"\n")[0])
+    key = _key_in(first) if first.startswith("{") else ""
+    if not key or not _are_log_lines(candidate, first, key):
         return None
     lines = filled(head_lines(candidate.head, candidate.size))
     rows = [row for line in lines if (row := object_in(line)) is not None]

@@ -124,11 +124,14 @@ CSV_LOG = LogFormat(
 
 def _matches_decimal(candidate: Candidate) -> Match | None:
     """Claim a log whose first numbers would be misread without what follows them."""
-    if candidate.head.count(b",") < 2 or _matches(candidate) is None:  # noqa: PLR2004
+    if b"," not in candidate.head or not is_table(candidate):
         return None
     lines = filled(head_lines(candidate.head, candidate.size))
     header = next(filter(None, map(header_in, lines)), None)
-    if header is None or header.layout.separator == ";":
+    mark = "" if header is None else header.layout.separator
+    # Between commas, one that is none of them stands in quotes.
+    is_sure = mark in ("", ";") or (mark == "," and b'"' not in candidate.head)
+    if is_sure or header is None or _matches(candidate) is None:
         return None
     is_unsure = False
     for values in _values(header, lines):

@@ -62,6 +62,7 @@ _NAMED = (
     ("json_document", "JSON_DOCUMENT"),
     ("text_logs", "PRINTED_METRICS"),
     ("text_logs", "JSON_IN_TEXT"),
+    ("text_logs", "PRINTED_TABLE"),
 )
 
 

@@ -22,6 +22,8 @@ from mlreport_batch.formats.kit.documents import flatten, stem_of
 from mlreport_batch.formats.kit.json_values import leaves, load_document
 from mlreport_batch.formats.kit.lines import object_in, read_json_lines
 from mlreport_batch.formats.kit.numbers import to_number, value_of
+from mlreport_batch.formats.kit.rows import read_rows
+from mlreport_batch.formats.kit.tables import is_printed, printed_header_in
 from mlreport_batch.formats.kit.text import head_lines, lines_of
 from mlreport_batch.safety.masking.redact import shown_name
 
@@ -129,6 +131,27 @@ JSON_IN_TEXT = LogFormat(
     parse=_parse_json_in_text,
 )
 """JSON objects at the end of printed lines, as fairseq's ``log_format=json``."""
+
+
+def _matches_printed_table(candidate: Candidate) -> Match | None:
+    """Claim a text in which a table with a step column begins below other lines."""
+    if not is_printed(candidate):
+        return None
+    return Match(Role.metrics, fallback=True, note="a table in printed lines")
+
+
+def _parse_printed_table(chunk: Chunk, memory: Memory) -> Iterable[Item]:
+    """Yield the points of each row; what stands above the header says nothing."""
+    memory.setdefault("headless", True)
+    return read_rows(chunk, memory, printed_header_in)
+
+
+PRINTED_TABLE = LogFormat(
+    name="printed_table",
+    matches=_matches_printed_table,
+    parse=_parse_printed_table,
+)
+"""``Using cuda``, then ``epoch loss acc`` and rows of numbers."""
 
 
 def _plain(text: str) -> object:

@@ -147,6 +147,10 @@ def test_rows_of_samples_are_still_no_log():
     assert claim("run/x.csv", data) is None
     data = table(["interactions", "loss"], [[1, 0.5], [2, 0.4], [3, 0.4]])
     assert claim("run/x.csv", data)[0] == "csv_counted_1"
+    for name, wanted in (("tokens", "lines_counted"), ("sample_id", None)):
+        lines = "".join(f'{{"{name}": {at}, "loss": 0.5}}\n' for at in (1, 2, 3))
+        found = claim("data/x.jsonl", lines)
+        assert (found and found[0]) == wanted
     data = table(["row", "price"], [[1, 0.5], [2, 0.4], [3, 0.4]])
     assert claim("run/x.csv", data) is None
 

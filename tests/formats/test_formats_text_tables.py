@@ -141,3 +141,30 @@ def test_any_table_of_numbers_is_read_wherever_it_is_cut(
         for column, metric in enumerate(names[1:])
     }
     assert not problems(items)
+
+
+@pytest.mark.parametrize("name", ["train.out", "slurm-1.err", "train.log", "log"])
+def test_a_table_below_other_lines_is_read_where_no_log_is(name: str):
+    data = "Using cuda:0\n3 workers\n\nepoch  loss  acc\n1  0.5  0.6\n2  0.4  0.7\n"
+    form, match = claim(f"run/{name}", data)
+    assert (form, match.fallback) == ("printed_table", True)
+    for cut in range(0, len(data), 5):
+        items = parse(by_name()[form], data.encode(), [cut])
+        assert points(items) == {
+            "loss": [(1, 0.5), (2, 0.4)],
+            "acc": [(1, 0.6), (2, 0.7)],
+        }
+        assert not problems(items)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "Using cuda\nepoch 1 loss 0.5\nepoch 2 loss 0.4\n",
+        "Using cuda\nthe step is large\n1 2 3 4\n2 3 4 5\nand\nso\non\n",
+        "Using cuda\nepoch loss\n",
+        "Using cuda\nx y\n1 2\n",
+    ],
+)
+def test_printed_lines_are_no_table(data: str):
+    assert claim("run/train.out", data) is None

@@ -339,6 +339,24 @@ def test_epochs_and_steps_in_any_order_read_alike(
     assert_same(root, *({"a/metrics.csv": part.encode()} for part in parts))
 
 
+def test_a_log_known_by_what_counts_in_it_reads_alike(tmp_path: Path):
+    data = long_log(80, "seed_of,count,loss,acc,val_x")
+    data = data.replace(b"\n0,0,", b"\n0,0.0,", 1)
+    parts = [data[:400], data[400:1500], data[1500:], b"9,90,nan,1,\n", b"9,91,1,1,\n"]
+    assert_same(tmp_path, *({"a/log.csv": part} for part in parts))
+    (log,) = read_all(tmp_path, {}, in_bulk=True).values()
+    assert log.logs["log.csv"].format == "csv_counted_2"
+
+
+def test_dressed_numbers_read_alike(tmp_path: Path):
+    dressed = b'8,80,"0,5",92%,tensor(0.5)\n8,81,"1,234",-,(0.5,)\n'
+    more = long_log(99).partition(b"\n")[2]
+    more = b"".join(more.splitlines(keepends=True)[82:])
+    name = "a/metrics.csv"
+    parts = [long_log(80), dressed, more, b'9,99,"1,500",skipped,[1]\n']
+    assert_same(tmp_path, *({name: part} for part in parts))
+
+
 @pytest.mark.parametrize("mark", [",", "\t", ";", "|", " "])
 def test_every_separator_reads_alike(tmp_path: Path, mark: str):
     data = long_log(80).replace(b",", mark.encode())

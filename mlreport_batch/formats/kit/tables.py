@@ -1,10 +1,11 @@
 """Which files are tables: separated values by name, or plain text by what is in it."""
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 
 from mlreport_batch.formats import Candidate
-from mlreport_batch.formats.kit.bookkeeping import is_measure
+from mlreport_batch.formats.kit.bookkeeping import has_sure_step, is_measure
 from mlreport_batch.formats.kit.columns import (
     Header,
     build_header,
@@ -17,6 +18,7 @@ from mlreport_batch.formats.kit.numbers import BLANK, to_number
 from mlreport_batch.formats.kit.text import filled, head_lines
 
 _SUFFIXES = (".csv", ".tsv")
+_WORD = re.compile(r"[^\s,;|]+")
 _TEXT_SUFFIXES = (".txt", ".out", ".log", ".dat", "")
 
 
@@ -55,6 +57,38 @@ def _lines(head: bytes, size: int) -> list[str]:
     return lines
 
 
+def printed_header_in(line: str) -> Header | None:
+    """Return the header in a *line* among others, which takes a sure step."""
+    if not has_sure_step(_WORD.findall(line)):
+        return None  # most lines, and at little cost
+    header = header_in(line)
+    if header is None or not header.layout.metrics or not _has_words(header.names):
+        return None
+    return header if has_sure_step(header.names) else None
+
+
+def is_printed(candidate: Candidate) -> bool:
+    """Return whether a table begins below other lines of a text.
+
+    The first line that can be a header is; nine in ten of those below are rows.
+    """
+    if stem_of(candidate.name)[1] not in (*_TEXT_SUFFIXES, ".err"):
+        return False
+    lines = _lines(candidate.head, candidate.size)
+    headers = enumerate(map(printed_header_in, lines))
+    at, header = next((found for found in headers if found[1]), (0, None))
+    return header is not None and _are_rows(header, lines[at + 1 :])
+
+
+def _are_rows(header: Header, lines: Sequence[str]) -> bool:
+    """Return whether nine in ten of *lines*, the first one included, are rows."""
+    commas = Commas({}, header.layout.separator)
+    if not lines or not _fits(header, lines[0], commas):
+        return False
+    odd = sum(not _fits(header, line, commas) for line in lines)
+    return 10 * odd <= len(lines)
+
+
 # Every format of tables asks for the same file.
 @lru_cache(maxsize=2)
 def _is_plain(head: bytes, size: int) -> bool:
@@ -62,9 +96,7 @@ def _is_plain(head: bytes, size: int) -> bool:
     header = header_in(lines[0]) if len(lines) > 1 else None
     if header is None or not header.layout.metrics or not _has_words(header.names):
         return False
-    commas = Commas({}, header.layout.separator)
-    fits = [_fits(header, line, commas) for line in lines[1:]]
-    return fits[0] and 10 * fits.count(False) <= len(fits)
+    return _are_rows(header, lines[1:])
 
 
 def _has_words(names: Sequence[str]) -> bool:
