@@ -109,6 +109,7 @@ class Dispatcher:
         settled: list[str] = []
         held: list[Owed] = []
         others: list[Owed] = []
+        missing: list[Owed] = []
         for owed in self._state.owed():
             place = self._spool.place(owed.rid)
             if place == "sent":
@@ -117,13 +118,16 @@ class Dispatcher:
                 others.append(owed)
             elif place is None:
                 self._result.vanished[owed.rid] = "is gone from the spool"
+                missing.append(owed)
             else:
                 self._choose(owed, place, due, held)
         if settled or held:
             self._note(settled, held)
         if others:
             self._result.errors.append(of_others(others))
-        return due
+        # What is lost is told anew from before it, with what was told since.
+        lost = {path for mail in missing for path in mail.runs}
+        return [mail for mail in due if mail.is_partial or lost.isdisjoint(mail.runs)]
 
     def _choose(
         self, owed: Owed, place: str, due: list[Owed], held: list[Owed]

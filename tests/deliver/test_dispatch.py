@@ -478,6 +478,17 @@ def test_bytes_that_vanished_are_told(desk: Desk):
     assert desk.send().vanished == {"r1": "is gone from the spool"}
 
 
+def test_what_was_told_since_a_lost_mail_waits_to_be_told_with_it(desk: Desk):
+    desk.owe("r1", runs=("/runs/a", "/runs/b"))
+    desk.owe("r2", runs=("/runs/b", "/runs/c"))
+    desk.owe("r3", runs=("/runs/c",))
+    Path(desk.folder, "spool/new/r1.eml").unlink()
+    result = desk.send()
+    assert list(result.vanished) == ["r1"]
+    assert result.sent == ["r3"]
+    assert desk.place("r2") == "new"
+
+
 @pytest.mark.parametrize("place", ["new", "cur"])
 @pytest.mark.parametrize(
     "damaged",

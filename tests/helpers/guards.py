@@ -1573,4 +1573,11 @@ GUARDS = [
         "if False:",
         "test_alerts::test_what_never_was_a_number_has_not_become_nan",
     ),
+    Guard(
+        "F19",
+        "deliver/dispatch.py",
+        "        return [mail for mail in due if mail.is_partial or lost.isdisjoint",
+        "        return [mail for mail in due if True or lost.isdisjoint",
+        "test_dispatch::test_what_was_told_since_a_lost_mail_waits_to_be_told_with_it",
+    ),
 ]
