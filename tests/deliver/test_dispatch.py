@@ -785,6 +785,17 @@ def test_what_was_sent_lighter_is_what_is_kept(desk: Desk):
     assert desk.channel.taken[-1][2] == b"r1"
 
 
+def test_a_death_while_it_is_sent_lighter_sends_the_same_again(desk: Desk):
+    desk.owe("r1", runs=("/runs/a",))
+    desk.channel.answers["r1"] = [TooLargeError("552"), Killed()]
+    with pytest.raises(Killed):
+        desk.send()
+    result = desk.send()
+    assert result.vanished == {}
+    assert result.sent == ["r1"]
+    assert desk.channel.taken[-1][2] == b"r1"
+
+
 def test_what_somebody_may_have_is_never_made_lighter(desk: Desk):
     desk.owe("r1")
     desk.channel.answers["r1"] = [UnknownOutcomeError("lost"), TooLargeError("552")]

@@ -358,14 +358,30 @@ def test_f21_a_copy_that_is_damaged_in_a_row_is_no_way_back(
     assert lab.mails() == mails
 
 
-def test_f21_a_debt_that_seems_held_is_looked_at(lab: OutboxLab):
+def test_f21_a_debt_that_seems_held_is_looked_at(
+    lab: OutboxLab, monkeypatch: pytest.MonkeyPatch
+):
     """A tick that finds no news must not pass over it for ever."""
+    clock = _Clock(monkeypatch)
     owed = lab.owe_one()
+    lab.outbox.write_text("no folder")
+    for _ in range(2):  # until all that is known is old
+        clock.now += 4000
+        lab.tick()
+    lab.outbox.unlink()
     lab.outbox.with_name("away").rename(lab.outbox)
     _changed(lab, "UPDATE owed SET held=1")
-    time.sleep(1.1)  # backoff_s
+    clock.now += 4000
+    lab.tick()
+    clock.now += 60
     assert lab.tick() == 0
     assert owed in {mail.rid for mail in mails_of(lab.mails())}
+
+
+def test_f21_a_run_that_cannot_be_found_is_not_taken_for_new(lab: OutboxLab):
+    sql = "UPDATE runs SET path=path || x'00' WHERE CAST(path AS TEXT) LIKE '%/b'"
+    _changed(lab, sql)
+    _is_noticed_and_mended(lab)
 
 
 def test_f21_a_debt_that_is_lost_is_owed_again(lab: OutboxLab):
@@ -711,6 +727,22 @@ def test_mails_owed_by_an_earlier_version_are_told_once(
     lab.grow("b", 1)
     lab.tick()
     assert max(Counter(m.rid for m in mails_of(lab.mails())).values()) == 1
+
+
+def test_a_mail_that_an_earlier_version_lost_is_told_anew(
+    lab: OutboxLab, monkeypatch: pytest.MonkeyPatch
+):
+    """It has no record of what was told before: all of its run is told."""
+    owed = lab.owe_one()
+    lab.outbox.with_name("away").rename(lab.outbox)
+    _made_earlier(lab, 4)
+    shutil.rmtree(lab.state / "spool/told")
+    (lab.state / f"spool/new/{owed}.eml").unlink()
+    clock = _Clock(monkeypatch)
+    for _ in range(2):
+        lab.tick()
+        clock.now += 4000
+    assert mails_of(lab.mails())[-1].new_values == lab.steps["b"]
 
 
 def test_f43_whom_an_earlier_version_noted_to_have_a_mail_does_not_get_it_again(
