@@ -1,6 +1,7 @@
 """The way in: which commands a first glance may end, and that it ends only those."""
 
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ import pytest
 from mlreport_batch.cli import main
 from mlreport_batch.start import first_look, plain_run
 from mlreport_batch.state import idle
+from mlreport_batch.state.owed import Owed
 from mlreport_batch.state.store import State
 
 ROW = b"step,loss\n1,0.5\n"
@@ -106,6 +108,27 @@ def test_dead_mails_are_called_to_mind_once_a_day(
         state.set_meta("dead_told_at", repr(time.time() - age_s))
     state.close()
     assert (first_look([], None, config) == []) == is_quiet
+
+
+def test_a_mail_that_only_seems_held_is_looked_at(tree: Path):
+    """One wrong bit must not keep a mail from being sent for ever."""
+    config = settled(tree)
+    state = State(str(tree / "state"))
+    with state.transaction():
+        state.set_meta("dead_told_at", repr(time.time()))
+        state.owe(
+            Owed("r1", 1.0, "ml@lab.example", ("me@lab.example",), "s", held=True)
+        )
+    state.close()
+    assert first_look([], None, config) == []
+    state = State(str(tree / "state"))
+    with state.transaction():
+        state.owe(Owed("r1", 1.0, "ml@lab.example", ("me@lab.example",), "s"))
+    state.close()
+    with sqlite3.connect(tree / "state" / "state.db") as database:
+        database.execute("UPDATE owed SET held=1")
+    database.close()
+    assert first_look([], None, config) is None
 
 
 def test_a_quiet_tick_imports_neither_parser_nor_package(tree: Path):
