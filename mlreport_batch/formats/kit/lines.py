@@ -4,6 +4,7 @@ import json
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from mlreport_batch.formats import (
@@ -208,13 +209,21 @@ def _step(
         if found is not None and found - found == 0:
             return found
     counts = _counts_in(entry)
-    best = inner_rank(counts)
-    if best is None:
+    inner, outer, again = _counted_by(tuple(counts))
+    if inner is None:
         return None
-    outer = outer_rank(counts, best)
     epoch = None if outer is None else counts[outer]
-    again = outer in AGE_RANKS
-    return counters.at(best, counts[best], epoch, begins_again=again)
+    return counters.at(inner, counts[inner], epoch, begins_again=again)
+
+
+@lru_cache(maxsize=256)
+def _counted_by(
+    ranks: tuple[float, ...],
+) -> tuple[float | None, float | None, bool]:
+    """Return which of the counts of a row steps finest, and which stands beside it."""
+    inner = inner_rank(ranks)
+    outer = None if inner is None else outer_rank(ranks, inner)
+    return inner, outer, outer in AGE_RANKS
 
 
 def _counts_in(entry: Mapping[str, object]) -> dict[float, float]:
