@@ -4,6 +4,7 @@ A record is written before its mail is owed, and lies in ``told/`` as long as th
 or its tombstone. The daily copy of the state and the records give the state again.
 """
 
+import os
 from typing import Any
 
 from msgspec import Struct
@@ -34,6 +35,10 @@ class Told(Struct, frozen=True, array_like=True):
     def run(self) -> RunRow:
         """The run."""
         return run_of(self.values)
+
+    def is_about(self, path: str) -> bool:
+        """Return whether it is about the run at *path*; cheap, digests have many."""
+        return bool(self.values[0] == os.fsencode(path))
 
 
 class Record(Struct, frozen=True, array_like=True):

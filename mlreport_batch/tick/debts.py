@@ -91,7 +91,7 @@ class Debts:
         """Return what was reported of a run before the owed mail *rid*."""
         record = self._record(rid)
         told = record.told if record else ()
-        return next((each.base for each in told if each.run.path == path), None)
+        return next((each.base for each in told if each.is_about(path)), None)
 
     def replaced_by(self, paths: Collection[str]) -> frozenset[str]:
         """Return the owed mails all of whose runs are told about anew.
@@ -197,7 +197,7 @@ class Debts:
             record = self._record(mail.rid)
             if record is not None:
                 told = tuple(
-                    replace(each, base=base) if each.run.path == path else each
+                    replace(each, base=base) if each.is_about(path) else each
                     for each in record.told
                 )
                 self._put(replace(record, told=told))
