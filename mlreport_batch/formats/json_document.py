@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from mlreport_batch.formats import (
     Candidate,
@@ -18,15 +18,21 @@ from mlreport_batch.formats import (
     Role,
 )
 from mlreport_batch.formats.kit.bookkeeping import (
-    has_sure_step,
     is_bookkeeping,
     is_log_name,
     sounds_like_metrics,
-    step_rank,
 )
 from mlreport_batch.formats.kit.documents import load, mapping_of, stem_of
-from mlreport_batch.formats.kit.json_values import leaves
-from mlreport_batch.formats.kit.lines import NUMBER_KEY, numbers_in, read_json_lines
+from mlreport_batch.formats.kit.histories import (
+    History,
+    Rows,
+    Single,
+    prefixes,
+    steps_of,
+    told_in,
+)
+from mlreport_batch.formats.kit.json_values import decode_begun
+from mlreport_batch.formats.kit.lines import read_json_lines
 from mlreport_batch.formats.kit.numbers import value_of
 from mlreport_batch.safety.masking.redact import shown_name
 
@@ -34,30 +40,22 @@ _NAMES = re.compile(r"metrics?|results?|evals?|evaluations?|scores?|summary|hist
 _HISTORIES = re.compile(r"history|hist|evals|curves?|log|logs")
 # A list in a file of such a name may as well be one result a sample.
 _SINGLE = re.compile(r"results?|scores?|evals?|summary")
-_LOG_SUFFIXES = (".csv", ".tsv", ".jsonl", ".log", ".yaml", ".yml")
-_SETTINGS = frozenset(["config", "configs", "args", "params", "hparams", "versions"])
+_LOG_SUFFIXES = (".csv", ".tsv", ".jsonl", ".log")
+_SUFFIXES = (".json", ".log", ".txt", "")
 _SPLIT = re.compile(r"[^a-z]+")
-_HISTORY = re.compile(rb'\{\s*"[^"]*"\s*:\s*(?:\{\s*"[^"]*"\s*:\s*)?\[\s*[-\dNIn]')
-_LIST_KEY = re.compile(r'"([^"\\]{1,80})"\s*:\s*\[')
-_RECORDS = re.compile(r"\[\s*(?=\{)")
-_TOLD_BY_NAME = frozenset(["history", "log_history", "log", "logs", "epochs"])
 
 
 def _matches_json_history(candidate: Candidate) -> Match | None:
-    """Claim what begins with such a list and is named after a log or results."""
+    """Claim a document with values over steps in it."""
     stem, suffix = stem_of(candidate.name)
-    if suffix != ".json":
+    if suffix not in _SUFFIXES:
         return None
-    head = candidate.head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    text = head.decode("utf-8", "replace")
-    if head.startswith(b"["):
-        is_log = _is_rows(text, is_log_name(stem) and not _is_named(stem, _SINGLE))
-        return Match(Role.metrics, note="JSON rows") if is_log else None
-    if not _HISTORY.match(head):
+    begun = _begun(candidate.head)
+    found = [each for each in _told(begun, stem) if isinstance(each, History)]
+    if not any(_is_log(each, stem) for each in found):
         return None
-    if not _is_named(stem, _HISTORIES) and not _is_log(stem, text):
-        return None
-    return Match(Role.metrics, note="JSON histories")
+    is_list = isinstance(begun, list)
+    return Match(Role.metrics, note="JSON rows" if is_list else "JSON histories")
 
 
 def _parse_json_history(chunk: Chunk, memory: Memory) -> Iterable[Item]:
@@ -71,7 +69,7 @@ JSON_HISTORY = LogFormat(
     parse=_parse_json_history,
     whole_file=True,
 )
-"""Lists of numbers (``evals_result``) or of rows: a log in one document.
+"""Lists of numbers (``evals_result``), rows, or objects by step: a log in a document.
 
 It has a name of its own, as it counts as a log where others are looked for:
 lists among results may be about classes or thresholds.
@@ -81,12 +79,13 @@ lists among results may be about classes or thresholds.
 def _matches_json_document(candidate: Candidate) -> Match | None:
     """Claim a JSON object whose file is named after results."""
     stem, suffix = stem_of(candidate.name)
+    if suffix != ".json" or not _is_named(stem, _NAMES):
+        return None
     head = candidate.head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if suffix != ".json" or not head.startswith(b"{"):
+    if not head.startswith(b"{"):
         return None
-    if not _is_named(stem, _NAMES):
-        return None
-    if _HISTORY.match(head):
+    told = _told(_begun(candidate.head), stem)
+    if isinstance(next(iter(told), None), History):
         return Match(Role.metrics, note="JSON histories")
     is_alone = stem in ("metrics", "results") and not any(
         name.lower().endswith(_LOG_SUFFIXES) for name in candidate.siblings
@@ -98,12 +97,18 @@ def _parse_json_document(chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noq
     """Yield results, and points of what is a list of numbers or of rows."""
     problems: list[Problem] = []
     document = load(chunk, problems)
-    if isinstance(document, list):
-        yield from _rows(document, chunk.path)
-    else:
+    if not isinstance(document, list):
         document = mapping_of(document, chunk, problems)
         yield from problems
-        yield from _items(document, chunk.path)
+    stem = stem_of(chunk.path.rpartition("/")[2])[0]
+    told = list(_told(document, stem, is_claimed=True))
+    found = [each for each in told if isinstance(each, History)]
+    under = dict(zip(map(id, found), prefixes(found), strict=True))
+    for each in told:
+        if isinstance(each, History):
+            yield from _points(each, under[id(each)], chunk.path)
+        elif isinstance(document, dict):
+            yield from _result(each)
 
 
 JSON_DOCUMENT = LogFormat(
@@ -115,88 +120,71 @@ JSON_DOCUMENT = LogFormat(
 """Numbers are results; lists of numbers or of rows are histories."""
 
 
+@lru_cache(maxsize=2)  # both formats ask
+def _begun(head: bytes) -> object:
+    text = head.decode("utf-8-sig", "replace").lstrip()
+    return decode_begun(text) if text.startswith(("{", "[")) else None
+
+
+def _told(
+    document: object, stem: str, *, is_claimed: bool = False
+) -> Iterable[History | Single]:
+    is_history = _is_named(stem, _HISTORIES)
+    is_rows = is_claimed and isinstance(document, list)
+    may_lack_steps = is_rows or (is_log_name(stem) and not _is_named(stem, _SINGLE))
+    return told_in(document, is_history=is_history, may_lack_steps=may_lack_steps)
+
+
+def _is_log(history: History, stem: str) -> bool:
+    """Return whether it is one over steps, by its own names or by that of its file."""
+    names = [name for name in history.names() if not is_bookkeeping(name)]
+    if history.rows:
+        return bool(names)
+    if _is_named(stem, _HISTORIES):
+        return True
+    if _is_named(stem, _SINGLE):
+        return False
+    return is_log_name(stem) and sounds_like_metrics(names)
+
+
 def _is_named(stem: str, words: re.Pattern[str]) -> bool:
     return any(words.fullmatch(word) for word in _SPLIT.split(stem) if word)
 
 
-def _is_log(stem: str, text: str) -> bool:
-    if _is_named(stem, _SINGLE):
-        return False
-    return is_log_name(stem) and sounds_like_metrics(_LIST_KEY.findall(text))
+def _result(single: Single) -> Iterator[Item]:
+    key = "/".join(single.keys)
+    number = value_of(single.value)
+    if number is not None and not is_bookkeeping(key):
+        yield Result(shown_name(key), number)
 
 
-def _is_rows(text: str, may_lack_steps: bool) -> bool:
-    """Return whether *text* begins a list of objects such as a log's rows."""
-    opened = _RECORDS.match(text)
-    if opened is None:
-        return False
-    try:
-        first, _ = json.JSONDecoder().raw_decode(text, opened.end())
-        names = numbers_in(json.dumps(first)) or []
-    except (ValueError, RecursionError):
-        names = NUMBER_KEY.findall(text)
-    if all(map(is_bookkeeping, names)):
-        return False
-    return has_sure_step(names) or (may_lack_steps and sounds_like_metrics(names))
+def _points(history: History, prefix: str, path: str) -> Iterator[Item]:
+    found = _of_rows(history.rows, path) if history.rows else _of_columns(history)
+    for point in found:
+        if prefix:
+            name = shown_name(f"{prefix}/{point.metric}")
+            yield Point(name, point.step, point.value)
+        else:
+            yield point
 
 
-def _rows(rows: Sequence[object], path: str, prefix: str = "") -> Iterator[Item]:
+def _of_rows(rows: Rows, path: str) -> Iterator[Point]:
     """Yield the points of a list of objects, which are rows as JSON lines are."""
     data = "".join(f"{json.dumps(row)}\n" for row in rows).encode()
     chunk = Chunk(path, b"", data, 0, 1)
     for item in read_json_lines(chunk, {}, is_labelled=True):
-        if prefix and isinstance(item, Point):
-            yield Point(f"{prefix}/{item.metric}", item.step, item.value)
-        elif isinstance(item, Point):
+        if isinstance(item, Point):
             yield item
 
 
-def _items(document: Mapping[str, Any], path: str) -> Iterator[Item]:
-    told = {key: item for key, item in document.items() if key not in _SETTINGS}
-    found = dict(leaves(told))
-    steps = _step_lists(found)
-    for key, item in found.items():
+def _of_columns(history: History) -> Iterator[Point]:
+    """Yield the points of lists of numbers, at the steps that one of them counts."""
+    steps = steps_of(history.columns)
+    for key, item in history.columns.items():
+        values = [value_of(one) for one in item]
+        counted = steps if len(steps) == len(values) else range(len(values))
         if is_bookkeeping(key):
             continue
-        if isinstance(item, list):
-            yield from _listed(key, item, steps.get(key.rpartition("/")[0], ()), path)
-        elif (number := value_of(item)) is not None:
-            yield Result(shown_name(key), number)
-
-
-def _listed(
-    key: str, item: list[object], steps: Sequence[float], path: str
-) -> Iterator[Item]:
-    """Yield the points of a list of rows, or of a list of numbers at *steps*."""
-    if item and isinstance(item[0], dict):
-        if _has_steps(item[0]):
-            is_plain = key.rpartition("/")[2] in _TOLD_BY_NAME
-            yield from _rows(item, path, "" if is_plain else shown_name(key))
-        return
-    values = [value_of(one) for one in item]
-    # A list with anything else in it (boxes, names) is no history.
-    if any(v is None and one is not None for v, one in zip(values, item, strict=True)):
-        return
-    counted = steps if len(steps) == len(values) else range(len(values))
-    for step, value in zip(counted, values, strict=True):
-        if value is not None:  # null is a blank
-            yield Point(shown_name(key), float(step), value)
-
-
-def _has_steps(row: Mapping[str, object]) -> bool:
-    return has_sure_step(key for key in row if value_of(row[key]) is not None)
-
-
-def _step_lists(found: Mapping[str, object]) -> dict[str, list[float]]:
-    """Return, for each mapping's name, the list in it that best counts steps."""
-    best: dict[str, tuple[float, list[float]]] = {}
-    for key, item in found.items():
-        above, _, name = key.rpartition("/")
-        rank = step_rank(name)
-        if rank is None or not isinstance(item, list):
-            continue
-        values = [value for value in map(value_of, item) if value is not None]
-        is_whole = len(values) == len(item) and all(v - v == 0 for v in values)
-        if is_whole and (above not in best or rank < best[above][0]):
-            best[above] = rank, values
-    return {above: values for above, (_, values) in best.items()}
+        for step, value in zip(counted, values, strict=True):
+            if value is not None:  # null is a blank
+                yield Point(shown_name(key), float(step), value)

@@ -58,6 +58,7 @@ _NAMED = (
     ("counted", "COUNTED_LINES"),
     ("json_lines", "JSON_LINES"),
     ("csv_log", "CSV_LOG"),
+    ("json_stream", "JSON_STREAM"),
     ("json_document", "JSON_HISTORY"),
     ("json_document", "JSON_DOCUMENT"),
     ("text_logs", "PRINTED_METRICS"),

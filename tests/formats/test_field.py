@@ -35,6 +35,18 @@ METRICS: list[tuple[str, str, dict[str, tuple[int, float, float]]]] = [
     ("mlflow_metric_of_a_dataset", f"mlruns/1/{'1' * 32}", {"loss": (2, 0.8, 1)}),
     ("wandb_own_counter_before_global_step", "export", {"train/loss": (3, 0.85, 1500)}),
     ("logs_without_a_header", "list", {"train_loss": (3, 1.71, 2)}),
+    (
+        "json_histories_of_other_shapes",
+        "train_and_val",
+        {"train/loss": (2, 0.8, 2), "val/loss": (2, 0.9, 2)},
+    ),
+    ("json_histories_of_other_shapes", "below_history", {"loss": (2, 0.8, 2)}),
+    (
+        "json_histories_of_other_shapes",
+        "rows_without_steps",
+        {"g_loss": (2, 1.9, 1), "PSNR": (2, 14, 1)},
+    ),
+    ("json_histories_of_other_shapes", "by_epoch", {"val_loss": (2, 0.9, 2)}),
     ("baselines_monitor", "logs", {"0.0/r": (3, -19, 2), "0.0/l": (3, 830, 2)}),
     ("several_batches_an_epoch", "r", {"loss": (6, 0.7, 6), "f_mae": (6, 0.5, 6)}),
 ]

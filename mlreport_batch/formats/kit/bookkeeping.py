@@ -121,7 +121,7 @@ def step_rank(name: str) -> float | None:
 @lru_cache(maxsize=4096)
 def _step_rank(name: str) -> float | None:
     known = _ORDER.get(_normal(name))
-    return _rank_by_words(_all_words(name)) if known is None else known
+    return _rank_by_words(words_of(name)) if known is None else known
 
 
 def _rank_by_words(words: list[str]) -> float | None:
@@ -141,15 +141,11 @@ def _rank_by_words(words: list[str]) -> float | None:
 
 
 def _is_clock(name: str) -> bool:
-    words = _all_words(name)
+    words = words_of(name)
     at = next((at for at, word in enumerate(words) if word in _CLOCK_WORDS), None)
     if at is None or not _BESIDE_CLOCK.issuperset(words[:at]):
         return False  # `min_time` is a least time
     return all(word in _BESIDE_CLOCK or word in _CLOCK_UNITS for word in words[at:])
-
-
-def _all_words(name: str) -> list[str]:
-    return [word.lower() for word in _WORDS.findall(_HUMP.sub("_", name))]
 
 
 def is_bookkeeping(name: str) -> bool:
@@ -266,9 +262,19 @@ def is_measured_in(stem: str) -> bool:
     return is_measure(stem) and not _PART_WORDS.issuperset(_words(stem))
 
 
+def is_loss(name: str) -> bool:
+    """Return whether a *name* is that of a loss, which is of a training."""
+    return not {"loss", "losses"}.isdisjoint(_words(name))
+
+
 def is_log_name(file_name: str) -> bool:
     """Return whether a file's name says that it is a log or holds metrics."""
     return not _LOG_WORDS.isdisjoint(_words(file_name))
+
+
+def words_of(name: str) -> list[str]:
+    """Return the words and numbers in *name*, in lower case."""
+    return [word.lower() for word in _WORDS.findall(_HUMP.sub("_", name))]
 
 
 def _words(name: str) -> list[str]:

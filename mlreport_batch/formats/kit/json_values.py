@@ -13,6 +13,7 @@ CONTAINERS_MAX = 500_000
 VALUES_MAX = 2_000_000
 # To the end where it is not closed: else every quote in it would be tried.
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)', re.DOTALL)
+_MARKS = re.compile(_STRING.pattern + r"|[\[\]{},]", re.DOTALL)
 _INT_DIGITS = 4000
 _LITERALS = ("true", "false", "null", "NaN", "Infinity", "-Infinity")
 
@@ -112,6 +113,44 @@ def _is_cut_off(text: str, error: json.JSONDecodeError) -> bool:
         return '"' not in rest.replace('\\"', "")
     # A number that ends in `.`, `e` or a sign, or a comma before what is missing.
     return re.fullmatch(r"[-+.eE]{1,2}|,", rest) is not None and text[-1] in "-+.eE,"
+
+
+def decode_begun(text: str) -> object:
+    """Return what the beginning of a JSON value says; None if it is no JSON.
+
+    What is not complete at its end is left out.
+    """
+    try:
+        check_depth(text)
+        return decode(text)
+    except BadJsonError:
+        return None
+    except json.JSONDecodeError:
+        pass
+    try:
+        return decode(_closed(text))
+    except json.JSONDecodeError:
+        return None
+
+
+def _closed(text: str) -> str:
+    """Return *text* up to its last complete value, with all brackets closed."""
+    stack: list[str] = []
+    end, open_then = 0, ""
+    for match in _MARKS.finditer(text):
+        mark = match[0]
+        if mark in "[{":
+            stack.append("]" if mark == "[" else "}")
+        elif mark in "]}" and (not stack or stack.pop() != mark):
+            break
+        if mark in "[{]}":
+            end = match.end()
+        elif mark == ",":
+            end = match.start()
+        else:
+            continue
+        open_then = "".join(reversed(stack))
+    return text[:end] + open_then
 
 
 def leaves(

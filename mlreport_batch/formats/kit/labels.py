@@ -85,7 +85,7 @@ def split_in(entry: Mapping[str, object]) -> str:
     """Return the part of the data that a JSON object is about, or nothing."""
     for key in _SPLITS:
         value = entry.get(key)
-        if isinstance(value, str) and _normal(value) in _PARTS:
+        if isinstance(value, str) and is_part(value):
             return value
     return ""
 
@@ -102,6 +102,11 @@ def named_in(entry: Mapping[str, object]) -> tuple[str, object] | None:
         if isinstance(name, str) and name:
             return name, value
     return None
+
+
+def is_part(name: str) -> bool:
+    """Return whether *name* is that of a part of the data, and no more."""
+    return _normal(name) in _PARTS
 
 
 def labelled(split: str, name: str) -> str:

@@ -1,0 +1,162 @@
+"""Histories in JSON documents of any shape, and objects over several lines."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from formats_reading import claim, points, problems, read
+from lengths import examples
+
+NAMES = st.sampled_from(["loss", "val_loss", "acc", "dev_acc", "lr", "psnr", "r2"])
+TABLES = st.integers(1, 6).flatmap(
+    lambda length: st.dictionaries(
+        NAMES,
+        st.lists(
+            st.floats(-1e6, 1e6) | st.just(float("nan")),
+            min_size=length,
+            max_size=length,
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+PLAIN = ("history", "log", "training_log", "metrics", "results_history", "epochs")
+
+
+def shapes(table: dict[str, list[float]], first: int) -> dict[str, Any]:
+    """Return the same history in each shape that is written."""
+    epochs = [first + i for i in range(len(next(iter(table.values()))))]
+    rows = [
+        {name: column[at] for name, column in table.items()}
+        for at in range(len(epochs))
+    ]
+    told = [{"epoch": epoch, **row} for epoch, row in zip(epochs, rows, strict=True)]
+    return {
+        "rows": told,
+        "columns": {"epoch": epochs, **table},
+        "by_number": {str(e): row for e, row in zip(epochs, rows, strict=True)},
+        "by_word": {f"epoch_{e}": row for e, row in zip(epochs, rows, strict=True)},
+        "frame": {
+            "epoch": {str(at): epoch for at, epoch in enumerate(epochs)},
+            **{n: {str(at): v for at, v in enumerate(c)} for n, c in table.items()},
+        },
+    }
+
+
+@given(
+    table=TABLES,
+    first=st.integers(0, 90),
+    shape=st.sampled_from(["rows", "columns", "by_number", "by_word", "frame"]),
+    above=st.lists(st.sampled_from(PLAIN), max_size=3, unique=True),
+    part=st.sampled_from(["", "train", "validation"]),
+    indent=st.sampled_from([None, 2]),
+)
+@settings(max_examples=examples(150), deadline=None)
+def test_a_history_says_the_same_in_every_shape(
+    table: dict[str, list[float]],
+    first: int,
+    shape: str,
+    above: list[str],
+    part: str,
+    indent: int | None,
+):
+    document = shapes(table, first)[shape]
+    for key in [*([part] if part else []), *above]:
+        document = {key: document}
+    text = json.dumps(document, indent=indent)
+    found = claim("run/training_history.json", text)
+    assert found is not None
+    assert found[0] == "json_history"
+    prefix = f"{part}/" if part else ""
+    seen = points(read(found[0], text, "/top/run/training_history.json"))
+    assert repr(seen) == repr(
+        {
+            prefix + name: [(float(first + i), v) for i, v in enumerate(column)]
+            for name, column in table.items()
+        }
+    )
+
+
+@given(
+    tables=st.tuples(TABLES, TABLES),
+    keys=st.sampled_from(
+        [("train", "val"), ("train_log", "val_log"), ("fold_0", "fold_1")]
+    ),
+)
+@settings(max_examples=examples(60), deadline=None)
+def test_no_value_hides_behind_one_of_the_same_name(
+    tables: tuple[dict[str, list[float]], ...], keys: tuple[str, str]
+):
+    document = {
+        key: shapes(table, 1)["rows"] for key, table in zip(keys, tables, strict=True)
+    }
+    seen = points(
+        read("json_history", json.dumps(document), "/top/run/training_history.json")
+    )
+    stated = [column for table in tables for column in table.values()]
+    assert sorted(map(repr, stated)) == sorted(
+        repr([value for _, value in column]) for column in seen.values()
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "document"),
+    [
+        (
+            "run/report.json",
+            {"0": {"precision": 0.5, "recall": 1}, "1": {"precision": 0.5}},
+        ),
+        (
+            "run/class_log.json",
+            {"0": {"precision": 0.5, "support": 3}, "1": {"precision": 0.5}},
+        ),
+        ("run/labels.json", {"0": {"name": "cat"}, "1": {"name": "dog"}}),
+        ("run/id2label.json", {"0": "cat", "1": "dog"}),
+        ("run/sizes.json", {"images": [{"id": 1, "width": 2}, {"id": 2, "width": 2}]}),
+        ("run/log", {"level": "info", "message": "started"}),
+    ],
+)
+def test_objects_by_number_that_are_no_steps(path: str, document: object):
+    assert claim(path, json.dumps(document)) is None
+
+
+def test_chainer_writes_its_rows_to_a_file_without_a_suffix():
+    rows = [{"epoch": e, "iteration": 600 * e, "main/loss": 1 / e} for e in (1, 2)]
+    text = json.dumps(rows, indent=4)
+    assert claim("run/log", text)[0] == "json_history"
+    assert points(read("json_history", text, "/top/run/log")) == {
+        "main/loss": [(600, 1), (1200, 0.5)]
+    }
+
+
+def streamed(rows: list[dict[str, Any]], between: str = "\n") -> str:
+    return between.join(json.dumps(row, indent=2) for row in rows) + "\n"
+
+
+@pytest.mark.parametrize("between", ["\n", "", ",\n", "\n\n"])
+def test_objects_over_several_lines_are_rows(between: str):
+    rows = [{"epoch": e, "train": {"loss": 1 / e}, "note": "{ }"} for e in (1, 2, 4)]
+    text = streamed(rows, between)
+    assert claim("run/metrics.json", text)[0] == "json_stream"
+    assert points(read("json_stream", text)) == {
+        "train/loss": [(1, 1), (2, 0.5), (4, 0.25)]
+    }
+
+
+def test_half_an_object_hides_none_behind_it():
+    rows = [{"epoch": e, "loss": 1 / e} for e in (1, 2)]
+    text = streamed(rows[:1]) + '{\n  "epoch": 2,\n  "no' + streamed(rows[1:])
+    items = read("json_stream", text)
+    assert points(items) == {"loss": [(1, 1), (2, 0.5)]}
+    [(line, why)] = problems(items)
+    assert line == 5
+    assert "no JSON" in why
+
+
+def test_one_object_is_a_document_until_the_next_one_comes():
+    rows = [{"epoch": e, "loss": 1 / e} for e in (1, 2)]
+    assert claim("run/metrics.json", streamed(rows[:1]))[0] == "json"
+    assert claim("run/package.json", streamed([{"name": "x"}, {"name": "y"}])) is None
