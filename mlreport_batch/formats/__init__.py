@@ -126,6 +126,11 @@ HINT = "hint "
 """How those keys of a reader's memory begin that it is given when it begins anew."""
 
 
+COUNTS = "counter "
+"""How those keys of a reader's memory begin that count steps over epochs: the next
+file of a series goes on from them."""
+
+
 class Anew(Struct, frozen=True):
     """What was read so far was taken for something else: read it from its start.
 

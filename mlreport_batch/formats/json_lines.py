@@ -1,5 +1,6 @@
 """JSON lines: one object a line, whatever the file is called."""
 
+import re
 from collections.abc import Iterable
 
 from mlreport_batch.formats import (
@@ -27,6 +28,7 @@ from mlreport_batch.formats.kit.lines import (
 )
 from mlreport_batch.formats.kit.text import filled, head_lines
 
+_TIME = re.compile(r"(?<!\d)20\d{6}[_T-]?\d{6}(?!\d)")
 _SUFFIXES = (".jsonl", ".ndjson", ".jsonlines", ".json", ".log", ".txt")
 
 
@@ -76,7 +78,7 @@ def _matches_json_lines(candidate: Candidate) -> Match | None:
     is_log = has_sure_step(names) or sounds_like_metrics(names)
     if not is_log and not is_log_name(candidate.name):
         return None
-    return Match(Role.metrics, note="JSON lines")
+    return Match(Role.metrics, series=_series(candidate.name), note="JSON lines")
 
 
 def _parse_json_lines(chunk: Chunk, memory: Memory) -> Iterable[Item]:
@@ -90,6 +92,15 @@ JSON_LINES = LogFormat(
     parse=_parse_json_lines,
 )
 """Any file of JSON objects, one a line, that has steps or metric names in it."""
+
+
+def _series(name: str) -> str:
+    """Return what is equal in the names of logs that continue one another.
+
+    mmcv begins another one, named by the time, at each resume.
+    """
+    series, times = _TIME.subn("*", name)
+    return series if times == 1 else ""
 
 
 def _names_in(lines: list[str], *, is_log: bool) -> list[str] | None:

@@ -52,7 +52,7 @@ def _parse(chunk: Chunk, memory: Memory) -> Iterable[Item]:
     """Yield the points of each object, which is a row as JSON lines are."""
     data = chunk.data.removeprefix(b"\xef\xbb\xbf")
     start, line = 0, chunk.first_line
-    for end in _ends(data):
+    for end in (*_ends(data), len(data)):  # the brace behind a broken one is not in it
         text = data[start:end].lstrip(_BETWEEN)
         begins = line + data.count(b"\n", start, end - len(text))
         row = Chunk(chunk.path, b"", _line(text) + b"\n", 0, begins)
@@ -88,7 +88,7 @@ def _ends(data: bytes) -> Iterator[int]:
     before = b""
     for match in _TOKEN.finditer(data):
         token, at = match[0], match.start()
-        if token[:1] == b'"' and not match[1] and b"{" in token:
+        if token[:1] == b'"' and b"{" in token and _breaks_off(match):
             token, at = b"{", match.start() + token.rindex(b"{")
         if token == b"{" and opened and opened[-1] == b"{" and before != b":":
             yield at
@@ -100,6 +100,12 @@ def _ends(data: bytes) -> Iterator[int]:
             if not opened:
                 yield match.end()
         before = token
+
+
+def _breaks_off(string: re.Match[bytes]) -> bool:
+    """Return whether a *string* has no end, and its line has one."""
+    behind = string.string[string.end() : string.end() + 2]
+    return not string[1] and (behind[:1] == b"\n" or behind == b"\\\n")
 
 
 def _line(text: bytes) -> bytes:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from mlreport_batch.find.runs import RunFile
 from mlreport_batch.find.tail import LogReader
 from mlreport_batch.formats import (
+    COUNTS,
     HINT,
     Chunk,
     LogFormat,
@@ -32,7 +33,6 @@ from mlreport_batch.read.collect import (
     collect,
 )
 from mlreport_batch.read.fold import LogFold, RestartPlan
-from mlreport_batch.read.summary import MetricSummary
 from mlreport_batch.safety.clean import Scalar, clean
 from mlreport_batch.safety.files import Signature, read_document
 
@@ -111,23 +111,24 @@ def read_series(
     """
     states: dict[str, LogState] = {}
     whys: dict[str, str] = {}
-    carry: Mapping[str, MetricSummary] = {}
+    earlier: LogState | None = None
     must_reread = went_back = False
     for file in files:
         said = _said(file, known)
         before = _usable(said)
+        # An earlier file came, or is taken for one only now.
+        must_reread = must_reread or (earlier is not None and not earlier.is_continued)
         if before is not None and not must_reread and _is_settled(before, file):
-            states[file.path] = before
-            carry = before.metrics
+            states[file.path] = earlier = before
             continue
         done, fold = _read_file(
-            file, None if must_reread else before, said, carry, None, reading
+            file, None if must_reread else before, said, earlier, None, reading
         )
         states[file.path] = done.log
         whys[file.path] = done.why
         went_back = went_back or fold.is_anew or bool(fold.restarts)
         must_reread = True  # what follows continues from other values now
-        carry = done.log.metrics
+        earlier = done.log
     if went_back:
         states = {
             path: replace(log, restarts=known[path].restarts if path in known else 0)
@@ -195,18 +196,28 @@ def _from_zero(files: Sequence[RunFile], reading: Reading) -> dict[str, LogState
     states: dict[str, LogState] = {}
     for _ in range(PASSES_MAX):
         fold = LogFold(plan=plan)
-        states = {
-            file.path: _read_file(
-                file, None, None, {}, fold, reading, hints.get(file.path)
-            )[0].log
-            for file in files
-        }
+        earlier: LogState | None = None
+        for file in files:
+            done, _ = _read_file(
+                file, None, None, earlier, fold, reading, hints.get(file.path)
+            )
+            states[file.path] = earlier = done.log
         found = {path: _hints(log.memory) for path, log in states.items()}
         if fold.plan() == plan and found == hints:
             break
         plan = RestartPlan({}) if fold.is_anew else fold.plan()
         hints = found
     return states
+
+
+def _begun(
+    earlier: LogState | None, hints: Mapping[str, Scalar] | None
+) -> dict[str, Scalar]:
+    """Return the memory that a reader of a file begins with."""
+    memory = earlier.memory.items() if earlier else ()
+    return {key: value for key, value in memory if key.startswith(COUNTS)} | dict(
+        hints or {}
+    )
 
 
 def _hints(memory: Mapping[str, Scalar]) -> dict[str, Scalar]:
@@ -217,7 +228,7 @@ def _read_file(
     file: RunFile,
     before: LogState | None,
     said: LogState | None,
-    carry: Mapping[str, MetricSummary],
+    earlier: LogState | None,
     shared: LogFold | None,
     reading: Reading,
     hints: Mapping[str, Scalar] | None = None,
@@ -228,17 +239,19 @@ def _read_file(
         file: The file.
         before: Where the reading goes on; None reads it from zero.
         said: What it said before.
-        carry: Metrics of the earlier files of its series.
+        earlier: What the file before it in its series said.
         shared: The fold of a series that is read from zero as a whole.
         reading: When and how.
         hints: What the file is to be taken for, as an earlier reading found out.
     """
     log_format = by_name()[file.format]
-    fold = shared or LogFold(carry)
+    fold = shared or LogFold(earlier.metrics if earlier else None)
     try:
         if log_format.whole_file:
             return _read_document(log_format, file, said, reading, fold), fold
-        return _read_log(log_format, file, before, said, carry, shared, reading, hints)
+        return _read_log(
+            log_format, file, before, said, earlier, shared, reading, hints
+        )
     except OSError as exc:
         base = said or LogState(
             file.format, file.signature, metrics=fold.metrics(), revision=REVISION
@@ -290,7 +303,7 @@ def _read_log(
     file: RunFile,
     before: LogState | None,
     said: LogState | None,
-    carry: Mapping[str, MetricSummary],
+    earlier: LogState | None,
     shared: LogFold | None,
     reading: Reading,
     hints: Mapping[str, Scalar] | None,
@@ -304,9 +317,10 @@ def _read_log(
         file.full_path, since, use_open_line=use_open_line, split=split
     ) as reader:
         base = None if reader.is_from_zero else before
-        fold = shared or LogFold(carry if base is None else base.metrics)
+        since_then = base or earlier
+        fold = shared or LogFold(since_then.metrics if since_then else None)
         collected = collect(file, reading.redact, base, fold)
-        memory = dict(base.memory) if base else dict(hints or {})
+        memory = dict(base.memory) if base else _begun(earlier, hints)
         orphans_before = fold.orphans
         for chunk in reader.chunks():
             if bulk and bulk.fold(log_format, chunk, memory, fold, collected.prefix):

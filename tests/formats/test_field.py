@@ -47,6 +47,7 @@ METRICS: list[tuple[str, str, dict[str, tuple[int, float, float]]]] = [
         {"g_loss": (2, 1.9, 1), "PSNR": (2, 14, 1)},
     ),
     ("json_histories_of_other_shapes", "by_epoch", {"val_loss": (2, 0.9, 2)}),
+    ("mmcv_log_resumed_beside", "work", {"train/loss": (9, 1.35, 450)}),
     ("baselines_monitor", "logs", {"0.0/r": (3, -19, 2), "0.0/l": (3, 830, 2)}),
     ("several_batches_an_epoch", "r", {"loss": (6, 0.7, 6), "f_mae": (6, 0.5, 6)}),
 ]

@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -220,6 +220,44 @@ def test_series_of_files_go_on_and_are_overtaken_by_the_next(training: Training)
         n: m.count + 1 for n, m in first.metrics.items()
     }
     assert repr(view.metrics) == repr(training.fresh().metrics)
+
+
+def mmcv_rows(epochs: Iterable[int]) -> list[str]:
+    rows: list[str] = []
+    for epoch in epochs:
+        for batch in (50, 100, 150):
+            row = {"mode": "train", "epoch": epoch, "iter": batch, "loss": 9 - epoch}
+            rows.append(json.dumps(row) + "\n")
+        row = {"mode": "val", "epoch": epoch, "iter": 800, "mAP": epoch / 10}
+        rows.append(json.dumps(row) + "\n")
+    return rows
+
+
+@pytest.mark.parametrize("resumed", [1, 2, 3])
+def test_a_log_named_by_the_time_goes_on_from_the_one_before(
+    training: Training, resumed: int
+):
+    """mmcv begins another log at each resume, here of epochs 1 and 2."""
+    name = "2026010{}_000000.log.json"
+    training.put(name.format(1), "".join(mmcv_rows((1, 2))))
+    assert training.read().metrics["train/loss"].last_step == 300
+    rows = mmcv_rows(range(resumed, 5))
+    for row in rows:
+        training.put(name.format(2), row, mode="a")
+        view = training.read()
+    found = {n: (m.count, m.last, m.last_step) for n, m in view.metrics.items()}
+    assert found["train/loss"] == (12, 5, 600)
+    assert found["val/mAP"][1:] == (0.4, 600)
+    assert repr(view.metrics) == repr(training.fresh().metrics)
+
+
+def test_a_log_is_read_anew_where_an_earlier_one_comes_to_light(training: Training):
+    name = "2026010{}_000000.log.json"
+    training.put(name.format(2), "".join(mmcv_rows((3,))))
+    training.read()
+    training.put(name.format(1), "".join(mmcv_rows((1, 2))))
+    assert training.read().metrics["train/loss"].last_step == 450
+    assert training.read().metrics["train/loss"].count == 9
 
 
 def test_strings_and_integers_can_be_kept(training: Training):

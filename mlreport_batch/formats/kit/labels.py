@@ -90,6 +90,15 @@ def split_in(entry: Mapping[str, object]) -> str:
     return ""
 
 
+def is_evaluation(entry: Mapping[str, object]) -> bool:
+    """Return whether a JSON object is mmcv's word on an evaluation.
+
+    The ``iter`` in it is the number of batches that were evaluated, whatever stands
+    the training had reached (mmcv 1.x, ``EvalHook`` and ``TextLoggerHook``).
+    """
+    return entry.get("mode") == "val" and "iter" in entry and "epoch" in entry
+
+
 def named_in(entry: Mapping[str, object]) -> tuple[str, object] | None:
     """Return the name and value that a JSON object is about, or None."""
     value = entry.get("value")

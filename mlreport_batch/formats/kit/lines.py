@@ -33,6 +33,7 @@ from mlreport_batch.formats.kit.json_values import (
     leaves,
 )
 from mlreport_batch.formats.kit.labels import (
+    is_evaluation,
     labelled,
     named_in,
     of_training,
@@ -212,6 +213,8 @@ def _step(
     inner, outer, again = _counted_by(tuple(counts))
     if inner is None:
         return None
+    if is_evaluation(entry) and (reached := counters.reached(inner)) is not None:
+        return reached
     epoch = None if outer is None else counts[outer]
     return counters.at(inner, counts[inner], epoch, begins_again=again)
 

@@ -10,7 +10,7 @@ counted on. And where it rises in each row, it alone counts the rows: ``steps`` 
 from bisect import bisect_right
 from typing import Final
 
-from mlreport_batch.formats import HINT, Memory
+from mlreport_batch.formats import COUNTS, HINT, Memory
 
 _BASES_MAX: Final = 256
 _NAN: Final = float("nan")
@@ -197,16 +197,26 @@ class StepCounters:
         """Return the step of a row; *rank* is that of the step's name."""
         counter = self._counters.get(rank)
         if counter is None:
-            key = f"counter {rank}"
-            if epoch is None and key not in self._memory:
+            if epoch is None and _key(rank) not in self._memory:
                 return step
-            counter = self._counters[rank] = StepCounter(self._memory, key)
+            counter = self._counters[rank] = StepCounter(self._memory, _key(rank))
         found = counter.at(step, epoch, begins_again=begins_again)
         if counter.is_anew:
             counter.is_anew, self.is_anew = False, True
         return found
 
+    def reached(self, rank: float) -> float | None:
+        """Return the highest step so far of the name of that *rank*, if any."""
+        counter = self._counters.get(rank)
+        if counter is None and _key(rank) in self._memory:
+            counter = self._counters[rank] = StepCounter(self._memory, _key(rank))
+        return None if counter is None or counter.high != counter.high else counter.high
+
     def remember(self) -> None:
         """Put into the memory what must outlive a chunk."""
         for counter in self._counters.values():
             counter.remember(self._memory)
+
+
+def _key(rank: float) -> str:
+    return f"{COUNTS}{rank}"
