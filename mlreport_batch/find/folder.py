@@ -10,6 +10,8 @@ from msgspec.structs import replace
 from mlreport_batch.formats import Match, Problem, Role
 from mlreport_batch.safety.files import Signature
 
+SETTLED_S = 60.0
+
 
 class FoundFile(Struct, frozen=True):
     """A file that was looked into.
@@ -111,6 +113,19 @@ class Folder(Struct, frozen=True):
         """Return the newest time that it or a file in it bears."""
         times = [found.signature.ctime_ns for found in self.files.values()]
         return max([self.mtime_ns, *times])
+
+    def is_known_as(self, old: "Folder | None", now: float) -> bool:
+        """Return whether keeping this in place of *old* is not worth a write.
+
+        A folder listed just after a write is looked into again each tick. Once it has
+        been quiet for a minute, that is worth one write to end.
+        """
+        if old is None or self == old:
+            return old is not None
+        if not old.is_unsure and not self.is_unsure:
+            return False
+        is_settled = not self.is_unsure and now - self.newest_ns() / 1e9 > SETTLED_S
+        return not is_settled and self.bare() == old.bare()
 
     @property
     def is_evidence(self) -> bool:

@@ -11,17 +11,23 @@ import zlib
 from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from mlreport_batch.find.candidates import PARTS
 from mlreport_batch.find.checkpoints import Checkpoint
 from mlreport_batch.find.folder import Folder, Says, below
 from mlreport_batch.formats import Match, Problem
+from mlreport_batch.formats.hparams import HPARAMS_FILE
 from mlreport_batch.safety.clean import clean, natural_key
 from mlreport_batch.safety.files import Signature
 from mlreport_batch.safety.masking.redact import redact_text, shown
 
+ABOVE = "../"
+"""How the paths of those files of a run begin that lie in the folder above it."""
+
 _SHORT = 300
 _PATH_MAX = 600
+_LATE_NS = 3600 * 10**9  # copies have the times of their copying
 
 # Folders that frameworks make in theirs, and copies of a checkpoint: a run in one is
 # a part of the run above, where that owns what is below it.
@@ -194,6 +200,33 @@ def build_run(path: str, root: str, folders: Iterable[Folder]) -> RunDir:
     )
 
 
+def lacks_settings(run: RunDir) -> bool:
+    """Return whether nothing in a run below the root is named after its settings."""
+    has_own = any(file.format == HPARAMS_FILE.name for file in run.files)
+    return not has_own and run.path != run.root
+
+
+def with_settings_above(run: RunDir, above: Folder) -> RunDir:
+    """Return *run* with the configurations in the folder *above*, which is no run.
+
+    ML-Agents keeps one for the folders of its behaviours. Who writes another one for
+    the next run leaves the earlier runs without: what was written after a run's last
+    file is not its own.
+    """
+    newest = max((file.signature.mtime_ns for file in run.files), default=0)
+    found = [
+        RunFile(
+            _told(ABOVE + name), f"{above.path}/{name}", file.signature, file.format,
+            file.match, file.why,
+        )
+        for name, file in above.files.items()
+        if file.format == HPARAMS_FILE.name
+        and file.signature.mtime_ns <= newest + _LATE_NS
+    ]  # fmt: skip
+    found.sort(key=lambda file: natural_key(file.path))
+    return replace(run, files=(*run.files, *found))
+
+
 def group_runs(folders: Iterable[Folder], root: str) -> list[RunDir]:
     """Return the runs in a whole tree of *folders* below *root*."""
     folders = list(folders)
@@ -210,9 +243,14 @@ def group_runs(folders: Iterable[Folder], root: str) -> list[RunDir]:
         path_owner = owner(folder.path, claims.get(folder.path), runs, root)
         if path_owner is not None:
             members.setdefault(path_owner, []).append(folder)
-    found = (
-        build_run(path, root, members[path])
-        for path in sorted(members, key=natural_key)
-        if path in runs
-    )
+    shared = {folder.path: folder for folder in folders}
+    for folders_of_run in members.values():
+        for folder in folders_of_run:
+            del shared[folder.path]
+    found: list[RunDir] = []
+    for path in sorted(members, key=natural_key):
+        if path in runs:
+            run = build_run(path, root, members[path])
+            above = shared.get(os.path.dirname(path)) if lacks_settings(run) else None
+            found.append(run if above is None else with_settings_above(run, above))
     return [run for run in found if not run.is_deleted]

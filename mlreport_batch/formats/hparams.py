@@ -63,7 +63,10 @@ def _matches(candidate: Candidate) -> Match | None:
             levels_up=int(is_below),
             note="hyperparameters by its name",
         )
-    if _is_shared_name(stem) and candidate.head.strip():
+    is_named = _is_shared_name(stem) or (
+        suffix in YAML_SUFFIXES and candidate.parents[:1] == ("params",)
+    )
+    if is_named and candidate.head.strip():
         return Match(Role.context, note="configuration by its name")
     return None
 
@@ -85,6 +88,7 @@ HPARAMS_FILE = LogFormat(
 )
 """``hparams.yaml``, ``args.json``, ``config.yaml`` and their like.
 
+So are the files in Isaac Lab's ``params/``, ``agent.yaml`` and ``env.yaml``.
 Python tags are shown, never obeyed; W&B's ``{value: x}`` is unwrapped.
 """
 

@@ -11,7 +11,7 @@ from itertools import islice
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mlreport_batch.find.runs import RunFile
+from mlreport_batch.find.runs import ABOVE, RunFile
 from mlreport_batch.find.tail import LogReader
 from mlreport_batch.formats import (
     COUNTS,
@@ -184,6 +184,8 @@ def _usable(said: LogState | None) -> LogState | None:
 
 
 def _is_settled(before: LogState, file: RunFile) -> bool:
+    if file.path.startswith(ABOVE) and before.cursor is None and not before.waits:
+        return True  # another configuration may be the next run's
     if file.signature.ctime_ns == 0 or before.signature != file.signature:
         return False
     return not before.waits and before.doubted is None

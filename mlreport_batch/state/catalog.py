@@ -14,14 +14,21 @@ from mlreport_batch.errors import reason_of
 from mlreport_batch.find.candidates import is_part
 from mlreport_batch.find.folder import Folder, Says, is_placeholder, unreadable
 from mlreport_batch.find.listing import list_folder, walk
-from mlreport_batch.find.runs import RunDir, build_run, claimed_run, owner, run_name
+from mlreport_batch.find.runs import (
+    RunDir,
+    build_run,
+    claimed_run,
+    lacks_settings,
+    owner,
+    run_name,
+    with_settings_above,
+)
 from mlreport_batch.formats import Problem
 from mlreport_batch.safety.files import is_below
 from mlreport_batch.state.rows import damaged_row
 from mlreport_batch.state.store import LEFT_OUT, RunRow, State
 
 GONE_S = 30 * 86400.0
-SETTLED_S = 60.0
 
 
 class Survey(Struct):
@@ -68,6 +75,7 @@ class Catalog:
         self._state = state
         self._accept = accept
         self._never_enter = never_enter
+        self._last_shared: tuple[str, Folder | None] = "", None
 
     def survey(
         self,
@@ -213,7 +221,7 @@ class Catalog:
         listed = {
             path: found
             for path, found in update.listed.items()
-            if path in moved or not _same(found[0], self._known(path, update), now)
+            if path in moved or not found[0].is_known_as(self._known(path, update), now)
         }
         # Racy folders are looked into again although nothing may have changed.
         owners = map(state.owner_of, set(update.listed).difference(listed))
@@ -374,24 +382,19 @@ class Catalog:
 
     def run_dir(self, row: RunRow) -> RunDir:
         """Return the run directory of *row*, from what is known of its folders."""
-        return build_run(row.path, row.root, self._state.folders_of_run(row.path))
+        run = build_run(row.path, row.root, self._state.folders_of_run(row.path))
+        above = self._shared(os.path.dirname(row.path)) if lacks_settings(run) else None
+        return run if above is None else with_settings_above(run, above)
+
+    def _shared(self, path: str) -> Folder | None:
+        """Return a folder that belongs to no run; the last one is remembered."""
+        if self._last_shared[0] != path:
+            is_shared = self._state.owner_of(path)[0] is None
+            self._last_shared = path, self._state.folder(path) if is_shared else None
+        return self._last_shared[1]
 
 
 def root_of(path: str, roots: Sequence[str]) -> str | None:
     """Return the nearest of the *roots* that *path* is or lies in, None for none."""
     found = (root for root in roots if path == root or is_below(path, root))
     return max(found, key=len, default=None)
-
-
-def _same(new: Folder, old: Folder | None, now: float) -> bool:
-    """Return whether keeping *new* in place of *old* is not worth a write.
-
-    A folder listed just after a write is looked into again each tick. Once it has
-    been quiet for a minute, that is worth one write to end.
-    """
-    if old is None or new == old:
-        return old is not None
-    if not old.is_unsure and not new.is_unsure:
-        return False
-    is_settled = not new.is_unsure and now - new.newest_ns() / 1e9 > SETTLED_S
-    return not is_settled and new.bare() == old.bare()

@@ -132,9 +132,11 @@ def test_columns_of_pymarl_are_metrics_with_steps_of_their_own(
 def test_hyperparameters_stand_in_files_of_made_up_names(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    [run] = inspected("hyperparameters_under_other_names", tmp_path, capsys)
+    run, behaviour = inspected("hyperparameters_under_other_names", tmp_path, capsys)
     assert run["hparams"]["lr"] == 0.001
     assert run["hparams"]["batch_size"] == 32
+    key = "behaviors.MoveToGoal.hyperparameters.learning_rate"
+    assert behaviour["hparams"][key] == 0.0003
 
 
 @pytest.mark.parametrize(

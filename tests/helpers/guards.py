@@ -822,8 +822,8 @@ GUARDS = [
     Guard(
         "F9",
         "state/catalog.py",
-        "if path in moved or not _same(found[0], self._known(path, update), now)",
-        "if not _same(found[0], self._known(path, update), now)",
+        "if path in moved or not found[0].is_known_as(self._known(path, update), now)",
+        "if not found[0].is_known_as(self._known(path, update), now)",
         "test_tick::test_runs_go_on_when_a_root_is_made_wider_or_narrower",
     ),
     Guard(
