@@ -17,12 +17,13 @@ from mlreport_batch.formats import (
     Memory,
     Role,
 )
-from mlreport_batch.formats.csv_log import CSV_LOG, is_sample
+from mlreport_batch.formats.csv_log import CSV_LOG
 from mlreport_batch.formats.json_lines import JSON_LINES
 from mlreport_batch.formats.kit.bookkeeping import (
     is_bookkeeping,
     is_measure,
-    sounds_like_metrics,
+    is_sample,
+    may_lack_steps,
 )
 from mlreport_batch.formats.kit.columns import (
     Header,
@@ -83,7 +84,7 @@ def _is_log(candidate: Candidate, at: int, header: Header) -> bool:
     if CSV_LOG.matches(candidate) is not None:
         return True
     others = (*header.names[:at], *header.names[at + 1 :])
-    return not is_sample(header.names) and sounds_like_metrics(others)
+    return not is_sample(header.names) and may_lack_steps(candidate.name, others)
 
 
 def _matches(candidate: Candidate, *, column: int) -> Match | None:
@@ -148,7 +149,8 @@ def _are_log_lines(candidate: Candidate, first: str, key: str) -> bool:
         return True
     if not candidate.name.lower().endswith(_LINES) or is_sample((key,)):
         return False
-    return sounds_like_metrics(set(numbers_in(first) or ()) - {key})
+    others = [name for name in numbers_in(first) or () if name != key]
+    return bool(others) and may_lack_steps(candidate.name, others)
 
 
 def _matches_lines(candidate: Candidate) -> Match | None:

@@ -15,9 +15,9 @@ from mlreport_batch.formats import (
 )
 from mlreport_batch.formats.kit.bookkeeping import (
     has_sure_step,
-    is_log_name,
     is_measure,
-    sounds_like_metrics,
+    is_trajectory,
+    may_lack_steps,
 )
 from mlreport_batch.formats.kit.columns import (
     Header,
@@ -25,7 +25,6 @@ from mlreport_batch.formats.kit.columns import (
     split_cells,
 )
 from mlreport_batch.formats.kit.commas import Commas, sign_in
-from mlreport_batch.formats.kit.documents import stem_of
 from mlreport_batch.formats.kit.numbers import BLANK, to_number
 from mlreport_batch.formats.kit.rows import read_rows
 from mlreport_batch.formats.kit.tables import header_in, is_table, table_lines
@@ -56,9 +55,9 @@ def _matches(candidate: Candidate) -> Match | None:
         return Match(Role.metrics, note="CSV with a step column") if is_log else None
     names = header.names
     if has_sure_step(names):
-        return Match(Role.metrics, note="CSV with a step column")
-    is_named = is_log_name(stem_of(candidate.name)[0]) and not is_sample(names)
-    if (sounds_like_metrics(names) or is_named) and not compares(header, lines[1:]):
+        note = "CSV with a step column"
+        return None if is_trajectory(names) else Match(Role.metrics, note=note)
+    if may_lack_steps(candidate.name, names) and not compares(header, lines[1:]):
         return Match(Role.metrics, note="CSV with metrics")
     return None
 
@@ -66,13 +65,6 @@ def _matches(candidate: Candidate) -> Match | None:
 def _parse(chunk: Chunk, memory: Memory) -> Iterable[Item]:
     """Yield the points of each row."""
     return read_rows(chunk, memory, header_in)
-
-
-def is_sample(names: tuple[str, ...]) -> bool:
-    """Return whether each row is about one sample: ``id,score`` of a submission."""
-    first = names[0].lower()
-    is_run = first.startswith(("trial", "run", "exp"))
-    return first == "id" or (first.endswith(("_id", " id")) and not is_run)
 
 
 def compares(header: Header, rows: Sequence[str]) -> bool:

@@ -21,6 +21,7 @@ from mlreport_batch.formats.kit.bookkeeping import (
     is_bookkeeping,
     is_log_name,
     sounds_like_metrics,
+    words_of,
 )
 from mlreport_batch.formats.kit.documents import load, mapping_of, stem_of
 from mlreport_batch.formats.kit.histories import (
@@ -42,6 +43,10 @@ _HISTORIES = re.compile(r"history|hist|evals|curves?|log|logs")
 _SINGLE = re.compile(r"results?|scores?|evals?|summary")
 _LOG_SUFFIXES = (".csv", ".tsv", ".jsonl", ".log")
 _SUFFIXES = (".json", ".log", ".txt", "")
+_SAMPLES = frozenset(
+    "example examples sample samples prediction predictions inference eval evals "
+    "evaluation evaluations".split()
+)
 _SPLIT = re.compile(r"[^a-z]+")
 
 
@@ -90,7 +95,8 @@ def _matches_json_document(candidate: Candidate) -> Match | None:
     is_alone = stem in ("metrics", "results") and not any(
         name.lower().endswith(_LOG_SUFFIXES) for name in candidate.siblings
     )
-    return Match(Role.metrics if is_alone else Role.context, note="JSON results")
+    is_run = is_alone and not _is_of_sample(candidate)
+    return Match(Role.metrics if is_run else Role.context, note="JSON results")
 
 
 def _parse_json_document(chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG001
@@ -149,6 +155,12 @@ def _is_log(history: History, stem: str) -> bool:
 
 def _is_named(stem: str, words: re.Pattern[str]) -> bool:
     return any(words.fullmatch(word) for word in _SPLIT.split(stem) if word)
+
+
+def _is_of_sample(candidate: Candidate) -> bool:
+    """Return whether a folder, or that above it, is named after what was evaluated."""
+    words = {word for name in candidate.parents[:2] for word in words_of(name)}
+    return not _SAMPLES.isdisjoint(words)
 
 
 def _result(single: Single) -> Iterator[Item]:

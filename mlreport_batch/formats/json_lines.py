@@ -16,7 +16,7 @@ from mlreport_batch.formats.kit.bookkeeping import (
     has_sure_step,
     is_bookkeeping,
     is_log_name,
-    sounds_like_metrics,
+    may_lack_steps,
 )
 from mlreport_batch.formats.kit.documents import stem_of
 from mlreport_batch.formats.kit.labels import is_shared, training_in
@@ -75,8 +75,7 @@ def _matches_json_lines(candidate: Candidate) -> Match | None:
         return None
     if all(is_bookkeeping(name) for name in names):
         return None
-    is_log = has_sure_step(names) or sounds_like_metrics(names)
-    if not is_log and not is_log_name(candidate.name):
+    if not has_sure_step(names) and not may_lack_steps(candidate.name, names):
         return None
     return Match(Role.metrics, series=_series(candidate.name), note="JSON lines")
 
@@ -107,8 +106,9 @@ def _names_in(lines: list[str], *, is_log: bool) -> list[str] | None:
     """Return the names of the numbers in the first row; None if it is no object."""
     names = numbers_in(lines[0]) if lines and lines[0][0] == "{" else None
     # mmcv's log begins with a line about the machine and the configuration.
-    if names == [] and is_log and len(lines) > 1:
-        return numbers_in(lines[1])
+    if names is not None and is_log and len(lines) > 1 and not has_sure_step(names):
+        second = numbers_in(lines[1])
+        return second if not names or has_sure_step(second or ()) else names
     return names
 
 

@@ -15,8 +15,7 @@ from mlreport_batch.formats import (
 from mlreport_batch.formats.kit.bookkeeping import (
     has_sure_step,
     is_bookkeeping,
-    is_log_name,
-    sounds_like_metrics,
+    may_lack_steps,
 )
 from mlreport_batch.formats.kit.documents import stem_of
 from mlreport_batch.formats.kit.lines import numbers_in, read_json_lines
@@ -42,8 +41,7 @@ def _matches(candidate: Candidate) -> Match | None:
     names = numbers_in(_line(first).decode("utf-8", "replace")) or []
     if all(map(is_bookkeeping, names)):
         return None
-    is_log = has_sure_step(names) or sounds_like_metrics(names)
-    if not is_log and not is_log_name(candidate.name):
+    if not has_sure_step(names) and not may_lack_steps(candidate.name, names):
         return None
     return Match(Role.metrics, note="JSON objects")
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formats_reading import read
+from formats_reading import claim, read
 from mlreport_batch.cli import main
-from mlreport_batch.formats import Outcome, Point, Result
+from mlreport_batch.formats import Outcome, Point, Result, Role
 from mlreport_batch.formats.csv_log import compares, header_in
 from mlreport_batch.formats.hparams import is_shared
 from places import ROOT
@@ -161,6 +161,56 @@ def test_tables_that_compare_models_or_samples_are_no_runs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     assert inspected("tables_that_compare", tmp_path, capsys) == []
+
+
+def test_results_of_single_samples_are_no_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """The layout of Asteroid."""
+    runs = inspected("results_of_single_samples", tmp_path, capsys)
+    assert [run["name"] for run in runs] == ["exp/lightning_logs/version_0"]
+    text = '{"sdr": 1.5}'
+    for folder in ("exp/eval_examples/ex_3", "predictions/0007", "exp/sample_12"):
+        assert claim(f"{folder}/metrics.json", text)[1].role is Role.context
+    for folder in ("runs/lr0.1", "results/resnet"):
+        assert claim(f"{folder}/metrics.json", text)[1].role is Role.metrics
+
+
+EVALUATED = ("precision", "recall", "f1-score", "iou", "acc", "auc", "ap", "top5", "f1")
+COMPARED = ("", "class_id", "threshold", "fold", "model_size", "label", "id", "bin")
+
+
+@given(
+    st.lists(st.sampled_from(EVALUATED), min_size=1, max_size=4, unique=True),
+    st.sampled_from(COMPARED),
+    st.sampled_from(["report", "results", "roc_curve", "per_class", "test_summary"]),
+    st.integers(2, 9),
+)
+def test_what_is_evaluated_for_each_of_some_things_is_no_training(
+    names: list[str], thing: str, stem: str, count: int
+):
+    rows = [f"{at}" + ",0.5" * len(names) for at in range(count)]
+    text = "\n".join([",".join([thing, *names]), *rows, ""])
+    assert claim(f"run/{stem}.csv", text) is None
+    told = text.replace(names[0], f"{names[0]},val_{names[0]}", 1)
+    told = told.replace("\n", ",0.5\n").replace(",0.5\n", "\n", 1)
+    assert claim(f"run/{stem}.csv", told) is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "header"),
+    [
+        ("walk.csv", "time,acc_x,acc_y,acc_z"),
+        ("episode_3.csv", "step,action,reward,done"),
+        ("trajectory.csv", "t,x,y,reward"),
+        ("stats_history.csv", "Timestamp,User Count,Requests/s,Failures/s"),
+        ("log.csv", "hour,temp,humidity"),
+        ("results.csv", "lr,wd,val_acc,test_acc"),
+    ],
+)
+def test_tables_of_other_things_are_no_runs(name: str, header: str):
+    rows = [",".join(["1"] * header.count(",") + [str(at)]) for at in range(9)]
+    assert claim(f"data/{name}", "\n".join([header, *rows, ""])) is None
 
 
 def test_a_score_that_cannot_be_measured_raises_no_alarm(
