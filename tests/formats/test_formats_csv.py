@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from formats_reading import claim, metrics_of, parse, points, problems, read
+from formats_reading import claim, metrics_of, parse, points, problems, read, reread
 from mlreport_batch.formats import HINT, Anew, Chunk, Item, Memory, Point, Result, Role
 from mlreport_batch.formats.kit.bookkeeping import is_bookkeeping, step_column
 from mlreport_batch.formats.kit.numbers import to_number, value_of
@@ -416,6 +416,9 @@ def test_rows_of_training_and_validation_are_told_apart():
         "loss": [(2, 0.7)],
         "acc": [(2, 0.2)],
     }
+    told = points(reread(name, data + "3,other,0.6,,\n"))
+    assert told["other/loss"] == [(2, 0.7), (3, 0.6)]
+    assert told["val/loss"] == [(1, 0.6)]
     assert claim("run/log.csv", "epoch,loss,phase\n")[0] == name
     assert claim("run/log.csv", "epoch,loss,mode\n1,0.5,max\n")[0] == name
 

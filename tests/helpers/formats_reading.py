@@ -8,6 +8,8 @@ from folding import fold_points
 from mlreport_batch.find.listing import walk
 from mlreport_batch.find.runs import RunDir, group_runs
 from mlreport_batch.formats import (
+    HINT,
+    Anew,
     Candidate,
     Chunk,
     Hparams,
@@ -19,6 +21,7 @@ from mlreport_batch.formats import (
     Problem,
 )
 from mlreport_batch.formats.registry import by_name, recognise
+from mlreport_batch.read.log import PASSES_MAX
 from mlreport_batch.read.run import series
 from mlreport_batch.read.summary import MetricSummary
 from mlreport_batch.safety.clean import Scalar
@@ -39,9 +42,10 @@ def parse(
     data: bytes,
     cuts: Sequence[int] = (),
     path: str = "/run/x.csv",
+    memory: dict[str, Scalar] | None = None,
 ) -> list[Item]:
     """Return the items in *data*, read in the pieces that *cuts* make of it."""
-    memory: dict[str, Scalar] = {}
+    memory = {} if memory is None else memory
     items: list[Item] = []
     header = data.partition(b"\n")[0]
     lines = position = 0
@@ -156,6 +160,19 @@ def read(name: str, data: bytes | str, path: str = "/top/run/x.csv") -> list[Ite
     return parse(
         by_name()[name], data.encode() if isinstance(data, str) else data, path=path
     )
+
+
+def reread(name: str, data: bytes | str, path: str = "/top/run/x.csv") -> list[Item]:
+    """Return the items that the format *name* reads, from zero as often as it asks."""
+    raw = data.encode() if isinstance(data, str) else data
+    items: list[Item] = []
+    memory: dict[str, Scalar] = {}
+    for _ in range(PASSES_MAX):
+        items = parse(by_name()[name], raw, path=path, memory=memory)
+        memory = {key: item for key, item in memory.items() if key.startswith(HINT)}
+        if not any(isinstance(item, Anew) for item in items):
+            break
+    return items
 
 
 def points(items: Iterable[Item]) -> dict[str, list[tuple[float, float]]]:

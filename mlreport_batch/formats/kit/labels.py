@@ -2,22 +2,35 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
-from mlreport_batch.formats.kit.bookkeeping import is_metric_name
+from mlreport_batch.formats import HINT, Anew, Item, Memory
+from mlreport_batch.formats.kit.bookkeeping import is_metric_name, words_of
+from mlreport_batch.formats.kit.numbers import to_number
 from mlreport_batch.safety.masking.redact import shown_name
 
 _NAMES = ("metric", "metric_name", "name", "key", "tag", "variable", "scalar")
 _VALUES = ("value", "metric_value", "scalar_value")
-_SPLITS = ("phase", "split", "mode", "stage", "subset", "data_split", "dataset_split")
+_KINDS = frozenset(
+    "class client data dataset domain event fold group kind loop mode part partition "
+    "phase set source split stage subset type".split()
+)
 _TRAININGS = (
     "fold", "fold_id", "kfold", "k_fold", "cv_fold", "run", "run_id", "run_name",
-    "trial", "trial_id", "seed",
+    "trial", "trial_id", "seed", "client", "client_id", "class", "class_id", "worker",
+    "worker_id", "agent", "agent_id", "rank", "node",
 )  # fmt: skip
 _PARTS = frozenset(
     "train training val valid validation eval evaluation test testing dev".split()
 )
+_FLAGS = frozenset("true false yes no on off".split())
+_LABEL_MAX = 40
+_ROWS_MAX = 8
+_WORDS_MAX = 12
+_TOLD = f"{HINT}labels"
+_ROWS = "labels"
 _FIRST_WORD = re.compile(r"[^a-z]")
 
 
@@ -44,12 +57,6 @@ def named_column(names: tuple[str, ...]) -> tuple[int, int] | None:
 
 
 @lru_cache(maxsize=256)
-def split_column(names: tuple[str, ...]) -> int | None:
-    """Return the index of the column that says which part of the data, or None."""
-    return _index(names, _SPLITS)
-
-
-@lru_cache(maxsize=256)
 def training_column(names: tuple[str, ...]) -> int | None:
     """Return the index of the column that says which fold, run or seed, or None."""
     return _index(names, _TRAININGS)
@@ -59,9 +66,21 @@ def training_in(entry: Mapping[str, object]) -> tuple[str, str] | None:
     """Return the key and text by which a JSON object says which fold, run or seed."""
     for key in _TRAININGS:
         value = entry.get(key)
-        if isinstance(value, int | str) and not isinstance(value, bool) and value != "":
+        if isinstance(value, bool) or value == "":
+            continue
+        if isinstance(value, int) or (
+            isinstance(value, str) and is_numbered(key, value)
+        ):
             return key, str(value)
     return None
+
+
+def is_numbered(name: str, training: str) -> bool:
+    """Return whether a column's *name* goes before what it says: ``fold_0``.
+
+    A text under the name of a kind tells by itself what it is.
+    """
+    return not is_kind(name) or to_number(training) is not None
 
 
 def is_shared(rows: Iterable[tuple[str, float | None]]) -> bool:
@@ -79,15 +98,6 @@ def is_shared(rows: Iterable[tuple[str, float | None]]) -> bool:
             return True
         before, highest = training, max(highest, step)
     return False
-
-
-def split_in(entry: Mapping[str, object]) -> str:
-    """Return the part of the data that a JSON object is about, or nothing."""
-    for key in _SPLITS:
-        value = entry.get(key)
-        if isinstance(value, str) and is_part(value):
-            return value
-    return ""
 
 
 def is_evaluation(entry: Mapping[str, object]) -> bool:
@@ -116,6 +126,110 @@ def named_in(entry: Mapping[str, object]) -> tuple[str, object] | None:
 def is_part(name: str) -> bool:
     """Return whether *name* is that of a part of the data, and no more."""
     return _normal(name) in _PARTS
+
+
+@lru_cache(maxsize=1024)
+def is_kind(name: str) -> bool:
+    """Return whether a column's *name* says that it tells kinds of rows apart."""
+    words = words_of(name)
+    return bool(words) and not _KINDS.isdisjoint((words[0], words[-1]))
+
+
+class Labels:
+    """Which texts in the rows of a log tell its curves apart.
+
+    A part of the data (``train``) under the name of a kind (``phase``, ``event``)
+    does from the first row on. Any other word does where a metric stands in rows of
+    another one as well; and under any other name where it does so at the same step.
+    What was read before that is seen must be read again.
+    """
+
+    __slots__ = ("_is_anew", "_memory", "_rows", "_told")
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        told = memory.get(_TOLD)
+        self._told = tuple(told.split("\n")) if isinstance(told, str) else ()
+        rows = memory.get(_ROWS)
+        self._rows = dict(
+            line.split(" ", 1) for line in str(rows or "").splitlines() if " " in line
+        )
+        self._is_anew = False
+
+    def of(self, texts: Mapping[str, str]) -> list[str]:
+        """Return the words under which the metrics of a row go.
+
+        Args:
+            texts: What texts stand in the row, by the names of their columns.
+        """
+        told = self._told
+        return [
+            text
+            for name, text in texts.items()
+            if text and (name in told or (is_part(text) and is_kind(name)))
+        ]
+
+    def watch(self, metric: str, texts: Mapping[str, str], step: float | None) -> None:
+        """Look whether one more text tells rows apart.
+
+        Args:
+            metric: What the row measures, or the first of it.
+            texts: As above.
+            step: The step that the row states.
+        """
+        told = (text for name, text in texts.items() if name in self._told)
+        under_told = under(told, metric)
+        for name, text in texts.items():
+            may_tell = 0 < len(text) <= _LABEL_MAX and text.lower() not in _FLAGS
+            if may_tell and name not in self._told:
+                key = f"{_crc(name)}{_crc(under_told)}"
+                self._look(name, key, _crc(text), str(step))
+
+    def _look(self, name: str, key: str, text: str, step: str) -> None:
+        before = self._rows.get(key)
+        if before is None:
+            if len(self._rows) < _ROWS_MAX:
+                self._rows[key] = f"{step} {text}"
+            return
+        at, *seen = before.split(" ")
+        last = seen[-1]
+        # A message says something else in every row.
+        comes_again = text in seen and len(seen) > 1
+        if text in seen:
+            seen.remove(text)
+        elif len(seen) >= _WORDS_MAX:
+            return
+        self._rows[key] = " ".join([step, *seen, text])
+        is_at_one_step = text != last and at == step != "None"
+        if comes_again and (is_kind(name) or is_at_one_step):
+            self._told = (*self._told, name)
+            self._memory[_TOLD] = "\n".join(self._told)
+            self._is_anew = True
+
+    def items(self) -> Iterator[Item]:
+        """Yield that the log must be read from its start, once where it must."""
+        if self._is_anew:
+            self._is_anew = False
+            yield Anew()
+
+    def remember(self) -> None:
+        """Put into the memory what must outlive a chunk."""
+        if self._rows:
+            rows = (f"{key} {value}" for key, value in self._rows.items())
+            self._memory[_ROWS] = "\n".join(rows)
+
+
+def _crc(text: str) -> str:
+    return f"{zlib.crc32(text.encode('utf-8', 'replace')):08x}"
+
+
+def under(labels: Iterable[str], name: str) -> str:
+    """Return *name* under the words that its row goes by."""
+    for label in labels:
+        name = (
+            labelled(label, name) if is_part(label) else f"{shown_name(label)}/{name}"
+        )
+    return name
 
 
 def labelled(split: str, name: str) -> str:

@@ -3,7 +3,7 @@
 import json
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -22,6 +22,7 @@ from mlreport_batch.formats.kit.bookkeeping import (
     AGE_RANKS,
     has_sure_step,
     inner_rank,
+    is_bookkeeping,
     outer_rank,
     step_rank,
 )
@@ -33,12 +34,12 @@ from mlreport_batch.formats.kit.json_values import (
     leaves,
 )
 from mlreport_batch.formats.kit.labels import (
+    Labels,
     is_evaluation,
-    labelled,
     named_in,
     of_training,
-    split_in,
     training_in,
+    under,
 )
 from mlreport_batch.formats.kit.numbers import value_of
 from mlreport_batch.formats.kit.steps import StepCounters
@@ -84,6 +85,7 @@ def read_json_lines(
     counters = StepCounters(memory)
     values = Values(chunk, memory, has_lists=is_labelled)
     hidden = _SETTINGS.union(leave_out)
+    labels = Labels(memory)
     for number, line in enumerate(lines, chunk.first_line):
         text = line[max(0, line.find("{")) :] if is_mixed else line
         try:
@@ -101,20 +103,32 @@ def read_json_lines(
         step = float(row) if last is None else last
         row += 1
         yield from _settings(entry, memory, counters)
-        split = split_in(entry) if is_labelled else ""
+        texts = _texts_in(entry) if is_labelled else {}
+        words = labels.of(texts) if texts else []
         training = training_in(entry) if is_shared else None
         skipped = hidden if training is None else hidden | {training[0]}
         told = _told(entry, skipped, is_labelled=is_labelled)
-        for metric, value in values.of(told, number):
-            if split or training:
-                yield Point(_under(split, training, metric), step, value)
-            else:
-                yield Point(metric, step, value)
+        found = list(values.of(told, number))
+        for metric, value in found:
+            yield Point(_under(words, training, metric), step, value)
+        if texts and found:
+            labels.watch(found[0][0], texts, stated)
         yield from values.problems()
+        yield from labels.items()
     memory["row"] = row
     if last is not None:
         memory["step"] = last
     counters.remember()
+    labels.remember()
+
+
+def _texts_in(entry: Mapping[str, object]) -> dict[str, str]:
+    """Return the texts in a row by their names, but for those of clocks."""
+    return {
+        key: item
+        for key, item in entry.items()
+        if type(item) is str and not is_bookkeeping(key)
+    }
 
 
 def _told(
@@ -127,9 +141,9 @@ def _told(
     return {key: item for key, item in entry.items() if key not in skipped}
 
 
-def _under(split: str, training: tuple[str, str] | None, metric: str) -> str:
-    """Return *metric* under the part of the data and the training of its row."""
-    name = labelled(split, metric)
+def _under(words: Sequence[str], training: tuple[str, str] | None, metric: str) -> str:
+    """Return *metric* under the words and the training that its row is about."""
+    name = under(words, metric) if words else metric
     return name if training is None else of_training(*training, name)
 
 

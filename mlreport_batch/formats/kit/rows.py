@@ -40,7 +40,12 @@ Repair = Callable[[Header, list[str]], list[str] | None]
 """Brings a row of the wrong length into the header's, or returns None."""
 
 Rename = Callable[[Header, list[str], str], str]
-"""Returns the metric that a column stands for in a row, or nothing for none."""
+"""Returns the metric that a column stands for in a row, or nothing for none.
+
+It may put `ANEW` into the memory, if it takes the rows for something else from now on.
+"""
+
+ANEW: Final = "anew"
 
 
 def read_rows(
@@ -135,6 +140,8 @@ class _Rows:
             if found is None:
                 found = self._careful(line, number, header)
                 yield from self._reported()
+                if self.memory.pop(ANEW, False):
+                    yield Anew()
             step, values = found
             if self.counter.is_anew:
                 self.counter.is_anew = False
