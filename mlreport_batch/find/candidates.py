@@ -2,10 +2,11 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from mlreport_batch.formats import Problem
 from mlreport_batch.formats.kit.bookkeeping import is_log_name, is_measured_in
+from mlreport_batch.formats.kit.labels import is_part as is_part_of_data
 from mlreport_batch.safety.clean import clean, natural_key
 from mlreport_batch.safety.files import is_below
 
@@ -27,8 +28,12 @@ ENTERED_HIDDEN = frozenset([".hydra"])
 # Folders that hold a part of a run when the folder above looks like one.
 PARTS = frozenset(
     "logs log metrics eval evaluation evaluations val valid validation test train "
-    "training tb tensorboard results csv history monitor events summaries".split()
+    "training tb tensorboard results csv history monitor monitors events "
+    "summaries".split()
 )
+
+# Where a run keeps what it trained: beside it, `logs/` is a part of the folder above.
+_KEPT = frozenset(["checkpoint", "checkpoints", "ckpt", "ckpts", "weights"])
 
 # Names that only logs and hyperparameters bear: when such a file cannot be read as
 # one, its run's report says so.
@@ -126,6 +131,22 @@ def told_links(names: list[str]) -> Iterator[Problem]:
         yield Problem(".", None, f"{more:,} more symlinks; not opened")
 
 
-def is_part(path: str) -> bool:
-    """Return whether what a folder is depends on the folder above it."""
-    return os.path.basename(path).lower() in PARTS
+def is_part(name: str, beside: Iterable[str], *, is_run: bool) -> bool:
+    """Return whether a folder is a part of the run that the folder above it is.
+
+    Args:
+        name: The folder.
+        beside: All folders above which it lies, itself included.
+        is_run: Whether anything in the folder above suggests a run.
+    """
+    lowered = name.lower()
+    if lowered not in PARTS and lowered not in _KEPT:
+        return False
+    if is_run and lowered in PARTS:
+        return True
+    others = {other.lower() for other in beside} - {lowered}
+    if is_part_of_data(lowered):  # a writer of event files for each
+        return any(map(is_part_of_data, others))
+    if lowered in _KEPT:
+        return not others.isdisjoint(PARTS)
+    return lowered in PARTS and not others.isdisjoint(_KEPT)

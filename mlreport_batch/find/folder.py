@@ -7,6 +7,7 @@ from enum import IntFlag
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from mlreport_batch.find.candidates import is_part
 from mlreport_batch.formats import Match, Problem, Role
 from mlreport_batch.safety.files import Signature
 
@@ -113,6 +114,10 @@ class Folder(Struct, frozen=True):
         """Return the newest time that it or a file in it bears."""
         times = [found.signature.ctime_ns for found in self.files.values()]
         return max([self.mtime_ns, *times])
+
+    def owns(self, name: str) -> bool:
+        """Return whether the folder *name* in it is a part of the run that it is."""
+        return is_part(name, self.folders, is_run=self.is_evidence)
 
     def is_known_as(self, old: "Folder | None", now: float) -> bool:
         """Return whether keeping this in place of *old* is not worth a write.

@@ -12,7 +12,6 @@ from mlreport_batch.find.candidates import (
     ENTERED_HIDDEN,
     EXPECTED,
     MODEL_DIRS,
-    PARTS,
     SKIPPED,
     is_candidate,
     is_missed,
@@ -20,7 +19,7 @@ from mlreport_batch.find.candidates import (
     told_links,
 )
 from mlreport_batch.find.checkpoints import is_checkpoint
-from mlreport_batch.find.folder import Folder, FoundFile, parents_of, unreadable
+from mlreport_batch.find.folder import Folder, FoundFile, Says, parents_of, unreadable
 from mlreport_batch.formats import Candidate, Match, Problem
 from mlreport_batch.formats.registry import recognise
 from mlreport_batch.safety.clean import clean, natural_key
@@ -258,9 +257,13 @@ def _why_not(head: bytes) -> str:
 
 def _as_part(folder: Folder, above: Folder | None) -> Folder:
     """Hand a folder such as ``logs/`` to the run above it, if that looks like one."""
-    name = os.path.basename(folder.path).lower()
-    if name not in PARTS or above is None or not above.is_evidence:
+    name = os.path.basename(folder.path)
+    if above is None or not above.owns(name):
         return folder
+    claim = folder.claim
+    if claim and Says.hparams in claim.says and not above.is_evidence:
+        return folder  # Ultralytics calls its runs `train` and `val`
+    name = name.lower()
     files = {
         key: replace(found, match=_lifted(found.match, name))
         if found.match is not None and found.match.levels_up == 0

@@ -11,7 +11,6 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from mlreport_batch.errors import reason_of
-from mlreport_batch.find.candidates import is_part
 from mlreport_batch.find.folder import Folder, Says, is_placeholder, unreadable
 from mlreport_batch.find.listing import list_folder, walk
 from mlreport_batch.find.runs import (
@@ -182,7 +181,6 @@ class Catalog:
         )
         folder = replace(folder, folders=entered)
         update.listed[path] = (folder, root)
-        was_evidence = before is not None and before.is_evidence
         # A folder that vanished while it was walked is told of above and not known.
         known = set(self._state.folders_below(path))
         old = {
@@ -197,7 +195,7 @@ class Catalog:
             child = f"{path}/{name}"
             if name not in old:
                 self._walk(child, root, folder, update)
-            elif is_part(child) and was_evidence != folder.is_evidence:
+            elif before is not None and before.owns(name) != folder.owns(name):
                 self._relist(child, root, update)
 
     def _above(self, path: str, root: str, update: _Update) -> Folder | None:
