@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 
 from mlreport_batch.commands.call import config_of
-from mlreport_batch.commands.inspect import look_at
+from mlreport_batch.commands.inspect import Rest, look_at
 from mlreport_batch.config.settings import Config
 from mlreport_batch.errors import (
     Checked,
@@ -38,9 +38,10 @@ def check(config: Config, *, send_test: bool, live: bool) -> Iterator[Checked]:
 
 
 def _runs(path: str, config: Config) -> str:
-    loose: list[str] = []
-    looked = look_at([path], never_enter=config.never_enter, loose=loose)
-    problems = sum(len(item.view.problems) for item in looked) + len(loose)
+    rest: list[Rest] = []
+    looked = look_at([path], never_enter=config.never_enter, rest=rest)
+    problems = sum(len(item.view.problems) for item in looked)
+    problems += sum(len(each.problems) for each in rest)
     more = f", {problems} problems (`inspect` shows them)" if problems else ""
     return f"runs {path}: {len(looked)} found{more}"
 

@@ -5,7 +5,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -35,12 +35,26 @@ class Looked(Struct, frozen=True):
     view: RunView
 
 
+class Rest(Struct, frozen=True):
+    """What was found below a root and belongs to no run.
+
+    Attributes:
+        root: The root.
+        files: Files that were looked into, and why none of them makes a run.
+        problems: What could not be listed or opened, one line each.
+    """
+
+    root: str
+    files: list[tuple[str, str]]
+    problems: list[str]
+
+
 def look_at(
     paths: Iterable[str],
     *,
     never_enter: Sequence[Path] = (),
     redact: Sequence[str] = (),
-    loose: list[str] | None = None,
+    rest: list[Rest] | None = None,
 ) -> list[Looked]:
     """Return every run below *paths*, read from scratch.
 
@@ -48,7 +62,7 @@ def look_at(
         paths: Roots, or run directories.
         never_enter: Folders that are not looked into.
         redact: The user's globs on names of secrets.
-        loose: Takes what could not be listed and belongs to no run.
+        rest: Takes what belongs to no run, by root.
 
     Raises:
         UsageError: A path is no folder or cannot be listed.
@@ -67,46 +81,63 @@ def look_at(
         for run in runs:
             state = read_run(run, None, redact=redact)
             found.append(Looked(run, state, view_of(state)))
-        if loose is not None:
-            loose += _loose_problems(folders, runs, path)
+        if rest is not None:
+            rest.append(_rest_of(path, folders, runs))
     return found
 
 
-def _loose_problems(
-    folders: Iterable[Folder], runs: Iterable[RunDir], root: str
-) -> Iterator[str]:
-    """Yield what could not be listed below *root* and belongs to no run."""
+def _rest_of(root: str, folders: Iterable[Folder], runs: Iterable[RunDir]) -> Rest:
+    used = {file.full_path for run in runs for file in run.files}
     owners = tuple(f"{run.path}/" for run in runs)
+    files: list[tuple[str, str]] = []
+    problems: list[str] = []
     for folder in folders:
-        inside = below(folder.path, root)
-        for problem in folder.problems:
-            if not f"{folder.path}/".startswith(owners):
-                place = os.path.normpath(os.path.join(inside, problem.path))
-                yield f"{clean(place, 4096)}: {problem.message}"
+        for name, found in sorted(folder.files.items()):
+            path = f"{folder.path}/{name}"
+            if path not in used:
+                more = "; makes no run by itself" if found.match else ""
+                why = f"{found.format or '-'} ({found.why}{more})"
+                files.append((clean(below(path, root), 4096), why))
+        if not f"{folder.path}/".startswith(owners):
+            for problem in folder.problems:
+                if problem.path in folder.files:
+                    continue  # told with the file
+                inside = os.path.join(below(folder.path, root), problem.path)
+                place = clean(os.path.normpath(inside), 4096)
+                problems.append(f"{place}: {problem.message}")
+    return Rest(root, files, problems)
 
 
-def as_json(looked: Sequence[Looked], now: float) -> dict[str, object]:
+def as_json(
+    looked: Sequence[Looked], rest: Sequence[Rest], now: float
+) -> dict[str, object]:
     """Return what ``inspect --json`` prints."""
-    return {"runs": [_run(item, now) for item in looked]}
+    return {
+        "runs": [_run(item, now) for item in looked],
+        "left_alone": [
+            {"root": each.root, "path": path, "why": why}
+            for each in rest
+            for path, why in each.files
+        ],
+    }
 
 
-def left_alone(paths: Iterable[str]) -> list[str]:
-    """Return a line for each file below *paths* where no run is, and why none is."""
-    lines = []
-    for path in dict.fromkeys(os.path.realpath(path) for path in paths):
-        lines += _links(path)
-        for folder in walk(path, root=path):
-            for name, found in sorted(folder.files.items()):
-                why = (
-                    f"{found.why}; makes no run by itself" if found.match else found.why
-                )
-                told = clean(below(f"{folder.path}/{name}", path), 4096)
-                lines.append(f"  file        {told}: {found.format or '-'} ({why})")
-            problems = _loose_problems([folder], [], path)
-            lines += [f"  problem     {problem}" for problem in problems]
-    more = len(lines) - _LISTED_MAX
-    if more > 0:
-        lines[_LISTED_MAX:] = [f"  and {more:,} more files"]
+def left_alone(rest: Sequence[Rest]) -> list[str]:
+    """Return a line for each thing that belongs to no run, and why it does not."""
+    lines: list[str] = []
+    for each in rest:
+        found = [f"  file        {path}: {why}" for path, why in each.files]
+        more = len(found) - _LISTED_MAX
+        if more > 0:
+            found[_LISTED_MAX:] = [f"  and {more:,} more files"]
+        found += [f"  problem     {problem}" for problem in each.problems[:_LISTED_MAX]]
+        more = len(each.problems) - _LISTED_MAX
+        if more > 0:
+            found.append(f"  and {more:,} more problems")
+        found = [*_links(each.root), *found]
+        if found and len(rest) > 1:
+            lines.append(f"below {clean(each.root, 4096)}, and of no run:")
+        lines += found
     return lines
 
 
@@ -212,8 +243,6 @@ def as_text(looked: Sequence[Looked], now: float) -> str:
             for file in files
         ]
         lines += [f"  problem     {problem}" for problem in item.view.problems]
-    for root in dict.fromkeys(item.run.root for item in looked):
-        lines += [line.strip() for line in _links(root)]
     return "\n".join(lines)
 
 
@@ -238,14 +267,17 @@ def _listed(label: str, values: Mapping[str, Scalar]) -> list[str]:
 def main(args: argparse.Namespace) -> int:
     """Say what was found in folders and how it was read; return the exit code."""
     now = time.time()
-    loose: list[str] = []
-    looked = look_at(args.paths, loose=loose)
+    rest: list[Rest] = []
+    looked = look_at(args.paths, rest=rest)
     if args.json:
-        tell_json(as_json(looked, now))
-    elif looked:
-        tell(as_text(looked, now))
-        for problem in loose:
-            tell(f"problem     {problem}")
-    else:
-        tell("\n".join(["no runs found", *left_alone(args.paths)]))
+        tell_json(as_json(looked, rest, now))
+        return 0
+    told = left_alone(rest)
+    if not looked:
+        tell("\n".join(["no runs found", *told]))
+        return 0
+    tell(as_text(looked, now))
+    if told:
+        of_no_run = ["of no run:"] if len(rest) == 1 else []
+        tell("\n".join([*of_no_run, *told]))
     return 0

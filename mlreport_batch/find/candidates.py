@@ -14,7 +14,8 @@ LINKS_MAX = 10
 
 _SUFFIXES = (
     ".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".yaml", ".yml", ".txt", ".log",
-    ".out", ".err", ".dat", ".db", ".sqlite", ".sqlite3", ".wandb",
+    ".out", ".err", ".dat", ".db", ".sqlite", ".sqlite3", ".wandb", ".toml", ".ini",
+    ".cfg",
 )  # fmt: skip
 
 MODEL_DIRS = ("model-best", "model-last")

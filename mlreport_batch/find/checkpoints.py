@@ -7,8 +7,28 @@ from msgspec import Struct
 _SUFFIXES = (
     ".ckpt", ".pt", ".pth", ".pth.tar", ".th", ".safetensors", ".h5", ".hdf5",
     ".keras", ".onnx", ".tflite", ".msgpack", ".pdparams", ".cbm", ".params",
-    ".weights", ".gguf", ".nemo", ".ubj", ".mar", ".pb", ".npy.weights",
+    ".weights", ".gguf", ".nemo", ".ubj", ".mar", ".pb", ".npy.weights", ".cbsnapshot",
 )  # fmt: skip
+# These hold anything: what is in them is said by their names.
+_HOLDERS = (".zip", ".pkl", ".pickle", ".joblib")
+# So do these, but mostly weights.
+_TENSORS = (".pt", ".pth", ".h5", ".hdf5", ".msgpack")
+_WEIGHTS = frozenset([
+    "model", "models", "best", "last", "latest", "final", "ckpt", "checkpoint",
+    "weights", "agent", "policy", "net", "network", "snapshot", "rl", "clf",
+    "classifier", "regressor", "estimator",
+])  # fmt: skip
+_WEIGHTS_KOREAN = ("모델", "모형", "가중치", "체크포인트", "최종", "최고")
+_DATA = frozenset([
+    "data", "dataset", "datasets", "features", "feature", "embeddings", "inputs",
+    "targets", "labels", "samples", "predictions", "preds", "outputs", "results",
+    "cache", "cached", "images", "tokens", "corpus", "graph", "graphs", "statistics",
+    "history", "데이터", "특징",
+])  # fmt: skip
+_COUNTED_STEPS = re.compile(
+    r"(?i)\d+[-_]?(?:steps?|iters?|epochs?)|(?:step|epoch)s?[-_=]?\d"
+)
+_WORD = re.compile(r"[a-z]+|[^\W\d_a-z]+")
 _NOT_WEIGHTS = re.compile(
     r"(?i)^(?:optim|optimizer|scheduler|lr_scheduler|rng_state|random_states?|scaler|"
     r"training_args|trainer_state|dataloader|sampler|replay_buffer|vecnormalize|"
@@ -16,9 +36,6 @@ _NOT_WEIGHTS = re.compile(
 )
 _BIN = re.compile(
     r"(?i)^(?:pytorch_model|model|adapter_model|diffusion_pytorch_model)\b.*\.bin$"
-)
-_ZIP = re.compile(
-    r"(?i)(?:model|steps|ckpt|checkpoint|best|final|agent|policy|rl_).*\.zip$"
 )
 _TF_INDEX = re.compile(r"(?i)^(?:ckpt|model|cp|checkpoint)[^/]*\.index$")
 
@@ -66,20 +83,35 @@ class Checkpoint(Struct, frozen=True):
         return ""
 
 
-def is_checkpoint(name: str) -> bool:
+def is_checkpoint(name: str, folder: str = "") -> bool:
     """Return whether the file *name* holds model weights.
 
     Optimizer, scheduler and random states are by-products of resuming and not
-    weights; ``.zip`` and ``.bin`` count only under the names that Stable-Baselines3
-    and Hugging Face give to models.
+    weights. Archives and pickles count where they are called a model or a checkpoint,
+    or after the *folder* in which they lie; ``.bin`` under the names that Hugging Face
+    gives to models. Tensors that are called data are none.
     """
     lowered = name.lower()
     if _NOT_WEIGHTS.match(lowered):
         return False
+    if lowered.endswith(_HOLDERS):
+        return _says_weights(lowered) or lowered.rpartition(".")[0] == folder.lower()
+    if lowered.endswith(_TENSORS):
+        return _says_weights(lowered) or _DATA.isdisjoint(_words_in(lowered))
     if lowered.endswith(_SUFFIXES):
         return True
     if lowered.endswith(".bin"):
         return _BIN.match(lowered) is not None
-    if lowered.endswith(".zip"):
-        return _ZIP.search(lowered) is not None
     return _TF_INDEX.match(lowered) is not None
+
+
+def _says_weights(name: str) -> bool:
+    words = _words_in(name)
+    if not _WEIGHTS.isdisjoint(words) or _COUNTED_STEPS.search(name):
+        return _DATA.isdisjoint(words)
+    return any(word in name for word in _WEIGHTS_KOREAN)
+
+
+def _words_in(name: str) -> list[str]:
+    """Return the words of a file's name, in small, its suffix left out."""
+    return _WORD.findall(name.rpartition(".")[0])

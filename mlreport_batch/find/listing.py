@@ -21,6 +21,7 @@ from mlreport_batch.find.candidates import (
 from mlreport_batch.find.checkpoints import is_checkpoint
 from mlreport_batch.find.folder import Folder, FoundFile, Says, parents_of, unreadable
 from mlreport_batch.formats import Candidate, Match, Problem
+from mlreport_batch.formats.csv_log import why_no_log
 from mlreport_batch.formats.registry import recognise
 from mlreport_batch.safety.clean import clean, natural_key
 from mlreport_batch.safety.files import (
@@ -155,7 +156,7 @@ def _sort_in(
                 if name in MODEL_DIRS:
                     status = entry.stat(follow_symlinks=False)
                     checkpoints[name] = (0, storable_ns(status.st_mtime_ns))
-        elif is_checkpoint(name):
+        elif is_checkpoint(name, parents[0]):
             # A symlinked last.ckpt is listed by its name but never followed.
             status = entry.stat(follow_symlinks=False)
             checkpoints[name] = (status.st_size, storable_ns(status.st_mtime_ns))
@@ -229,7 +230,7 @@ class _Looking(Struct, frozen=True):
             return FoundFile(signature, log_format.name, match, match.note)
         if known is not None and known.format:
             return replace(known, signature=signature)  # what it was, cut short
-        why = _why_not(head)
+        why = why_no_log(candidate) or _why_not(head)
         if b"\n" in head and EXPECTED.fullmatch(entry.name):
             problems.append(Problem(clean(entry.name), None, f"not read: {why}"))
         return FoundFile(signature, "", None, why)

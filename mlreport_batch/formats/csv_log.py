@@ -62,6 +62,21 @@ def _matches(candidate: Candidate) -> Match | None:
     return None
 
 
+def why_no_log(candidate: Candidate) -> str:
+    """Return why a table that nobody claims is no log; nothing for what is none."""
+    if not is_table(candidate):
+        return ""
+    lines = table_lines(candidate)
+    header = header_in(lines[0]) if lines else None
+    if header is None or not _has_number(header, lines[1:_SCANNED]):
+        return ""
+    if is_trajectory(header.names):
+        return "a table of what an agent did: it has actions beside rewards or states"
+    if compares(header, lines[1:]):
+        return "a table that compares: each row is about another thing"
+    return "a table, but no column counts steps and no name tells of a training"
+
+
 def _parse(chunk: Chunk, memory: Memory) -> Iterable[Item]:
     """Yield the points of each row."""
     return read_rows(chunk, memory, header_in)

@@ -16,11 +16,13 @@ from mlreport_batch.formats import (
     Role,
 )
 from mlreport_batch.formats.kit.documents import (
+    SETTINGS_SUFFIXES,
     YAML_SUFFIXES,
     flatten,
     load_mapping,
     stem_of,
 )
+from mlreport_batch.formats.kit.settings_text import are_settings
 
 # These say that a training ran here.
 _OWN = frozenset([
@@ -37,6 +39,7 @@ _SHARED = frozenset([
 _ENDS = frozenset([
     "config", "configs", "cfg", "conf", "configuration", "args", "arguments", "params",
     "parameters", "hparams", "hyperparams", "hyperparameters", "settings", "opts",
+    "opt", "options",
 ])  # fmt: skip
 # Of models, tokenizers, data and programs, and no setting of a training.
 _OTHERS = frozenset([
@@ -52,9 +55,9 @@ _TIME_FOLDER = re.compile(r"\d{10}\.\d+")
 def _matches(candidate: Candidate) -> Match | None:
     """Claim a mapping whose file is named after hyperparameters."""
     stem, suffix = stem_of(candidate.name)
-    if suffix not in (*YAML_SUFFIXES, ".json"):
+    if suffix not in (*YAML_SUFFIXES, *SETTINGS_SUFFIXES, ".json"):
         return None
-    if suffix == ".json" and candidate.head.lstrip()[:1] not in (b"{", b"\xef"):
+    if suffix in (".json", ".txt") and not _is_mapping(candidate.head, suffix):
         return None
     if stem in _OWN:
         is_below = any(map(_TIME_FOLDER.fullmatch, candidate.parents[:1]))
@@ -69,6 +72,12 @@ def _matches(candidate: Candidate) -> Match | None:
     if is_named and candidate.head.strip():
         return Match(Role.context, note="configuration by its name")
     return None
+
+
+def _is_mapping(head: bytes, suffix: str) -> bool:
+    if head.lstrip()[:1] in (b"{", b"\xef"):
+        return True
+    return suffix == ".txt" and are_settings(head.decode("utf-8", "replace"))
 
 
 def _parse(chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG001
@@ -86,7 +95,7 @@ HPARAMS_FILE = LogFormat(
     parse=_parse,
     whole_file=True,
 )
-"""``hparams.yaml``, ``args.json``, ``config.yaml`` and their like.
+"""``hparams.yaml``, ``args.json``, ``config.toml``, ``opt.txt`` and their like.
 
 So are the files in Isaac Lab's ``params/``, ``agent.yaml`` and ``env.yaml``.
 Python tags are shown, never obeyed; W&B's ``{value: x}`` is unwrapped.

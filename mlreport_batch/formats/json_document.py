@@ -33,6 +33,7 @@ from mlreport_batch.formats.kit.histories import (
     told_in,
 )
 from mlreport_batch.formats.kit.json_values import decode_begun
+from mlreport_batch.formats.kit.labels import is_part
 from mlreport_batch.formats.kit.lines import read_json_lines
 from mlreport_batch.formats.kit.numbers import value_of
 from mlreport_batch.safety.masking.redact import shown_name
@@ -160,7 +161,7 @@ def _is_named(stem: str, words: re.Pattern[str]) -> bool:
 def _is_of_sample(candidate: Candidate) -> bool:
     """Return whether a folder, or that above it, is named after what was evaluated."""
     words = {word for name in candidate.parents[:2] for word in words_of(name)}
-    return not _SAMPLES.isdisjoint(words)
+    return is_part(candidate.parents[0]) or not _SAMPLES.isdisjoint(words)
 
 
 def _result(single: Single) -> Iterator[Item]:

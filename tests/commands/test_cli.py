@@ -82,7 +82,10 @@ def test_what_a_terminal_obeys_is_never_printed(desk: Desk):
 
 def test_inspect_of_nothing_says_so(desk: Desk):
     assert desk.run("inspect", desk.runs).out == "no runs found\n"
-    assert desk.run("inspect", desk.runs, "--json").json == {"runs": []}
+    assert desk.run("inspect", desk.runs, "--json").json == {
+        "runs": [],
+        "left_alone": [],
+    }
     assert desk.run("inspect", desk.folder / "none").code == 2
 
 
@@ -94,12 +97,28 @@ def test_inspect_says_why_the_files_it_found_make_no_run(desk: Desk):
     first, config, people = desk.run("inspect", desk.runs).out.splitlines()
     assert first == "no runs found"
     assert "data/config.json: hparams (configuration by its name; makes no" in config
-    assert "data/people.csv: - (no metrics, hyperparameters or results" in people
+    assert "data/people.csv: - (a table that compares" in people
     for number in range(60):
         (folder / f"{number:02d}.csv").write_text("")
     lines = desk.run("inspect", desk.runs).out.splitlines()
     assert len(lines) == 52
     assert lines[-1] == "  and 12 more files"
+
+
+def test_inspect_tells_of_every_file_beside_runs_and_below_several_paths(desk: Desk):
+    for name in ("one", "two"):
+        desk.put(f"{name}/run/metrics.csv", CSV)
+        desk.put(f"{name}/report.csv", "class,precision\na,0.5\nb,0.4\n")
+    paths = [desk.runs / "one", desk.runs / "two"]
+    lines = desk.run("inspect", *paths).out.splitlines()
+    why = "a table, but no column counts steps and no name tells of a training"
+    for path in paths:
+        at = lines.index(f"below {path}, and of no run:")
+        assert lines[at + 1] == f"  file        report.csv: - ({why})"
+    lines = desk.run("inspect", paths[0]).out.splitlines()
+    assert lines[-2:] == ["of no run:", f"  file        report.csv: - ({why})"]
+    told = desk.run("inspect", *paths, "--json").json
+    assert [each["root"] for each in told["left_alone"]] == list(map(str, paths))
 
 
 def test_a_preview_is_drawn_without_state(desk: Desk):

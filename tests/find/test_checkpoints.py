@@ -21,6 +21,20 @@ from mlreport_batch.find.checkpoints import Checkpoint, is_checkpoint
         "net.PTH",
         "archive.pth.tar",
         "catboost.cbm",
+        "model.zip",
+        "best.pkl",
+        "model.joblib",
+        "last.cbsnapshot",
+        "experiment.cbsnapshot",
+        "sac_agent.zip",
+        "rl_model_1000_steps.zip",
+        "ckpt_final.pickle",
+        "최종모델.pt",
+        "모델_최고.pkl",
+        "체크포인트_10.pt",
+        "net_7.pt",
+        "generator.pth",
+        "model.h5",
     ],
 )
 def test_these_are_weights(name: str):
@@ -41,10 +55,25 @@ def test_these_are_weights(name: str):
         "metrics.csv",
         "replay_buffer.pkl",
         "notes.txt",
+        "train_data.pt",
+        "features.h5",
+        "val_features.hdf5",
+        "dataset.pkl",
+        "model_predictions.pkl",
+        "code.zip",
+        "results.pkl",
+        "vocab.pkl",
+        "학습_데이터.pt",
     ],
 )
 def test_these_are_none(name: str):
     assert not is_checkpoint(name)
+
+
+@pytest.mark.parametrize("name", ["exp7.zip", "exp7.pkl", "EXP7.joblib"])
+def test_what_is_called_after_its_folder_is_what_came_of_it(name: str):
+    assert is_checkpoint(name, "exp7")
+    assert not is_checkpoint(name, "exp8")
 
 
 @pytest.mark.parametrize(

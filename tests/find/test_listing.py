@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from mlreport_batch.commands.inspect import as_text, look_at
+from mlreport_batch.commands.inspect import Rest, as_text, look_at
 from mlreport_batch.find import listing
 from mlreport_batch.find.listing import list_folder, walk
 from mlreport_batch.find.runs import group_runs
@@ -53,14 +53,15 @@ def test_a_cap_leaves_out_nothing_that_was_read_before(crowd: Path):
 
 
 def test_what_a_cap_left_out_is_said_with_and_without_a_run(crowd: Path):
-    loose: list[str] = []
-    assert look_at([str(crowd)], loose=loose) == []
-    assert ["files that could hold metrics" in problem for problem in loose] == [True]
+    rest: list[Rest] = []
+    assert look_at([str(crowd)], rest=rest) == []
+    [problem] = rest[0].problems
+    assert "files that could hold metrics" in problem
     (crowd / "metrics.csv").write_text("step,loss\n1,0.5\n")
-    loose = []
-    looked = look_at([str(crowd)], loose=loose)
+    rest = []
+    looked = look_at([str(crowd)], rest=rest)
     assert "files that could hold metrics" in as_text(looked, 0)
-    assert loose == []  # it is said once, in its run
+    assert rest[0].problems == []  # it is said once, in its run
 
 
 def test_every_name_in_a_folder_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

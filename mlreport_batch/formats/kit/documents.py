@@ -1,4 +1,4 @@
-"""Read a whole YAML or JSON document as a mapping, its faults as problems."""
+"""Read a whole document, such as YAML or JSON, as a mapping, its faults as problems."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,6 +9,7 @@ from mlreport_batch.safety.clean import Scalar, clean, shorten
 from mlreport_batch.safety.masking.redact import shown_name
 
 YAML_SUFFIXES = (".yaml", ".yml")
+SETTINGS_SUFFIXES = (".toml", ".ini", ".cfg", ".txt")
 _TEXT_MAX = 20_000
 
 
@@ -26,7 +27,20 @@ def load(chunk: Chunk, problems: list[Problem]) -> object:
     """
     if not chunk.data.strip():
         raise NotYetError("empty so far")
-    if stem_of(chunk.path)[1] not in YAML_SUFFIXES:
+    suffix = stem_of(chunk.path)[1]
+    opened = (b"{", b"[") if suffix == ".txt" else (b"{",)
+    if suffix in SETTINGS_SUFFIXES and not chunk.data.lstrip().startswith(opened):
+        from mlreport_batch.formats.kit.settings_text import (
+            BadSettingsError,
+            load_settings,
+        )
+
+        try:
+            return load_settings(chunk.data, suffix)
+        except BadSettingsError as error:
+            problems.append(Problem(chunk.path, error.line, clean(str(error))))
+            return None
+    if suffix not in YAML_SUFFIXES:
         try:
             return load_document(chunk.data)
         except BadJsonError as error:
