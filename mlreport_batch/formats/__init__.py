@@ -90,7 +90,10 @@ class Match(Struct, frozen=True):
             says, under other names.
         series: Files with the same series that speak for the same folder continue
             one another, in natural order of their names: a later one whose steps go
-            back overtakes what the earlier ones wrote from there on.
+            back overtakes what the earlier ones wrote from there on. Of lower ``rank``,
+            they come first.
+        extends: Whether of a later file of a series only the metrics count that the
+            earlier ones have, where they go on beyond those.
         is_deleted: Whether this file says that its framework deleted the run.
         prefix: Put before every metric name, with ``/`` between.
         note: What it was recognised by, for ``inspect``.
@@ -106,6 +109,7 @@ class Match(Struct, frozen=True):
     is_deleted: bool = False
     prefix: str = ""
     note: str = ""
+    extends: bool = False
 
 
 class Point(Struct, frozen=True):

@@ -49,6 +49,7 @@ def _matches_trainer_state(candidate: Candidate) -> Match | None:
         levels_up=1 if checkpoint else 0,
         closed=True,
         twin="trainer_state",
+        series="trainer_state",
         rank=-2 * step - (0 if checkpoint else 1),
         note=f"Hugging Face Trainer, step {step}",
     )
@@ -202,8 +203,9 @@ def _matches_trainer_log(candidate: Candidate) -> Match | None:
     return Match(
         Role.metrics,
         closed=True,
-        twin="trainer_state",
+        series="trainer_state",
         rank=1,
+        extends=True,
         note="LLaMA-Factory",
     )
 
@@ -220,5 +222,6 @@ TRAINER_LOG = LogFormat(
 )
 """LLaMA-Factory's ``trainer_log.jsonl``: a live copy of a part of the history.
 
-It is used until a ``trainer_state.json`` is there, which has more metrics.
+A ``trainer_state.json`` has more metrics, and is as old as the newest checkpoint: the
+log goes on from there.
 """

@@ -1,6 +1,7 @@
 """What one log said: its items collected, masked and bounded."""
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -270,3 +271,13 @@ def collect(
         collected.secret_names = set(base.secret_names)
         collected.is_told = bool(base.secret_names)
     return collected
+
+
+def beyond(
+    items: Iterable[Item], metrics: Mapping[str, MetricSummary]
+) -> Iterator[Item]:
+    """Yield *items*, but of points only those that go on where *metrics* end."""
+    ends = {name: summary.last_step for name, summary in metrics.items()}
+    for item in items:
+        if not isinstance(item, Point) or item.step > ends.get(item.metric, math.inf):
+            yield item

@@ -30,6 +30,7 @@ from mlreport_batch.read.collect import (
     REVISION,
     Doubted,
     LogState,
+    beyond,
     collect,
 )
 from mlreport_batch.read.fold import LogFold, RestartPlan
@@ -327,7 +328,10 @@ def _read_log(
         for chunk in reader.chunks():
             if bulk and bulk.fold(log_format, chunk, memory, fold, collected.prefix):
                 continue
-            collected.take(log_format.parse(chunk, memory))
+            items = log_format.parse(chunk, memory)
+            if earlier and file.match and file.match.extends:
+                items = beyond(items, earlier.metrics)
+            collected.take(items)
         for line in reader.skipped_lines:
             collected.complain(Problem(file.path, line, "line over 1 MiB, passed over"))
         for note, kind in reader.notes:

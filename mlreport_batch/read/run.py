@@ -141,7 +141,8 @@ def _age(file: RunFile) -> tuple[object, ...]:
     A resume may have moved the earlier files into a folder of their own.
     """
     name = file.path.rpartition("/")[2]
-    return natural_key(name), -file.path.count("/"), natural_key(file.path)
+    rank = file.match.rank if file.match else 0
+    return rank, natural_key(name), -file.path.count("/"), natural_key(file.path)
 
 
 def chosen(files: Iterable[RunFile]) -> list[RunFile]:

@@ -21,6 +21,7 @@ from mlreport_batch.formats import (
     Problem,
 )
 from mlreport_batch.formats.registry import by_name, recognise
+from mlreport_batch.read.collect import beyond
 from mlreport_batch.read.log import PASSES_MAX
 from mlreport_batch.read.run import series
 from mlreport_batch.read.summary import MetricSummary
@@ -87,6 +88,8 @@ def items_by_file(run: RunDir) -> dict[str, list[Item]]:
         except NotYetError:
             continue
         log = items.setdefault(match.series or file.path, [])
+        if log and match.extends:
+            found = list(beyond(found, metrics_of(log)))
         log += [_prefixed(item, match.prefix) for item in found]
     return items
 

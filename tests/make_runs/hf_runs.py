@@ -391,6 +391,9 @@ def llamafactory() -> None:
     died = logged(case, train("died", watch, save_steps=1000), watch.history)
     watch = Watch(dies_at=28)
     entry = read(case, train("resumed", watch))
+    ahead = logged(case, saves / "resumed", watch.history)
+    entry["metrics"]["loss"] = ahead["metrics"]["loss"]
+    entry["notes"] = ["the log goes on to step 25, past the newest checkpoint"]
     case.snapshot("one has died before a checkpoint, another after it", [died, entry])
     last = saves / "resumed" / "checkpoint-20"
     folder = train("resumed", Watch(), resume_from_checkpoint=str(last))
