@@ -12,10 +12,13 @@ from mlreport_batch.formats import (
     LogFormat,
     Match,
     Memory,
+    Outcome,
     Problem,
+    Result,
     Role,
 )
 from mlreport_batch.formats.kit.documents import flatten, load, load_mapping, texts
+from mlreport_batch.formats.kit.numbers import value_of
 from mlreport_batch.safety.clean import Scalar, clean
 from mlreport_batch.safety.masking.redact import redact_text
 
@@ -99,6 +102,48 @@ HYDRA_OVERRIDES = LogFormat(
 
 Only ``hydra.yaml`` knows which overrides choose a config group (``model=big``)
 and so are no hyperparameter; it goes first.
+"""
+
+
+def _matches_hydra_sweep(candidate: Candidate) -> Match | None:
+    """Claim what a sweeper says at the end of a sweep, in the folder of its jobs."""
+    head = candidate.head
+    if candidate.name != "optimization_results.yaml" or b"name:" not in head:
+        return None
+    if b"best_evaluated_result" not in head and b"solutions" not in head:
+        return None
+    return Match(Role.metrics, note="results of a Hydra sweep")
+
+
+def _parse_hydra_sweep(chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG001
+    """Yield the best result and the parameters that led to it."""
+    problems: list[Problem] = []
+    document = load_mapping(chunk, problems)
+    yield from problems
+    best = flatten(_mapping(document.get("best_evaluated_params")))
+    if best:
+        yield Hparams(best)
+    number = value_of(document.get("best_evaluated_result"))
+    if number is not None:
+        yield Result("best_evaluated_result", number)
+    for at, found in enumerate(document.get("solutions") or ()):
+        values = _mapping(found).get("values")
+        for which, item in enumerate(values if isinstance(values, list) else ()):
+            if (value := value_of(item)) is not None:
+                yield Result(f"solutions/{at}/{which}", value)
+    if document:
+        yield Outcome("finished", "optimization_results.yaml is there")
+
+
+HYDRA_SWEEP = LogFormat(
+    name="hydra_sweep",
+    matches=_matches_hydra_sweep,
+    parse=_parse_hydra_sweep,
+    whole_file=True,
+)
+"""``optimization_results.yaml`` of Optuna's, Ax's and Nevergrad's sweepers.
+
+The folder of the sweep is a run of its own; so are its jobs, by their ``.hydra``.
 """
 
 

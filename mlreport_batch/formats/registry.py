@@ -11,6 +11,7 @@ _NAMED = (
     ("intent", "INTENT_FILE"),
     ("hydra", "HYDRA_FOLDER"),
     ("hydra", "HYDRA_OVERRIDES"),
+    ("hydra", "HYDRA_SWEEP"),
     ("tensorboard", "EVENT_FILE"),
     ("mlflow", "MLFLOW_META"),
     ("mlflow", "MLFLOW_METRIC"),

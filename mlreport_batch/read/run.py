@@ -20,7 +20,7 @@ from mlreport_batch.safety.clean import natural_key
 from mlreport_batch.safety.files import is_racy
 
 # Single values: beside them, event files still hold the only history there is.
-WITHOUT_HISTORY = frozenset(["dvclive_summary", "hf_results", "json"])
+WITHOUT_HISTORY = frozenset(["dvclive_summary", "hf_results", "hydra_sweep", "json"])
 
 
 NAMES_MAX = 20_000

@@ -1,10 +1,19 @@
 """Files as their frameworks' sources say they are written, and their roles."""
 
 import sqlite3
+from pathlib import Path
 
 import pytest
 
-from formats_reading import claim, parse, points, problems, read
+from formats_reading import (
+    claim,
+    found_runs,
+    items_by_file,
+    parse,
+    points,
+    problems,
+    read,
+)
 from mlreport_batch.formats import (
     Hparams,
     Intent,
@@ -360,3 +369,26 @@ def test_both_files_of_catboost_have_their_set_before_the_name():
     )
     assert by_name()["catboost"].bulk_layout(b"iter\ta").step == 0
     assert by_name()["catboost"].bulk_layout(b"a\tb") is None
+
+
+@pytest.mark.parametrize("name", ["optuna", "ax", "nevergrad"])
+def test_a_sweep_of_hydra_says_what_was_best(name: str, tmp_path: Path):
+    sweep = tmp_path / "multirun" / "12-00-00"
+    for job in ("0", "1"):
+        (sweep / job / ".hydra").mkdir(parents=True)
+        (sweep / job / ".hydra" / "config.yaml").write_text(f"lr: 0.{job}\n")
+    (sweep / "optimization_results.yaml").write_text(
+        f"name: {name}\nbest_evaluated_params:\n  lr: 0.1\nbest_evaluated_result: 0.9\n"
+    )
+    runs = found_runs(tmp_path)
+    assert list(runs) == [f"multirun/12-00-00{end}" for end in ("", "/0", "/1")]
+    items = [
+        item
+        for log in items_by_file(runs["multirun/12-00-00"]).values()
+        for item in log
+    ]
+    assert Hparams({"lr": 0.1}) in items
+    assert Result("best_evaluated_result", 0.9) in items
+    text = "name: optuna\nsolutions:\n- params: {lr: 1}\n  values: [0.5, 2]\n"
+    found = read("hydra_sweep", text, "/top/optimization_results.yaml")
+    assert Result("solutions/0/1", 2.0) in found
