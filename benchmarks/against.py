@@ -19,6 +19,7 @@ from trees import (
     body,
     compare,
     lightning_runs,
+    line_runs,
     run,
     scratch,
     settle,
@@ -81,6 +82,12 @@ def small_first(desk: Desk) -> Side:
     return desk.baseline
 
 
+def lines_first(desk: Desk) -> Side:
+    line_runs(desk.root, 100, 4_000)
+    settle()
+    return desk.baseline
+
+
 def ten_reports(desk: Desk) -> Side:
     lightning_runs(desk.root, 200, 4_000_000)
     settle()
@@ -103,6 +110,7 @@ WORKS = {
     "no news, 10,000 runs": idle,
     "first read, 500 runs, 100 MB": first_read,
     "first read, 2,000 small runs": small_first,
+    "first read, 100 runs of JSON lines": lines_first,
     "ten reports among 200 runs": ten_reports,
     "one report": one_report,
 }

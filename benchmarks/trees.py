@@ -4,6 +4,7 @@ Nothing here is random between two calls: the same arguments make the same tree.
 """
 
 import ctypes
+import json
 import os
 import random
 import shutil
@@ -69,6 +70,27 @@ def lightning_runs(root: Path, runs: int, size: int, *, bodies: int = 40) -> int
         (folder / "hparams.yaml").write_text(HPARAMS.format(number))
         written += len(text)
     return written
+
+
+def line_runs(root: Path, runs: int, rows: int) -> None:
+    """Write *runs* run directories with *rows* JSON lines of five numbers each."""
+    lines = "".join(
+        json.dumps(
+            {
+                "step": step,
+                "epoch": step // 100,
+                "train_loss": 1 / (step + 1),
+                "val_loss": 1.1 / (step + 1),
+                "lr": 0.001,
+            }
+        )
+        + "\n"
+        for step in range(rows)
+    )
+    for number in range(runs):
+        folder = root / f"run_{number:05d}"
+        folder.mkdir(parents=True)
+        (folder / "metrics.jsonl").write_text(lines)
 
 
 def small_runs(root: Path, runs: int, *, checkpoint: bool = True) -> None:
