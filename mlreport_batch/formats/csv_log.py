@@ -18,6 +18,7 @@ from mlreport_batch.formats.kit.bookkeeping import (
     is_measure,
     is_trajectory,
     may_lack_steps,
+    tells_of_training,
 )
 from mlreport_batch.formats.kit.columns import (
     Header,
@@ -54,7 +55,8 @@ def _matches(candidate: Candidate) -> Match | None:
         is_log = has_sure_step(header.names) and any(map(is_measure, header.names))
         return Match(Role.metrics, note="CSV with a step column") if is_log else None
     names = header.names
-    if has_sure_step(names):
+    has_step = header.layout.step is not None and tells_of_training(names)
+    if has_step or has_sure_step(names):
         note = "CSV with a step column"
         return None if is_trajectory(names) else Match(Role.metrics, note=note)
     if may_lack_steps(candidate.name, names) and not compares(header, lines[1:]):

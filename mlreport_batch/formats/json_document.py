@@ -21,6 +21,7 @@ from mlreport_batch.formats.kit.bookkeeping import (
     is_bookkeeping,
     is_log_name,
     sounds_like_metrics,
+    tells_of_training,
     words_of,
 )
 from mlreport_batch.formats.kit.documents import load, mapping_of, stem_of
@@ -147,7 +148,7 @@ def _is_log(history: History, stem: str) -> bool:
     names = [name for name in history.names() if not is_bookkeeping(name)]
     if history.rows:
         return bool(names)
-    if _is_named(stem, _HISTORIES):
+    if _is_named(stem, _HISTORIES) or tells_of_training(names):
         return True
     if _is_named(stem, _SINGLE):
         return False

@@ -160,3 +160,15 @@ def test_one_object_is_a_document_until_the_next_one_comes():
     rows = [{"epoch": e, "loss": 1 / e} for e in (1, 2)]
     assert claim("run/metrics.json", streamed(rows[:1]))[0] == "json"
     assert claim("run/package.json", streamed([{"name": "x"}, {"name": "y"}])) is None
+
+
+def test_lists_of_several_trainings_are_curves_of_their_own():
+    document = {"train_losses": [[3, 2], [5, 4, 3]], "val_accs": [[0.5], [0.6]]}
+    text = json.dumps(document | {"confusion": [[3, 4], [5, 6]]})
+    assert claim("run/cv_results.json", text)[0] == "json_history"
+    assert points(read("json_history", text, "/top/run/cv_results.json")) == {
+        "train_losses/0": [(0, 3), (1, 2)],
+        "train_losses/1": [(0, 5), (1, 4), (2, 3)],
+        "val_accs/0": [(0, 0.5)],
+        "val_accs/1": [(0, 0.6)],
+    }

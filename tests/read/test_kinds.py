@@ -29,7 +29,8 @@ def looked_at(files: dict[str, str]) -> RunView:
 
 
 OUTER = st.sampled_from(
-    "epoch epoch_num ep epoch_idx cur_epoch train/epoch Epoch 에폭 stage task".split()
+    "epoch epoch_num ep epoch_idx cur_epoch train/epoch Epoch 에폭 stage task episode "
+    "round".split()
 )
 INNER = st.sampled_from(
     ["step", "it", "batch_idx", "iter", "global step", "batch", "스텝"]

@@ -78,7 +78,7 @@ _STEP_ENDS = ("num_updates", "train_wall")  # fairseq puts the set before the na
 _UNNAMED = re.compile(r"unnamed: ?\d+|index|")
 
 _METRIC_WORDS = frozenset([
-    "loss", "losses", "acc", "accuracy", "f1", "precision", "recall", "auc", "auroc",
+    "loss", "losses", "acc", "accs", "accuracy", "accuracies", "f1", "precision", "recall", "auc", "auroc",
     "auprc", "ap", "map", "map50", "ndcg", "error", "err", "reward", "rewards",
     "return", "returns", "mse", "mae", "rmse", "mape", "r2", "bleu", "rouge", "meteor",
     "perplexity", "ppl", "iou", "miou", "dice", "lr", "norm", "kl", "entropy", "psnr",
@@ -195,6 +195,15 @@ def outer_rank(ranks: Collection[float], inner: float) -> float | None:
     )
 
 
+def may_begin_again(outer: float) -> bool:
+    """Return whether steps may begin again with each of an *outer* count's.
+
+    Epochs, episodes and rounds have steps of their own. Beside another count of steps,
+    such as W&B's of its calls, steps that go back were resumed.
+    """
+    return outer >= _ORDER["epoch"]
+
+
 def step_column(names: Sequence[str]) -> int | None:
     """Return the index of the column that best counts steps, or None."""
     ranked = _ranked(names)
@@ -214,7 +223,7 @@ def outer_column(names: Sequence[str], step: int | None) -> tuple[int | None, bo
     outer = outer_rank(ranked, inner)
     if outer is None:
         return None, True
-    return ranked[outer], outer in AGE_RANKS
+    return ranked[outer], may_begin_again(outer)
 
 
 def _ranked(names: Sequence[str]) -> dict[float, int]:

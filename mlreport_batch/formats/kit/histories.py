@@ -11,6 +11,7 @@ from mlreport_batch.formats.kit.bookkeeping import (
     is_bookkeeping,
     is_log_name,
     is_loss,
+    is_measure,
     sounds_like_metrics,
     step_rank,
     words_of,
@@ -21,6 +22,7 @@ from mlreport_batch.formats.kit.numbers import value_of
 
 SETTINGS = frozenset(["config", "configs", "args", "params", "hparams", "versions"])
 _COUNTED = re.compile(r"(?i)([^\W\d_]*)[ _:-]*([0-9]{1,12})")
+_TRAININGS_MAX = 100
 _HOLDERS = frozenset("data entries epochs points records rows steps values".split())
 
 Rows = Sequence[Mapping[str, object]]
@@ -149,6 +151,9 @@ def _columns_of(node: Mapping[str, object], is_history: bool) -> Columns:
     columns: dict[str, Sequence[object]] = {}
     is_told = is_history or any(is_loss(key) or step_rank(key) == 0 for key in node)
     for key, item in node.items():
+        if trainings := _trainings_in(key, item):
+            columns |= {f"{key}/{at}": inner for at, inner in enumerate(trainings)}
+            continue
         if isinstance(item, list) and item:
             values: Sequence[object] = item
         elif is_told and isinstance(item, dict) and item and _counts(item) is not None:
@@ -158,6 +163,17 @@ def _columns_of(node: Mapping[str, object], is_history: bool) -> Columns:
         if all(one is None or value_of(one) is not None for one in values):
             columns[key] = values
     return columns
+
+
+def _trainings_in(key: str, item: object) -> list[list[object]]:
+    """Return the lists of what was measured in each of several trainings, if any."""
+    is_trained = is_measure(key) and (is_loss(key) or any(map(is_part, words_of(key))))
+    if not is_trained or not isinstance(item, list) or len(item) > _TRAININGS_MAX:
+        return []
+    inner = [one for one in item if isinstance(one, list) and one]
+    is_all = len(inner) == len(item)
+    numbers = (value_of(number) for one in inner for number in one)
+    return inner if is_all and None not in numbers else []
 
 
 def steps_of(columns: Columns) -> list[float]:

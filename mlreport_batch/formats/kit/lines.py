@@ -19,10 +19,10 @@ from mlreport_batch.formats import (
     Progress,
 )
 from mlreport_batch.formats.kit.bookkeeping import (
-    AGE_RANKS,
     has_sure_step,
     inner_rank,
     is_bookkeeping,
+    may_begin_again,
     outer_rank,
     step_rank,
 )
@@ -240,7 +240,7 @@ def _counted_by(
     """Return which of the counts of a row steps finest, and which stands beside it."""
     inner = inner_rank(ranks)
     outer = None if inner is None else outer_rank(ranks, inner)
-    return inner, outer, outer in AGE_RANKS
+    return inner, outer, outer is not None and may_begin_again(outer)
 
 
 def _counts_in(entry: Mapping[str, object]) -> dict[float, float]:
