@@ -79,7 +79,8 @@ _UNNAMED = re.compile(r"unnamed: ?\d+|index|")
 
 _METRIC_WORDS = frozenset([
     "loss", "losses", "acc", "accs", "accuracy", "accuracies", "f1", "precision",
-    "recall", "auc", "auroc", "auprc", "ap", "map", "map50", "ndcg", "error", "err", "reward", "rewards",
+    "recall", "auc", "auroc", "auprc", "ap", "map", "map50", "ndcg", "error", "err",
+    "reward", "rewards",
     "return", "returns", "mse", "mae", "rmse", "mape", "r2", "bleu", "rouge", "meteor",
     "perplexity", "ppl", "iou", "miou", "dice", "lr", "norm", "kl", "entropy", "psnr",
     "ssim", "fid", "wer", "cer", "logloss", "nll", "elbo", "bpb", "bpc", "top1", "top5",
