@@ -116,7 +116,8 @@ def _opened(folder: str) -> Iterator[tuple[State, Spool, list[str]]]:
 def retry(folder: str, rids: Sequence[str], config: str = "") -> list[str]:
     """Owe dead or held mails again, all of them if none is named.
 
-    Those that wait for another config too: *config* sends them from now on.
+    Those that wait for another config too: *config* sends them from now on. What
+    waits after a refusal is tried by the next tick.
 
     Raises:
         UsageError: There is no such mail.
@@ -128,6 +129,7 @@ def retry(folder: str, rids: Sequence[str], config: str = "") -> list[str]:
             for rid, mail in mails.items()
             if mail.held or (config and not mail.is_of(config))
         ]
+        others = [] if rids else [m for m in mails.values() if m.rid not in wanted]
         for rid in wanted:
             mail = mails.get(rid)
             if mail is None:
@@ -157,7 +159,16 @@ def retry(folder: str, rids: Sequence[str], config: str = "") -> list[str]:
             if place in ("dead", "cur"):
                 spool.move(rid, place, "new")
             lines.append(f"{rid}  {mail.subject}: sent by the next run")
-        return lines or ["no dead or held mails"]
+        return [*lines, *_hurry(state, others)] or ["no mails wait"]
+
+
+def _hurry(state: State, waiting: Sequence[Owed]) -> list[str]:
+    """End all waits after refusals; return a line for each waiting mail."""
+    with state.transaction():
+        state.set_meta("channel_next_at", "0")
+        for mail in waiting:
+            state.owe(replace(mail, next_at=0.0))
+    return [f"{mail.rid}  {mail.subject}: tried by the next run" for mail in waiting]
 
 
 def drop(folder: str, rid: str) -> list[str]:

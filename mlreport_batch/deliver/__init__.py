@@ -13,6 +13,7 @@ was lost after the last byte), `ChannelDownError` (no mail can go out now) and
 `CredentialError` (a person must act).
 """
 
+import hashlib
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Protocol
@@ -74,12 +75,23 @@ class Channel(Protocol):
             ConfigError: The server cannot be trusted as configured.
         """
 
+    def credential(self) -> str:
+        """Return what changes when somebody renews the credential, or empty."""
+
     def check(self) -> str:
         """Say in one line that the channel works, without sending anything.
 
         Raises:
             MlreportError: It does not; the message says what to do.
         """
+
+
+def fingerprint(*parts: object) -> str:
+    """Return what is kept of *parts* to see that one of them changed.
+
+    A password may be among them: 16 bits tell a new one, and nothing of the old.
+    """
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:4]
 
 
 class Policy(Struct, frozen=True):

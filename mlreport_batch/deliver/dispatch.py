@@ -19,6 +19,7 @@ from mlreport_batch.deliver.messages import (
     of_others,
     refused,
 )
+from mlreport_batch.deliver.waits import Waits, is_refusal
 from mlreport_batch.errors import (
     ChannelDownError,
     ConfigError,
@@ -36,11 +37,9 @@ from mlreport_batch.state.record import amend, left_of
 from mlreport_batch.state.spool import Spool, digest_of
 from mlreport_batch.state.store import State
 
-BACKOFF_MAX_S = 3600.0
 GIVE_UP_AFTER_S = 5 * 86400.0
 GIVE_UP_ATTEMPTS = 5
 UNKNOWNS_MAX = 3
-CREDENTIAL_WAIT_S = 3600.0
 
 
 class Dispatched(Struct):
@@ -85,6 +84,7 @@ class Dispatcher:
         self._channel = channel
         self._policy = policy
         self._now = now
+        self._waits = Waits(state, channel, first_s=policy.backoff_s, now=now)
         self._should_stop = should_stop
         self._lighten = lighten
         self._result = Dispatched()
@@ -98,8 +98,11 @@ class Dispatcher:
             StateError: Spool or state failed; nothing more was sent.
         """
         due = self._settle_and_choose()
-        if due and self._is_time(float(self._state.meta("channel_next_at", "0"))):
+        may_open, refused_still = self._waits.may_open(len(due))
+        if due and may_open:
             self._send(due)
+        elif due and refused_still is not None:
+            self._result.errors.append(refused_still)
         self._remind()
         return self._result
 
@@ -152,7 +155,7 @@ class Dispatcher:
             held.append(replace(owed, held=True, why=owed.why or "outcome unknown"))
             self._result.errors.append(held_back(owed))
             self._told.add(owed.rid)
-        elif self._is_time(owed.next_at):
+        elif self._waits.is_over(owed.next_at):
             due.append(owed)
 
     def _recalled(self, owed: Owed, left: tuple[str, ...]) -> Owed:
@@ -191,14 +194,6 @@ class Dispatcher:
         with self._state.transaction():
             self._state.set_meta(TOLD_AT, repr(self._now) if held else "0")
 
-    def _is_time(self, at: float) -> bool:
-        """Return whether a wait until *at* is over.
-
-        No wait is longer than an hour: one that seems so was noted before the clock
-        was set back.
-        """
-        return not self._now < at <= self._now + BACKOFF_MAX_S
-
     def _send(self, due: list[Owed]) -> None:
         try:
             with self._channel.open() as session:
@@ -209,22 +204,11 @@ class Dispatcher:
                     self._send_one(session, owed)
         except (ChannelDownError, CredentialError, ConfigError) as exc:
             if not self._result.sent:
-                self._channel_failed(exc)
+                self._result.errors.append(self._waits.failed(exc, len(due)))
                 return
             # It took others: this is about the one mail, which waits by itself.
             self._result.errors.append(exc)
         self._settle()
-
-    def _channel_failed(self, exc: MlreportError) -> None:
-        self._result.errors.append(exc)
-        failures = int(self._state.meta("channel_failures", "0")) + 1
-        wait = _wait(self._policy.backoff_s, failures)
-        if isinstance(exc, CredentialError):
-            wait = CREDENTIAL_WAIT_S  # servers lock accounts after repeated failures
-        with self._state.transaction():
-            self._state.set_meta("channel_failures", str(failures))
-            self._state.set_meta("channel_why", exc.message)
-            self._state.set_meta("channel_next_at", repr(self._now + wait))
 
     def _send_one(self, session: Session, owed: Owed) -> None:
         rid, spool = owed.rid, self._spool
@@ -316,7 +300,7 @@ class Dispatcher:
             owed,
             recipients=left,
             attempts=owed.attempts + 1,
-            next_at=self._now + _wait(self._policy.backoff_s, owed.attempts + 1),
+            next_at=self._waits.after(owed.attempts + 1),
             held=for_good,
             why=why,
             is_partial=True,
@@ -334,16 +318,14 @@ class Dispatcher:
 
     def _settle(self) -> None:
         """Forget the debts of what was sent, and that the channel was down."""
-        was_down = self._state.meta("channel_next_at", "0") != "0"
+        was_down = self._waits.has_failed
         if not self._settled and not was_down:
             return
         # The tombstones are the truth; forgetting the debts may fail without harm.
         with contextlib.suppress(StateError), self._state.transaction():
             self._state.settle(self._settled)
             if was_down:
-                self._state.set_meta("channel_next_at", "0")
-                self._state.set_meta("channel_failures", "0")
-                self._state.set_meta("channel_why", "")
+                self._waits.end()
         for rid in self._settled:
             self._spool.bury_tombstone(rid)
 
@@ -352,7 +334,7 @@ class Dispatcher:
             owed,
             unknowns=unknowns,
             attempts=owed.attempts + 1,
-            next_at=self._now + _wait(self._policy.backoff_s, owed.attempts + 1),
+            next_at=self._waits.after(owed.attempts + 1),
             why=exc.message,
         )
         with self._state.transaction():
@@ -372,7 +354,8 @@ class Dispatcher:
         kept = replace(
             owed,
             attempts=owed.attempts + 1,
-            next_at=self._now + _wait(self._policy.backoff_s, owed.attempts + 1),
+            # A refusal is the channel's, which waits for all of them.
+            next_at=0.0 if is_refusal(exc) else self._waits.after(owed.attempts + 1),
             why=exc.message,
         )
         with self._state.transaction():
@@ -385,7 +368,3 @@ class Dispatcher:
         self._told.add(owed.rid)
         path = self._spool.path("dead", owed.rid)
         self._result.errors.append(refused(owed, exc.message, path))
-
-
-def _wait(first_s: float, attempts: int) -> float:
-    return float(min(BACKOFF_MAX_S, first_s * 2 ** min(attempts - 1, 20)))

@@ -48,6 +48,10 @@ class OutboxChannel(Struct, frozen=True):
             ) from exc
         yield OutboxSession(folder)
 
+    def credential(self) -> str:
+        """Return nothing: there is no credential of ours."""
+        return ""
+
     def check(self) -> str:
         """Return one line when a mail could be laid down now."""
         folder = Path(self.dir).expanduser()

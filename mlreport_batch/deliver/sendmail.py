@@ -76,6 +76,10 @@ class SendmailChannel(Struct, frozen=True):
         self.check()
         yield SendmailSession(self)
 
+    def credential(self) -> str:
+        """Return nothing: there is no credential of ours."""
+        return ""
+
     def check(self) -> str:
         """Return one line when the program can be started."""
         import shutil

@@ -6,8 +6,6 @@ a copy is asked for, its report's id is in the state, so whatever a crash leaves
 behind is found again.
 """
 
-import hashlib
-import os
 import threading
 import time
 from collections import deque
@@ -20,13 +18,19 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mlreport_batch.config.settings import Config
+from mlreport_batch.deliver.waits import (
+    ENGINE_REFUSED,
+    is_told,
+    refusal,
+    still_refused,
+)
 from mlreport_batch.errors import (
     ConfigError,
     CredentialError,
     MlreportError,
     RenderError,
 )
-from mlreport_batch.google.api.account import DRIVE, load_account
+from mlreport_batch.google.api.account import DRIVE, credential_of, load_account
 from mlreport_batch.google.api.client import DOCUMENT, GoogleClient
 from mlreport_batch.google.api.pace import Pace
 from mlreport_batch.google.api.transport import GoogleError
@@ -111,7 +115,7 @@ class _Engine:
         self.client: GoogleClient | None = None
         self.source: Source | None = None
         self.known: dict[str, DocumentRow] = {}
-        self.is_told = False
+        self._refusal: MlreportError | None = None
         self._blocker: MlreportError | None = None
         self._lock = threading.Lock()
 
@@ -195,9 +199,9 @@ class _Engine:
             self._blocker = self._translated(exc)
         else:
             self.known = {row.rid: row for row in self.state.documents()}
-            if self.state.meta("google.notice"):
+            if self.state.meta(ENGINE_REFUSED):
                 with self.state.transaction():
-                    self.state.set_meta("google.notice", "")
+                    self.state.set_meta(ENGINE_REFUSED, "")
 
     def _open(self) -> None:
         settings = self.settings
@@ -281,7 +285,6 @@ class _Engine:
     def _failed(self, task: DrawTask, error: MlreportError) -> Drawn:
         """Draw locally instead, or say why the report waits."""
         if is_for_all(error) and self.settings.fallback == "local":
-            self._told(error)
             note = say(task.report.language, "document_local", why=error.message)
             return draw(_WithNote(note), task)
         rid = task.report.rid
@@ -289,22 +292,18 @@ class _Engine:
             if not isinstance(error, RenderError):  # ChannelDownError of a token call
                 error = RenderError(error.message, kept=error.kept, advice=error.advice)
             return Drawn(rid, error=error)
-        if self.is_told or self._told(error):
-            text = f"it waits: {error.message}"
-            return Drawn(rid, error=RenderError(text, kept="Its news stay owed"))
-        self.is_told = True
+        if isinstance(error, CredentialError):
+            self._refusal = error = self._refusal or self._told_once(error)
         return Drawn(rid, error=error)
 
-    def _told(self, error: MlreportError) -> bool:
-        """Return whether an earlier tick told about *error*; note that this one did."""
-        if not isinstance(error, CredentialError):
-            return False
-        mark = _fingerprint(self.settings.credentials, error)
-        if self.state.meta("google.notice") == mark:
-            return True
+    def _told_once(self, error: CredentialError) -> MlreportError:
+        """Return what is said of *error*: all of it once, then that it still holds."""
+        mark = refusal(error, credential_of(self.settings))
+        if is_told(self.state.meta, mark):
+            return still_refused(error.message, error.exit_code)
         with self.state.transaction():
-            self.state.set_meta("google.notice", mark)
-        return False
+            self.state.set_meta(ENGINE_REFUSED, mark)
+        return error
 
 
 class _Raising:
@@ -378,16 +377,3 @@ def _row(flight: _Flight, made: Made) -> DocumentRow:
     return DocumentRow(
         report.rid, run, made.document_id, flight.begun_at, has_doubt=made.has_doubt
     )
-
-
-def _fingerprint(path: "os.PathLike[str] | None", error: MlreportError) -> str:
-    """Return what changes when somebody renews the credential."""
-    status: tuple[int, ...] = ()
-    if path is not None:
-        try:
-            found = os.stat(path)
-            status = (found.st_mtime_ns, found.st_size, found.st_ino)
-        except OSError:
-            status = ()
-    text = f"{path}\0{status}\0{error.message}"
-    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -22,7 +22,12 @@ from mlreport_batch.errors import (
     RefusedError,
     UnknownOutcomeError,
 )
-from mlreport_batch.google.api.account import GMAIL_SEND, SEARCH_SCOPES, load_account
+from mlreport_batch.google.api.account import (
+    GMAIL_SEND,
+    SEARCH_SCOPES,
+    credential_of,
+    load_account,
+)
 from mlreport_batch.google.api.client import GoogleClient
 from mlreport_batch.google.api.pace import Pace
 from mlreport_batch.google.api.transport import GoogleError
@@ -56,6 +61,10 @@ class GmailChannel(Struct, frozen=True):
             yield GmailSession(client)
         finally:
             client.close()
+
+    def credential(self) -> str:
+        """Return what changes with the account or its credential file."""
+        return credential_of(self.settings)
 
     def check(self) -> str:
         """Return one line when Google grants a token for sending."""

@@ -1,5 +1,6 @@
 """Make a tick's reports: draw them, lay down their pages, and owe their mails."""
 
+import copy
 import os
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -36,6 +37,7 @@ class Reporter:
         self._instance = scope.state.meta("instance")
         self._addressing = Addressing(config, scope.roots, self._instance, scope.now)
         self._pages = None if config.out is None else Pages(os.fspath(config.out))
+        self._undrawn: dict[str, tuple[MlreportError, list[str]]] = {}
 
     def report(
         self, due: list[Finding], replaced: frozenset[str], executor: Executor
@@ -48,6 +50,12 @@ class Reporter:
             executor: Where they are drawn.
         """
         self._replaced = replaced
+        try:
+            self._report(due, executor)
+        finally:
+            self._tell_undrawn()
+
+    def _report(self, due: list[Finding], executor: Executor) -> None:
         due.sort(key=lambda finding: (not finding.alerts, finding.name))
         mail = self._config.mail
         alone = [] if mail.digest and len(due) > 1 else due[: mail.max_per_tick]
@@ -212,10 +220,18 @@ class Reporter:
         return Frozen(owed, drawn.message, told)
 
     def _not_drawn(self, findings: Iterable[Finding], error: MlreportError) -> None:
-        self._summary.errors.append(error)
+        _, names = self._undrawn.setdefault(str(error), (error, []))
         for finding in findings:
             self.note(finding, rid=None)
-            self._summary.problems.append(f"{finding.name}: {error}")
+            names.append(finding.name)
+
+    def _tell_undrawn(self) -> None:
+        """Say each reason once, with the number of runs that wait for it."""
+        for error, names in self._undrawn.values():
+            counted = copy.copy(error)
+            counted.message = f"{_waiting(names)}: {error.message}"
+            self._summary.errors.append(counted)
+            self._summary.problems.append(str(counted))
 
     def note(self, finding: Finding, rid: str | None) -> None:
         """Say in the summary what became of a run; *rid* is its report, if any."""
@@ -252,6 +268,11 @@ class Reporter:
                 headline=report.headline if report else "",
             )
         )
+
+
+def _waiting(names: Sequence[str]) -> str:
+    """Return how many runs wait, by name where it is one."""
+    return f"run {names[0]} waits" if len(names) == 1 else f"{len(names):,} runs wait"
 
 
 def _report_of(finding: Finding) -> Report:

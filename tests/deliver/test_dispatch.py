@@ -47,6 +47,10 @@ class RecordingChannel:
     taken: list[tuple[str, tuple[str, ...], bytes]] = field(default_factory=list)
     opened: int = 0
     dies_after_taking: bool = False
+    secret: str = "old"
+
+    def credential(self) -> str:
+        return self.secret
 
     @contextmanager
     def open(self) -> Iterator["RecordingChannel"]:
@@ -288,12 +292,58 @@ def test_a_wrong_password_is_tried_once_an_hour(desk: Desk):
     desk.channel.opening = CredentialError("535 no")
     assert isinstance(desk.send().errors[0], CredentialError)
     desk.now += 3500
-    assert desk.send().errors == []
+    desk.send()
+    assert desk.channel.opened == 1
     desk.now += 200
     assert len(desk.send().errors) == 1
+    assert desk.channel.opened == 2
     desk.channel.opening = ConfigError("no TLS")
     desk.now += 3700
     assert isinstance(desk.send().errors[0], ConfigError)
+
+
+@pytest.mark.parametrize("kind", [CredentialError, ConfigError])
+def test_a_refusal_is_told_once_and_ends_every_tick_with_its_code(
+    desk: Desk, kind: type[MlreportError]
+):
+    desk.owe("r1", "r2")
+    desk.channel.opening = kind("535 no", advice="Renew it")
+    said = []
+    for _ in range(5):
+        (error,) = desk.send().errors
+        assert error.exit_code == kind.exit_code
+        said.append(str(error))
+        desk.now += 900
+    assert ["Renew it" in each for each in said] == [True] + [False] * 4
+    assert all("2 mails wait: 535 no" in each for each in said[1:])
+
+
+@pytest.mark.parametrize("where", ["opening", "sending"])
+@pytest.mark.parametrize("kind", [CredentialError, ConfigError])
+def test_a_renewed_credential_is_tried_at_once(
+    desk: Desk, kind: type[MlreportError], where: str
+):
+    desk.owe("r1", "r2")
+    for _ in range(3):
+        desk.channel.secret += "er"
+        if where == "opening":
+            desk.channel.opening = kind("535 no")
+        else:
+            desk.channel.answers["r1"] = [kind("535 no")]
+            desk.channel.answers["r2"] = [kind("535 no")]
+        assert not desk.send().sent
+        desk.now += 1
+    desk.channel.opening = None
+    desk.channel.answers.clear()
+    assert not desk.send().sent
+    desk.channel.secret = "new"
+    assert len(desk.send().sent) == 2
+    desk.owe("r3")
+    desk.channel.secret = "newer"
+    desk.channel.opening = ChannelDownError("421 later")
+    desk.send()
+    desk.channel.secret, desk.channel.opening = "newest", None
+    assert not desk.send().sent  # an outage has nothing to do with the credential
 
 
 def test_only_the_refused_recipients_get_it_again(desk: Desk):

@@ -669,6 +669,29 @@ def test_the_password_comes_from_where_the_config_says(
     assert password_of(plain(1).server) == "from systemd"
 
 
+def test_a_renewed_password_is_seen_wherever_it_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = tmp_path / "password"
+    path.write_text("old")
+    path.chmod(0o600)
+    filed = but(plain(1), password_env=None, password_file=str(path))
+    found = [filed.credential(), filed.credential()]
+    path.write_text("new")
+    found.append(filed.credential())
+    path.chmod(0o644)
+    found.append(filed.credential())
+    path.unlink()
+    assert filed.credential() == found[-1]
+    channel = plain(1)
+    found.append(channel.credential())
+    monkeypatch.setenv("SMTP_PASSWORD", "new")
+    found.append(channel.credential())
+    found.append(but(channel, username="another").credential())
+    assert found[0] == found[1]
+    assert len(set(found)) == 6
+
+
 def test_no_password_means_no_connection(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("SMTP_PASSWORD")
     with ScriptedServer() as server:

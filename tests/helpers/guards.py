@@ -115,8 +115,8 @@ GUARDS = [
     ),
     Guard(
         "F10",
-        "deliver/dispatch.py",
-        "return not self._now < at <= self._now + BACKOFF_MAX_S",
+        "deliver/waits.py",
+        "return not self._now < at <= self._now + WAIT_MAX_S",
         "return not self._now < at",
         "test_owed::test_n8_a_wait_noted_by_a_clock_in_the_future_is_over_at_once",
     ),
@@ -664,7 +664,7 @@ GUARDS = [
     Guard(
         "F35",
         "google/engine.py",
-        'if self.state.meta("google.notice") == mark:',
+        "if is_told(self.state.meta, mark):",
         "if False:",
         "test_google_faults::test_revoked_grant_is_told_once_and_the_reports_stay_owed",
     ),
@@ -720,8 +720,8 @@ GUARDS = [
     # -- SMTP
     Guard(
         "F40",
-        "deliver/dispatch.py",
-        "wait = _wait(self._policy.backoff_s, failures)",
+        "deliver/waits.py",
+        "wait = self._seconds(failures)",
         "wait = 0.0",
         "test_owed::"
         "test_f40_a_server_that_takes_nothing_is_left_alone_longer_and_longer "
@@ -729,9 +729,9 @@ GUARDS = [
     ),
     Guard(
         "F41",
-        "deliver/dispatch.py",
-        "return float(min(BACKOFF_MAX_S, first_s * 2 ** min(attempts - 1, 20)))",
-        "return float(first_s)",
+        "deliver/waits.py",
+        "return float(min(WAIT_MAX_S, self._first_s * 2 ** min(attempts - 1, 20)))",
+        "return float(self._first_s)",
         "test_dispatch::test_waits_double_up_to_an_hour",
     ),
     Guard(
@@ -1044,7 +1044,7 @@ GUARDS = [
     ),
     Guard(
         "F48",
-        "deliver/dispatch.py",
+        "deliver/waits.py",
         "wait = CREDENTIAL_WAIT_S",
         "pass",
         "test_dispatch::test_a_wrong_password_is_tried_once_an_hour",

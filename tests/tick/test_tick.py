@@ -1126,7 +1126,19 @@ def test_retry_hands_a_mail_over_to_another_config(desk: Desk):
     said = desk.run("retry", "-c", other)
     assert "sent by the next run" in said.out
     assert desk.tick(other, now + 7201).sent == 1
-    assert desk.run("retry", "-c", other).out == "no dead or held mails\n"
+    assert desk.run("retry", "-c", other).out == "no mails wait\n"
+
+
+def test_retry_ends_the_wait_after_a_refusal(desk: Desk):
+    desk.put("a/metrics.csv", CSV)
+    config = desk.config()
+    desk.answer(77)
+    now = time.time()
+    assert desk.tick(config, now).exit_code == 77
+    desk.answer(0)
+    assert desk.tick(config, now + 900).exit_code == 77
+    assert "tried by the next run" in desk.run("retry", "-c", config).out
+    assert desk.tick(config, now + 901).sent == 1
 
 
 # -- what happens to folders -----------------------------------------------------------
@@ -1200,7 +1212,7 @@ def test_a_report_that_cannot_be_drawn_is_named_with_its_run(desk: Desk):
     summary = desk.tick(config, time.time())
     assert summary.exit_code == 78
     [problem] = summary.problems
-    assert problem.startswith("a: ")
+    assert problem.startswith("run a waits: ")
     assert [(run.name, run.rid) for run in summary.runs] == [("a", None)]
 
 

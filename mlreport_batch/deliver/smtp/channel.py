@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from mlreport_batch.config.channels import SmtpSettings
+from mlreport_batch.deliver import fingerprint
+from mlreport_batch.deliver.smtp.server import password_of
+from mlreport_batch.errors import MlreportError
 
 if TYPE_CHECKING:
     from mlreport_batch.deliver.smtp.session import SmtpSession
@@ -32,6 +35,14 @@ class SmtpChannel(Struct, frozen=True):
             yield session
         finally:
             session.close()
+
+    def credential(self) -> str:
+        """Return what changes with the server, the user or the password."""
+        try:
+            secret = password_of(self.server)
+        except MlreportError:  # there is none, which is not the refused one
+            secret = ""
+        return fingerprint(self.server, secret)
 
     def check(self) -> str:
         """Return one line after connecting, encrypting and logging in."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from mlreport_batch.config.channels import GoogleSettings
+from mlreport_batch.deliver import fingerprint
 from mlreport_batch.errors import (
     ChannelDownError,
     ConfigError,
@@ -22,6 +23,7 @@ from mlreport_batch.errors import (
 )
 from mlreport_batch.safety.address import is_loopback
 from mlreport_batch.safety.clean import clean
+from mlreport_batch.safety.files import Signature
 
 if TYPE_CHECKING:
     import requests
@@ -146,6 +148,19 @@ def _silent(exc: Exception) -> ChannelDownError:
         kept=_KEPT,
         advice="It is tried again by the next tick",
     )
+
+
+def credential_of(settings: GoogleSettings) -> str:
+    """Return what changes when somebody renews the credential of *settings*."""
+    path = settings.credentials or os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
+    if path is None:
+        config = os.environ.get("CLOUDSDK_CONFIG", "~/.config/gcloud")
+        path = os.path.join(config, "application_default_credentials.json")
+    try:
+        status: object = Signature.of(Path(path).expanduser().stat())
+    except OSError:
+        status = None
+    return fingerprint(settings, status)
 
 
 def load_account(settings: GoogleSettings, scopes: Sequence[str]) -> Account:

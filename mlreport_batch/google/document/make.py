@@ -110,7 +110,7 @@ class _Making:
         if problem == "leftovers":
             self._trash(file)
             raise RenderError(
-                f"the document of {self.report.run} still shows placeholders",
+                "the document still shows placeholders",
                 kept=_KEPT,
                 advice="`mlreport-batch check` looks at the template",
             )
