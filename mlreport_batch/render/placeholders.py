@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from mlreport_batch.language.say import label, say
-from mlreport_batch.report.model import Report
+from mlreport_batch.report.model import Report, Verdict
 
 MISSING: Final = "—"
 """What a placeholder shows that has no value."""
@@ -60,6 +60,14 @@ def unknown(names: Sequence[str]) -> list[str]:
     ]
 
 
+def status_of(report: Report) -> str:
+    """Return the status in words, with its evidence."""
+    spoken, text = label(report.language, "status", report.status), report.status_text
+    if text.lower().startswith(spoken.lower()):
+        return text
+    return f"{spoken} {text}".strip()
+
+
 def values(report: Report) -> Mapping[str, str]:
     """Return the text of every placeholder that stands outside repeated rows."""
     found = {
@@ -67,7 +75,7 @@ def values(report: Report) -> Mapping[str, str]:
         "time": report.time,
         "run": report.run,
         "project": report.project,
-        "status": report.status_text or report.status,
+        "status": status_of(report),
         "notification": report.headline,
         "purpose": report.purpose,
         "steps": report.steps,
@@ -100,7 +108,10 @@ def rows(report: Report) -> Mapping[str, Sequence[Mapping[str, str]]]:
         "hparam": [
             (
                 *(h.key, h.value, h.intended),
-                say(language, f"verdict.{h.verdict}") if h.verdict else "",
+                # Beside what nobody intended, there is nothing to compare.
+                say(language, f"verdict.{h.verdict}")
+                if h.verdict not in (None, Verdict.extra)
+                else "",
                 h.changed_from,
             )
             for h in report.hparams

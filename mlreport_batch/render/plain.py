@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from mlreport_batch.language.say import label, say
 from mlreport_batch.render.budget import PDF, fit, worst_first
+from mlreport_batch.render.placeholders import status_of
 from mlreport_batch.report.model import (
     Digest,
     Fact,
@@ -54,7 +55,7 @@ def _report(report: Report) -> Iterator[str]:
     yield report.date
     yield from _fold(f"{report.project} / {report.run}")
     yield "=" * min(COLUMNS, max(20, width(f"{report.project} / {report.run}")))
-    yield from _fold(f"{say(language, 'head.status')}: {_status(report)}")
+    yield from _fold(f"{say(language, 'head.status')}: {status_of(report)}")
     if report.steps:
         yield f"{say(language, 'head.steps')}: {report.steps}"
     if report.purpose:
@@ -105,7 +106,7 @@ def _digest(digest: Digest) -> Iterator[str]:
     for report in ranked[: PDF.runs]:
         yield from ("", "-" * COLUMNS)
         yield from _fold(report.run)
-        yield from _fold(_status(report))
+        yield from _fold(status_of(report))
         yield from _fold(report.headline)
         yield from _core(report, _DIGEST_ROWS)
     if len(ranked) > PDF.runs:
@@ -221,15 +222,6 @@ def _lines(title: str, lines: Sequence[str]) -> Iterator[str]:
 def _foot(report: Report | Digest) -> Iterator[str]:
     made = say(report.language, "foot.made", host=report.host)
     yield from ("", "-- ", made, report.rid)
-
-
-def _status(report: Report) -> str:
-    spoken = _status_word(report)
-    return (
-        report.status_text
-        if report.status_text.lower().startswith(spoken.lower())
-        else f"{spoken} {report.status_text}".strip()
-    )
 
 
 def _status_word(report: Report) -> str:

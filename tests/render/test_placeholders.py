@@ -8,6 +8,7 @@ from msgspec.structs import replace
 import sample_reports
 from mlreport_batch.render import placeholders
 from mlreport_batch.render.placeholders import fill_html
+from mlreport_batch.report.model import HparamRow, Verdict
 
 FINE = sample_reports.fine()
 
@@ -168,6 +169,22 @@ def test_hostile_values_add_no_element():
     parser = Elements()
     parser.feed(fill_html(template, sample_reports.hostile()))
     assert set(parser.seen) == {"p", "table", "tr", "td"}
+
+
+def test_status_is_said_and_not_only_its_evidence():
+    report = replace(sample_reports.fine(), status_text="last row 2 min ago")
+    assert placeholders.values(report)["status"] == "running last row 2 min ago"
+    report = replace(report, language="ko", status_text="")
+    assert placeholders.values(report)["status"] == "실행 중"
+
+
+@pytest.mark.parametrize("verdict", [None, *Verdict])
+def test_verdict_stands_only_beside_what_was_intended(verdict: Verdict | None):
+    row = HparamRow("lr", "0.1", "", verdict)
+    report = replace(sample_reports.fine(), hparams=(row,))
+    [found] = placeholders.rows(report)["hparam"]
+    is_compared = verdict not in (None, Verdict.extra)
+    assert (found["verdict"] != placeholders.MISSING) == is_compared
 
 
 def test_fill_replaces_in_plain_text_in_one_pass():
