@@ -110,20 +110,25 @@ def _parser() -> argparse.ArgumentParser:
     schedule.add_argument("kind", choices=("cron", "systemd"))
     schedule.add_argument("--every", type=int, default=15, metavar="MIN")
 
-    retry = with_config(add("retry", "owed", "Send dead or held mails again."))
+    retry = with_config(add("retry", "owed", "Send dead, held or waiting mails."))
     retry.add_argument("rids", nargs="*", metavar="RID")
     retry.add_argument("--out", metavar="DIR", help=argparse.SUPPRESS)
     drop = with_config(add("drop", "owed", "Give up a mail."))
     drop.add_argument("rid", metavar="RID")
     drop.add_argument("--out", metavar="DIR", help=argparse.SUPPRESS)
 
-    template = with_config(
-        add("template", "google", "Work with Google Docs templates.")
-    )
-    template.add_argument("action", choices=("create",))
-    login = with_config(add("login", "google", "Log in with a Google user account."))
-    login.add_argument("--client", metavar="FILE", help="the OAuth client's JSON file")
+    template = add("template", "google", "Work with Google Docs templates.")
+    login = add("login", "google", "Log in with a Google user account.")
+    _name_google(with_config(template), with_config(login))
     return parser
+
+
+def _name_google(
+    template: argparse.ArgumentParser, login: argparse.ArgumentParser
+) -> None:
+    template.add_argument("action", choices=("create",))
+    template.add_argument("--folder", metavar="NAME", help="make a folder for it too")
+    login.add_argument("--client", metavar="FILE", help="the OAuth client's JSON file")
 
 
 def entry(

@@ -15,7 +15,14 @@ def _template(args: argparse.Namespace) -> int:
     from mlreport_batch.google.setup import create_template
 
     config = config_of(args)
-    tell(create_template(config.google, config.report.language))
+    links = create_template(
+        config.google, config.report.language, folder=args.folder or ""
+    )
+    if not args.folder:
+        tell(links["template"])
+        return 0
+    for key, link in links.items():
+        tell(f"google.{key}: {link}")
     return 0
 
 
@@ -23,6 +30,6 @@ def _login(args: argparse.Namespace) -> int:
     from mlreport_batch.google.api.login import login
 
     config = config_of(args)
-    for line in login(args.client, config.google.credentials):
+    for line in login(args.client, config):
         tell(line)
     return 0

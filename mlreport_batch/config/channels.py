@@ -17,7 +17,7 @@ from mlreport_batch.config.kinds import (
     Whole,
     env_name,
 )
-from mlreport_batch.config.places import Address, PathTo, Url
+from mlreport_batch.config.places import Address, InDrive, PathTo, Url
 
 # A name whose parts DNS can hold, or an address.
 _HOST = (
@@ -123,17 +123,24 @@ class GoogleSettings:
         example="ml@lab.example",
     )
     template: str | None = setting(
-        OrNull(Text(r"[A-Za-z0-9_-]+", "the id of a document, not its address")),
+        OrNull(InDrive("a document")),
         None,
-        help="Id of the template document; needed with `engine: google`, made by"
+        help="The template document; needed with `engine: google`, made by"
         " `template create`",
         example="1AbCdEfGhIjKlMnOpQrStUv",
     )
     folder: str | None = setting(
-        OrNull(Text(r"[A-Za-z0-9_-]+", "the id of a folder, not its address")),
+        OrNull(InDrive("a folder")),
         None,
-        help="Id of the Drive folder that takes the documents",
+        help="The Drive folder that takes the documents; `template create --folder"
+        " NAME` makes one",
         example="0AbCdEfGhIjKlMn",
+    )
+    scope: Literal["drive.file", "drive"] = setting(
+        OneOf(("drive.file", "drive")),
+        "drive.file",
+        help="What is asked for: files that this program made, or all of Drive; only"
+        " `drive` sees a template or folder of your own",
     )
     keep: bool | int = setting(
         FlagOr(Whole(1, 100_000)),

@@ -13,6 +13,13 @@ from mlreport_batch.safety.address import is_loopback
 from mlreport_batch.safety.clean import clean
 
 _URL = re.compile(r"(https?)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?(/\S*)?\Z")
+_DRIVE = re.compile(
+    r"([A-Za-z0-9_-]+)"
+    r"|https://(?:docs|drive)\.google\.com/(?:[^?#\s]*/)?(?:d|folders)/([A-Za-z0-9_-]+)"
+    r"(?:[/?#]\S*)?"
+    r"|https://(?:docs|drive)\.google\.com/[^?#\s]*\?(?:\S*&)?id=([A-Za-z0-9_-]+)"
+    r"(?:[&#]\S*)?"
+)
 _REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _BUCKET = re.compile(r"(?:s3|gs)://[A-Za-z0-9._-]+(?:/[^?#]*)?\Z")
 
@@ -136,6 +143,29 @@ class Url(Kind):
 
     def words(self) -> str:
         return "https:// address"
+
+
+@dataclass(frozen=True, eq=False)
+class InDrive(Kind):
+    """A thing in Google Drive, by its id or its link; read as the id.
+
+    Attributes:
+        what: What messages call it.
+    """
+
+    what: str
+
+    def read(self, value: Any, place: Place) -> Any:
+        match = _DRIVE.fullmatch(value) if isinstance(value, str) else None
+        if match is None:
+            return place.expected(f"the id of {self.what}, or its link", value)
+        return match[match.lastindex or 0]
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": f"^(?:{_DRIVE.pattern})$"}
+
+    def words(self) -> str:
+        return f"the id of {self.what}, or its link"
 
 
 class Zone(Kind):

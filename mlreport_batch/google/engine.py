@@ -9,9 +9,8 @@ behind is found again.
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -25,25 +24,25 @@ from mlreport_batch.deliver.waits import (
     still_refused,
 )
 from mlreport_batch.errors import (
+    ChannelDownError,
     ConfigError,
     CredentialError,
     MlreportError,
     RenderError,
 )
-from mlreport_batch.google.api.account import DRIVE, credential_of, load_account
+from mlreport_batch.google.api.account import (
+    credential_of,
+    drive_scope,
+    load_account,
+)
 from mlreport_batch.google.api.client import DOCUMENT, GoogleClient
+from mlreport_batch.google.api.explain import explained, is_for_all
 from mlreport_batch.google.api.pace import Pace
 from mlreport_batch.google.api.transport import GoogleError
-from mlreport_batch.google.document.make import (
-    Made,
-    Source,
-    is_for_all,
-    make,
-    translated,
-)
+from mlreport_batch.google.document.make import Made, Source, make
 from mlreport_batch.google.document.template import Template, analyse
 from mlreport_batch.google.export import mail as export_mail
-from mlreport_batch.google.tidy import known_scope, scope_key, tidy
+from mlreport_batch.google.tidy import tidy
 from mlreport_batch.language.say import say
 from mlreport_batch.render import Rendered
 from mlreport_batch.render.draw import Drawn, DrawTask, draw
@@ -52,8 +51,6 @@ from mlreport_batch.report.model import Digest, Report
 from mlreport_batch.state.owed import DocumentRow
 from mlreport_batch.state.store import State
 
-_T = TypeVar("_T")
-_NOT_FOUND = 404
 _AHEAD = 48  # reports begun before the first of them is handed out
 _CACHE = 1  # version of what is kept of a template
 
@@ -116,6 +113,7 @@ class _Engine:
         self.source: Source | None = None
         self.known: dict[str, DocumentRow] = {}
         self._refusal: MlreportError | None = None
+        self._outage: MlreportError | None = None
         self._blocker: MlreportError | None = None
         self._lock = threading.Lock()
 
@@ -168,35 +166,39 @@ class _Engine:
             raise self._blocker or AssertionError
         client, source = self.client, self.source
         try:
-            return with_wider_scope(
-                client, lambda: make(client, source, report, is_doubtful=is_doubtful)
-            )
-        except GoogleError as exc:
-            raise self._note(self._translated(exc)) from exc
-        except MlreportError as exc:
+            return make(client, source, report, is_doubtful=is_doubtful)
+        except (GoogleError, MlreportError) as exc:
             raise self._note(exc) from exc
 
-    def _note(self, error: MlreportError) -> MlreportError:
-        """Stop beginning more when *error* will meet all others too."""
-        if is_for_all(error):
-            with self._lock:
+    def _note(self, exc: GoogleError | MlreportError) -> MlreportError:
+        """Return what *exc* means; begin no more where it will meet all others.
+
+        All outages of a tick are one to the reader.
+        """
+        error = self._explained(exc)
+        with self._lock:
+            if is_for_all(error):
                 self._blocker = self._blocker or error
+            elif not isinstance(exc, GoogleError) or exc.may_pass:
+                self._outage = self._outage or error
+                return self._outage
         return error
 
-    def _translated(self, error: GoogleError) -> MlreportError:
-        if self.client is None:
-            raise AssertionError
-        where = (self.settings.template, self.settings.folder)
-        return translated(error, self.client, where)
+    def _explained(self, exc: GoogleError | MlreportError) -> MlreportError:
+        if isinstance(exc, GoogleError):
+            if self.client is None:
+                raise AssertionError
+            return explained(exc, self.client.account, self.settings)
+        if isinstance(exc, ChannelDownError):  # of a call for a token
+            return RenderError(exc.message, kept=exc.kept, advice=exc.advice)
+        return exc
 
     def _prepare(self) -> None:
         """Log in, read the template and settle what is left from earlier ticks."""
         try:
             self._open()
-        except MlreportError as exc:
-            self._blocker = exc
-        except GoogleError as exc:
-            self._blocker = self._translated(exc)
+        except (GoogleError, MlreportError) as exc:
+            self._blocker = self._explained(exc)
         else:
             self.known = {row.rid: row for row in self.state.documents()}
             if self.state.meta(ENGINE_REFUSED):
@@ -205,10 +207,9 @@ class _Engine:
 
     def _open(self) -> None:
         settings = self.settings
-        scope = known_scope(self.state, settings)
-        account = load_account(settings, [scope])
+        account = load_account(settings, [drive_scope(settings)])
         self.client = GoogleClient(settings, account, self.pace)
-        template = with_wider_scope(self.client, self._template)
+        template = self._template()
         self.source = Source(
             settings.template or "", template, settings.folder, self.instance
         )
@@ -270,11 +271,9 @@ class _Engine:
             report = replace(flight.task.report, link=made.link)
             task = DrawTask(report, flight.task.header)
             drawn.append(draw(_Composer(made), task))
-        if rows and self.client is not None:
+        if rows:
             with self.state.transaction():
                 self.state.put_documents(rows)
-                if DRIVE in self.client.account.scopes:
-                    self.state.set_meta("google.wide", scope_key(self.settings))
         return drawn
 
     def _result(self, flight: _Flight) -> Made:
@@ -288,10 +287,6 @@ class _Engine:
             note = say(task.report.language, "document_local", why=error.message)
             return draw(_WithNote(note), task)
         rid = task.report.rid
-        if not is_for_all(error):
-            if not isinstance(error, RenderError):  # ChannelDownError of a token call
-                error = RenderError(error.message, kept=error.kept, advice=error.advice)
-            return Drawn(rid, error=error)
         if isinstance(error, CredentialError):
             self._refusal = error = self._refusal or self._told_once(error)
         return Drawn(rid, error=error)
@@ -339,32 +334,6 @@ class _Composer:
             raise AssertionError
         document = made.pdf if local is None else local.pdf
         return export_mail.render(report, made.export, document, notes)
-
-
-def with_wider_scope(client: GoogleClient, work: Callable[[], _T]) -> _T:
-    """Return what *work* returns; ask for the scope ``drive`` where it is needed.
-
-    The scope ``drive.file`` covers what this program made. A template or a folder
-    that somebody else made is not to be seen with it, and an administrator may have
-    allowed ``drive`` alone.
-
-    Raises:
-        GoogleError: The wider scope does not help either.
-        CredentialError: No scope is granted.
-    """
-    account = client.account
-    can_help = account.can_widen
-    try:
-        return work()
-    except (GoogleError, CredentialError) as exc:
-        is_hidden = isinstance(exc, CredentialError) or exc.status == _NOT_FOUND
-        if not is_hidden or not can_help:
-            raise
-        account.widen()
-        try:
-            return work()
-        except CredentialError:
-            raise exc from None
 
 
 def _run(report: Report) -> str:

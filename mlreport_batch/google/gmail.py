@@ -16,7 +16,6 @@ from mlreport_batch.config.channels import GoogleSettings
 from mlreport_batch.deliver import Envelope, Receipt
 from mlreport_batch.errors import (
     ChannelDownError,
-    ConfigError,
     DeliveryError,
     MlreportError,
     RefusedError,
@@ -29,8 +28,9 @@ from mlreport_batch.google.api.account import (
     load_account,
 )
 from mlreport_batch.google.api.client import GoogleClient
+from mlreport_batch.google.api.explain import common_error
 from mlreport_batch.google.api.pace import Pace
-from mlreport_batch.google.api.transport import GoogleError
+from mlreport_batch.google.api.transport import NOT_FOR_NOW, GoogleError
 
 _KEPT = "The mail is kept and tried again"
 _MESSAGE_ID = re.compile(
@@ -93,7 +93,7 @@ class GmailSession:
                 return Receipt("Gmail, the answer was cut short")
             if exc.is_lost and self._was_sent(message):
                 return Receipt("Gmail, found under Sent")
-            raise self._translated(exc, envelope.rid) from exc
+            raise self._explained(exc, envelope.rid) from exc
 
     def _was_sent(self, message: bytes) -> bool:
         """Look under Sent, if the grant allows to search."""
@@ -110,48 +110,32 @@ class GmailSession:
                 return False
         return False
 
-    def _translated(self, error: GoogleError, rid: str) -> MlreportError:
+    def _explained(self, error: GoogleError, rid: str) -> MlreportError:
         account, said = self._client.account, error.message or error.reason
-        if not error.was_sent:
-            return ChannelDownError(
-                f"Gmail cannot be reached: {said}", kept=_KEPT, advice="See the network"
-            )
         if error.is_lost:
             return UnknownOutcomeError(
                 f"nobody knows whether Gmail took mail {rid}: {error}",
                 kept="It is kept; mail.on_unknown decides what becomes of it",
             )
-        if error.is_busy or error.reason in ("dailyLimitExceeded", "quotaExceeded"):
+        if error.is_busy or error.reason in NOT_FOR_NOW:
             return ChannelDownError(
                 f"Gmail's sending limit is reached: {said}",
                 kept="All mails are kept and tried again",
                 advice="A personal account may send about 500 mails a day, a Workspace"
                 " account 2,000",
             )
-        return self._refused(error, rid, said) or (
-            account.refused(said)
-            if error.status in (401, 403)
-            else DeliveryError(f"Gmail did not take mail {rid}: {error}", kept=_KEPT)
+        if error.may_pass:
+            return ChannelDownError(
+                f"Gmail cannot be reached: {said}", kept=_KEPT, advice="See the network"
+            )
+        found = common_error(error, account)
+        if found is None and error.status in (400, 413):
+            found = RefusedError(f"Gmail refuses mail {rid}: {said}")
+        if found is None and error.status == 403:  # noqa: PLR2004
+            found = account.refused(said)
+        return found or DeliveryError(
+            f"Gmail did not take mail {rid}: {error}", kept=_KEPT
         )
-
-    def _refused(self, error: GoogleError, rid: str, said: str) -> MlreportError | None:
-        name = self._client.account.name
-        if error.reason in ("accessNotConfigured", "SERVICE_DISABLED"):
-            return ConfigError(
-                f"The Google project of {name} may not use the Gmail API: {said}",
-                kept=_KEPT,
-                advice="Enable the Gmail API in the Cloud console",
-            )
-        if error.reason in ("failedPrecondition", "FAILED_PRECONDITION"):
-            return ConfigError(
-                f"{name} has no mailbox: {said}",
-                kept=_KEPT,
-                advice="Set google.subject to a user of your Workspace, or send by"
-                " `mail.via: smtp`",
-            )
-        if error.status in (400, 413):
-            return RefusedError(f"Gmail refuses mail {rid}: {said}")
-        return None
 
 
 def addressed(message: bytes, recipients: tuple[str, ...]) -> bytes:

@@ -11,10 +11,9 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
-from mlreport_batch.config.channels import GoogleSettings
 from mlreport_batch.config.settings import Config
 from mlreport_batch.errors import MlreportError
-from mlreport_batch.google.api.account import DRIVE, DRIVE_FILE, load_account
+from mlreport_batch.google.api.account import drive_scope, load_account
 from mlreport_batch.google.api.client import GoogleClient
 from mlreport_batch.google.api.pace import Pace
 from mlreport_batch.google.api.transport import GoogleError
@@ -26,16 +25,6 @@ STRAY_AFTER_S = 86_400.0
 _MOST = 50  # documents trashed by one tick; the next goes on
 
 
-def scope_key(settings: GoogleSettings) -> str:
-    """Return what the needed scope depends on."""
-    return f"{settings.template} {settings.credentials} {settings.subject}"
-
-
-def known_scope(state: State, settings: GoogleSettings) -> str:
-    """Return the scope that was needed last time, at first the narrow one."""
-    return DRIVE if state.meta("google.wide") == scope_key(settings) else DRIVE_FILE
-
-
 def tidy_google(config: Config, state: State, *, now: float | None = None) -> None:
     """Settle what is due, with a connection of its own; failures wait for later."""
     rows = state.documents()
@@ -44,7 +33,7 @@ def tidy_google(config: Config, state: State, *, now: float | None = None) -> No
     settings = config.google
     client = None
     try:
-        account = load_account(settings, [known_scope(state, settings)])
+        account = load_account(settings, [drive_scope(settings)])
         client = GoogleClient(settings, account, Pace(budget_s=10.0))
         tidy(state, config, client, now=now)
     except MlreportError:

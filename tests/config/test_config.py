@@ -282,7 +282,7 @@ def test_the_error_says_what_is_kept_and_lists_the_problems():
         ('runs: {path: "/d\\n"}', "got control characters"),
         ("runs: {path: /d}\nrender: {template: x.html}", "there is no file"),
         ("runs: {path: /d}\nsmtp: {host: a b}", "expected a host name, got 'a b'"),
-        ("runs: {path: /d}\ngoogle: {template: 'https://docs/d/x'}", "not its address"),
+        ("runs: {path: /d}\ngoogle: {template: 'https://docs/d/x'}", "or its link"),
         ("runs: {path: /d}\nsendmail: {command: []}", "sendmail.command: is empty"),
         ("runs: {path: /d}\n" + "x" * 60 + ": 1", "unknown key 'xxx"),
         ("runs: {path: /d}\nredact: [{a: 1}, [2]]", "got a table of keys"),
@@ -897,3 +897,32 @@ def test_what_is_too_large_to_be_a_config_is_read_no_further(tmp_path: Path):
     for path in (big, Path("/dev/zero")):
         with pytest.raises(ConfigError, match="larger than 1,000,000 bytes"):
             load(path)
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "1AbC_d-9",
+        "https://docs.google.com/document/d/1AbC_d-9",
+        "https://docs.google.com/document/d/1AbC_d-9/edit?usp=sharing#heading=h.x",
+        "https://docs.google.com/document/u/1/d/1AbC_d-9/edit",
+        "https://docs.google.com/a/lab.example/document/d/1AbC_d-9/edit",
+        "https://drive.google.com/file/d/1AbC_d-9/view",
+        "https://drive.google.com/open?usp=drive_link&id=1AbC_d-9&x=1",
+        "https://drive.google.com/drive/folders/1AbC_d-9?usp=sharing",
+        "https://drive.google.com/drive/u/0/folders/1AbC_d-9",
+    ],
+)
+def test_what_lies_in_drive_is_named_by_id_or_link(link: str):
+    found = read(
+        f"runs: {{path: /d}}\ngoogle: {{template: '{link}', folder: '{link}'}}"
+    )
+    assert (found.google.template, found.google.folder) == ("1AbC_d-9", "1AbC_d-9")
+
+
+@pytest.mark.parametrize(
+    "text", ["https://evil.example/d/1AbC", "a b", "https://docs.google.com/", "x/y"]
+)
+def test_other_addresses_are_nothing_in_drive(text: str):
+    with pytest.raises(ConfigError, match="or its link"):
+        read(f"runs: {{path: /d}}\ngoogle: {{template: '{text}'}}")

@@ -1,7 +1,8 @@
 """Credential files, scopes and the login."""
 
-# ruff: noqa: TID253
+# ruff: noqa: ANN401, TID253
 
+import dataclasses
 import json
 import os
 import stat
@@ -10,13 +11,15 @@ import urllib.request
 import webbrowser
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-import requests
+from requests.adapters import HTTPAdapter
 
 from google_server import GoogleServer, faults
 from google_setup import USER, Lab
 from mlreport_batch.cli import main
+from mlreport_batch.config.settings import Config, MailSettings, RenderSettings
 from mlreport_batch.errors import (
     ChannelDownError,
     ConfigError,
@@ -31,6 +34,8 @@ from mlreport_batch.google.api.account import (
     load_account,
 )
 from mlreport_batch.google.api.login import login
+from mlreport_batch.google.api.transport import CONNECT_S, TIMEOUT_S, Carrier
+from mlreport_batch.google.setup import check_google
 
 
 @pytest.fixture
@@ -46,13 +51,15 @@ def lab(server: GoogleServer, tmp_path: Path) -> Lab:
 
 def token(lab: Lab, *scopes: str) -> str:
     account = load_account(lab.google, scopes or (DRIVE_FILE,))
-    with requests.Session() as session:
-        return account.headers(session, 5.0)["authorization"]
+    carrier = Carrier(account, lab.google)
+    carrier.log_in()
+    carrier.close()
+    return str(account.token)
 
 
 def test_user_gets_what_was_consented_at_the_files_own_token_uri(lab: Lab):
     lab.as_user([GMAIL_SEND])
-    assert token(lab).startswith("Bearer ya29.")
+    assert token(lab, GMAIL_SEND).startswith("ya29.")
     (grant,) = lab.server.auth.grants
     assert (grant.kind, grant.user, grant.scopes) == (
         "authorized_user",
@@ -77,10 +84,8 @@ def test_default_credentials_are_used_without_a_file(
     lab.change(credentials=None)
     token(lab)
     assert lab.server.auth.grants[0].scopes == {DRIVE_FILE}
-    account = load_account(lab.google, (DRIVE_FILE,))
-    account.widen()
+    account = load_account(lab.google, (DRIVE,))
     assert account.scopes == {DRIVE}
-    assert not account.can_widen
 
 
 def test_missing_default_credentials_are_said(
@@ -169,17 +174,32 @@ def test_token_endpoint_out_of_order_is_no_credential_matter(lab: Lab):
         token(lab)
 
 
+@pytest.mark.parametrize("code", [200, 302, 403, 503])
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null", b"{}"])
+def test_token_endpoint_that_makes_no_sense_is_an_outage(
+    lab: Lab, code: int, body: bytes
+):
+    lab.as_user()
+    lab.server.fail("token", faults.portal(code, body), times=-1)
+    with pytest.raises(ChannelDownError, match="token endpoint"):
+        token(lab)
+
+
+@pytest.mark.parametrize("expires", ["soon", None, []])
+def test_token_that_makes_no_sense_is_an_outage(lab: Lab, expires: object):
+    lab.as_user()
+    body = json.dumps({"access_token": 5, "expires_in": expires}).encode()
+    lab.server.fail("token", faults.portal(200, body), times=-1)
+    with pytest.raises(ChannelDownError, match="token endpoint"):
+        token(lab)
+
+
 def test_token_is_fetched_once_while_it_lives(lab: Lab):
     lab.as_user()
-    account = load_account(lab.google, (DRIVE_FILE,))
-    with requests.Session() as session:
-        first = account.headers(session, 5.0)
-        assert account.headers(session, 5.0) == first
-        account.discard({"authorization": "Bearer other"})
-        assert account.headers(session, 5.0) == first
-        account.discard(first)
-        assert account.headers(session, 5.0) != first
-    assert lab.server.count("token") == 2
+    carrier = Carrier(load_account(lab.google, (DRIVE_FILE,)), lab.google)
+    for _ in range(3):
+        carrier.log_in()
+    assert lab.server.count("token") == 1
 
 
 # -- login --------------------------------------------------------------------
@@ -213,10 +233,16 @@ def browser(monkeypatch: pytest.MonkeyPatch) -> Browser:
     return made
 
 
+def config_of(lab: Lab, store: Path | None, **changes: Any) -> Config:
+    lab.change(credentials=store)
+    mail = MailSettings(via="gmail", sender=USER, to=(USER,))
+    return lab.config(mail=mail, **changes)
+
+
 def test_login_keeps_a_grant_that_works(lab: Lab, browser: Browser):
     client = lab.server.auth.write_client_secrets(lab.folder / "client.json")
     store = lab.folder / "deep" / "google.json"
-    said = list(login(str(client), store))
+    said = list(login(str(client), config_of(lab, store)))
     assert str(store) in said[-1]
     assert stat.S_IMODE(store.stat().st_mode) == 0o600
     content = json.loads(store.read_text("utf-8"))
@@ -242,9 +268,9 @@ def test_login_replaces_the_file_at_once_or_not_at_all(
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", full)
         with pytest.raises(MlreportError, match="space"):
-            list(login(str(client), store))
+            list(login(str(client), config_of(lab, store)))
     assert store.read_bytes() == before
-    list(login(str(client), store))
+    list(login(str(client), config_of(lab, store)))
     assert store.read_bytes() != before
 
 
@@ -253,20 +279,97 @@ def test_login_that_is_declined_leaves_the_old_file(lab: Lab, browser: Browser):
     client = lab.server.auth.write_client_secrets(lab.folder / "client.json")
     store = lab.folder / "google.json"
     with pytest.raises(CredentialError, match="not finished"):
-        list(login(str(client), store))
+        list(login(str(client), config_of(lab, store)))
     assert not store.exists()
+
+
+@pytest.mark.parametrize("code", [200, 302, 403, 502])
+@pytest.mark.parametrize("body", [b"", b"<html>Log in</html>"])
+def test_login_through_a_page_of_the_network_is_an_outage(
+    lab: Lab, browser: Browser, code: int, body: bytes
+):
+    client = lab.server.auth.write_client_secrets(lab.folder / "client.json")
+    lab.server.fail("token", faults.portal(code, body), times=-1)
+    with pytest.raises(ChannelDownError, match="token endpoint"):
+        list(login(str(client), config_of(lab, lab.folder / "google.json")))
+    assert not (lab.folder / "google.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("engine", "via", "scope", "asked"),
+    [
+        ("google", "gmail", "drive.file", {DRIVE_FILE, GMAIL_SEND}),
+        ("google", "smtp", "drive.file", {DRIVE_FILE}),
+        ("google", "outbox", "drive", {DRIVE}),
+        ("local", "gmail", "drive", {GMAIL_SEND}),
+    ],
+)
+def test_login_asks_for_what_the_config_needs_and_no_more(
+    lab: Lab, browser: Browser, engine: Any, via: Any, scope: str, asked: set[str]
+):
+    client = lab.server.auth.write_client_secrets(lab.folder / "client.json")
+    store = lab.folder / "google.json"
+    lab.change(scope=scope, template="of-mine")
+    config = config_of(lab, store, render=RenderSettings(engine=engine))
+    config = dataclasses.replace(config, mail=dataclasses.replace(config.mail, via=via))
+    said = " ".join(login(str(client), config))
+    assert set(json.loads(store.read_text("utf-8"))["scopes"]) == asked
+    is_narrow = engine == "google" and scope == "drive.file"
+    assert ("template create" in said) == is_narrow
+    assert ("google.scope to drive" in said) == is_narrow
+
+
+def test_login_for_a_config_without_google_is_refused(lab: Lab):
+    config = lab.config(render=RenderSettings(engine="local"))
+    config = dataclasses.replace(
+        config, google=dataclasses.replace(lab.google, credentials=lab.folder / "x")
+    )
+    with pytest.raises(ConfigError, match="nothing in this config"):
+        list(login("client.json", config))
+
+
+def test_every_command_trusts_and_waits_as_the_config_says(
+    lab: Lab, browser: Browser, monkeypatch: pytest.MonkeyPatch
+):
+    seen = set()
+    send = HTTPAdapter.send
+
+    def noting(self: HTTPAdapter, request: Any, **options: Any) -> Any:
+        seen.add((options["verify"], options["timeout"]))
+        return send(self, request, **options)
+
+    monkeypatch.setattr(HTTPAdapter, "send", noting)
+    client = lab.server.auth.write_client_secrets(lab.folder / "client.json")
+    lab.change(ca_file=client)
+    config = config_of(lab, lab.folder / "google.json")
+    list(login(str(client), config))
+    lab.with_default_template()
+    config = config_of(lab, lab.folder / "google.json")
+    assert [error for _, error in check_google(config) if error] == []
+    assert seen == {(str(client), (CONNECT_S, TIMEOUT_S))}
+
+
+def test_grant_that_does_not_cover_the_scope_is_said_before_google_is_asked(lab: Lab):
+    lab.as_user([DRIVE_FILE])
+    for scope in (DRIVE, GMAIL_SEND):
+        with pytest.raises(CredentialError, match="does not cover"):
+            load_account(lab.google, [scope])
+    lab.as_user([DRIVE])
+    assert load_account(lab.google, [DRIVE_FILE]).scopes == {DRIVE}
+    assert not lab.server.counter
 
 
 def test_login_says_what_it_lacks(lab: Lab):
     with pytest.raises(UsageError, match="--client"):
-        list(login(None, lab.folder / "x"))
+        list(login(None, config_of(lab, lab.folder / "x")))
     with pytest.raises(UsageError, match=r"google\.credentials"):
-        list(login("client.json", None))
+        list(login("client.json", config_of(lab, None)))
     with pytest.raises(ConfigError, match="Desktop app"):
-        list(login(str(lab.folder / "nowhere.json"), lab.folder / "x"))
+        list(login(str(lab.folder / "nowhere.json"), config_of(lab, lab.folder / "x")))
     lab.as_user()
+    client = str(lab.google.credentials)
     with pytest.raises(ConfigError, match="Desktop app"):
-        list(login(str(lab.google.credentials), lab.folder / "x"))
+        list(login(client, config_of(lab, lab.folder / "x")))
 
 
 def test_login_command_works_from_the_config(

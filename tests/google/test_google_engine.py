@@ -18,7 +18,7 @@ from mlreport_batch.cli import main
 from mlreport_batch.commands.inspect import look_at
 from mlreport_batch.google import engine as google
 from mlreport_batch.google import gmail
-from mlreport_batch.google.api.account import DRIVE_FILE
+from mlreport_batch.google.api.account import DRIVE, DRIVE_FILE
 from mlreport_batch.google.tidy import tidy_google
 from mlreport_batch.state.store import State
 from places import RUNS, SAMPLES
@@ -304,23 +304,20 @@ def test_document_is_named_tagged_filed_and_shared_with_nobody(lab: Lab):
     assert not lab.server.count("drive.permissions.create")
 
 
-def test_template_made_by_hand_is_used_with_the_scope_it_needs(lab: Lab):
-    account = lab.in_shared_drive()
+def test_template_made_by_hand_is_used_with_the_scope_drive(lab: Lab):
+    lab.in_shared_drive()
     made = lab_setup.build.document("{{run}}", "")
     lab.server.store.add(made, parent=lab.google.folder)
     lab.change(template=made.document_id)
     (drawn,) = lab.draw(samples.fine())
     assert drawn.error is None
-    scopes = [grant.scopes for grant in lab.server.auth.grants]
-    assert scopes == [{DRIVE_FILE}, {DRIVE_FILE.removesuffix(".file")}]
-    # The need is remembered: the next tick asks once and makes two calls.
-    lab.server.clear_log()
-    lab.server.auth.grants.clear()
+    assert [grant.scopes for grant in lab.server.auth.grants] == [{DRIVE}]
+    lab.change(scope="drive.file")
     (drawn,) = lab.draw(replace(samples.fine(), rid="second"))
-    assert drawn.error is None
-    assert len(lab.server.auth.grants) == 1
-    assert lab.server.count("drive.files.get") == 1
-    assert account.email in {call.user for call in lab.server.calls}
+    assert drawn.error is not None
+    assert drawn.error.exit_code == 78
+    for cure in ("template create", "--folder NAME", "google.scope to drive"):
+        assert cure in str(drawn.error)
 
 
 def test_app_made_template_is_used_with_the_narrow_scope_alone(lab: Lab):

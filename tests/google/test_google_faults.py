@@ -233,8 +233,19 @@ def test_two_copies_of_a_lost_answer_leave_the_oldest(lab: Lab):
     assert len(lab.documents(trashed=True)) == 1
 
 
-def test_copy_left_by_a_crash_is_replaced(lab: Lab):
-    lab.server.fail(EXPORT, faults.refuse(400), times=-1)
+@pytest.mark.parametrize("method", [MERGE, EXPORT])
+@pytest.mark.parametrize("code", [400, 403, 404])
+def test_copy_of_a_report_that_was_refused_goes_at_once(
+    lab: Lab, method: str, code: int
+):
+    lab.server.fail(method, faults.refuse(code), times=-1)
+    error_of(one(lab))
+    assert not lab.documents()
+    assert 1 <= len(lab.documents(trashed=True)) <= 3
+
+
+def test_copy_left_by_an_outage_is_replaced(lab: Lab):
+    lab.server.fail(EXPORT, faults.refuse(503), times=-1)
     error_of(one(lab))
     assert len(lab.documents()) == 1  # merged or not: nobody knows
     lab.server.faults.clear()
@@ -267,8 +278,25 @@ def test_intent_is_in_the_state_before_the_copy(lab: Lab):
 def test_lost_merge_is_not_applied_twice(lab: Lab):
     lab.server.fail(MERGE, faults.drop(applied=True))
     is_right(lab, one(lab))
-    assert lab.server.count(MERGE, applied_only=True) == 1
-    assert lab.server.count(READ) == 2
+    # Nobody reads what became of it: it lies in the trash, and a fresh one is right.
+    assert len(lab.documents(trashed=True)) == 1
+    assert lab.server.count(READ) == 1
+
+
+def test_doubtful_copy_is_never_merged_again(lab: Lab):
+    """It cannot be trashed, and the answer to the next copy is lost."""
+    lab.server.fail(MERGE, faults.drop(applied=True))
+    lab.server.fail("drive.files.update", faults.refuse(403), times=-1)
+    lab.server.fail(COPY, faults.drop(applied=True), nth=2)
+    drawn = one(lab)
+    assert drawn.error is None
+    link = re.search(r"document/d/(\w+)/", html_of(drawn.message))
+    assert link is not None
+    rows = lab.server.document(link[1]).table()
+    assert [row[0] for row in rows] == ["Key", *(m.key for m in samples.fine().metrics)]
+    with closing(lab.state()) as state:
+        (row,) = state.documents()
+        assert (row.document, row.has_doubt) == (link[1], True)
 
 
 def merge_late(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -277,7 +305,7 @@ def merge_late(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     send = GoogleClient.batch_update
 
     def noting(self: GoogleClient, where: str, requests: Any, **options: Any) -> None:
-        batch[:] = [where, requests]
+        batch[:] = batch or [where, requests]
         send(self, where, requests, **options)
 
     monkeypatch.setattr(GoogleClient, "batch_update", noting)
@@ -290,7 +318,7 @@ def test_late_merge_and_its_repetition_cannot_both_land(
 ):
     merge_late(lab, monkeypatch)
     is_right(lab, one(lab))
-    assert lab.server.count(MERGE, applied_only=True) == 0
+    assert len(lab.documents(trashed=True)) == 1
 
 
 def test_late_merge_of_a_document_that_could_be_merged_twice(
@@ -332,8 +360,7 @@ def test_template_with_rows_edited_before_the_copy_is_read_anew(lab: Lab):
     drawn = one(lab)
     is_right(lab, drawn)
     assert "edited! " in html_of(drawn.message)
-    # The batch was refused as a whole, so the same copy could be used.
-    assert not lab.documents(trashed=True)
+    assert len(lab.documents(trashed=True)) == 1
 
 
 def test_template_shortened_between_read_and_copy_is_merged_anew(lab: Lab):
@@ -342,8 +369,36 @@ def test_template_shortened_between_read_and_copy_is_merged_anew(lab: Lab):
     edit = {"deleteContentRange": {"range": span}}
     lab.server.before(COPY, lambda: lab.server.edit(str(lab.google.template), edit))
     is_right(lab, one(lab))
-    # The indices lay outside: nothing was applied, the same copy was read.
-    assert not lab.documents(trashed=True)
+    assert len(lab.documents(trashed=True)) == 1
+
+
+# -- something else answers -----------------------------------------------------------
+
+PORTALS = {
+    "page": faults.portal(),
+    "nothing": faults.portal(body=b""),
+    "list": faults.portal(body=b"[]"),
+    "refusing page": faults.portal(403),
+    "page asking who": faults.portal(401),
+    "redirect": faults.portal(302),
+    "lasting redirect": faults.portal(307),
+}
+EVERY_CALL = ["token", COPY, MERGE, EXPORT, GET, READ, "gmail.users.messages.send"]
+
+
+@pytest.mark.parametrize("method", EVERY_CALL)
+@pytest.mark.parametrize("kind", PORTALS)
+def test_a_page_in_the_place_of_google_is_an_outage(
+    lab: Lab, capsys: pytest.CaptureFixture[str], method: str, kind: str
+):
+    lab.server.fail(method, PORTALS[kind], times=-1)
+    assert run(lab) == 75
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.search("(answer|usable|cannot be|knows whether)", line)
+    lab.server.faults.clear()
+    assert main(["retry", "-c", str(lab.folder / "mlreport.yaml")]) == 0
+    assert run(lab) == 0
+    assert len(lab.documents()) == len(lab.server.gmail.sent) == 1
 
 
 # -- what a person must do ------------------------------------------------------------
@@ -402,7 +457,7 @@ def test_service_account_without_storage_is_told_what_to_do(lab: Lab):
     account = lab.server.auth.add_service_account()
     path = lab.folder / "plain.json"
     lab.server.auth.write_service_account(path, account)
-    lab.change(credentials=path)
+    lab.change(credentials=path, scope="drive")
     lab.server.store.files[str(lab.google.template)].roles[account.email] = "reader"
     error = error_of(one(lab))
     assert "shared drive" in str(error)
@@ -553,7 +608,7 @@ def test_what_holds_up_all_runs_is_one_line_that_counts_them(
         assert main(["run", "-c", str(config)]) == code
         (line,) = capsys.readouterr().err.splitlines()
         assert re.search(r"\d runs wait: ", line)
-        assert "0x" not in line  # no addresses in memory
+        assert " object at " not in line  # no addresses in memory
 
 
 def test_one_refusal_is_told_once_by_the_engine_and_the_channel(

@@ -232,7 +232,7 @@ def test_sends_keep_to_the_quota(
     monkeypatch.setattr(lab.server, "now", clock.now)  # it counts by the same clock
     lab.server.quotas.gmail_units = 500
     lab.server.quotas.window_s = 60.0
-    pace = replace(FAST, limits={"gmail": 500}, window_s=60.0)
+    pace = replace(FAST, limits={"gmail": 5}, window_s=60.0)
     with GmailChannel(lab.google, pace).open() as session:
         for _ in range(12):
             session.send(MAIL, Envelope("rid1", USER, BOTH))

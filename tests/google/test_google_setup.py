@@ -8,7 +8,7 @@ import pytest
 
 from google_server import GoogleServer, faults
 from google_server.build import Table
-from google_setup import USER, Lab
+from google_setup import USER, Lab, id_in
 from mlreport_batch.cli import main
 from mlreport_batch.config.settings import MailSettings
 from mlreport_batch.errors import ConfigError, CredentialError, MlreportError
@@ -52,7 +52,7 @@ def errors(found: list[Line]) -> list[str]:
 
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_template_holds_every_kind_of_row_and_no_unknown_name(lab: Lab, language: str):
-    template = create_template(lab.google, language)
+    template = id_in(create_template(lab.google, language)["template"])
     text = lab.server.document(template).text()
     names = placeholders.parse(text)
     assert not placeholders.unknown(names)
@@ -65,18 +65,61 @@ def test_template_holds_every_kind_of_row_and_no_unknown_name(lab: Lab, language
 def test_template_lies_in_the_folder_and_costs_two_calls(lab: Lab):
     drive = lab.server.store.add_shared_drive("Reports", {USER: "fileOrganizer"})
     lab.change(folder=drive.id)
-    template = create_template(lab.google)
+    template = id_in(create_template(lab.google)["template"])
     assert lab.server.store.files[template].parent == drive.id
     calls = {name: n for name, n in lab.server.counter.items() if name != "token"}
     assert calls == {"drive.files.create": 1, "docs.documents.batchUpdate": 1}
 
 
-def test_template_command_prints_the_id(lab: Lab, capsys: pytest.CaptureFixture[str]):
+def test_template_command_prints_the_link(lab: Lab, capsys: pytest.CaptureFixture[str]):
     lab.change(template="none-yet")
     config = lab.write_config(lab.runs(["csv_no_step"]), via="gmail")
     assert main(["template", "create", "-c", str(config)]) == 0
-    template = capsys.readouterr().out.strip()
-    assert lab.server.document(template).text()
+    link = capsys.readouterr().out.strip()
+    assert link.startswith("https://docs.google.com/document/d/")
+    assert lab.server.document(id_in(link)).text()
+
+
+def test_template_command_makes_a_folder_too(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+):
+    lab.change(template="none-yet")
+    config = lab.write_config(lab.runs(["csv_no_step"]), via="gmail")
+    argv = ["template", "create", "-c", str(config), "--folder", "ML reports"]
+    assert main(argv) == 0
+    said = dict(line.split(": ") for line in capsys.readouterr().out.splitlines())
+    folder, template = said["google.folder"], said["google.template"]
+    files = lab.server.store.files
+    assert files[id_in(folder)].name == "ML reports"
+    assert files[id_in(template)].parent == id_in(folder)
+    # Both links stand for the ids, and the narrow scope sees what it made.
+    lab.change(template=template, folder=folder)
+    config = lab.write_config(lab.folder / "experiments", via="gmail")
+    assert main(["check", "-c", str(config)]) == 0
+    assert main(["run", "-c", str(config)]) == 0
+    assert {file.parent for file in lab.documents()} == {id_in(folder)}
+
+
+@pytest.mark.parametrize("what", ["template", "folder"])
+def test_file_of_the_users_own_is_named_with_both_cures(
+    lab: Lab, capsys: pytest.CaptureFixture[str], what: str
+):
+    lab.with_default_template()
+    mine = lab.server.store.add_file(
+        "Mine", "application/vnd.google-apps.folder", owner=USER
+    )
+    lab.change(**{what: mine.id})
+    config = lab.write_config(lab.runs(["csv_no_step"]), via="gmail")
+    assert main(["check", "-c", str(config)]) == 78
+    first, *_ = [
+        line for line in capsys.readouterr().out.splitlines() if "drive.file" in line
+    ]
+    assert f"google.{what}" in first
+    assert main(["run", "-c", str(config)]) == 78
+    said = capsys.readouterr().err
+    for line in (first, said):
+        assert "template create" in line
+        assert "google.scope to drive" in line
 
 
 def test_template_command_says_what_is_wrong(

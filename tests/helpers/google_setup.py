@@ -6,6 +6,7 @@ import dataclasses
 import email
 import email.message
 import email.policy
+import re
 import shutil
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
@@ -54,6 +55,7 @@ class Lab:
             subject=None,
             template=None,
             folder=None,
+            scope="drive.file",
             keep=True,
             fallback="hold",
             api_endpoint=server.url,
@@ -89,7 +91,7 @@ class Lab:
         drive = self.server.store.add_shared_drive("Reports", {account.email: role})
         path = self._fresh("key.json")
         self.server.auth.write_service_account(path, account)
-        self.change(credentials=path, subject=None, folder=drive.id)
+        self.change(credentials=path, subject=None, folder=drive.id, scope="drive")
         return account
 
     def _fresh(self, name: str) -> Path:
@@ -101,7 +103,7 @@ class Lab:
 
     def with_default_template(self) -> str:
         """Use the template that `template create` makes; return its id."""
-        template = create_template(self.google)
+        template = id_in(create_template(self.google)["template"])
         self.change(template=template)
         self.server.clear_log()
         return template
@@ -175,6 +177,7 @@ class Lab:
             "subject",
             "template",
             "folder",
+            "scope",
             "fallback",
             "keep",
         ):
@@ -202,6 +205,13 @@ class Lab:
             found = tree if tree.is_dir() else source / name
             shutil.copytree(found, target / name, symlinks=True)
         return target
+
+
+def id_in(link: str) -> str:
+    """Return the id in a link to a document or a folder."""
+    match = re.search(r"/(?:d|folders)/([\w-]+)", link)
+    assert match is not None, link
+    return match[1]
 
 
 def header(report: Any) -> MailHeader:

@@ -57,9 +57,7 @@ class _Condition(threading.Condition):
 
     def wait(self, timeout: float | None = None) -> bool:
         assert timeout is not None
-        ended = sum(
-            units for calls in self._limiter._free_at.values() for _, units in calls
-        )
+        ended = sum(map(len, self._limiter._free_at.values()))
         if sum(self._limiter._taken.values()) > ended:
             return super().wait()  # the end of a call notifies
         self._clock.sleep(timeout)

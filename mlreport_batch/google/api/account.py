@@ -1,4 +1,4 @@
-"""Who we are towards Google: credential files, and the tokens that they are good for.
+"""Who we are towards Google: credential files, and what they are good for.
 
 Three kinds of account: a service-account key (with ``subject`` it acts for a user of
 its Workspace), the file that `login.login` writes after a user's consent, and
@@ -11,47 +11,59 @@ import stat
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from mlreport_batch.config.channels import GoogleSettings
+from mlreport_batch.config.settings import Config
 from mlreport_batch.deliver import fingerprint
-from mlreport_batch.errors import (
-    ChannelDownError,
-    ConfigError,
-    CredentialError,
-)
-from mlreport_batch.safety.address import is_loopback
+from mlreport_batch.errors import ChannelDownError, ConfigError, CredentialError
+from mlreport_batch.safety.address import is_loopback, parse_address
 from mlreport_batch.safety.clean import clean
 from mlreport_batch.safety.files import Signature
-
-if TYPE_CHECKING:
-    import requests
 
 _SCOPE = "https://www.googleapis.com/auth/"
 DRIVE_FILE: Final = _SCOPE + "drive.file"
 DRIVE: Final = _SCOPE + "drive"
 GMAIL_SEND: Final = _SCOPE + "gmail.send"
+_MAIL = "https://mail.google.com/"
 # With one of these, "was it sent?" can be asked. They are never asked for.
 SEARCH_SCOPES: Final = frozenset(
-    {_SCOPE + "gmail.readonly", _SCOPE + "gmail.modify", "https://mail.google.com/"}
+    {_SCOPE + "gmail.readonly", _SCOPE + "gmail.modify", _MAIL}
 )
+_COVERED_BY: Final[Mapping[str, frozenset[str]]] = {
+    DRIVE_FILE: frozenset({DRIVE}),
+    GMAIL_SEND: frozenset({_MAIL, _SCOPE + "gmail.modify", _SCOPE + "gmail.compose"}),
+}
 _TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
 _KEPT = "What was not sent stays owed"
 _LOGIN = "Run `mlreport-batch login --client FILE` again"
 _BYTES_MAX = 100_000
 
 
+def drive_scope(settings: GoogleSettings) -> str:
+    """Return the scope for documents that ``google.scope`` chooses."""
+    return _SCOPE + settings.scope
+
+
+def scopes_of(config: Config) -> list[str]:
+    """Return the scopes that *config* needs, and no other."""
+    wanted = []
+    if config.render.engine == "google":
+        wanted.append(drive_scope(config.google))
+    if config.mail.via == "gmail":
+        wanted.append(GMAIL_SEND)
+    return wanted
+
+
 class Account:
-    """Credentials that several threads use at once.
+    """Credentials for ``AuthorizedSession`` that several threads use at once.
 
     Args:
         credentials: Made by google-auth.
         name: Whom they stand for, in messages.
         advice: What to do when Google refuses them.
         scopes: What they may do, as far as we know.
-        wider: Makes credentials with the scope ``drive``, or None where the scopes
-            are fixed.
         is_robot: Whether it is a service account that acts for itself.
     """
 
@@ -62,7 +74,6 @@ class Account:
         *,
         advice: str,
         scopes: frozenset[str] = frozenset(),
-        wider: Callable[[], Any] | None = None,
         is_robot: bool = False,
     ) -> None:
         self.name = name
@@ -70,11 +81,17 @@ class Account:
         self.advice = advice
         self.scopes = scopes
         self._credentials = credentials
-        self._wider = wider
         self._lock = threading.Lock()
+        self._borne = threading.local()
 
-    def headers(self, session: "requests.Session", timeout_s: float) -> dict[str, str]:
-        """Return what a request bears; fetches a token where none is fresh.
+    def before_request(
+        self,
+        request: Callable[..., Any],
+        _method: str,
+        _url: str,
+        headers: dict[str, str],
+    ) -> None:
+        """Put a token into *headers*; fetch one where none is fresh.
 
         Raises:
             CredentialError: The grant is refused for good.
@@ -82,49 +99,39 @@ class Account:
         """
         with self._lock:
             if not self._credentials.valid:
-                self._refresh(session, timeout_s)
-            found: dict[str, str] = {}
-            self._credentials.apply(found)
-            return found
-
-    def discard(self, headers: Mapping[str, str]) -> None:
-        """Forget the token in *headers*, unless another thread has renewed it."""
-        with self._lock:
-            if headers.get("authorization") == f"Bearer {self._credentials.token}":
-                self._credentials.token = None
+                self._renew(request)
+            self._credentials.apply(headers)
+            self._borne.token = self._credentials.token
 
     @property
-    def can_widen(self) -> bool:
-        """Whether `widen` would bring anything."""
-        return self._wider is not None
+    def token(self) -> str:
+        """The token that is borne now."""
+        return str(self._credentials.token or "")
 
-    def widen(self) -> None:
-        """Use the scope ``drive`` from now on."""
+    def refresh(self, request: Callable[..., Any]) -> None:
+        """Fetch a token after a 401, unless another thread has done so."""
         with self._lock:
-            if self._wider is not None:
-                self._credentials, self._wider = self._wider(), None
-                self.scopes = frozenset({DRIVE})
+            if self._credentials.token == self._borne.token:
+                self._renew(request)
 
-    def _refresh(self, session: "requests.Session", timeout_s: float) -> None:
+    def _renew(self, request: Callable[..., Any]) -> None:
         from google.auth.exceptions import GoogleAuthError, RefreshError
-        from google.auth.transport.requests import Request
 
-        def request(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-            kwargs["timeout"] = timeout_s
-            return carrier(*args, **kwargs)
-
-        carrier = Request(session)
         try:
             self._credentials.refresh(request)
         except RefreshError as exc:
-            if exc.retryable:
-                raise _silent(exc) from exc
-            raise self.refused(_reason(exc)) from exc
-        except (GoogleAuthError, OSError) as exc:
-            raise _silent(exc) from exc
-        finally:
-            # It would close the session when it is collected.
-            vars(carrier)["session"] = None
+            # Whatever else comes with a mapping is an answer without a token.
+            said = next((p for p in exc.args if isinstance(p, Mapping)), {"error": ""})
+            if exc.retryable or "error" not in said:
+                raise silent(str(exc)) from exc
+            raise self.refused(_words(exc, said)) from exc
+        except OSError as exc:
+            raise ConfigError(f"google.ca_file: {clean(str(exc), 300)}") from exc
+        except (GoogleAuthError, ValueError, TypeError) as exc:
+            raise silent(str(exc)) from exc
+        if not isinstance(self._credentials.token, str):
+            self._credentials.token = None
+            raise silent("its answer holds no token")
 
     def refused(self, why: str) -> CredentialError:
         """Return the error that says what a person must do."""
@@ -133,18 +140,16 @@ class Account:
         )
 
 
-def _reason(exc: Exception) -> str:
+def _words(exc: Exception, said: Mapping[str, Any]) -> str:
     """Return Google's words, such as ``invalid_grant: Token has been revoked``."""
-    for part in reversed(exc.args):
-        if isinstance(part, Mapping) and "error" in part:
-            text = f"{part['error']}: {part.get('error_description', '')}"
-            return clean(text.rstrip(": ."), 300)
-    return clean(str(exc.args[0] if exc.args else exc), 300)
+    text = f"{said['error']}: {said.get('error_description', '')}".strip(": .")
+    return clean(text or str(exc.args[0] if exc.args else exc), 300)
 
 
-def _silent(exc: Exception) -> ChannelDownError:
+def silent(why: str) -> ChannelDownError:
+    """Return the error for a token endpoint that does not answer as it should."""
     return ChannelDownError(
-        f"Google's token endpoint cannot be used now: {clean(str(exc), 200)}",
+        f"Google's token endpoint cannot be used now: {clean(why, 200)}",
         kept=_KEPT,
         advice="It is tried again by the next tick",
     )
@@ -172,7 +177,7 @@ def load_account(settings: GoogleSettings, scopes: Sequence[str]) -> Account:
 
     Raises:
         ConfigError: The file is wrong, or others can read it.
-        CredentialError: There is no credential.
+        CredentialError: There is no credential, or it does not cover *scopes*.
     """
     if settings.credentials is None:
         return _default_account(settings, scopes)
@@ -187,7 +192,7 @@ def load_account(settings: GoogleSettings, scopes: Sequence[str]) -> Account:
             " other kinds work through GOOGLE_APPLICATION_CREDENTIALS, with"
             " google.credentials left out",
         )
-    uri = str(info.get("token_uri") or _TOKEN_URI)
+    uri = str(info.setdefault("token_uri", _TOKEN_URI))
     parts = urlsplit(uri)
     if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
         raise ConfigError(
@@ -195,9 +200,8 @@ def load_account(settings: GoogleSettings, scopes: Sequence[str]) -> Account:
             advice="Download the key again",
         )
     try:
-        if kind == "service_account":
-            return _service_account(settings, scopes, info, path)
-        return _user(settings, info, path, uri)
+        make = _service_account if kind == "service_account" else _user
+        return make(settings, scopes, info, path)
     except (ValueError, KeyError, TypeError) as exc:
         raise ConfigError(
             f"google.credentials: {path} is damaged: {clean(str(exc), 200)}",
@@ -242,38 +246,29 @@ def _service_account(
 ) -> Account:
     from google.oauth2.service_account import Credentials
 
-    def make(wanted: Sequence[str]) -> Any:  # noqa: ANN401
-        return Credentials.from_service_account_info(  # type: ignore[no-untyped-call]
-            info, scopes=list(wanted), subject=_subject(settings)
-        )
-
+    subject = parse_address(settings.subject)[1] if settings.subject else None
+    credentials = Credentials.from_service_account_info(  # type: ignore[no-untyped-call]
+        info, scopes=list(scopes), subject=subject
+    )
     email = clean(str(info["client_email"]), 200)
-    acting = f" acting for {settings.subject}" if settings.subject else ""
+    acting = f" acting for {settings.subject}" if subject else ""
     advice = f"Look whether the key in {path} still exists in the Cloud console"
-    if settings.subject:
-        wishes = ", ".join(scopes)
+    if subject:
         advice += (
             f", and whether the Admin console lists client id {info.get('client_id')}"
-            f" under domain-wide delegation with exactly: {wishes}"
+            f" under domain-wide delegation with exactly: {', '.join(scopes)}"
         )
     return Account(
-        make(scopes),
+        credentials,
         f"service account {email}{acting}",
         advice=advice,
         scopes=frozenset(scopes),
-        wider=(lambda: make([DRIVE])) if DRIVE_FILE in scopes else None,
-        is_robot=not settings.subject,
+        is_robot=not subject,
     )
 
 
-def _subject(settings: GoogleSettings) -> str | None:
-    from mlreport_batch.safety.address import parse_address
-
-    return parse_address(settings.subject)[1] if settings.subject else None
-
-
 def _user(
-    settings: GoogleSettings, info: dict[str, Any], path: Path, uri: str
+    settings: GoogleSettings, scopes: Sequence[str], info: dict[str, Any], path: Path
 ) -> Account:
     from google.oauth2.credentials import Credentials
 
@@ -287,19 +282,28 @@ def _user(
     credentials = Credentials(  # type: ignore[no-untyped-call]
         None,
         refresh_token=info["refresh_token"],
-        token_uri=uri,
+        token_uri=info["token_uri"],
         client_id=info["client_id"],
         client_secret=info["client_secret"],
         quota_project_id=info.get("quota_project_id"),
     )
-    scopes = info.get("scopes") or ()
-    known = scopes.split() if isinstance(scopes, str) else scopes
-    return Account(
+    said = info.get("scopes") or ()
+    granted = frozenset(map(str, said.split() if isinstance(said, str) else said))
+    account = Account(
         credentials,
         f"the login in {path}",
         advice=f"{_LOGIN} (apps in publishing status Testing lose it every 7 days)",
-        scopes=frozenset(map(str, known)),
+        scopes=granted,
     )
+    lacking = [each for each in scopes if not _is_covered(each, granted)]
+    if granted and lacking:
+        short = ", ".join(each.removeprefix(_SCOPE) for each in lacking)
+        raise account.refused(f"its grant does not cover {short}")
+    return account
+
+
+def _is_covered(scope: str, granted: frozenset[str]) -> bool:
+    return scope in granted or bool(_COVERED_BY.get(scope, frozenset()) & granted)
 
 
 def _default_account(settings: GoogleSettings, scopes: Sequence[str]) -> Account:
@@ -320,15 +324,10 @@ def _default_account(settings: GoogleSettings, scopes: Sequence[str]) -> Account
             advice="Set google.credentials, or run `gcloud auth application-default"
             f" login --scopes={','.join(scopes)},{_SCOPE}cloud-platform`",
         ) from exc
-
-    def wider() -> Any:  # noqa: ANN401
-        return google.auth.default(scopes=[DRIVE])[0]
-
     return Account(
         credentials,
         "the application default credentials",
         advice="Run `gcloud auth application-default login` again, or set"
         " google.credentials",
         scopes=frozenset(scopes),
-        wider=wider if DRIVE_FILE in scopes else None,
     )

@@ -9,15 +9,21 @@ import copy
 import functools
 import json
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from mlreport_batch.config.channels import GoogleSettings
 from mlreport_batch.google.api.account import Account
 from mlreport_batch.google.api.pace import Limiter, Pace, Patience
-from mlreport_batch.google.api.transport import Carrier, GoogleError, from_answer
+from mlreport_batch.google.api.transport import (
+    FOREIGN,
+    Carrier,
+    GoogleError,
+    from_answer,
+)
 
-DOCUMENT = "application/vnd.google-apps.document"
+DOCUMENT: Final = "application/vnd.google-apps.document"
+FOLDER: Final = "application/vnd.google-apps.folder"
 Json = dict[str, Any]
 _VERSIONS: Final = {"docs": "v1", "drive": "v3", "gmail": "v1"}
 _RAW_MAX = 3_000_000  # beyond, base64 in JSON costs more than an upload
@@ -42,26 +48,19 @@ class GoogleClient:
         self.limiter = Limiter(self.pace)
         self.patience = Patience(self.pace, self.limiter)
         self._endpoint = settings.api_endpoint
-        self._carrier = Carrier(
-            account, settings=settings, timeout_s=self.pace.timeout_s
-        )
-        self._services: dict[str, Any] = {}
+        self._carrier = Carrier(account, settings, self.pace.timeout_s)
+        self.log_in = self._carrier.log_in
+        self.close = self._carrier.close
+        self._services: Json = {}
         self._lock = threading.Lock()
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._carrier.close()
 
     # -- Drive -------------------------------------------------------------------
 
     def file(self, file_id: str, fields: str) -> Json:
         """Return what Drive says about a file."""
         files = self._service("drive").files()
-        return self._json(
-            lambda: files.get(fileId=file_id, fields=fields, supportsAllDrives=True),
-            "drive",
-            5,
-        )
+        options = {"fields": fields, "supportsAllDrives": True}
+        return self._json(files.get(fileId=file_id, **options))
 
     def copy(self, file_id: str, body: Json) -> Json:
         """Copy a document; a lost answer is not repeated.
@@ -70,24 +69,15 @@ class GoogleClient:
             GoogleError: ``is_lost`` when nobody knows whether there is a copy.
         """
         files = self._service("drive").files()
-        return self._json(
-            lambda: files.copy(
-                fileId=file_id, body=body, fields=_FILE, supportsAllDrives=True
-            ),
-            "drive",
-            50,
-            may_repeat=False,
-        )
+        options = {"fields": _FILE, "supportsAllDrives": True}
+        made = files.copy(fileId=file_id, body=body, **options)
+        return self._json(made, may_repeat=False)
 
     def create(self, body: Json) -> Json:
         """Create a file; a lost answer is not repeated."""
         files = self._service("drive").files()
-        return self._json(
-            lambda: files.create(body=body, fields=_FILE, supportsAllDrives=True),
-            "drive",
-            50,
-            may_repeat=False,
-        )
+        made = files.create(body=body, fields=_FILE, supportsAllDrives=True)
+        return self._json(made, may_repeat=False)
 
     def find(self, rid: str) -> list[Json]:
         """Return our documents for the report *rid*, oldest first.
@@ -96,58 +86,40 @@ class GoogleClient:
         """
         files = self._service("drive").files()
         query = f"appProperties has {{ key='{_MINE}' and value='{rid}' }}"
-        found = self._json(
-            lambda: files.list(
-                q=f"{query} and trashed = false",
-                fields=f"files({_FILE})",
-                pageSize=100,
-                supportsAllDrives=True,
-                includeItemsFromAllDrives=True,
-            ),
-            "drive",
-            100,
+        wanted = files.list(
+            q=f"{query} and trashed = false",
+            fields=f"files({_FILE})",
+            pageSize=100,
+            supportsAllDrives=True,
+            includeItemsFromAllDrives=True,
         )
-        return sorted(found.get("files", ()), key=lambda file: file["createdTime"])
+        found = self._json(wanted).get("files", ())
+        return sorted(found, key=lambda file: file["createdTime"])
 
     def trash(self, file_id: str) -> None:
         """Put a file into the trash, where it stays for 30 days."""
         files = self._service("drive").files()
-        self._json(
-            lambda: files.update(
-                fileId=file_id,
-                body={"trashed": True},
-                fields="id",
-                supportsAllDrives=True,
-            ),
-            "drive",
-            50,
-        )
+        options = {"fields": "id", "supportsAllDrives": True}
+        self._json(files.update(fileId=file_id, body={"trashed": True}, **options))
 
     def export(self, file_id: str, media_type: str, *, is_new: bool = False) -> bytes:
         """Return a document in another format."""
         files = self._service("drive").files()
-        return self._call(
-            lambda: files.export(fileId=file_id, mimeType=media_type),
-            "drive",
-            200,
-            also=_is_missing if is_new else _never,
-        )
+        wanted = files.export(fileId=file_id, mimeType=media_type)
+        data: bytes = self._call(wanted, is_new=is_new)
+        return data
 
     # -- Docs --------------------------------------------------------------------
 
     def document(self, document_id: str, *, is_new: bool = False) -> Json:
         """Return a document with all its tabs."""
         documents = self._service("docs").documents()
-        return self._json(
-            lambda: documents.get(
-                documentId=document_id,
-                includeTabsContent=True,
-                fields="documentId,title,revisionId,tabs",
-            ),
-            "docs.read",
-            1,
-            also=_is_missing if is_new else _never,
+        wanted = documents.get(
+            documentId=document_id,
+            includeTabsContent=True,
+            fields="documentId,title,revisionId,tabs",
         )
+        return self._json(wanted, is_new=is_new)
 
     def batch_update(
         self,
@@ -162,15 +134,10 @@ class GoogleClient:
         body: Json = {"requests": list(requests)}
         if revision:
             body["writeControl"] = {"requiredRevisionId": revision}
-        self._json(
-            lambda: documents.batchUpdate(
-                documentId=document_id, body=body, fields="documentId"
-            ),
-            "docs.write",
-            1,
-            may_repeat=False,
-            also=_is_missing if is_new else _never,
+        made = documents.batchUpdate(
+            documentId=document_id, body=body, fields="documentId"
         )
+        self._json(made, "docs.write", may_repeat=False, is_new=is_new)
 
     # -- Gmail -------------------------------------------------------------------
 
@@ -184,7 +151,6 @@ class GoogleClient:
 
         from googleapiclient.http import MediaInMemoryUpload
 
-        messages = self._service("gmail").users().messages()
         if len(message) <= _RAW_MAX:
             raw = base64.urlsafe_b64encode(message).decode("ascii")
             options: Json = {"body": {"raw": raw}}
@@ -193,13 +159,9 @@ class GoogleClient:
                 message, mimetype="message/rfc822", resumable=False
             )
             options = {"media_body": upload}
-        answer = self._json(
-            lambda: messages.send(userId="me", fields="id", **options),
-            "gmail",
-            100,
-            may_repeat=False,
-        )
-        return str(answer.get("id", ""))
+        messages = self._service("gmail").users().messages()
+        made = messages.send(userId="me", fields="id", **options)
+        return str(self._json(made, "gmail", may_repeat=False).get("id", ""))
 
     def was_sent(self, message_id: str) -> bool:
         """Return whether a mail with that Message-ID lies under Sent.
@@ -208,54 +170,37 @@ class GoogleClient:
         """
         messages = self._service("gmail").users().messages()
         query = f"rfc822msgid:{message_id.strip('<>')} in:sent"
-        found = self._json(
-            lambda: messages.list(userId="me", q=query, fields="messages(id)"),
-            "gmail",
-            5,
-        )
-        return bool(found.get("messages"))
+        wanted = messages.list(userId="me", q=query, fields="messages(id)")
+        return bool(self._json(wanted).get("messages"))
 
     # -- all ---------------------------------------------------------------------
 
-    def _json(
-        self,
-        make: Callable[[], Any],
-        bucket: str,
-        units: int,
-        *,
-        may_repeat: bool = True,
-        also: Callable[[GoogleError], bool] | None = None,
-    ) -> Json:
-        content = self._call(make, bucket, units, may_repeat=may_repeat, also=also)
-        try:
-            found = json.loads(content)
-        except ValueError:
-            found = None
+    def _json(self, built: Any, bucket: str = "", **options: bool) -> Json:  # noqa: ANN401
+        found = self._call(built, bucket, **options)
         if not isinstance(found, dict):
-            raise GoogleError(200, "answer", "the answer is no JSON")
+            raise GoogleError(200, FOREIGN, "a page instead of JSON")
         return found
 
     def _call(
         self,
-        make: Callable[[], Any],
-        bucket: str,
-        units: int,
+        built: Any,  # noqa: ANN401
+        bucket: str = "",
         *,
         may_repeat: bool = True,
-        also: Callable[[GoogleError], bool] | None = None,
-    ) -> bytes:
-        built = make()  # checks the parameters against the discovery document
+        is_new: bool = False,
+    ) -> Any:  # noqa: ANN401
+        """Return the answer to a request whose parameters were checked."""
+        from googleapiclient.errors import HttpError
 
-        def once() -> bytes:
-            with self.limiter.slot(bucket, units):
-                response, content = self._carrier.request(
-                    built.uri, built.method, built.body, built.headers
-                )
-            if response.status >= 300:  # noqa: PLR2004
-                raise from_answer(response.status, response, content)
-            return content
+        def once() -> Any:  # noqa: ANN401
+            with self.limiter.slot(bucket):
+                try:
+                    return built.execute(http=self._carrier)
+                except HttpError as exc:
+                    raise from_answer(exc) from exc
 
-        return self.patience.call(once, may_repeat=may_repeat, also=also or _never)
+        also = _is_missing if is_new else _never
+        return self.patience.call(once, may_repeat=may_repeat, also=also)
 
     def _service(self, api: str) -> Any:  # noqa: ANN401
         with self._lock:

@@ -21,20 +21,16 @@ _T = TypeVar("_T")
 _WAIT_MAX_S = 32.0
 _TRIES = 7
 
-# Units per user and minute, and what calls cost: developers.google.com, 2026-05.
-LIMITS: Final[Mapping[str, int]] = {
-    "docs.write": 60,
-    "docs.read": 300,
-    "drive": 325_000,
-    "gmail": 6_000,
-}
+# Calls per user and minute, of those quotas that five calls a report can reach:
+# developers.google.com, 2026-05.
+LIMITS: Final[Mapping[str, int]] = {"docs.write": 60, "gmail": 60}
 
 
 class Pace(Struct, frozen=True):
     """How fast we may go.
 
     Attributes:
-        limits: Units per window by bucket.
+        limits: Calls per window by bucket.
         window_s: Length of the window.
         budget_s: Most waiting for refusals and outages in one tick, all threads
             together counted once.
@@ -55,46 +51,43 @@ class Pace(Struct, frozen=True):
 
 
 class Limiter:
-    """Lets calls through so that no window ever holds more than its units."""
+    """Lets calls through so that no window ever holds more than its limit."""
 
     def __init__(self, pace: Pace) -> None:
         self._pace = pace
         self._condition = threading.Condition()
         self._taken: dict[str, int] = {}
-        self._free_at: dict[str, deque[tuple[float, int]]] = {}
+        self._free_at: dict[str, deque[float]] = {}
         self._not_before = 0.0
 
     @contextmanager
-    def slot(self, bucket: str, units: int) -> Iterator[None]:
-        """Wait for *units* of *bucket*, and hold them while the call is made."""
-        limit = self._pace.limits.get(bucket, 0)
-        if not limit:
-            yield
-            return
-        units = min(units, limit)
+    def slot(self, bucket: str) -> Iterator[None]:
+        """Wait for a place in *bucket*, and hold it while the call is made."""
         with self._condition:
-            while (wait := self._wait(bucket, units, limit)) > 0:
+            while (wait := self._wait(bucket)) > 0:
                 self._condition.wait(wait)
-            self._taken[bucket] = self._taken.get(bucket, 0) + units
+            self._taken[bucket] = self._taken.get(bucket, 0) + 1
         try:
             yield
         finally:
             with self._condition:
                 freed = time.monotonic() + self._pace.window_s
-                self._free_at.setdefault(bucket, deque()).append((freed, units))
+                self._free_at.setdefault(bucket, deque()).append(freed)
                 self._condition.notify_all()
 
-    def _wait(self, bucket: str, units: int, limit: int) -> float:
+    def _wait(self, bucket: str) -> float:
         now = time.monotonic()
         if now < self._not_before:
             return self._not_before - now
         waiting = self._free_at.setdefault(bucket, deque())
-        while waiting and waiting[0][0] <= now:
-            self._taken[bucket] -= waiting.popleft()[1]
-        if self._taken.get(bucket, 0) + units <= limit:
+        while waiting and waiting[0] <= now:
+            self._taken[bucket] -= 1
+            waiting.popleft()
+        limit = self._pace.limits.get(bucket)
+        if limit is None or self._taken.get(bucket, 0) < limit:
             return 0.0
-        # Units of calls still under way have no end yet; their end notifies.
-        return waiting[0][0] - now if waiting else 60.0
+        # Calls still under way have no end yet; their end notifies.
+        return waiting[0] - now if waiting else 60.0
 
     def pause(self, seconds: float) -> None:
         """Let nobody through for *seconds*: quotas are per user, not per thread."""

@@ -2,17 +2,14 @@
 
 httplib2 sends a POST again by itself when the server hangs up without an answer, so
 one copy becomes two below anything that could notice. `Carrier` stands in its place:
-google-api-python-client builds the requests and reads the answers, `requests` carries
-each exactly once.
+google-api-python-client builds the requests and reads the answers, google-auth's
+session carries each exactly once.
 """
 
 import json
-import threading
-from collections.abc import Mapping
+import time
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
-
-from msgspec import Struct
 
 from mlreport_batch.config.channels import GoogleSettings
 from mlreport_batch.errors import ConfigError
@@ -22,21 +19,24 @@ from mlreport_batch.safety.clean import clean
 
 if TYPE_CHECKING:
     import requests
+    from googleapiclient.errors import HttpError
 
 CONNECT_S: Final = 10.0
 TIMEOUT_S: Final = 90.0  # an export of a long document takes its time
 BROKEN: Final = "connection"
 """The reason when the line broke, before or within the answer."""
+FOREIGN: Final = "no answer of Google's"
+"""The reason when something else answered, such as the login page of a network."""
 
-_UNAUTHORIZED = 401
 _FORBIDDEN = 403
 _TOO_MANY = 429
 _OK_BELOW = 300
 _SERVER_ERROR = 500
+_CONNECTIONS = 16
 _RATE_REASONS = frozenset(
     {"userRateLimitExceeded", "rateLimitExceeded", "sharingRateLimitExceeded"}
 )
-_NOT_FOR_NOW = frozenset({"dailyLimitExceeded", "quotaExceeded"})
+NOT_FOR_NOW: Final = frozenset({"dailyLimitExceeded", "quotaExceeded"})
 
 
 class GoogleError(Exception):
@@ -76,12 +76,12 @@ class GoogleError(Exception):
     @property
     def is_accepted(self) -> bool:
         """Whether the server said yes, though the answer was cut short."""
-        return 0 < self.status < _OK_BELOW
+        return 0 < self.status < _OK_BELOW and self.reason == BROKEN
 
     @property
     def is_busy(self) -> bool:
         """Whether Google refused only because we were too fast."""
-        if self.reason in _NOT_FOR_NOW:
+        if self.reason in NOT_FOR_NOW:
             return False
         # Docs gives no reason, only words.
         is_said = self.status == _FORBIDDEN and "rate limit" in self.message.lower()
@@ -90,49 +90,49 @@ class GoogleError(Exception):
     @property
     def may_pass(self) -> bool:
         """Whether the same call may succeed in a moment."""
-        is_cut = self.reason == BROKEN
+        is_cut = self.reason in (BROKEN, FOREIGN)
         return self.is_busy or self.is_lost or is_cut or not self.was_sent
 
 
-class Answer(Struct, frozen=True):
-    """What came back."""
-
-    status: int
-    headers: Mapping[str, str]
-    content: bytes
-
-
 class Carrier:
-    """Stands for ``httplib2.Http``; every thread has a connection of its own."""
+    """Stands for ``httplib2.Http``; several threads use it at once."""
 
     def __init__(
-        self, account: Account, *, settings: GoogleSettings, timeout_s: float = 0.0
+        self, account: Account, settings: GoogleSettings, timeout_s: float = 0.0
     ) -> None:
-        self.account = account
-        self._timeout_s = timeout_s or TIMEOUT_S
-        self._ca_file = settings.ca_file
-        endpoint = urlsplit(settings.api_endpoint or "")
-        self._is_here = is_loopback(endpoint.hostname or "")
-        self._local = threading.local()
-        self._sessions: list[requests.Session] = []
-        self._lock = threading.Lock()
+        import requests
+        from google.auth.transport.requests import AuthorizedSession, Request
+
+        tokens = dressed(requests.Session(), settings, timeout_s)
+        tokens.hooks["response"].append(only_json)
+        self._account = account
+        self._tokens = Request(tokens)
+        session = AuthorizedSession(  # type: ignore[no-untyped-call]
+            account, max_refresh_attempts=1, auth_request=self._tokens
+        )
+        self._session = dressed(session, settings, timeout_s)
 
     def close(self) -> None:
-        """Close the connections of all threads."""
-        with self._lock:
-            for session in self._sessions:
-                session.close()
-            self._sessions.clear()
-            self._local = threading.local()
+        """Close all connections."""
+        self._session.close()
+        self._tokens.session.close()
+
+    def log_in(self) -> None:
+        """Fetch a token.
+
+        Raises:
+            CredentialError: The grant is refused for good.
+            ChannelDownError: The token endpoint does not answer now.
+        """
+        self._account.before_request(self._tokens, "GET", "", {})
 
     def request(
         self,
         uri: str,
         method: str = "GET",
         body: bytes | str | None = None,
-        headers: Mapping[str, str] | None = None,
-        redirections: int = 0,  # noqa: ARG002
-        connection_type: object = None,  # noqa: ARG002
+        headers: dict[str, str] | None = None,
+        **_: object,
     ) -> tuple[Any, bytes]:
         """Send one request and return the answer as httplib2 would.
 
@@ -144,91 +144,91 @@ class Carrier:
             ChannelDownError: The token endpoint does not answer now.
         """
         import httplib2
-
-        session = self._session()
-        data = body.encode() if isinstance(body, str) else body
-        bearer = self.account.headers(session, self._timeout_s)
-        answer = self._once(session, uri, method, data, {**(headers or {}), **bearer})
-        if answer.status == _UNAUTHORIZED:
-            self.account.discard(bearer)
-            session = self._session()
-            bearer = self.account.headers(session, self._timeout_s)
-            sent = {**(headers or {}), **bearer}
-            answer = self._once(session, uri, method, data, sent)
-        found = {name.lower(): value for name, value in answer.headers.items()}
-        return httplib2.Response(
-            {**found, "status": str(answer.status)}
-        ), answer.content
-
-    def _session(self) -> "requests.Session":
-        import requests
-
-        session: requests.Session | None = getattr(self._local, "session", None)
-        if session is None:
-            session = requests.Session()
-            # Without this, requests takes a password from ~/.netrc instead of ours.
-            session.auth = _unchanged
-            session.trust_env = not self._is_here
-            if self._ca_file is not None:
-                session.verify = str(self._ca_file)
-            self._local.session = session
-            with self._lock:
-                self._sessions.append(session)
-        return session
-
-    def _once(
-        self,
-        session: "requests.Session",
-        uri: str,
-        method: str,
-        data: bytes | None,
-        headers: Mapping[str, str],
-    ) -> Answer:
         from requests import RequestException
 
-        status = 0
+        begun: list[int] = []  # the status is known before the rest is read
+        note = {"response": lambda answer, **_: begun.append(answer.status_code)}
         try:
-            with session.request(
-                method,
-                uri,
-                data=data,
-                headers=dict(headers),
-                timeout=(CONNECT_S, self._timeout_s),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                status = response.status_code
-                content = response.content
-                return Answer(status, response.headers, content)
+            response = self._session.request(
+                method, uri, data=body, headers=headers, hooks=note
+            )
         except RequestException as exc:
-            self._drop(session)
+            status = begun[-1] if begun else 0
+            reason = FOREIGN if _is_redirected(exc) else BROKEN
             raise GoogleError(
-                status, BROKEN, _in_words(exc), was_sent=not _is_unsent(exc)
+                status, reason, in_words(exc), was_sent=not _is_unsent(exc)
             ) from exc
         except OSError as exc:  # a CA file that is gone
             raise ConfigError(f"google.ca_file: {clean(str(exc), 300)}") from exc
-
-    def _drop(self, session: "requests.Session") -> None:
-        """Use a new connection next time; this one may be half-read."""
-        session.close()
-        with self._lock:
-            if session in self._sessions:
-                self._sessions.remove(session)
-        self._local.session = None
+        found = {name.lower(): value for name, value in response.headers.items()}
+        status_line = {**found, "status": str(response.status_code)}
+        return httplib2.Response(status_line), response.content
 
 
-def _unchanged(request: Any) -> Any:  # noqa: ANN401
-    return request
+def dressed(session: Any, settings: GoogleSettings, timeout_s: float = 0.0) -> Any:  # noqa: ANN401
+    """Return *session* with our time limits and trust, whoever uses it."""
+    from requests.adapters import HTTPAdapter
+
+    limits = (CONNECT_S, timeout_s or TIMEOUT_S)
+
+    class Limited(HTTPAdapter):
+        def send(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401
+            return super().send(*args, **{**options, "timeout": limits})
+
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, Limited(pool_maxsize=_CONNECTIONS))
+    # Without this, requests takes a password from ~/.netrc instead of ours.
+    session.auth = lambda request: request
+    session.max_redirects = 0  # Google leads nowhere; the page of a network does
+    endpoint = urlsplit(settings.api_endpoint or "").hostname or ""
+    session.trust_env = not is_loopback(endpoint)
+    if settings.ca_file is not None:
+        session.verify = str(settings.ca_file)
+    return session
+
+
+def only_json(response: "requests.Response", **_: object) -> None:
+    """Take nothing for a token endpoint's answer but a JSON object.
+
+    Raises:
+        RequestException: It is a page, or empty. Names of hosts and the like are read
+            with GET, and may be texts.
+    """
+    from requests.exceptions import InvalidJSONError
+
+    if response.request.method != "POST" or response.is_redirect:
+        return
+    try:
+        is_object = isinstance(json.loads(response.content), dict)
+    except ValueError:
+        is_object = False
+    if not is_object:
+        raise InvalidJSONError(_foreign(response.status_code, response.headers))
+
+
+def _foreign(status: int, headers: Any) -> str:  # noqa: ANN401
+    kind = clean(str(headers.get("content-type", "")), 60) or "nothing"
+    return f"a {status} with {kind} instead of JSON: the login page of a network?"
+
+
+def _is_redirected(exc: Exception) -> bool:
+    from requests import TooManyRedirects
+
+    return isinstance(exc, TooManyRedirects)
 
 
 def _is_unsent(exc: Exception) -> bool:
-    """Return whether the request surely never left."""
+    """Return whether the request surely never left, or never reached Google."""
     import requests
     from urllib3.exceptions import MaxRetryError, NewConnectionError
 
-    if isinstance(exc, (requests.ConnectTimeout, requests.exceptions.SSLError)):
-        return True
-    if isinstance(exc, requests.exceptions.ProxyError | requests.exceptions.InvalidURL):
+    if _is_redirected(exc) or isinstance(
+        exc,
+        requests.ConnectTimeout
+        | requests.exceptions.SSLError
+        | requests.exceptions.ProxyError
+        | requests.exceptions.InvalidURL,
+    ):
         return True
     inner = exc.args[0] if exc.args else None
     return isinstance(inner, MaxRetryError) and isinstance(
@@ -236,42 +236,45 @@ def _is_unsent(exc: Exception) -> bool:
     )
 
 
-def _in_words(exc: Exception) -> str:
-    text = clean(str(exc), 300)
-    return f"{type(exc).__name__}: {text}"
+def in_words(exc: BaseException) -> str:
+    """Return what *exc* says, without addresses of calls or in memory."""
+    if isinstance(exc, Exception) and _is_redirected(exc):
+        return "the answer leads elsewhere: to the login page of a network?"
+    cause: BaseException = exc
+    while (inner := _inner(cause)) is not None:
+        cause = inner
+    text = getattr(cause, "strerror", None) or str(cause)
+    return f"{type(exc).__name__}: {clean(str(text), 300)}"
 
 
-def from_answer(status: int, headers: Mapping[str, str], content: bytes) -> GoogleError:
-    """Return the error that an answer of *status* means."""
-    reason, message = "", ""
+def _inner(exc: BaseException) -> BaseException | None:
+    found = (getattr(exc, "reason", None), *exc.args, exc.__cause__, exc.__context__)
+    return next((each for each in found if isinstance(each, BaseException)), None)
+
+
+def from_answer(error: "HttpError") -> GoogleError:
+    """Return what an answer of 300 and above means."""
+    status = int(error.resp.status)
     try:
-        inner = json.loads(content)["error"]
+        inner = json.loads(error.content)["error"]
         message = str(inner.get("message", ""))
-        reasons = [str(item.get("reason", "")) for item in inner.get("errors", ())]
-        details = [
-            str(item["reason"])
-            for item in inner.get("details", ())
-            if isinstance(item, dict) and "reason" in item
-        ]
-        reason = next(filter(None, reasons), "") or next(filter(None, details), "")
-        reason = reason or str(inner.get("status", ""))
+        named = [*inner.get("errors", ()), *inner.get("details", ())]
+        reasons = [str(item["reason"]) for item in named if item.get("reason")]
+        reason = next(iter(reasons), str(inner.get("status", "")))
     except (ValueError, TypeError, KeyError, AttributeError):
-        message = "the answer is no JSON"
+        reason, message = FOREIGN, _foreign(status, error.resp)
     return GoogleError(
         status,
         clean(reason, 80),
         clean(message, 300),
-        retry_after_s=_seconds(headers.get("retry-after", "")),
+        retry_after_s=_seconds(str(error.resp.get("retry-after", ""))),
     )
 
 
 def _seconds(text: str) -> float | None:
     """Return a ``Retry-After`` in seconds; it may also be a date."""
-    import time
     from email.utils import parsedate_to_datetime
 
-    if not text:
-        return None
     try:
         return max(0.0, float(text))
     except ValueError:

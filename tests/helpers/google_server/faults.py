@@ -20,6 +20,7 @@ class Fault:
         cut: ``close`` (FIN without an answer), ``reset`` (RST) or ``truncate``
             (half of the body), after the call was applied or not.
         body: Answered literally with the status of ``error`` (HTML error pages).
+        location: Where that answer leads.
         hook: Called before the call is handled.
     """
 
@@ -29,6 +30,7 @@ class Fault:
     hang_s: float = 0.0
     cut: str = ""
     body: bytes | None = None
+    location: str = ""
     hook: Callable[[], Any] | None = None
 
 
@@ -71,6 +73,14 @@ def html_error(code: int = 502) -> Fault:
     """Answer a front end's HTML page instead of JSON."""
     page = b"<!DOCTYPE html><html><title>Error 502 (Server Error)!!1</title></html>"
     return replace(refuse(code), name=f"html-{code}", body=page)
+
+
+def portal(
+    code: int = 200, body: bytes = b"<html>Log in to this network</html>"
+) -> Fault:
+    """Answer as a network does that wants somebody to log in first."""
+    location = "http://127.0.0.1:9/login" if 300 <= code < 400 else ""
+    return replace(refuse(code), name=f"portal-{code}", body=body, location=location)
 
 
 def unauthorized() -> Fault:

@@ -225,6 +225,8 @@ class GoogleServer:
             answer = _error_answer(fault.error, api)
             if fault.body is not None:
                 answer.body, answer.mime_type = fault.body, "text/html; charset=UTF-8"
+                if fault.location:
+                    answer.headers = {"Location": fault.location}
         answer = answer or Answer(200, b"{}", "application/json")
         answer.fault = fault
         return answer
@@ -263,7 +265,7 @@ class GoogleServer:
     def _oauth(self, incoming: Incoming, call: Call) -> Answer:
         call.method_id = incoming.path.rpartition("/")[2]
         fault = self._start(call)
-        if fault and fault.error and not fault.applied:
+        if fault and fault.error and fault.body is None and not fault.applied:
             text = {
                 "error": fault.error.reason,
                 "error_description": fault.error.message,
