@@ -20,6 +20,11 @@ _TEMPLATES = Path(__file__).with_name("templates")
 _STYLES: Final[Mapping[str, Sequence[tuple[str, bool]]]] = {
     # file, and whether it is kept as it is instead of being inlined
     "mail": (("base.css", False), ("mail.css", False), ("mail-keep.css", True)),
+    "document": (
+        ("base.css", False),
+        ("mail.css", False),
+        ("document-keep.css", True),
+    ),
     "page": (("base.css", False), ("page.css", False)),
     "print": (("base.css", False), ("print.css", False)),
 }
@@ -44,7 +49,7 @@ class _Style(Struct, frozen=True):
 
 
 def fill(name: str, report: Report | Digest, form: str, **parts: object) -> str:
-    """Return the template *name* filled in for *form*: mail, page or print."""
+    """Return the template *name* filled in for *form*: mail, document, page, print."""
     template = _environment().get_template(name)
     return safe(
         template.render(

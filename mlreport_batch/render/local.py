@@ -72,6 +72,45 @@ class LocalRenderer(Struct, frozen=True):
             ) from exc
 
 
+class Frame(Struct, frozen=True):
+    """A mail around a document of Google's.
+
+    Attributes:
+        before: Its HTML up to the document.
+        after: Its HTML from there on.
+        images: The charts below the document.
+    """
+
+    before: str
+    after: str
+    images: tuple[Image, ...]
+
+
+def frame(report: Report, notes: Sequence[str], *, most_charts: int) -> Frame:
+    """Return the mail around the document of *report*.
+
+    Args:
+        report: Its headline, charts and link are shown.
+        notes: What is said below the document.
+        most_charts: How many charts are drawn; one that cannot be is left out.
+    """
+    drawing = _Drawing(report)
+    pictures = drawing.draw(report.charts[:most_charts])
+    images = tuple(drawing.images(pictures))
+    cids = {image.cid for image in images}
+    text = layout.fill(
+        "document.html.j2",
+        report,
+        "document",
+        title=report.run,
+        notes=notes,
+        pictures=[picture for picture in pictures if picture.cid in cids],
+        link=report.link if report.link.startswith("https://") else "",
+    )
+    before, _, after = layout.inline(text).partition('<hr class="here">')
+    return Frame(before, after, images)
+
+
 class _Drawing:
     """One report on its way through all forms; pictures are drawn once."""
 
@@ -91,7 +130,7 @@ class _Drawing:
             page_html=page,
             text=layout.safe(plain.write(self.report)),
             pdf=printed,
-            images=tuple(self._images(images)),
+            images=tuple(self.images(images)),
             note="; ".join(dict.fromkeys(self.notes)),
         )
 
@@ -110,7 +149,7 @@ class _Drawing:
         if isinstance(report, Digest):
             return self._digest(report, form, limits, where)
         fitted = budget.fit(report, limits, where=where)
-        pictures = self._draw(fitted.report.charts)
+        pictures = self.draw(fitted.report.charts)
         text = layout.fill(
             "report.html.j2",
             fitted.report,
@@ -130,7 +169,7 @@ class _Drawing:
             {
                 "report": one.report,
                 "notes": one.notes,
-                "pictures": self._draw(one.report.charts),
+                "pictures": self.draw(one.report.charts),
             }
             for one in fitted.details
         ]
@@ -146,7 +185,8 @@ class _Drawing:
         )
         return text, [picture for one in details for picture in one["pictures"]]  # type: ignore[attr-defined]
 
-    def _draw(self, wanted: Sequence[Chart]) -> Sequence[_Picture]:
+    def draw(self, wanted: Sequence[Chart]) -> Sequence[_Picture]:
+        """Return the pictures of *wanted*; one that cannot be drawn is left out."""
         pictures = []
         for chart in wanted:
             if id(chart) not in self._pictures:
@@ -181,7 +221,8 @@ class _Drawing:
             log=charts.is_log(chart),
         )
 
-    def _images(self, pictures: Sequence[_Picture]) -> Iterator[Image]:
+    def images(self, pictures: Sequence[_Picture]) -> Iterator[Image]:
+        """Yield *pictures* as parts of a mail."""
         for picture in pictures:
             alt = layout.safe(picture.alt)
             try:

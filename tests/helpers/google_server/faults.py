@@ -79,7 +79,7 @@ def portal(
     code: int = 200, body: bytes = b"<html>Log in to this network</html>"
 ) -> Fault:
     """Answer as a network does that wants somebody to log in first."""
-    location = "http://127.0.0.1:9/login" if 300 <= code < 400 else ""
+    location = "/login" if 300 <= code < 400 else ""
     return replace(refuse(code), name=f"portal-{code}", body=body, location=location)
 
 
