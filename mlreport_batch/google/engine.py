@@ -6,10 +6,11 @@ a copy is asked for, its report's id is in the state, so whatever a crash leaves
 behind is found again.
 """
 
+import functools
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import msgspec
@@ -89,16 +90,15 @@ class _Flight(Struct, frozen=True):
     begun_at: float = 0.0
 
 
-class _WithNote:
-    """The local engine, which says why it stands in."""
+class _By(Struct, frozen=True):
+    """A renderer of one report; what *how* raises becomes that report's error."""
 
-    def __init__(self, note: str) -> None:
-        self.note = note
+    how: Callable[[Report], Rendered]
 
     def render(self, report: Report | Digest) -> Rendered:
-        """Draw *report* on this machine."""
-        rendered = LocalRenderer().render(report)
-        return export_mail.with_note(rendered, self.note)
+        """Draw *report*."""
+        assert isinstance(report, Report)  # noqa: S101 - digests have no document
+        return self.how(report)
 
 
 class _Engine:
@@ -253,39 +253,32 @@ class _Engine:
 
     def _finish(self, flights: Sequence[_Flight]) -> list[Drawn]:
         """Wait for a batch and compose its mails."""
-        drawn: list[Drawn] = []
         rows: list[DocumentRow] = []
-        for flight in flights:
-            if not isinstance(flight.task.report, Report):
-                drawn.append(draw(LocalRenderer(), flight.task))
-                continue
-            try:
-                made = self._result(flight)
-            except MlreportError as exc:
-                drawn.append(self._failed(flight.task, exc))
-                continue
-            except Exception as exc:  # noqa: BLE001 - as `draw` does for other engines
-                drawn.append(draw(_Raising(exc), flight.task))
-                continue
-            rows.append(_row(flight, made))
-            report = replace(flight.task.report, link=made.link)
-            task = DrawTask(report, flight.task.header)
-            drawn.append(draw(_Composer(made), task))
+        drawn = [self._drawn(flight, rows) for flight in flights]
         if rows:
             with self.state.transaction():
                 self.state.put_documents(rows)
         return drawn
 
-    def _result(self, flight: _Flight) -> Made:
-        if flight.made is None:
-            raise self._blocker or AssertionError
-        return flight.made.result()
+    def _drawn(self, flight: _Flight, rows: list[DocumentRow]) -> Drawn:
+        task, report = flight.task, flight.task.report
+        if not isinstance(report, Report):
+            return draw(LocalRenderer(), task)
+        made = flight.made
+        failure = self._blocker if made is None else made.exception()
+        if made is None or isinstance(failure, MlreportError):
+            return self._failed(task, failure)
+        if failure is None:
+            rows.append(_row(report, made.result(), flight.begun_at))
+        # What else it raises, `draw` says of it as of any engine.
+        return draw(_By(lambda report: _composed(report, made.result())), task)
 
-    def _failed(self, task: DrawTask, error: MlreportError) -> Drawn:
+    def _failed(self, task: DrawTask, error: BaseException | None) -> Drawn:
         """Draw locally instead, or say why the report waits."""
+        assert isinstance(error, MlreportError)  # noqa: S101 - there is one or the other
         if is_for_all(error) and self.settings.fallback == "local":
             note = say(task.report.language, "document_local", why=error.message)
-            return draw(_WithNote(note), task)
+            return draw(_By(functools.partial(_drawn_here, note=note)), task)
         rid = task.report.rid
         if isinstance(error, CredentialError):
             self._refusal = error = self._refusal or self._told_once(error)
@@ -301,48 +294,30 @@ class _Engine:
         return error
 
 
-class _Raising:
-    def __init__(self, exc: Exception) -> None:
-        self.exc = exc
-
-    def render(self, report: Report | Digest) -> Rendered:
-        """Raise what happened on the thread."""
-        del report
-        raise self.exc
+def _drawn_here(report: Report, note: str) -> Rendered:
+    """Draw *report* on this machine, which *note* explains."""
+    rendered = LocalRenderer().render(report)
+    return replace(rendered, note="; ".join(filter(None, (rendered.note, note))))
 
 
-class _Composer:
-    """Makes the mail of a finished document."""
-
-    def __init__(self, made: Made) -> None:
-        self.made = made
-
-    def render(self, report: Report | Digest) -> Rendered:
-        """Draw the mail of *report*; what Google would not export is drawn here."""
-        assert isinstance(report, Report)  # noqa: S101 - digests have no document
-        made, notes = self.made, list(self.made.notes)
-        local = None
-        if made.export is None or made.pdf is None:
-            local = LocalRenderer().render(report)
-        if local is not None and made.pdf is None:
-            notes.append(say(report.language, "document_pdf"))
-        if local is not None and made.export is None:
-            notes.append(say(report.language, "document_html"))
-            rendered = replace(local, pdf=made.pdf or local.pdf)
-            return export_mail.with_note(rendered, " ".join(notes))
-        if made.export is None:
-            raise AssertionError
-        document = made.pdf if local is None else local.pdf
-        return export_mail.render(report, made.export, document, notes)
+def _composed(report: Report, made: Made) -> Rendered:
+    """Return the mail of *made*; what Google would not export is drawn here."""
+    report = replace(report, link=made.link)
+    notes = list(made.notes)
+    if made.pdf is None:
+        notes.append(say(report.language, "document_pdf"))
+    if made.export is None:
+        notes.append(say(report.language, "document_html"))
+        rendered = _drawn_here(report, " ".join(notes))
+        return replace(rendered, pdf=made.pdf or rendered.pdf)
+    pdf = made.pdf or LocalRenderer().render(report).pdf
+    return export_mail.render(report, made.export, pdf, notes)
 
 
 def _run(report: Report) -> str:
     return f"{report.project}/{report.run}"
 
 
-def _row(flight: _Flight, made: Made) -> DocumentRow:
-    report = flight.task.report
-    run = _run(report) if isinstance(report, Report) else ""
-    return DocumentRow(
-        report.rid, run, made.document_id, flight.begun_at, has_doubt=made.has_doubt
-    )
+def _row(report: Report, made: Made, begun_at: float) -> DocumentRow:
+    document, doubt = made.document_id, made.has_doubt
+    return DocumentRow(report.rid, _run(report), document, begun_at, has_doubt=doubt)

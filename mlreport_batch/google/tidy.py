@@ -137,8 +137,8 @@ def _trash_all(client: GoogleClient, row: DocumentRow) -> bool:
             for file in client.find(row.rid):
                 _trash(client, file["id"])
     except GoogleError as exc:
-        # Somebody else's to trash (a shared drive), or gone: nothing more to do.
-        return 400 <= exc.status < 500 and not exc.is_busy  # noqa: PLR2004
+        # Somebody else's to trash (a shared drive): nothing more to do.
+        return not exc.may_pass
     return True
 
 

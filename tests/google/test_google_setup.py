@@ -214,7 +214,7 @@ def test_check_command_shows_each_line(lab: Lab, capsys: pytest.CaptureFixture[s
 def test_live_check_proves_all_beliefs_and_cleans_up(lab: Lab):
     found = list(check_live(lab.config()))
     assert not errors(found)
-    assert len(found) == 8
+    assert len(found) == 7
     assert all(": yes" in line for line, _ in found[:-1])
     files = [f for f in lab.server.store.files.values() if f.document]
     assert files

@@ -58,9 +58,7 @@ class GoogleClient:
 
     def file(self, file_id: str, fields: str) -> Json:
         """Return what Drive says about a file."""
-        files = self._service("drive").files()
-        options = {"fields": fields, "supportsAllDrives": True}
-        return self._json(files.get(fileId=file_id, **options))
+        return self._drive("get", fileId=file_id, fields=fields)
 
     def copy(self, file_id: str, body: Json) -> Json:
         """Copy a document; a lost answer is not repeated.
@@ -68,39 +66,31 @@ class GoogleClient:
         Raises:
             GoogleError: ``is_lost`` when nobody knows whether there is a copy.
         """
-        files = self._service("drive").files()
-        options = {"fields": _FILE, "supportsAllDrives": True}
-        made = files.copy(fileId=file_id, body=body, **options)
-        return self._json(made, may_repeat=False)
+        options: Json = {"fileId": file_id, "body": body, "fields": _FILE}
+        return self._drive("copy", may_repeat=False, **options)
 
     def create(self, body: Json) -> Json:
         """Create a file; a lost answer is not repeated."""
-        files = self._service("drive").files()
-        made = files.create(body=body, fields=_FILE, supportsAllDrives=True)
-        return self._json(made, may_repeat=False)
+        return self._drive("create", may_repeat=False, body=body, fields=_FILE)
 
     def find(self, rid: str) -> list[Json]:
         """Return our documents for the report *rid*, oldest first.
 
         The index lags: a document made seconds ago may be missing.
         """
-        files = self._service("drive").files()
         query = f"appProperties has {{ key='{_MINE}' and value='{rid}' }}"
-        wanted = files.list(
+        found = self._drive(
+            "list",
             q=f"{query} and trashed = false",
             fields=f"files({_FILE})",
             pageSize=100,
-            supportsAllDrives=True,
             includeItemsFromAllDrives=True,
         )
-        found = self._json(wanted).get("files", ())
-        return sorted(found, key=lambda file: file["createdTime"])
+        return sorted(found.get("files", ()), key=lambda file: file["createdTime"])
 
     def trash(self, file_id: str) -> None:
         """Put a file into the trash, where it stays for 30 days."""
-        files = self._service("drive").files()
-        options = {"fields": "id", "supportsAllDrives": True}
-        self._json(files.update(fileId=file_id, body={"trashed": True}, **options))
+        self._drive("update", fileId=file_id, body={"trashed": True}, fields="id")
 
     def export(self, file_id: str, media_type: str, *, is_new: bool = False) -> bytes:
         """Return a document in another format."""
@@ -108,6 +98,18 @@ class GoogleClient:
         wanted = files.export(fileId=file_id, mimeType=media_type)
         data: bytes = self._call(wanted, is_new=is_new)
         return data
+
+    def _drive(
+        self,
+        method: str,
+        *,
+        may_repeat: bool = True,
+        **options: Any,  # noqa: ANN401
+    ) -> Json:
+        call = getattr(self._service("drive").files(), method)
+        return self._json(
+            call(supportsAllDrives=True, **options), may_repeat=may_repeat
+        )
 
     # -- Docs --------------------------------------------------------------------
 
@@ -117,26 +119,17 @@ class GoogleClient:
         wanted = documents.get(
             documentId=document_id,
             includeTabsContent=True,
-            fields="documentId,title,revisionId,tabs",
+            fields="documentId,title,tabs",
         )
         return self._json(wanted, is_new=is_new)
 
     def batch_update(
-        self,
-        document_id: str,
-        requests: Sequence[Json],
-        *,
-        revision: str = "",
-        is_new: bool = False,
+        self, document_id: str, requests: Sequence[Json], *, is_new: bool = False
     ) -> None:
         """Apply *requests*, all or none; a lost answer is not repeated."""
         documents = self._service("docs").documents()
-        body: Json = {"requests": list(requests)}
-        if revision:
-            body["writeControl"] = {"requiredRevisionId": revision}
-        made = documents.batchUpdate(
-            documentId=document_id, body=body, fields="documentId"
-        )
+        options: Json = {"body": {"requests": list(requests)}, "fields": "documentId"}
+        made = documents.batchUpdate(documentId=document_id, **options)
         self._json(made, "docs.write", may_repeat=False, is_new=is_new)
 
     # -- Gmail -------------------------------------------------------------------

@@ -5,6 +5,7 @@ so no index depends on what is already there.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import product
 from typing import Any, Final
 
 from msgspec import Struct
@@ -106,14 +107,8 @@ def requests(language: str) -> list[Json]:
 def _text(block: Text, *, has_room: bool) -> Iterator[Json]:
     yield _insert(1, block.text if has_room else f"{block.text}\n")
     span = {"startIndex": 1, "endIndex": 1 + length(block.text)}
-    yield {
-        "updateParagraphStyle": {
-            "range": span,
-            "paragraphStyle": {"namedStyleType": block.style},
-            "fields": "namedStyleType",
-        }
-    }
-    yield _styled(span, block.size_pt, block.color, is_bold=block.is_bold)
+    yield _update("Paragraph", {"range": span}, namedStyleType=block.style)
+    yield _inked(span, block.size_pt, block.color, is_bold=block.is_bold)
 
 
 def _grid(block: Grid) -> Iterator[Json]:
@@ -121,108 +116,64 @@ def _grid(block: Grid) -> Iterator[Json]:
     # Cells inherit the look of the paragraph they are made in: make it a plain one.
     yield _insert(1, "\n")
     plain = {"startIndex": 1, "endIndex": 2}
-    yield {
-        "updateParagraphStyle": {
-            "range": plain,
-            "paragraphStyle": {"namedStyleType": "NORMAL_TEXT"},
-            "fields": "namedStyleType,alignment",
-        }
-    }
-    yield _styled(plain, 10, _INK, is_bold=False)
+    yield _update(
+        "Paragraph", {"range": plain}, namedStyleType="NORMAL_TEXT", alignment=None
+    )
+    yield _inked(plain, 10, _INK, is_bold=False)
     # insertTable puts a line break before the table, which keeps it apart from what
     # will stand above; the table itself starts one further.
     yield {"insertTable": {"location": {"index": 1}, "rows": rows, "columns": columns}}
     start = 2
-    for row in range(rows - 1, -1, -1):
-        for column in range(columns - 1, -1, -1):
-            text = block.rows[row][column]
-            index = start + 3 + row * (2 * columns + 1) + 2 * column
-            span = {"startIndex": index, "endIndex": index + length(text)}
-            is_head = block.has_head and row == 0
-            if column in block.right:
-                yield _aligned({"startIndex": index, "endIndex": index + 1})
-            if text:
-                yield _insert(index, text)
-                is_bold = is_head or (block.has_bold_first and column == 0)
-                color = _SOFT if is_head else _INK
-                yield _styled(span, 10, color, is_bold=is_bold)
+    for row, column in reversed(list(product(range(rows), range(columns)))):
+        text = block.rows[row][column]
+        index = start + 3 + row * (2 * columns + 1) + 2 * column
+        span = {"startIndex": index, "endIndex": index + length(text)}
+        is_head = block.has_head and row == 0
+        if column in block.right:
+            cell = {"startIndex": index, "endIndex": index + 1}
+            yield _update("Paragraph", {"range": cell}, alignment="END")
+        if text:
+            yield _insert(index, text)
+            is_bold = is_head or (block.has_bold_first and column == 0)
+            color = _SOFT if is_head else _INK
+            yield _inked(span, 10, color, is_bold=is_bold)
+    table = {"tableStartLocation": {"index": start}}
+    if ground := _GROUND if block.has_head else block.ground:
+        first = {**table, "rowIndex": 0, "columnIndex": 0}
+        head = {"tableCellLocation": first, "rowSpan": 1, "columnSpan": columns}
+        yield _update("TableCell", {"tableRange": head}, backgroundColor=_color(ground))
     if block.has_head:
-        yield _ground(start, columns, _GROUND)
-        yield {
-            "pinTableHeaderRows": {
-                "tableStartLocation": {"index": start},
-                "pinnedHeaderRowsCount": 1,
-            }
-        }
-    elif block.ground is not None:
-        yield _ground(start, columns, block.ground)
-    yield _lines(start)
-
-
-def _insert(index: int, text: str) -> Json:
-    return {"insertText": {"location": {"index": index}, "text": text}}
-
-
-def _styled(
-    span: Json, size_pt: float, color: tuple[float, float, float], *, is_bold: bool
-) -> Json:
-    style = {
-        "bold": is_bold,
-        "fontSize": {"magnitude": size_pt, "unit": "PT"},
-        "foregroundColor": _color(color),
-    }
-    return {
-        "updateTextStyle": {
-            "range": span,
-            "textStyle": style,
-            "fields": "bold,fontSize,foregroundColor",
-        }
-    }
-
-
-def _aligned(span: Json) -> Json:
-    return {
-        "updateParagraphStyle": {
-            "range": span,
-            "paragraphStyle": {"alignment": "END"},
-            "fields": "alignment",
-        }
-    }
-
-
-def _ground(start: int, columns: int, color: tuple[float, float, float]) -> Json:
-    cell = {
-        "tableStartLocation": {"index": start},
-        "rowIndex": 0,
-        "columnIndex": 0,
-    }
-    return {
-        "updateTableCellStyle": {
-            "tableRange": {
-                "tableCellLocation": cell,
-                "rowSpan": 1,
-                "columnSpan": columns,
-            },
-            "tableCellStyle": {"backgroundColor": _color(color)},
-            "fields": "backgroundColor",
-        }
-    }
-
-
-def _lines(start: int) -> Json:
+        yield {"pinTableHeaderRows": {**table, "pinnedHeaderRowsCount": 1}}
     line = {
         "color": _color((0.80, 0.82, 0.85)),
         "width": {"magnitude": 0.5, "unit": "PT"},
         "dashStyle": "SOLID",
     }
     sides = ("borderTop", "borderBottom", "borderLeft", "borderRight")
-    return {
-        "updateTableCellStyle": {
-            "tableStartLocation": {"index": start},
-            "tableCellStyle": dict.fromkeys(sides, line),
-            "fields": ",".join(sides),
-        }
-    }
+    yield _update("TableCell", table, **dict.fromkeys(sides, line))
+
+
+def _insert(index: int, text: str) -> Json:
+    return {"insertText": {"location": {"index": index}, "text": text}}
+
+
+def _inked(
+    span: Json, size_pt: float, color: tuple[float, float, float], *, is_bold: bool
+) -> Json:
+    return _update(
+        "Text",
+        {"range": span},
+        bold=is_bold,
+        fontSize={"magnitude": size_pt, "unit": "PT"},
+        foregroundColor=_color(color),
+    )
+
+
+def _update(what: str, where: Json, **style: object) -> Json:
+    """Return a request that sets *style*; None sets back what is inherited."""
+    given = {name: value for name, value in style.items() if value is not None}
+    name = f"{what[0].lower()}{what[1:]}Style"
+    return {f"update{what}Style": {**where, name: given, "fields": ",".join(style)}}
 
 
 def _color(rgb: tuple[float, float, float]) -> Json:

@@ -168,7 +168,7 @@ class _Reader(Struct):
                 self._table(element, depth=depth)
             elif "tableOfContents" in element:
                 inner = element["tableOfContents"].get("content", ())
-                for line in _all_lines(inner):
+                for line in _lines(inner):
                     self.fixed += len(PLACEHOLDER.findall(units(line.text)))
                     self.braces += braces_in(line.text)
 
@@ -201,36 +201,32 @@ class _Reader(Struct):
         self.tables[position] = (still, tuple(kinds))
 
     def _kind(self, row: Json) -> str:
-        names = [
-            name
-            for cell in row.get("tableCells", ())
-            for line in _own_lines(cell)
-            for name in placeholders.parse(line.text)
-        ]
+        cells = row.get("tableCells", ())
+        lines = (line for cell in cells for line in _lines(cell.get("content", ())))
+        names = (name for line in lines for name in placeholders.parse(line.text))
         return next((name for name in names if name in placeholders.ROWS), "")
 
     def _problem(self, kind: str, element: Json, row: Json, *, depth: int) -> bool:
         """Note why the row cannot be repeated, if so."""
-        what = f"the row with {{{{{kind}}}}} cannot be repeated:"
+        cells = row["tableCells"]
         rows = element["table"].get("tableRows", ())
         problem = ""
         if depth:
-            problem = f"{what} its table stands inside another table"
+            problem = "its table stands inside another table"
         elif any(_is_merged(cell) for other in rows for cell in other["tableCells"]):
-            problem = f"{what} its table has merged cells"
-        elif any(
-            "table" in inner for cell in row["tableCells"] for inner in cell["content"]
-        ):
-            problem = f"{what} it holds another table"
-        elif any(
-            _OBJECT in line.text
-            for cell in row["tableCells"]
-            for line in _own_lines(cell)
-        ):
-            problem = f"{what} it holds a picture or a chip"
+            problem = "its table has merged cells"
+        elif any("table" in inner for cell in cells for inner in cell["content"]):
+            problem = "it holds another table"
+        elif any(_has_object(cell) for cell in cells):
+            problem = "it holds a picture or a chip"
         if problem:
-            self.problems.append(problem)
+            what = f"the row with {{{{{kind}}}}} cannot be repeated"
+            self.problems.append(f"{what}: {problem}")
         return bool(problem)
+
+
+def _has_object(cell: Json) -> bool:
+    return any(_OBJECT in line.text for line in _lines(cell["content"]))
 
 
 def _is_merged(cell: Json) -> bool:
@@ -245,17 +241,12 @@ def _row(kind: str, element: Json, number: int) -> Row:
         element.get("startIndex", 0),
         number,
         row["endIndex"],
-        tuple(tuple(_own_lines(cell)) for cell in row["tableCells"]),
+        tuple(tuple(_lines(cell["content"])) for cell in row["tableCells"]),
     )
 
 
-def _own_lines(cell: Json) -> Iterator[Line]:
-    for element in cell.get("content", ()):
-        if "paragraph" in element:
-            yield line_of(element)
-
-
-def _all_lines(content: Sequence[Json]) -> Iterator[Line]:
+def _lines(content: Sequence[Json]) -> Iterator[Line]:
+    """Yield the paragraphs that stand in *content* itself."""
     for element in content:
         if "paragraph" in element:
             yield line_of(element)

@@ -8,8 +8,6 @@ import html
 from collections.abc import Sequence
 from typing import Final
 
-from msgspec.structs import replace
-
 from mlreport_batch.google.export.clean import Cleaned, clean
 from mlreport_batch.google.export.tree import Node
 from mlreport_batch.language.say import say
@@ -103,9 +101,3 @@ def _page(mail: str, images: Sequence[Image]) -> str:
             f"cid:{image.cid}", f"data:{image.media_type};base64,{data}"
         )
     return page
-
-
-def with_note(rendered: Rendered, note: str) -> Rendered:
-    """Return *rendered* with another thing to say."""
-    joined = "; ".join(part for part in (rendered.note, note) if part)
-    return replace(rendered, note=joined)
