@@ -38,6 +38,7 @@ _UNSAFE_IN_BODY = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 
 _LINE_MAX = 76
 _NAME_MAX = 80
+_WIDE_MAX = 40  # a syllable of Hangul takes nine bytes there
 _SUBJECT_MAX = 120
 _VALUE_MAX = 600  # characters of one header value; a line may have 998
 _WORD_BYTES = 42  # 56 in base64, 68 with its frame, 77 after "Subject: "
@@ -56,7 +57,7 @@ class MailHeader(Struct, frozen=True):
         subject: Any text; as `subject` or `digest_subject` make it.
         thread_root: As `thread_root_id` makes it, or None outside a thread.
         list_id: As `list_id` makes it, or empty.
-        report_name: Names the PDF; unsafe characters are replaced.
+        report_name: Names the PDF; what is no letter or digit is replaced.
         language: ``en`` or ``ko``.
     """
 
@@ -141,10 +142,9 @@ def _message(rendered: Rendered, header: MailHeader) -> bytes:
         [text_part("plain", rendered.text), _html_part(rendered, header.rid)],
     )
     if rendered.pdf is not None:
+        twin, name = _names(header.report_name)
         pdf = _file_part(
-            "application/pdf",
-            rendered.pdf,
-            f'attachment;\r\n filename="{_file_name(header.report_name)}"',
+            "application/pdf", rendered.pdf, f"attachment;\r\n {name}", twin=twin
         )
         body = _multipart("mixed", f"=_{header.rid}_1", [body, pdf])
     return _headers(header).encode("ascii") + body + b"\r\n"
@@ -277,11 +277,13 @@ def _image_part(image: Image) -> bytes:
     return _file_part(image.media_type, image.data, disposition)
 
 
-def _file_part(media_type: str, data: bytes, disposition: str) -> bytes:
+def _file_part(
+    media_type: str, data: bytes, disposition: str, *, twin: str = ""
+) -> bytes:
     if not _MEDIA_TYPE.fullmatch(media_type):
         raise ValueError(f"{media_type!r} is not a media type")
     head = (
-        f"Content-Type: {media_type}\r\n"
+        f"Content-Type: {media_type}{twin}\r\n"
         "Content-Transfer-Encoding: base64\r\n"
         f"Content-Disposition: {disposition}\r\n\r\n"
     )
@@ -292,6 +294,22 @@ def _base64(data: bytes) -> bytes:
     text = binascii.b2a_base64(data, newline=False)
     # One call and slices: `base64.encodebytes` makes a call a line, at thrice the cost.
     return b"\r\n".join(text[at : at + 76] for at in range(0, len(text), 76))
+
+
+def _names(text: str) -> tuple[str, str]:
+    """Return the parameters that name a PDF, of its media type and its disposition.
+
+    A name beyond ASCII stands in the second by RFC 2231, as its twin in the first for
+    programs that do not know it; twice in one header is once too often.
+    """
+    from urllib.parse import quote
+
+    plain = _file_name(text)
+    whole = re.sub(r"[^\w.-]+", "-", text.removesuffix(".pdf"))[:_WIDE_MAX].strip("-.")
+    if whole.isascii() or not whole:
+        return "", f'filename="{plain}"'
+    wide = quote(whole, errors="replace")
+    return f';\r\n name="{plain}"', f"filename*=utf-8''{wide}.pdf"
 
 
 def _file_name(text: str, *, suffix: str = ".pdf") -> str:

@@ -110,7 +110,31 @@ def test_korean_names_are_folded_and_come_back_whole():
     assert body(parsed, "related") == korean.mail_html
     assert parsed["Content-Language"] == "ko"
     (pdf,) = parsed.iter_attachments()
-    assert pdf.get_filename() == "report.pdf"
+    assert (
+        pdf.get_filename()
+        == "실험-생성적-적대-신경망-배치-크기-열여섯-배치-크기-열여섯-배치-크기.pdf"
+    )
+    assert pdf.get_param("name") == "report.pdf"
+
+
+@pytest.mark.parametrize(
+    ("run", "twin", "whole"),
+    [
+        ("실험/시드 3", "3.pdf", "실험-시드-3.pdf"),
+        ("모델_v2.1", "_v2.1.pdf", "모델_v2.1.pdf"),
+        ("정확도", "report.pdf", "정확도.pdf"),
+        ("가" * 500, "report.pdf", "가" * 40 + ".pdf"),
+        ("naïve", "na-ve.pdf", "naïve.pdf"),
+        ("plain/run", "plain-run.pdf", "plain-run.pdf"),
+    ],
+)
+def test_a_pdf_keeps_its_name_and_has_an_ascii_twin(run: str, twin: str, whole: str):
+    message = compose(RENDERED, header=replace(HEADER, report_name=run))
+    assert_fit_for_any_server(message)
+    (pdf,) = parse(message).iter_attachments()
+    assert pdf.get_filename() == whole
+    named = pdf.get_param("name") or pdf.get_filename()
+    assert named == twin
 
 
 @pytest.mark.parametrize(
@@ -148,7 +172,7 @@ def test_a_hostile_run_name_stays_inside_the_subject(run: str):
         "[\x00-\x1f\x7f-\x9f\u2028\u202e\ud800-\udfff]", parsed["Subject"]
     )
     (pdf,) = parsed.iter_attachments()
-    assert re.fullmatch(r"[A-Za-z0-9._-]{1,80}", pdf.get_filename() or "")
+    assert re.fullmatch(r"[\w.-]{1,80}", pdf.get_filename() or "")
     if run.startswith("=?"):
         assert run in parsed["Subject"]
 

@@ -214,7 +214,7 @@ def audit_mails(out: Path) -> dict[str, str]:
         assert len(pdfs) == 1, f"{path.name} has no PDF"
         audit_pdf(pdfs[0])
         for attached in mail.iter_attachments():
-            assert re.fullmatch(r"[A-Za-z0-9._-]{1,80}", attached.get_filename() or "")
+            assert re.fullmatch(r"[\w.-]{1,80}", attached.get_filename() or "")
         texts[mail["x-mlreport-id"]] = part(mail, "plain")
     return texts
 
