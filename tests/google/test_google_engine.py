@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -296,7 +297,8 @@ def test_document_is_named_tagged_filed_and_shared_with_nobody(lab: Lab):
     lab.with_default_template()
     lab.draw(samples.fine())
     (file,) = lab.documents()
-    assert file.name == "vision/resnet50-cosine/seed_3 — 2019 December 27"
+    at = f"{samples.fine().at:%H:%M:%S}"
+    assert file.name == f"vision/resnet50-cosine/seed_3 — 2019 December 27, {at}"
     assert file.parent == folder.id
     assert file.roles == {}
     (own,) = file.app_properties.values()
@@ -318,6 +320,15 @@ def test_template_made_by_hand_is_used_with_the_scope_drive(lab: Lab):
     assert drawn.error.exit_code == 78
     for cure in ("template create", "--folder NAME", "google.scope to drive"):
         assert cure in str(drawn.error)
+
+
+def test_documents_of_one_day_have_names_of_their_own(lab: Lab):
+    lab.as_user()
+    lab.with_default_template()
+    report = samples.fine()
+    times = [report.at + timedelta(seconds=number) for number in range(3)]
+    lab.draw(*(replace(report, rid=f"r{at:%S}", at=at) for at in times))
+    assert len({file.name for file in lab.documents()}) == 3
 
 
 def test_app_made_template_is_used_with_the_narrow_scope_alone(lab: Lab):
@@ -350,7 +361,7 @@ def test_documents_are_trimmed_to_what_is_to_be_kept(lab: Lab, keep: bool):
         assert main(["run", "-c", str(config), "--all"]) == 0
     with closing(State(str(lab.folder / "tick"))) as state:
         tidy_google(lab.config(state=lab.folder / "tick"), state)
-    kept = Counter(file.name for file in lab.documents())
+    kept = Counter(file.name.partition(" — ")[0] for file in lab.documents())
     assert set(kept.values()) == ({3} if keep is True else {1} if keep else set())
     assert len(lab.documents(trashed=True)) == 6 - sum(kept.values())
     assert not lab.server.count("drive.files.delete")

@@ -131,7 +131,7 @@ class _Making:
     def _copy(self) -> Json:
         report = self.report
         body: Json = {
-            "name": clean(f"{report.run} — {report.date}", 200),
+            "name": clean(f"{report.run} — {report.date}, {report.at:%H:%M:%S}", 200),
             # Private to this app; at most 124 bytes with the key.
             "appProperties": {
                 "mlreport_rid": report.rid,
