@@ -6,8 +6,10 @@ from contextlib import contextmanager
 
 from mlreport_batch.config.channels import GoogleSettings
 from mlreport_batch.config.settings import Config
-from mlreport_batch.errors import Checked, ConfigError, MlreportError, checked
+from mlreport_batch.errors import Checked, ConfigError, MlreportError
 from mlreport_batch.google.api.account import (
+    DRIVE,
+    DRIVE_FILE,
     GMAIL_SEND,
     drive_scope,
     load_account,
@@ -17,6 +19,7 @@ from mlreport_batch.google.api.explain import explained
 from mlreport_batch.google.api.login import scope_note
 from mlreport_batch.google.api.pace import Pace
 from mlreport_batch.google.api.transport import GoogleError
+from mlreport_batch.safety.address import parse_address
 from mlreport_batch.safety.clean import clean
 
 _PACE = Pace(budget_s=30.0)
@@ -115,7 +118,24 @@ def check_google(config: Config) -> Iterator[Checked]:
         except MlreportError as exc:
             yield str(exc), exc
     if config.mail.via == "gmail":
-        yield checked(lambda: f"{token_line(settings, [GMAIL_SEND])}: may send")
+        try:
+            yield from _sending(config)
+        except MlreportError as exc:
+            yield str(exc), exc
+
+
+def _sending(config: Config) -> Iterator[Checked]:
+    with client_of(config.google, [GMAIL_SEND]) as client:
+        client.log_in()
+        yield f"{_credential(client, [GMAIL_SEND])}: may send", None
+        address = config.google.subject or ""
+        if not address and client.account.scopes & {DRIVE, DRIVE_FILE}:
+            address = client.address()
+    names = [parse_address(text)[1] for text in (config.mail.sender, address) if text]
+    if len({name.lower() for name in names}) > 1:
+        text = f"mail.from: {names[0]} is not {names[1]}. Gmail sends as it where it is"
+        text += f" an alias of that account (Send mail as), and else as {names[1]}"
+        yield text, None
 
 
 def _documents(client: GoogleClient, settings: GoogleSettings) -> Iterator[Checked]:

@@ -10,7 +10,7 @@ from google_server import GoogleServer, faults
 from google_server.build import Table
 from google_setup import USER, Lab, id_in
 from mlreport_batch.cli import main
-from mlreport_batch.config.settings import MailSettings
+from mlreport_batch.config.settings import MailSettings, RenderSettings
 from mlreport_batch.errors import ConfigError, CredentialError, MlreportError
 from mlreport_batch.google import live as google_live
 from mlreport_batch.google.api.account import DRIVE_FILE, GMAIL_SEND
@@ -196,6 +196,26 @@ def test_check_names_what_is_missing(lab: Lab):
     assert "gmail.send" in str(found[-1])
     lab.as_user([GMAIL_SEND]).is_revoked = True
     assert {type(e) for _, e in lines(lab, gmail=True) if e} == {CredentialError}
+
+
+@pytest.mark.parametrize("kind", ["user", "delegate", "user without Drive"])
+@pytest.mark.parametrize("sender", [USER, f"ML <{USER.upper()}>", "ml@lab.example"])
+def test_check_says_that_another_address_must_be_an_alias(
+    lab: Lab, kind: str, sender: str
+):
+    if kind == "delegate":
+        lab.as_delegate()
+    else:
+        lab.as_user([GMAIL_SEND] if "without" in kind else [DRIVE_FILE, GMAIL_SEND])
+    config = replace(
+        lab.config(),
+        render=RenderSettings(engine="local"),
+        mail=MailSettings(via="gmail", sender=sender, to=(USER,)),
+    )
+    found = list(check_google(config))
+    assert not errors(found)
+    is_told = any("alias" in line and USER in line for line, _ in found)
+    assert is_told == (sender == "ml@lab.example" and kind != "user without Drive")
 
 
 def test_check_command_shows_each_line(lab: Lab, capsys: pytest.CaptureFixture[str]):

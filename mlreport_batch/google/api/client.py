@@ -60,6 +60,15 @@ class GoogleClient:
         """Return what Drive says about a file."""
         return self._drive("get", fileId=file_id, fields=fields)
 
+    def address(self) -> str:
+        """Return the account's own mail address; needs a scope of Drive's."""
+        about = self._service("drive").about()
+        return str(
+            self._json(about.get(fields="user(emailAddress)"))["user"].get(
+                "emailAddress", ""
+            )
+        )
+
     def copy(self, file_id: str, body: Json) -> Json:
         """Copy a document; a lost answer is not repeated.
 
