@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 import sample_reports as samples
 from google_server import GoogleServer, build
-from google_server.build import Paragraph, Run, Table, person_chip
+from google_server.build import Paragraph, Run, Table, heading, person_chip
 from google_server.docs_model import Document
 from google_server.units import is_well_formed
 from google_setup import USER
@@ -135,6 +135,33 @@ def test_table_of_a_repeated_row_alone_goes_when_there_is_nothing(server: Google
         server, build.document("before", table, "after"), replace(REPORT, alerts=())
     )
     assert document.text() == "before\nafter\n"
+
+
+def test_heading_and_head_go_with_a_table_that_has_nothing(server: GoogleServer):
+    document = merged(
+        server,
+        build.document(
+            "before",
+            heading("Alerts"),
+            Table([["Kind", "Text"], ["{{alert}}", "{{text}}"]]),
+            "between",
+            heading("Alerts of {{run}}"),
+            Table([["Kind"], ["{{alert}}"]]),
+            "no heading",
+            Table([["Kind"], ["{{alert}}"], ["a last row"]]),
+            heading("Values"),
+            Table([["Key"], ["{{key}}"]]),
+            "after",
+        ),
+        replace(metrics(1), alerts=()),
+    )
+    assert shown(document) == [
+        *("before", "between", f"Alerts of {REPORT.run}", "no heading"),
+        [["Kind"], ["a last row"]],
+        "Values",
+        [["Key"], ["m0🚀"]],
+        "after",
+    ]
 
 
 def test_headers_footers_and_tabs_are_filled(server: GoogleServer):
@@ -346,14 +373,25 @@ def bodies(draw: st.DrawFn) -> list[Any]:
     blocks: list[Any] = []
     for block in draw(st.lists(paragraphs() | grids(), max_size=5)):
         if isinstance(block, Table):
-            blocks += ["", block, ""]
+            above = "".join(draw(PIECES)).replace("\n", "")
+            blocks += [draw(st.sampled_from(["", heading(above)])), block, ""]
         else:
             blocks.append(block)
     return blocks or [""]
 
 
 def text_of(paragraph: Any) -> str:
-    return "".join(run.text for run in paragraph.runs)
+    runs = (run if isinstance(run, str) else run.text for run in paragraph.runs)
+    return "".join(runs)
+
+
+def goes_with_its_last_row(table: Table) -> bool:
+    """Whether the other rows of *table* only head the one that is repeated."""
+    names = [
+        [n for cell in row for n in placeholders.parse(text_of(cell))]
+        for row in table.rows
+    ]
+    return "key" in names[-1] and not any(names[:-1])
 
 
 def expected(
@@ -363,9 +401,16 @@ def expected(
 ) -> list[Any]:
     """What a person with a pencil would write: paragraphs and tables."""
     out: list[Any] = []
-    for block in blocks:
+    for number, block in enumerate(blocks):
         if isinstance(block, Table):
-            grid = []
+            grid: list[Any] = []
+            if not rows["key"] and goes_with_its_last_row(block):
+                above = blocks[number - 1]
+                if isinstance(above, Paragraph) and not placeholders.parse(
+                    text_of(above)
+                ):
+                    out.pop()
+                continue
             for row in block.rows:
                 cells = [text_of(cell) for cell in row]
                 names = [n for cell in cells for n in placeholders.parse(cell)]

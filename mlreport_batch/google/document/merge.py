@@ -71,8 +71,9 @@ def plan(template: Template, report: Report) -> Plan:
     ]
     merged = list(_merged(template, singles, rows))
     tables = Counter(
-        still + sum(len(rows[kind]) for kind in kinds)
-        for still, kinds in template.tables
+        0 if goes and not more else still + more
+        for still, kinds, goes in template.tables
+        for more in [sum(len(rows[kind]) for kind in kinds)]
     )
     del tables[0]
     shown = {_MARKERS[kind] for kind in placeholders.ROWS if kind in template.names}
@@ -168,7 +169,13 @@ def _row(
         "columnIndex": 0,
     }
     if not table:
-        yield {"deleteTableRow": {"tableCellLocation": cell}}
+        # A table goes with its last row; its own range need not be deletable.
+        for number in range(row.of - 1, -1, -1) if row.of else (row.number,):
+            yield {
+                "deleteTableRow": {"tableCellLocation": {**cell, "rowIndex": number}}
+            }
+        if row.heading >= 0:
+            yield _delete(row.heading, row.table, where)
         return
     more = len(table) - 1
     for _ in range(more):

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from mlreport_batch.render import placeholders
 from mlreport_batch.render.placeholders import PLACEHOLDER
@@ -49,6 +50,9 @@ class Row(Struct, frozen=True):
         number: Which row of the table it is, from 0.
         end: Index after it.
         cells: The paragraphs of each cell.
+        of: How many rows its table has, where the others only head it: they go with
+            the last copy. 0 where they stay.
+        heading: Index at which the heading above such a table starts, or -1.
     """
 
     kind: str
@@ -56,6 +60,8 @@ class Row(Struct, frozen=True):
     number: int
     end: int
     cells: tuple[tuple[Line, ...], ...]
+    of: int = 0
+    heading: int = -1
 
 
 class Part(Struct, frozen=True):
@@ -72,7 +78,8 @@ class Template(Struct, frozen=True):
 
     Attributes:
         parts: The segments with something to fill.
-        tables: Per table its rows that are not repeated, and the kinds of the others.
+        tables: Per table its rows that are not repeated, the kinds of the others, and
+            whether it goes when there are none of these.
         names: All placeholders, each once.
         fixed: Placeholders where nothing can be filled; they stay as they are.
         braces: How many braces stand outside what is filled.
@@ -80,7 +87,7 @@ class Template(Struct, frozen=True):
     """
 
     parts: tuple[Part, ...]
-    tables: tuple[tuple[int, tuple[str, ...]], ...]
+    tables: tuple[tuple[int, tuple[str, ...], bool], ...]
     names: tuple[str, ...]
     fixed: int = 0
     braces: int = 0
@@ -145,7 +152,7 @@ def _tabs(tabs: Sequence[Json]) -> Iterator[Json]:
 
 class _Reader(Struct):
     parts: list[Part] = field(default_factory=list)
-    tables: list[tuple[int, tuple[str, ...]]] = field(default_factory=list)
+    tables: list[tuple[int, tuple[str, ...], bool]] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     fixed: int = 0
@@ -161,11 +168,11 @@ class _Reader(Struct):
             self.parts.append(Part(tab, segment, tuple(self.lines), tuple(self.rows)))
 
     def _content(self, content: Sequence[Json], *, depth: int) -> None:
-        for element in content:
+        for above, element in zip([{}, *content], content, strict=False):
             if "paragraph" in element:
                 self._line(line_of(element))
             elif "table" in element:
-                self._table(element, depth=depth)
+                self._table(element, _heading(above), depth=depth)
             elif "tableOfContents" in element:
                 inner = element["tableOfContents"].get("content", ())
                 for line in _lines(inner):
@@ -180,12 +187,12 @@ class _Reader(Struct):
         else:
             self.braces += braces_in(line.text)
 
-    def _table(self, element: Json, *, depth: int) -> None:
-        table = element["table"]
-        position = len(self.tables)
-        self.tables.append((0, ()))
+    def _table(self, element: Json, heading: int, *, depth: int) -> None:
+        rows = element["table"].get("tableRows", ())
+        position, lines = len(self.tables), len(self.lines)
+        self.tables.append((0, (), False))
         kinds: list[str] = []
-        for number, row in enumerate(table.get("tableRows", ())):
+        for number, row in enumerate(rows):
             kind = self._kind(row)
             if kind and not self._problem(kind, element, row, depth=depth):
                 kinds.append(kind)
@@ -197,8 +204,12 @@ class _Reader(Struct):
                 continue
             for cell in row.get("tableCells", ()):
                 self._content(cell.get("content", ()), depth=depth + 1)
-        still = len(table.get("tableRows", ())) - len(kinds)
-        self.tables[position] = (still, tuple(kinds))
+        # Only a plain heading above the one row that is repeated goes with it.
+        is_plain = (len(self.lines), len(self.tables)) == (lines, position + 1)
+        goes = len(kinds) == 1 and is_plain and self.rows[-1].number == len(rows) - 1
+        if goes:
+            self.rows[-1] = replace(self.rows[-1], of=len(rows), heading=heading)
+        self.tables[position] = (len(rows) - len(kinds), tuple(kinds), goes)
 
     def _kind(self, row: Json) -> str:
         cells = row.get("tableCells", ())
@@ -232,6 +243,15 @@ def _has_object(cell: Json) -> bool:
 def _is_merged(cell: Json) -> bool:
     style = cell.get("tableCellStyle", {})
     return max(int(style.get("rowSpan", 1)), int(style.get("columnSpan", 1))) > 1
+
+
+def _heading(element: Json) -> int:
+    """Return where *element* starts if it is a heading without placeholders, or -1."""
+    paragraph = element.get("paragraph", {})
+    style = str(paragraph.get("paragraphStyle", {}).get("namedStyleType", ""))
+    if not style.startswith("HEADING") or placeholders.parse(line_of(element).text):
+        return -1
+    return int(element.get("startIndex", 0))
 
 
 def _row(kind: str, element: Json, number: int) -> Row:
