@@ -3,6 +3,7 @@
 # ruff: noqa: TID253
 
 import base64
+import dataclasses
 import email.utils
 from collections.abc import Iterator
 from pathlib import Path
@@ -157,6 +158,23 @@ def test_refusal_is_told_as_what_it_is(lab: Lab, fault: Fault, kind: type[Except
         send(lab)
     assert caught.type is kind
     assert not lab.server.gmail.sent
+
+
+@pytest.mark.parametrize("code", [200, 302, 401, 403, 511])
+def test_page_of_a_network_is_an_outage_however_long_it_lasts(lab: Lab, code: int):
+    lab.server.fail(SEND, faults.portal(code), times=-1)
+    kind = UnknownOutcomeError if code == 511 else ChannelDownError
+    with pytest.raises(kind) as caught:
+        send(lab)
+    assert caught.value.exit_code == 75
+    assert not lab.server.gmail.sent
+
+
+def test_answer_of_google_that_says_nothing_is_unknown(lab: Lab):
+    fault = dataclasses.replace(faults.portal(body=b"{"), mime_type="application/json")
+    lab.server.fail(SEND, fault)
+    with pytest.raises(UnknownOutcomeError):
+        send(lab)
 
 
 def test_daily_limit_stops_the_tick(lab: Lab):

@@ -161,6 +161,11 @@ class Carrier:
         except OSError as exc:  # a CA file that is gone
             raise ConfigError(f"google.ca_file: {clean(str(exc), 300)}") from exc
         found = {name.lower(): value for name, value in response.headers.items()}
+        is_page = "html" in found.get("content-type", "")
+        if response.ok and is_page and not urlsplit(uri).path.endswith("/export"):
+            # Whoever answers so has not passed the request on.
+            said = _foreign(response.status_code, found)
+            raise GoogleError(response.status_code, FOREIGN, said, was_sent=False)
         status_line = {**found, "status": str(response.status_code)}
         return httplib2.Response(status_line), response.content
 

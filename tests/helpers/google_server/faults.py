@@ -21,6 +21,7 @@ class Fault:
             (half of the body), after the call was applied or not.
         body: Answered literally with the status of ``error`` (HTML error pages).
         location: Where that answer leads.
+        mime_type: What that answer claims to be.
         hook: Called before the call is handled.
     """
 
@@ -31,6 +32,7 @@ class Fault:
     cut: str = ""
     body: bytes | None = None
     location: str = ""
+    mime_type: str = "text/html; charset=UTF-8"
     hook: Callable[[], Any] | None = None
 
 

@@ -224,7 +224,7 @@ class GoogleServer:
         if fault.error is not None:
             answer = _error_answer(fault.error, api)
             if fault.body is not None:
-                answer.body, answer.mime_type = fault.body, "text/html; charset=UTF-8"
+                answer.body, answer.mime_type = fault.body, fault.mime_type
                 if fault.location:
                     answer.headers = {"Location": fault.location}
         answer = answer or Answer(200, b"{}", "application/json")
