@@ -1474,16 +1474,10 @@ GUARDS = [
     ),
     Guard(
         "F59",
-        "deliver/smtp/server.py",
+        "safety/private.py",
         "if stat.S_IMODE(mode) & 0o077:",
         "if False:",
-        "test_smtp::test_the_password_comes_from_where_the_config_says",
-    ),
-    Guard(
-        "F59",
-        "google/api/account.py",
-        "if stat.S_IMODE(status.st_mode) & 0o077:",
-        "if False:",
+        "test_smtp::test_the_password_comes_from_where_the_config_says "
         "test_google_account::test_file_that_others_can_read_is_refused",
     ),
     Guard(

@@ -1,12 +1,12 @@
 """The SMTP server that the config names: how messages call it, and its password."""
 
 import os
-import stat
 from pathlib import Path
 
 from mlreport_batch.config.channels import SmtpSettings
-from mlreport_batch.errors import ConfigError, CredentialError
+from mlreport_batch.errors import CredentialError
 from mlreport_batch.safety.clean import clean
+from mlreport_batch.safety.private import read_private
 
 
 def place_of(server: SmtpSettings) -> str:
@@ -50,20 +50,10 @@ def _systemd(name: str) -> str:
 
 
 def _from_file(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            data = file.read(4096)
-    except OSError as exc:
-        raise CredentialError(
-            f"smtp.password_file: {path} cannot be read: {exc.strerror}",
-            kept="All mails are kept",
-            advice="Put the password there, readable by you alone (chmod 600)",
-        ) from exc
-    if stat.S_IMODE(mode) & 0o077:
-        raise ConfigError(
-            f"smtp.password_file: others can read {path}",
-            kept="All mails are kept",
-            advice=f"Run: chmod 600 {path}",
-        )
-    return data.decode("utf-8", "replace").rstrip("\r\n")
+    data = read_private(
+        path,
+        "smtp.password_file",
+        kept="All mails are kept",
+        advice="Put the password there, readable by you alone (chmod 600)",
+    )
+    return data[:4096].decode("utf-8", "replace").rstrip("\r\n")

@@ -7,7 +7,6 @@ application default credentials. Nothing else ever writes to a credential file.
 
 import json
 import os
-import stat
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from mlreport_batch.errors import ChannelDownError, ConfigError, CredentialError
 from mlreport_batch.safety.address import is_loopback, parse_address
 from mlreport_batch.safety.clean import clean
 from mlreport_batch.safety.files import Signature
+from mlreport_batch.safety.private import read_private
 
 _SCOPE = "https://www.googleapis.com/auth/"
 DRIVE_FILE: Final = _SCOPE + "drive.file"
@@ -38,7 +38,6 @@ _COVERED_BY: Final[Mapping[str, frozenset[str]]] = {
 _TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
 _KEPT = "What was not sent stays owed"
 _LOGIN = "Run `mlreport-batch login --client FILE` again"
-_BYTES_MAX = 100_000
 
 
 def drive_scope(settings: GoogleSettings) -> str:
@@ -210,23 +209,13 @@ def load_account(settings: GoogleSettings, scopes: Sequence[str]) -> Account:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            status = os.fstat(file.fileno())
-            data = file.read(_BYTES_MAX)
-    except OSError as exc:
-        raise CredentialError(
-            f"google.credentials: {path} cannot be read: {exc.strerror}",
-            kept=_KEPT,
-            advice="Put the service-account key there (chmod 600), or run"
-            " `mlreport-batch login --client FILE`",
-        ) from exc
-    if stat.S_IMODE(status.st_mode) & 0o077:
-        raise ConfigError(
-            f"google.credentials: others can read {path}",
-            kept=_KEPT,
-            advice=f"Run: chmod 600 {path}",
-        )
+    data = read_private(
+        path,
+        "google.credentials",
+        kept=_KEPT,
+        advice="Put the service-account key there (chmod 600), or run"
+        " `mlreport-batch login --client FILE`",
+    )
     try:
         info = json.loads(data)
     except ValueError:
