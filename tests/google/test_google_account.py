@@ -52,9 +52,10 @@ def lab(server: GoogleServer, tmp_path: Path) -> Lab:
 def token(lab: Lab, *scopes: str) -> str:
     account = load_account(lab.google, scopes or (DRIVE_FILE,))
     carrier = Carrier(account, lab.google)
-    carrier.log_in()
+    headers: dict[str, str] = {}
+    account.before_request(carrier._tokens, "GET", "", headers)
     carrier.close()
-    return str(account.token)
+    return headers["authorization"].removeprefix("Bearer ")
 
 
 def test_user_gets_what_was_consented_at_the_files_own_token_uri(lab: Lab):
@@ -192,6 +193,18 @@ def test_token_that_makes_no_sense_is_an_outage(lab: Lab, expires: object):
     lab.server.fail("token", faults.portal(200, body), times=-1)
     with pytest.raises(ChannelDownError, match="token endpoint"):
         token(lab)
+
+
+def test_token_endpoint_that_is_not_there_is_said_in_plain_words(lab: Lab):
+    lab.as_user()
+    path = lab.google.credentials
+    assert path is not None
+    text = path.read_text("utf-8").replace(lab.server.url, "http://127.0.0.1:9")
+    path.write_text(text, "utf-8")
+    with pytest.raises(ChannelDownError, match="Connection refused") as caught:
+        token(lab)
+    assert "object at" not in str(caught.value)
+    assert "Max retries" not in str(caught.value)
 
 
 def test_token_is_fetched_once_while_it_lives(lab: Lab):

@@ -17,6 +17,7 @@ from mlreport_batch.config.channels import GoogleSettings
 from mlreport_batch.config.settings import Config
 from mlreport_batch.deliver import fingerprint
 from mlreport_batch.errors import ChannelDownError, ConfigError, CredentialError
+from mlreport_batch.google.api.words import in_words
 from mlreport_batch.safety.address import is_loopback, parse_address
 from mlreport_batch.safety.clean import clean
 from mlreport_batch.safety.files import Signature
@@ -102,11 +103,6 @@ class Account:
             self._credentials.apply(headers)
             self._borne.token = self._credentials.token
 
-    @property
-    def token(self) -> str:
-        """The token that is borne now."""
-        return str(self._credentials.token or "")
-
     def refresh(self, request: Callable[..., Any]) -> None:
         """Fetch a token after a 401, unless another thread has done so."""
         with self._lock:
@@ -122,15 +118,15 @@ class Account:
             # Whatever else comes with a mapping is an answer without a token.
             said = next((p for p in exc.args if isinstance(p, Mapping)), {"error": ""})
             if exc.retryable or "error" not in said:
-                raise silent(str(exc)) from exc
+                raise silent(exc) from exc
             raise self.refused(_words(exc, said)) from exc
         except OSError as exc:
             raise ConfigError(f"google.ca_file: {clean(str(exc), 300)}") from exc
         except (GoogleAuthError, ValueError, TypeError) as exc:
-            raise silent(str(exc)) from exc
+            raise silent(exc) from exc
         if not isinstance(self._credentials.token, str):
             self._credentials.token = None
-            raise silent("its answer holds no token")
+            raise silent(ValueError("its answer holds no token"))
 
     def refused(self, why: str) -> CredentialError:
         """Return the error that says what a person must do."""
@@ -145,10 +141,10 @@ def _words(exc: Exception, said: Mapping[str, Any]) -> str:
     return clean(text or str(exc.args[0] if exc.args else exc), 300)
 
 
-def silent(why: str) -> ChannelDownError:
+def silent(exc: Exception) -> ChannelDownError:
     """Return the error for a token endpoint that does not answer as it should."""
     return ChannelDownError(
-        f"Google's token endpoint cannot be used now: {clean(why, 200)}",
+        f"Google's token endpoint cannot be used now: {in_words(exc)}",
         kept=_KEPT,
         advice="It is tried again by the next tick",
     )

@@ -16,7 +16,7 @@ from mlreport_batch.errors import (
 )
 from mlreport_batch.google.api.account import scopes_of, silent
 from mlreport_batch.google.api.explain import BOTH_CURES
-from mlreport_batch.google.api.transport import dressed, in_words, only_json
+from mlreport_batch.google.api.transport import dressed, only_json
 from mlreport_batch.safety.clean import clean
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def login(client: str | None, config: Config) -> Iterator[str]:
             timeout_seconds=600,
         )
     except RequestException as exc:
-        raise silent(in_words(exc)) from exc
+        raise silent(exc) from exc
     except Exception as exc:
         raise CredentialError(
             f"The login was not finished: {clean(str(exc), 300)}",

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from mlreport_batch.config.channels import GoogleSettings
 from mlreport_batch.errors import ConfigError
 from mlreport_batch.google.api.account import Account
+from mlreport_batch.google.api.words import in_words
 from mlreport_batch.safety.address import is_loopback
 from mlreport_batch.safety.clean import clean
 
@@ -144,7 +145,7 @@ class Carrier:
             ChannelDownError: The token endpoint does not answer now.
         """
         import httplib2
-        from requests import RequestException
+        from requests import RequestException, TooManyRedirects
 
         begun: list[int] = []  # the status is known before the rest is read
         note = {"response": lambda answer, **_: begun.append(answer.status_code)}
@@ -154,7 +155,7 @@ class Carrier:
             )
         except RequestException as exc:
             status = begun[-1] if begun else 0
-            reason = FOREIGN if _is_redirected(exc) else BROKEN
+            reason = FOREIGN if isinstance(exc, TooManyRedirects) else BROKEN
             raise GoogleError(
                 status, reason, in_words(exc), was_sent=not _is_unsent(exc)
             ) from exc
@@ -216,20 +217,15 @@ def _foreign(status: int, headers: Any) -> str:  # noqa: ANN401
     return f"a {status} with {kind} instead of JSON: the login page of a network?"
 
 
-def _is_redirected(exc: Exception) -> bool:
-    from requests import TooManyRedirects
-
-    return isinstance(exc, TooManyRedirects)
-
-
 def _is_unsent(exc: Exception) -> bool:
     """Return whether the request surely never left, or never reached Google."""
     import requests
     from urllib3.exceptions import MaxRetryError, NewConnectionError
 
-    if _is_redirected(exc) or isinstance(
+    if isinstance(
         exc,
-        requests.ConnectTimeout
+        requests.TooManyRedirects
+        | requests.ConnectTimeout
         | requests.exceptions.SSLError
         | requests.exceptions.ProxyError
         | requests.exceptions.InvalidURL,
@@ -239,22 +235,6 @@ def _is_unsent(exc: Exception) -> bool:
     return isinstance(inner, MaxRetryError) and isinstance(
         inner.reason, NewConnectionError
     )
-
-
-def in_words(exc: BaseException) -> str:
-    """Return what *exc* says, without addresses of calls or in memory."""
-    if isinstance(exc, Exception) and _is_redirected(exc):
-        return "the answer leads elsewhere: to the login page of a network?"
-    cause: BaseException = exc
-    while (inner := _inner(cause)) is not None:
-        cause = inner
-    text = getattr(cause, "strerror", None) or str(cause)
-    return f"{type(exc).__name__}: {clean(str(text), 300)}"
-
-
-def _inner(exc: BaseException) -> BaseException | None:
-    found = (getattr(exc, "reason", None), *exc.args, exc.__cause__, exc.__context__)
-    return next((each for each in found if isinstance(each, BaseException)), None)
 
 
 def from_answer(error: "HttpError") -> GoogleError:
