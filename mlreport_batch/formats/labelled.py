@@ -4,6 +4,7 @@ Without this, the values of several metrics would be taken for one curve.
 """
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from mlreport_batch.formats import (
     Candidate,
@@ -113,8 +114,7 @@ def _matches_split_rows(candidate: Candidate) -> Match | None:
     header = _first_header(candidate)
     if header is None or not has_sure_step(header.names):
         return None
-    columns = header.layout.metrics
-    if len(columns) < 2:  # noqa: PLR2004
+    if len(_telling(header.names, header.layout.metrics)) < 2:  # noqa: PLR2004
         return None
     rows = list(_rows(header, filled(head_lines(candidate.head, candidate.size))))
     if not any(map(is_kind, header.names)) and not _tells_apart(header, rows):
@@ -188,14 +188,25 @@ def _rows(header: Header, lines: Iterable[str]) -> Iterator[list[str]]:
 
 
 def _texts_in(header: Header, cells: list[str]) -> dict[str, str]:
-    """Return the texts of a row where metrics may stand, by the names of columns."""
+    """Return the texts of a row that may say what it is about, by their columns."""
     return {
-        header.names[at]: cell
-        for at, _ in header.layout.metrics
+        name: cell
+        for at, name in _telling(header.names, header.layout.metrics)
         if (cell := cells[at])[:1].isalpha()
         and cell not in BLANK
         and to_number(cell) is None
     }
+
+
+@lru_cache(maxsize=64)
+def _telling(
+    names: tuple[str, ...], metrics: tuple[tuple[int, str], ...]
+) -> list[tuple[int, str]]:
+    """Return the columns where metrics may stand, or kinds: a ``stage`` may be both."""
+    wanted = {at for at, _ in metrics}
+    return [
+        (at, name) for at, name in enumerate(names) if at in wanted or is_kind(name)
+    ]
 
 
 def _by_name(header: Header, cells: list[str], name: str) -> str:

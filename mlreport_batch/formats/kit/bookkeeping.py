@@ -183,7 +183,7 @@ def _is_bookkeeping(name: str) -> bool:
 def inner_rank(ranks: Collection[float]) -> float | None:
     """Return the rank of the count that steps finest, or None for none."""
     best = min(ranks, default=None)
-    if best in EPOCH_RANKS:
+    if best is not None and may_begin_again(best):
         return next((rank for rank in _BATCH_RANKS if rank in ranks), best)
     return best
 

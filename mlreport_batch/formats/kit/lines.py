@@ -36,6 +36,7 @@ from mlreport_batch.formats.kit.json_values import (
 from mlreport_batch.formats.kit.labels import (
     Labels,
     is_evaluation,
+    is_kind,
     named_in,
     of_training,
     training_in,
@@ -127,7 +128,7 @@ def _texts_in(entry: Mapping[str, object]) -> dict[str, str]:
     return {
         key: item
         for key, item in entry.items()
-        if type(item) is str and not is_bookkeeping(key)
+        if type(item) is str and (not is_bookkeeping(key) or is_kind(key))
     }
 
 
