@@ -3,6 +3,7 @@
 Without this, the values of several metrics would be taken for one curve.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
@@ -37,6 +38,8 @@ from mlreport_batch.formats.kit.tables import is_table
 from mlreport_batch.formats.kit.text import filled, first_text, head_lines
 from mlreport_batch.safety.clean import Scalar
 from mlreport_batch.safety.masking.redact import shown_name
+
+_LETTER = re.compile(rb"[A-DF-Za-df-z\x80-\xff]")  # an e may be an exponent's
 
 
 def _first_header(candidate: Candidate) -> Header | None:
@@ -116,8 +119,12 @@ def _matches_split_rows(candidate: Candidate) -> Match | None:
         return None
     if len(_telling(header.names, header.layout.metrics)) < 2:  # noqa: PLR2004
         return None
+    has_kind = any(map(is_kind, header.names))
+    body = candidate.head.partition(b"\n")[2]
+    if not _LETTER.search(body) and (body.strip() or not has_kind):
+        return None  # only numbers
     rows = list(_rows(header, filled(head_lines(candidate.head, candidate.size))))
-    if not any(map(is_kind, header.names)) and not _tells_apart(header, rows):
+    if not has_kind and not _tells_apart(header, rows):
         return None
     if rows and not any(_texts_in(header, cells) for cells in rows):
         return None
