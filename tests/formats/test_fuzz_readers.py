@@ -42,7 +42,7 @@ def test_a_reader_survives_many_mutated_files(name: str):
 
 
 def survive_mutated(name: str, inputs: int) -> None:
-    target, pool = fuzz_targets.TARGETS[name], fuzz_targets.seeds_of(name)
+    target, pool = fuzz_targets.TARGETS[name], fuzz_targets.seeds_of(name, inputs)
     rng = random.Random(name)
     for _ in range(inputs):
         data = fuzz_targets.mutated(rng, pool)
