@@ -160,6 +160,7 @@ TABLE = [
 ]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(("stage", "fault", "expected"), TABLE)
 def test_every_answer_at_every_stage(
     *,

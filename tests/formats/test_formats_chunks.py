@@ -12,6 +12,8 @@ from mlreport_batch.formats import Item, NotYetError, Problem
 from mlreport_batch.formats.registry import by_name, formats
 from places import RUNS
 
+pytestmark = pytest.mark.no_cover
+
 TAILED = [member.name for member in formats() if not member.whole_file]
 WHOLE = [member.name for member in formats() if member.whole_file]
 SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".yaml", ".txt", ".log")

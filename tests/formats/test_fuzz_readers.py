@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 import fuzz_targets
 from lengths import examples
 
+pytestmark = pytest.mark.no_cover
+
 _TOKENS = st.sampled_from(fuzz_targets.TOKENS)
 SOUP = st.lists(_TOKENS | st.binary(max_size=12), max_size=60).map(b"".join)
 
