@@ -1,6 +1,8 @@
 """What several test modules are given, and how hypothesis works in all of them."""
 
 import os
+import sys
+from functools import partial
 from pathlib import Path
 
 import hypothesis
@@ -21,8 +23,24 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("anywhere")
 
 
+# A forked child is ended, and what was measured in it is gone.
+os.register_at_fork(after_in_child=partial(sys.settrace, None))
+
+
 @pytest.fixture
 def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Desk:
     """Return a desk with an empty folder of runs."""
     (tmp_path / "runs").mkdir()
     return Desk(tmp_path, capsys)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Let a worker of xdist measure once.
+
+    pytest-cov begins twice in it, and where the second pauses the first would go on.
+    """
+    plugin = session.config.pluginmanager.getplugin("_cov")
+    first = getattr(plugin, "cov_controller", None)
+    if first and hasattr(session.config, "workerinput"):
+        first.pause()

@@ -347,6 +347,7 @@ steps = st.one_of(
 Operation = tuple[str, object]
 
 
+@pytest.mark.no_cover
 @settings(max_examples=400)
 @given(st.lists(steps, max_size=14))
 def test_whatever_happens_to_a_log_its_lines_are_read_once(
@@ -355,6 +356,7 @@ def test_whatever_happens_to_a_log_its_lines_are_read_once(
     replay(tmp_path_factory.getbasetemp() / "model.log", operations)
 
 
+@pytest.mark.no_cover
 def test_n12_ten_thousand_histories_of_a_log(log: Path):
     many_histories(log, 10_000)
 

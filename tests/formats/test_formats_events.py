@@ -143,6 +143,7 @@ def test_a_record_that_is_being_written_waits():
         assert not problems(parse(BOARD, data[:end]))
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     "case", ["tb_basic", "tb_tf2", "tbx_basic", "tb_hparams", "tb_truncated"]
 )

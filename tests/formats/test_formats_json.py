@@ -167,6 +167,7 @@ def test_documents_yield_results_and_histories():
     ]
 
 
+@pytest.mark.no_cover
 @given(VALUES)
 def test_every_cut_of_a_document_is_not_there_yet_or_wrong_never_a_crash(value: object):
     whole = json.dumps(value).encode()

@@ -167,6 +167,7 @@ def test_a_log_goes_before_the_summary_of_its_run():
     assert claim(f"{FOLDER}/run-juiwztjo.wandb", b"text") is None
 
 
+@pytest.mark.no_cover
 @given(at=st.integers(0, 16_000), put=st.binary(max_size=30), gone=st.integers(0, 200))
 def test_damaged_logs_are_survived(at: int, put: bytes, gone: int):
     data = PATH.read_bytes()

@@ -65,6 +65,7 @@ def mails(lab: Lab, via: str) -> list[bytes]:
     return [path.read_bytes() for path in sorted((lab.folder / "outbox").glob("*.eml"))]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("kind", ["user", "delegate", "shared drive"])
 def test_each_run_gets_one_document_and_one_mail_for_five_calls(lab: Lab, kind: str):
     via = account(lab, kind)
@@ -154,6 +155,7 @@ def test_a_later_tick_reads_the_template_only_when_it_changed(lab: Lab):
         assert ("Lab 7: " in page) == is_changed
 
 
+@pytest.mark.no_cover
 def test_every_sample_run_comes_out_right(lab: Lab):
     lab.as_user()
     lab.with_default_template()
@@ -177,6 +179,7 @@ def test_every_framework_comes_out_right(
     )
 
 
+@pytest.mark.no_cover
 def test_main_frameworks_come_out_right(lab: Lab, capsys: pytest.CaptureFixture[str]):
     names = [
         "tb_basic",
@@ -350,6 +353,7 @@ def test_digests_are_drawn_here(lab: Lab):
     assert not lab.server.counter
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("keep", [False, 1, True])
 def test_documents_are_trimmed_to_what_is_to_be_kept(lab: Lab, keep: bool):
     lab.as_user()

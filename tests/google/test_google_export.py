@@ -224,6 +224,7 @@ def big(rows: int) -> str:
     return to_html(build.document("head", table, "tail")).decode()
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("rows", [1, 50, 300, 3000])
 def test_mail_is_never_clipped_and_says_what_is_cut(rows: int):
     made = export_mail.render(REPORT, inline(big(rows)), b"%PDF-", [])
@@ -293,6 +294,7 @@ def test_styles_of_runs_survive(server: GoogleServer):
     assert tags["link"].attributes["href"] == "https://lab.example/x?a=1&b=2"
 
 
+@pytest.mark.no_cover
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [375, 800])
 def test_mail_fits_the_screen(server: GoogleServer, tmp_path: Path, width: int):

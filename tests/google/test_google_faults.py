@@ -104,6 +104,7 @@ LOST = {
 }
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("method", [COPY, MERGE, EXPORT, GET, READ])
 @pytest.mark.parametrize("fault", [*PASSING, *LOST])
 def test_fault_that_passes_leaves_one_document_and_one_mail(

@@ -442,6 +442,7 @@ def shown(document: Document) -> list[Any]:
     return out
 
 
+@pytest.mark.no_cover
 @settings(max_examples=examples(300), deadline=None)
 @given(
     blocks=bodies(), count=st.integers(0, 4), purpose=TEXT, run_length=st.integers(0, 3)
@@ -469,6 +470,7 @@ def test_units_count_as_docs_does(text: str):
     assert len(units(text)) == length(text) == len(text.encode("utf-16-le")) // 2
 
 
+@pytest.mark.no_cover
 @settings(max_examples=examples(200), deadline=None)
 @given(blocks=bodies(), count=st.integers(0, 3))
 def test_what_the_export_is_compared_with_is_what_it_shows(

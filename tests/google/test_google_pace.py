@@ -29,6 +29,7 @@ def server(
         yield running
 
 
+@pytest.mark.no_cover
 def test_a_hundred_reports_fill_the_quota_and_do_not_exceed_it(
     server: GoogleServer, tmp_path: Path, clock: StillClock
 ):
@@ -52,6 +53,7 @@ def test_a_hundred_reports_fill_the_quota_and_do_not_exceed_it(
     }
 
 
+@pytest.mark.no_cover
 def test_refusals_of_others_slow_all_threads_down(server: GoogleServer, tmp_path: Path):
     """Another program spends half of the quota: nothing is lost."""
     lab = Lab(server, tmp_path)

@@ -242,6 +242,7 @@ def test_live_check_proves_all_beliefs_and_cleans_up(lab: Lab):
     assert not lab.server.gmail.sent
 
 
+@pytest.mark.no_cover
 def test_live_check_says_which_belief_does_not_hold(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ):

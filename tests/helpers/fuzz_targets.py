@@ -5,6 +5,7 @@ mutator, millions of inputs) and fuzz/guided.py (atheris, guided by coverage).
 """
 
 import atexit
+import hashlib
 import math
 import os
 import random
@@ -12,6 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable
 from functools import cache, partial
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -251,34 +253,45 @@ TOKENS = tuple(
 )
 
 
+EMPTY = (b"", b"\n")
+
+
 @cache
 def seeds() -> tuple[bytes, ...]:
-    """Return the small files of tests/runs, and of fuzz/corpus."""
-    found = [b"", b"\n"]
+    """Return what the small files of tests/runs and fuzz/corpus hold, once each.
+
+    They come in an order of chance, the same each time, so that the first ones are of
+    all kinds.
+    """
+    found = set(EMPTY)
     corpus = RUNS.parent.parent / "fuzz" / "corpus"
-    for path in sorted([*RUNS.rglob("*"), *corpus.rglob("*")]):
+    for path in (*RUNS.rglob("*"), *corpus.rglob("*")):
         if path.is_file() and path.stat().st_size <= 16_000:
             data = path.read_bytes()
-            found.append(data if len(data) < 2000 else data[:1200] + data[-800:])
-    return tuple(found)
+            found.add(data if len(data) < 2000 else data[:1200] + data[-800:])
+    return tuple(sorted(found, key=lambda data: hashlib.sha256(data).digest()))
 
 
-@cache
-def seeds_of(target: str) -> tuple[bytes, ...]:
-    """Return the seeds that the reader of *target* makes something of."""
+def seeds_of(target: str, most: int | None = None) -> tuple[bytes, ...]:
+    """Return the seeds, *most* of them, that the reader of *target* makes something of.
+
+    Without *most*, all of them: that is to read every seed.
+    """
     if target.startswith("state_"):
-        return (*seeds()[:2], *_state_seeds())
+        return (*EMPTY, *_state_seeds())
     log_format = by_name().get(target.partition("_")[2])
     if log_format is None:
         return seeds()
-    found = []
-    for data in seeds():
-        try:
-            if any(not isinstance(i, Problem) for i in parse(log_format, data)):
-                found.append(data)
-        except NotYetError:
-            continue
-    return (*found, *seeds()[:2]) if found else seeds()
+    read = (data for data in seeds() if _makes_something(log_format, data))
+    found = tuple(islice(read, most))
+    return (*found, *EMPTY) if found else seeds()
+
+
+def _makes_something(log_format: LogFormat, data: bytes) -> bool:
+    try:
+        return any(not isinstance(i, Problem) for i in parse(log_format, data))
+    except NotYetError:
+        return False
 
 
 def kept(target: str) -> list[bytes]:

@@ -449,7 +449,7 @@ def json_huge_numbers(folder: Path) -> None:
 @case("more metrics")
 def json_a_new_key_in_every_row(folder: Path) -> None:
     with (folder / "metrics.jsonl").open("w") as file:
-        for i in range(many(200_000)):
+        for i in range(many(125_000)):
             file.write(f'{{"step": {i}, "loss": 0.5, "m{i}{"x" * 60}": 1}}\n')
 
 
@@ -521,7 +521,11 @@ def quotes_never_closed(folder: Path) -> None:
 @case()
 def line_ends_of_all_kinds(folder: Path) -> None:
     (folder / "metrics.csv").write_bytes(
-        good_csv().encode() + b"\n" * 1_000_000 + b"\r" * 900_000 + b"\n" + b",\n" * 99
+        good_csv().encode()
+        + b"\n" * many(1_000_000)
+        + b"\r" * 900_000
+        + b"\n"
+        + b",\n" * 99
     )
     (folder / "log.csv").write_bytes(good_csv().replace("\n", "\r").encode())
 
@@ -647,7 +651,7 @@ def tree_60_deep(folder: Path) -> None:
 @case()
 def tree_10_000_wide(folder: Path) -> None:
     (folder / "metrics.csv").write_text(good_csv())
-    for number in range(10_000):
+    for number in range(many(10_000)):
         (folder / f"d{number}").mkdir()
 
 

@@ -171,6 +171,7 @@ def parts_of(found: list[Table], cut: int, end: str) -> list[dict[str, bytes]]:
     return [first, second]
 
 
+@pytest.mark.no_cover
 @common
 @given(
     st.lists(tables(odd=False), min_size=1, max_size=5),
@@ -184,6 +185,7 @@ def test_plain_logs_read_alike(
     assert_same(root, *parts_of(found, cut, end))
 
 
+@pytest.mark.no_cover
 @common
 @given(
     st.lists(tables(odd=True), min_size=1, max_size=4),
@@ -250,6 +252,7 @@ def long_log(rows: int, header: str = "epoch,step,loss,acc,val_loss") -> bytes:
     return (header + "\n" + "".join(lines)).encode()
 
 
+@pytest.mark.no_cover
 def test_long_logs_read_alike_in_many_parts(tmp_path: Path):
     whole = long_log(5000)
     cuts = [0, 10, 400, 9000, 9001, 60_000, len(whole)]
@@ -305,6 +308,7 @@ def test_step_that_goes_back_reads_alike(tmp_path: Path):
     )
 
 
+@pytest.mark.no_cover
 def test_steps_that_begin_again_with_each_epoch_read_alike(tmp_path: Path):
     header = "note,epoch,step,loss,acc\n"
     rows = [(epoch, step) for epoch in (1, 2, 3) for step in range(4)]

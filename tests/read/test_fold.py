@@ -111,6 +111,7 @@ def test_points_overtaken_by_a_restart_are_left_out(points: Points):
         check(summary, [p for p in wanted if p[0] == name])
 
 
+@pytest.mark.no_cover
 @given(rising, st.lists(st.integers(0, 700), max_size=6))
 def test_chunks_do_not_matter(points: Points, cuts: list[int]):
     whole = LogFold()
@@ -148,6 +149,7 @@ def test_joined_summaries_are_those_of_the_whole(points: Points, cut: int):
     assert repr(joined) == repr(fold_points(points)["a"])
 
 
+@pytest.mark.no_cover
 @given(rising.filter(bool), st.integers(0, 700))
 def test_a_fold_takes_over_what_was_folded_elsewhere(points: Points, cut: int):
     cut = min(cut, len(points) - 1)

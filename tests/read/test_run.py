@@ -54,6 +54,7 @@ def assert_same(known: RunState, fresh: RunState) -> None:
     assert not [pair for pair in pairs if pair[0] != pair[1]]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("case", SNAPSHOTS)
 def test_a_training_that_is_looked_at_as_it_goes(case: str, tmp_path: Path):
     known: dict[str, RunState] = {}
@@ -81,6 +82,7 @@ def test_a_training_that_is_looked_at_as_it_goes(case: str, tmp_path: Path):
                 assert metrics[metric].last_step == numbers["last_step"], metric
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("case", TREES)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_logs_cut_anywhere_are_read_as_if_whole(case: str, seed: int, tmp_path: Path):

@@ -82,6 +82,7 @@ def test_a_mail_that_is_torn_is_left_as_it_is():
 _TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=400)
 
 
+@pytest.mark.no_cover
 @given(text=_TEXTS, page=_TEXTS, language=st.sampled_from(["en", "ko"]))
 def test_whatever_a_mail_says_it_still_says(text: str, page: str, language: str):
     rendered = Rendered(

@@ -216,6 +216,7 @@ def test_the_least_important_parts_go_first():
     assert "of 600 checkpoints; the rest is in the PDF" in text
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("letter", ["x", "한", "<", "🚀"])
 def test_no_report_makes_a_mail_too_large(letter: str):
     long = letter * 5000
@@ -236,6 +237,7 @@ def test_no_report_makes_a_mail_too_large(letter: str):
     assert "of 3,000 metrics" in rendered.mail_html
 
 
+@pytest.mark.no_cover
 def test_a_hundred_thousand_emoji_do_not_hold_up_the_pdf(
     monkeypatch: pytest.MonkeyPatch,
 ):
@@ -412,6 +414,7 @@ def test_a_digest_shows_the_worst_first_and_little_of_each():
     assert render(sample_reports.digest(count=3)).images
 
 
+@pytest.mark.no_cover
 def test_a_digest_of_many_runs_fits_and_says_what_it_left_out():
     rendered = render(sample_reports.digest(count=500))
     assert len(rendered.mail_html.encode()) <= 90_000

@@ -252,6 +252,17 @@ def leaks(text: str) -> list[str]:
     return [place for needle, place in NEEDLES.items() if needle[:12] in bare]
 
 
+def standing(parts: set[str], text: str) -> set[str]:
+    """Return which *parts*, each of eight letters or more, stand in *text*.
+
+    One way over the text does for all of them.
+    """
+    starts = {part[:8] for part in parts}
+    places = range(len(text))
+    seen = {start for at in places if (start := text[at : at + 8]) in starts}
+    return {part for part in parts if part[:8] in seen and part in text}
+
+
 NEEDLES = needles()
 ON_DISK = (" in run", " in weights")
 
@@ -382,7 +393,8 @@ def test_no_shape_of_a_secret_reaches_an_output(tmp_path: Path):
     texts += [p.read_bytes().decode("latin-1") for p in state]
     bare = re.sub(r"<wbr>|\s+", "", "\n".join(texts))
     cut = {needle: needle[: max(8, len(needle) * 2 // 3)] for needle in planted}
-    assert [planted[needle] for needle, part in cut.items() if part in bare] == []
+    found = standing(set(cut.values()), bare)
+    assert [planted[needle] for needle, part in cut.items() if part in found] == []
 
 
 def test_innocent_values_are_kept(made: dict[str, str]):

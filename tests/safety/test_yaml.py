@@ -340,6 +340,7 @@ documents = st.recursive(
 )
 
 
+@pytest.mark.no_cover
 @given(documents)
 def test_json_is_read_as_json_reads_it(document: object):
     text = json.dumps(document, ensure_ascii=True).replace("\\ud", "\\\\ud")
@@ -402,6 +403,7 @@ def test_a_cut_is_said():
     assert flat == {"0.x": 0, "1.x": 1, "2.x": 2, "…": "cut after 3 values"}
 
 
+@pytest.mark.no_cover
 def test_pyyaml_without_libyaml_is_guarded_too(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("mlreport_batch.safety.yaml.build.LOADER", yaml.SafeLoader)
     assert load(b"a: &x [1e-3, !!python/tuple [1]]\nb: *x\n") == {

@@ -148,6 +148,7 @@ def _all_told(folder: Path) -> object:
         )
 
 
+@pytest.mark.no_cover
 def test_n14_no_flipped_byte_and_no_prefix_tells_anything_else(lab: OutboxLab):
     lab.owe_one()
     data = lab.database.read_bytes()
@@ -220,6 +221,7 @@ def _ticks_after_damage(
         assert codes.count(74) < 2, (number, codes)
 
 
+@pytest.mark.no_cover
 def test_n14_ticks_after_random_damage(
     lab: OutboxLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -661,6 +663,7 @@ def unpacked(mark: bytes) -> bytes:
     return zlib.decompress(mark) if mark.startswith(b"x") else mark
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("version", range(1, SCHEMA))
 @pytest.mark.parametrize("is_damaged", [False, True])
 def test_the_state_of_an_earlier_version_is_brought_up_to_date(
@@ -703,6 +706,7 @@ def test_the_state_of_an_earlier_version_is_brought_up_to_date(
     assert not list(lab.state.glob("*.seal")) + list(lab.state.glob("*.since"))
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("place", ["new", "cur", "dead", "sent"])
 @pytest.mark.parametrize("version", range(1, SCHEMA))
 def test_mails_owed_by_an_earlier_version_are_told_once(

@@ -286,6 +286,7 @@ def audit(base: Base, ran: Ran, case: Case) -> None:
     assert not (base / "root" / "pwned").exists()
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", CASES)
 def test_a_hostile_run_is_survived_and_told_about(name: str, base: Base):
     survive(name, base)
@@ -376,6 +377,7 @@ def test_what_cannot_be_read_is_told_once_and_holds_nothing_up(base: Base):
     assert "run" in {one["name"] for one in ran.data["runs"]}
 
 
+@pytest.mark.no_cover
 def test_files_that_come_and_go_while_a_tick_looks_break_nothing(base: Base):
     root = base / "root"
     stop = threading.Event()

@@ -4,9 +4,13 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 from places import RUNS
 from ticking import Desk
 from truth import check_run
+
+pytestmark = pytest.mark.no_cover
 
 MANY = 500
 # Each leaves runs of its own kind, all of whose rows stand in its truth.

@@ -160,6 +160,7 @@ def test_f49_what_no_server_takes_yet_is_kept(
         assert not server.mails
 
 
+@pytest.mark.no_cover
 def test_f41_waits_double_to_an_hour_and_are_kept(
     tmp_path: Path, clock: Clock, capsys: pytest.CaptureFixture[str]
 ):
@@ -179,6 +180,7 @@ def test_f41_waits_double_to_an_hour_and_are_kept(
         assert len(tries) < 20
 
 
+@pytest.mark.no_cover
 def test_f40_a_server_that_takes_nothing_is_left_alone_longer_and_longer(
     tmp_path: Path, clock: Clock, capsys: pytest.CaptureFixture[str]
 ):
@@ -202,6 +204,7 @@ def test_f40_nobody_answers(
         assert "refused" in said.lower()
 
 
+@pytest.mark.no_cover
 def test_f41_after_five_days_a_mail_is_dead_and_named_once_a_day(
     tmp_path: Path, clock: Clock, capsys: pytest.CaptureFixture[str]
 ):

@@ -33,6 +33,8 @@ from mlreport_batch.render import draw
 from mlreport_batch.tick.conduct import run_tick
 from mlreport_batch.tick.summary import Options
 
+pytestmark = pytest.mark.no_cover
+
 RUNS = 50
 EVERY_S = 300.0
 DAY_S = 86400.0
