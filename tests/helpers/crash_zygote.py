@@ -1,10 +1,10 @@
 """A process that has imported everything and forks a tick whenever it is asked to.
 
 Each tick is a process of its own with files, locks and sockets of its own; only the
-second that importing takes is saved, and what the first drawing sets up: templates and
-fonts. The first process forks one that serves for each `crash_tools.Zygote`; that one
-is asked by one JSON object a line, and answers with the tick's pid and, when it has
-ended, its wait status and the most memory that it or a process of its own had.
+second that importing takes is saved. The first process forks one that serves for each
+`crash_tools.Zygote`; that one is asked by one JSON object a line, and answers with
+the tick's pid and, when it has ended, its wait status and the most memory that it or
+a process of its own had.
 
 Not a test: started by `crash_tools.Zygote`.
 """
@@ -27,8 +27,6 @@ import traceback
 
 import mlreport_batch
 from mlreport_batch.cli import main
-from mlreport_batch.render.local import LocalRenderer
-from sample_reports import fine
 
 HEAVY = (
     "css_inline",
@@ -146,7 +144,6 @@ def _serve(asked: str, answers: str, environment: dict[str, str]) -> None:
 
 def _main() -> None:
     _import_all()
-    LocalRenderer().render(fine())
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who serve
     print("ready", flush=True)
