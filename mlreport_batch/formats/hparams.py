@@ -23,6 +23,7 @@ from mlreport_batch.formats.kit.documents import (
     stem_of,
 )
 from mlreport_batch.formats.kit.settings_text import are_settings
+from mlreport_batch.safety.encoding import to_text
 
 # These say that a training ran here.
 _OWN = frozenset([
@@ -77,7 +78,7 @@ def _matches(candidate: Candidate) -> Match | None:
 def _is_mapping(head: bytes, suffix: str) -> bool:
     if head.lstrip()[:1] in (b"{", b"\xef"):
         return True
-    return suffix == ".txt" and are_settings(head.decode("utf-8", "replace"))
+    return suffix == ".txt" and are_settings(to_text(head))
 
 
 def _parse(chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG001

@@ -37,6 +37,7 @@ from mlreport_batch.formats.kit.json_values import decode_begun
 from mlreport_batch.formats.kit.labels import is_part
 from mlreport_batch.formats.kit.lines import read_json_lines
 from mlreport_batch.formats.kit.numbers import value_of
+from mlreport_batch.safety.encoding import to_text
 from mlreport_batch.safety.masking.redact import shown_name
 
 _NAMES = re.compile(r"metrics?|results?|evals?|evaluations?|scores?|summary|history")
@@ -130,7 +131,7 @@ JSON_DOCUMENT = LogFormat(
 
 @lru_cache(maxsize=2)  # both formats ask
 def _begun(head: bytes) -> object:
-    text = head.decode("utf-8-sig", "replace").lstrip()
+    text = to_text(head).removeprefix("\ufeff").lstrip()
     return decode_begun(text) if text.startswith(("{", "[")) else None
 
 

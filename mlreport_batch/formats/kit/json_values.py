@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from mlreport_batch.formats import NotYetError
 from mlreport_batch.formats.kit.text import is_utf16
+from mlreport_batch.safety.encoding import to_text
 
 DEPTH_MAX = 64
 CONTAINERS_MAX = 500_000
@@ -39,8 +40,8 @@ def load_document(data: bytes) -> object:
         NotYetError: It ends before it is complete.
         BadJsonError: It is wrong elsewhere, or nested too deeply.
     """
-    encoding = "utf-16" if is_utf16(data) else "utf-8-sig"
-    text = data.decode(encoding, "replace").rstrip("\0 \r\n\t")
+    text = data.decode("utf-16", "replace") if is_utf16(data) else to_text(data)
+    text = text.removeprefix("\ufeff").rstrip("\0 \r\n\t")
     if not text:
         raise NotYetError("empty so far")
     check_size(text)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 
 from mlreport_batch.formats.kit.numbers import to_number
+from mlreport_batch.safety.encoding import to_text
 
 SIZE_MAX = 1_000_000
 _LINE = re.compile(r"\s*([A-Za-z_][\w.\-/]{0,100})(?:\s*[:=]\s*|\t+| {2,})(\S.*?)?\s*")
@@ -34,7 +35,7 @@ def load_settings(data: bytes, suffix: str) -> Mapping[str, object]:
     """
     if len(data) > SIZE_MAX:
         raise BadSettingsError(f"larger than {SIZE_MAX // 1000:,} kB")
-    text = data.decode("utf-8-sig", "replace").replace("\0", "")
+    text = to_text(data).removeprefix("\ufeff").replace("\0", "")
     if suffix == ".toml":
         return _toml(text)
     if suffix in (".ini", ".cfg"):

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 from mlreport_batch.formats import Chunk, Item, Memory, Problem
+from mlreport_batch.safety.encoding import to_text
 
 _UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
@@ -41,7 +42,7 @@ def lines_of(chunk: Chunk, memory: Memory, items: list[Item]) -> list[str]:
         if b"\0" in data:
             _report_nul(chunk, memory, items)
             data = data.replace(b"\0", b"")
-        text = data.decode("utf-8", "replace")
+        text = to_text(data)
     lines = text.replace("\r\n", "\n").split("\n")
     if not lines[-1]:
         lines.pop()
@@ -73,7 +74,7 @@ def _from_utf16(data: bytes, encoding: str) -> str:
 def first_text(line: bytes) -> str:
     """Return a log's first *line* as `lines_of` would."""
     raw = without_marks(line).replace(b"\0", b"")
-    return raw.decode("utf-8", "replace").strip("\r")
+    return to_text(raw).strip("\r")
 
 
 # Every format asks for the lines of the same file.
@@ -97,7 +98,7 @@ def head_lines(head: bytes, size: int) -> Sequence[str]:
         if size <= len(head) + len(_UTF8_MARK):
             return ()
         end = len(head)
-    text = head[:end].decode("utf-8", "replace").replace("\r\n", "\n")
+    text = to_text(head[:end]).replace("\r\n", "\n")
     return tuple(text.split("\n"))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from mlreport_batch.safety.clean import Scalar
+from mlreport_batch.safety.encoding import to_text
 from mlreport_batch.safety.yaml.values import YamlError, bounded
 
 if TYPE_CHECKING:
@@ -71,12 +72,11 @@ def load(
 
 def _decoded(data: bytes) -> str:
     if data.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
-        encoding = "utf-32"
+        text = data.decode("utf-32", errors="replace")
     elif data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        encoding = "utf-16"
+        text = data.decode("utf-16", errors="replace")
     else:
-        encoding = "utf-8-sig"
-    text = data.decode(encoding, errors="replace")
+        text = to_text(data).removeprefix("\ufeff")
     nul = text.find("\0")
     if nul >= 0:
         line = text.count("\n", 0, nul) + 1
