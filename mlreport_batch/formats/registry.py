@@ -62,9 +62,9 @@ _NAMED = (
     ("json_stream", "JSON_STREAM"),
     ("json_document", "JSON_HISTORY"),
     ("json_document", "JSON_DOCUMENT"),
-    ("text_logs", "PRINTED_METRICS"),
     ("text_logs", "JSON_IN_TEXT"),
     ("text_logs", "PRINTED_TABLE"),
+    ("printed", "PRINTED_METRICS"),
 )
 
 

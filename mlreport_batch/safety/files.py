@@ -130,15 +130,15 @@ def _stat_without_links(path: str) -> os.stat_result:
         os.close(folder)
 
 
-def read_head(path: str, size: int = 8192) -> bytes:
-    """Return the first *size* bytes of the regular file *path*.
+def read_head(path: str, size: int = 8192, *, start: int = 0) -> bytes:
+    """Return the first *size* bytes, from *start* on, of the regular file *path*.
 
     Raises:
         OSError: As `open_regular`.
     """
     descriptor = open_regular(path)
     try:
-        return os.pread(descriptor, size, 0)
+        return os.pread(descriptor, size, start)
     finally:
         os.close(descriptor)
 
