@@ -53,6 +53,7 @@ _COMPOSER = re.compile(
 )
 _COMPOSER_HPARAM = re.compile(r"\[hyperparameter\]: (?P<name>[^:]+): (?P<value>.*)")
 # LightGBM says so after an early stop, and repeats that iteration's lines below.
+_BEFORE_CODE = re.compile(r"\s*File \"[^\"]*\", line \d+")  # in a stack trace
 _REPEATS_NEXT = (
     "Early stopping, best iteration is:",
     "Best iteration is:",
@@ -76,8 +77,13 @@ class _Lines:
         """Yield what *lines* say, then put into memory what must outlive them."""
         for line in lines:
             text = line.rstrip()
+            if self._memory.pop("is_code", False):
+                continue
             if text.endswith(_REPEATS_NEXT):
                 self._memory["again"] = True
+                continue
+            if _BEFORE_CODE.match(text):
+                self._memory["is_code"] = True
                 continue
             own = _own_shape(text)
             items = self._of_line(text) if own is None else own

@@ -77,9 +77,12 @@ _MARK = re.compile(
 )
 _IN_BRACKETS = re.compile(r"\s?\([^()\d]{1,20}\)\Z")
 _GROUP = re.compile(r"\[[^][]*+\]|\([^()]*+\)")
+_QUOTES: Final = ("'", '"')
 _WORDS = re.compile(r"[^\W\d_]+")
+_OPENED = re.compile(r"\w\s?\(\Z|\w\[\Z|[\"`]\Z")  # by a call, in a sentence, in quotes
 _PAST = re.compile(
-    r"(?i)\b(?:best|load\w*|resum\w*|restor\w*|sav(?:ed|ing)|checkpoints?|from)\b"
+    r"(?i:\b(?:best|load\w*|resum\w*|restor\w*|sav(?:ed|ing)|checkpoints?|from)\b)"
+    r"|[a-z](?:Error|Exception|Warning)\b"
 )
 _AROUND_COUNT = frozenset(
     "end at after for in of on done finished completed results result summary set the"
@@ -231,6 +234,8 @@ def _name_in(gap: str) -> tuple[str, str, bool]:
     """
     text = gap.rstrip()
     is_explicit = False
+    if text[-1:] in _QUOTES and text[:-1].rstrip()[-1:] in (":", "="):
+        text = text[:-1].rstrip()  # `'loss': '0.5'`
     if text[-1:] in ("[", "("):
         text = text[:-1].rstrip()
     if text[-1:] in (":", "="):
@@ -241,12 +246,11 @@ def _name_in(gap: str) -> tuple[str, str, bool]:
     for mark in _MARK.finditer(base):
         at = mark.end()
     name = base[at:].strip().strip("'\"`").strip()
-    lead = base[:at] + ("'" if base[at:].lstrip()[:1] in "'\"`" else "")
     if unit is not None and name:
         name += unit[0]
     if len(name) > _NAME_MAX or not _WORDS.search(name):
         return "", gap, False
-    return name, lead.rstrip("'"), is_explicit
+    return name, base[:at], is_explicit
 
 
 def _is_clear(lead: str) -> bool:
@@ -257,7 +261,7 @@ def _is_clear(lead: str) -> bool:
     text = _GROUP.sub("", lead).strip()
     if not _WORDS.search(text):
         return True
-    return text[-1:] not in '(["`' and not _PAST.search(text)
+    return not _OPENED.search(text) and not _PAST.search(text)
 
 
 class _Reading:
@@ -277,6 +281,7 @@ class _Reading:
         self._nameless: list[tuple[Count, bool]] = []
         self._is_first = True
         self._is_at_head = False
+        self._begins_with = ""
 
     def take(self, token: _Token, following: _Token | None, *, is_bar: bool) -> None:
         """Take the next token; *following* is the one behind it."""
@@ -356,10 +361,18 @@ class _Reading:
             self._nameless.append((count, is_bracketed))
 
     def finish(self, *, is_bar: bool) -> None:
-        """Settle what the numbers without names count."""
+        """Settle what the numbers without names count, and what the line is about."""
+        if self._nameless:
+            self._count_nameless(is_bar=is_bar)
+        _, part = _without_part(self._begins_with)
+        if part and not self.counts and not part.startswith("train"):
+            # `val Loss: 0.3 Acc: 0.9`
+            self.part_of_line = part
+            values = self.values.items()
+            self.values = {labelled(part, name): value for name, value in values}
+
+    def _count_nameless(self, *, is_bar: bool) -> None:
         nameless = self._nameless
-        if not nameless:
-            return
         first, is_bracketed = nameless[0]
         if self.counts or is_bar:
             self.inner = first
@@ -388,13 +401,7 @@ class _Reading:
             self.is_told = self.is_told or told
             self.explicit += token.is_explicit
             if self._is_first:
-                self._begin_with(name)
-
-    def _begin_with(self, name: str) -> None:
-        """Note the part that a line begins with: ``val Loss: 0.3 Acc: 0.9``."""
-        rest, part = _without_part(name)
-        if part and rest and not part.startswith("train"):
-            self.part = self.part_of_line = part
+                self._begins_with = name
 
     def _value_of(self, token: _Token, following: _Token | None) -> float | None:
         if token.total is not None:  # `9847/10000 (98%)`
