@@ -22,6 +22,7 @@ from mlreport_batch.find.checkpoints import is_checkpoint
 from mlreport_batch.find.folder import Folder, FoundFile, Says, parents_of, unreadable
 from mlreport_batch.formats import Candidate, Match, Problem
 from mlreport_batch.formats.csv_log import why_no_log
+from mlreport_batch.formats.own_lines import OwnFormat
 from mlreport_batch.formats.registry import recognise
 from mlreport_batch.safety.clean import clean, natural_key
 from mlreport_batch.safety.files import (
@@ -46,6 +47,7 @@ def list_folder(
     root: str,
     above: Folder | None = None,
     before: Folder | None = None,
+    own: tuple[OwnFormat, ...] = (),
 ) -> Folder:
     """Return *path* as it is now.
 
@@ -55,12 +57,13 @@ def list_folder(
         above: The folder above it, if it was listed.
         before: The same folder at an earlier time; files whose signature did not
             change are not looked into again.
+        own: What the user says of some files.
 
     Raises:
         OSError: The folder is gone or unreadable.
     """
     with opened_folder(path) as descriptor:
-        return _listed(path, descriptor, root, above, before)
+        return _listed(path, descriptor, root, above, before, own)
 
 
 def _listed(
@@ -69,6 +72,7 @@ def _listed(
     root: str,
     above: Folder | None,
     before: Folder | None,
+    own: tuple[OwnFormat, ...],
 ) -> Folder:
     status = os.fstat(descriptor)
     names: list[str] = []
@@ -84,7 +88,9 @@ def _listed(
             if entry.is_symlink() and is_missed(entry, path, root):
                 links.append(entry.name)
             else:
-                _sort_in(entry, parents, folders, candidates, checkpoints, problems)
+                _sort_in(
+                    entry, parents, folders, candidates, checkpoints, problems, own
+                )
     problems += told_links(links)
     if folders and len(parents) > DEPTH_MAX:
         folders.clear()
@@ -103,6 +109,7 @@ def _listed(
         frozenset(names),
         frozenset(above.files) if above is not None else frozenset(),
         before,
+        own,
     )
     files = {}
     for entry in candidates:
@@ -146,6 +153,7 @@ def _sort_in(
     candidates: list[os.DirEntry[str]],
     checkpoints: dict[str, tuple[int, int]],
     problems: list[Problem],
+    own: tuple[OwnFormat, ...],
 ) -> None:
     name = entry.name
     try:
@@ -161,7 +169,7 @@ def _sort_in(
             status = entry.stat(follow_symlinks=False)
             checkpoints[name] = (status.st_size, storable_ns(status.st_mtime_ns))
         elif entry.is_file(follow_symlinks=False):
-            if is_candidate(name, parents):
+            if is_candidate(name, parents) or any(o.is_of(name, parents) for o in own):
                 candidates.append(entry)
         elif EXPECTED.fullmatch(name):
             problems.append(
@@ -179,6 +187,7 @@ class _Looking(Struct, frozen=True):
     siblings: frozenset[str]
     above: frozenset[str]
     before: Folder | None
+    own: tuple[OwnFormat, ...]
     unread: set[str] = field(default_factory=set)
 
     def __call__(
@@ -224,7 +233,8 @@ class _Looking(Struct, frozen=True):
             self.siblings,
             self.above,
         )
-        claim = recognise(candidate, known.format if known is not None else "")
+        known_as = known.format if known is not None else ""
+        claim = recognise(candidate, known_as, self.own)
         if claim is not None:
             log_format, match = claim
             return FoundFile(signature, log_format.name, match, match.note)
@@ -286,6 +296,7 @@ def walk(
     root: str,
     never_enter: frozenset[str] = frozenset(),
     above: Folder | None = None,
+    own: tuple[OwnFormat, ...] = (),
 ) -> Iterator[Folder]:
     """Yield *top* and every folder below it, those above first.
 
@@ -299,7 +310,7 @@ def walk(
     while stack:
         path, parent = stack.pop()
         try:
-            folder = list_folder(path, root=root, above=parent)
+            folder = list_folder(path, root=root, above=parent, own=own)
         except OSError as exc:
             if path == top:
                 raise

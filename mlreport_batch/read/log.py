@@ -22,7 +22,7 @@ from mlreport_batch.formats import (
     Problem,
     ProblemKind,
 )
-from mlreport_batch.formats.registry import by_name
+from mlreport_batch.formats.registry import format_of
 from mlreport_batch.read.bulk.ahead import Bulk, Unread
 from mlreport_batch.read.collect import (
     ITEMS_MAX,
@@ -152,7 +152,7 @@ def unread_log(
     file: RunFile, known: Mapping[str, LogState], reading: Reading
 ) -> Unread | None:
     """Return what `read_series` would read of a log that is a series by itself."""
-    log_format = by_name()[file.format]
+    log_format = format_of(file.format)
     before = _usable(_said(file, known))
     if log_format.bulk_layout is None:
         return None
@@ -247,7 +247,7 @@ def _read_file(
         reading: When and how.
         hints: What the file is to be taken for, as an earlier reading found out.
     """
-    log_format = by_name()[file.format]
+    log_format = format_of(file.format)
     fold = shared or LogFold(earlier.metrics if earlier else None)
     try:
         if log_format.whole_file:

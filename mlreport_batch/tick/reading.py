@@ -13,7 +13,7 @@ from mlreport_batch.state.database import BACKUP_AT
 from mlreport_batch.state.idle import BELIEVED, CONFIG_KEY, LAST_NEWS_AT, RECORDED_AT
 from mlreport_batch.state.store import RunRow
 from mlreport_batch.tick.executors import Executor
-from mlreport_batch.tick.from_config import rules_of, wishes_of
+from mlreport_batch.tick.from_config import own_formats_of, rules_of, wishes_of
 from mlreport_batch.tick.scope import Scope
 from mlreport_batch.tick.work import (
     Finding,
@@ -36,7 +36,9 @@ class RunReader:
         self._summary, self._now = scope.summary, scope.now
         self._instance = scope.state.meta("instance").encode()
         never = {os.path.realpath(path) for path in config.never_enter}
-        self._catalog = Catalog(scope.state, self._accept, frozenset(never))
+        self._catalog = Catalog(
+            scope.state, self._accept, frozenset(never), own_formats_of(config)
+        )
         self._settings = ReadSettings(
             wishes=wishes_of(config),
             rules=rules_of(config),
