@@ -30,7 +30,7 @@ from mlreport_batch.formats import (
 from mlreport_batch.formats.kit.bookkeeping import is_bookkeeping, step_rank
 from mlreport_batch.formats.kit.commas import Commas
 from mlreport_batch.formats.kit.lines import step_of
-from mlreport_batch.formats.kit.prints import states_of
+from mlreport_batch.formats.kit.named_numbers import states_of
 from mlreport_batch.formats.kit.steps import StepCounters
 from mlreport_batch.formats.kit.text import lines_of
 from mlreport_batch.formats.kit.values import Values

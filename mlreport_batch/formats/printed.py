@@ -32,8 +32,9 @@ from mlreport_batch.formats.kit.bookkeeping import (
 from mlreport_batch.formats.kit.commas import Commas
 from mlreport_batch.formats.kit.documents import flatten, stem_of
 from mlreport_batch.formats.kit.json_values import load_document
+from mlreport_batch.formats.kit.named_numbers import states_of
 from mlreport_batch.formats.kit.numbers import to_number
-from mlreport_batch.formats.kit.prints import BATCH, Print, read_print, states_of
+from mlreport_batch.formats.kit.prints import BATCH, Print, read_print
 from mlreport_batch.formats.kit.steps import StepCounters
 from mlreport_batch.formats.kit.text import PRINTED, head_lines, lines_of
 from mlreport_batch.safety.files import read_head

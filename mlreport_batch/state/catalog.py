@@ -28,9 +28,6 @@ from mlreport_batch.safety.files import is_below
 from mlreport_batch.state.rows import damaged_row
 from mlreport_batch.state.store import LEFT_OUT, RunRow, State
 
-OWN_FORMATS = "own_formats"
-"""Where the state says by which ``formats`` of the config its files were known."""
-
 GONE_S = 30 * 86400.0
 
 
@@ -67,7 +64,7 @@ class Catalog:
         state: Where they are kept.
         accept: Tells whether a run of this (root, name) is wanted.
         never_enter: Folders that are not looked into, such as our own output.
-        own: What the user says of some files.
+        own: What the user says of some files, and whether it is another than before.
     """
 
     def __init__(
@@ -75,15 +72,13 @@ class Catalog:
         state: State,
         accept: Callable[[str, str], bool],
         never_enter: frozenset[str],
-        own: tuple[OwnFormat, ...] = (),
+        own: tuple[tuple[OwnFormat, ...], bool] = ((), False),
     ) -> None:
         self._state = state
         self._accept = accept
         self._never_enter = never_enter
         self._last_shared: tuple[str, Folder | None] = "", None
-        self._own = own
-        self._own_key = repr(own) if own else ""
-        self._is_own_new = state.meta(OWN_FORMATS) != self._own_key
+        self._own, self._is_own_new = own
 
     def survey(
         self,
@@ -129,9 +124,6 @@ class Catalog:
                 self._walk(root, root, None, update, result)
         if update.listed or update.dropped:
             self._keep(update, result, now, shared)
-        if self._is_own_new and not result.problems:
-            with self._state.transaction():
-                self._state.set_meta(OWN_FORMATS, self._own_key)
         result.folders = len(update.listed)
         return result
 
@@ -140,9 +132,7 @@ class Catalog:
     ) -> list[str]:
         """Return the known folders that are not as they were; all are known whole."""
         if self._is_own_new:  # what each file is taken for may be another now
-            roots = self._state.roots()
-            found = [p for root in roots for p in self._state.folders_below(root)]
-            return sorted([*roots, *found])
+            return sorted(self._state.all_folders())
         if found is None or not all(self._known(path, update) for path in found):
             # Another tick may have come between.
             found = self._state.changed_folders(now)
@@ -183,12 +173,9 @@ class Catalog:
         before = self._known(path, update)
         above = self._above(path, root, update)
         try:
+            kept = None if self._is_own_new else before
             folder = list_folder(
-                path,
-                root=root,
-                above=above,
-                before=None if self._is_own_new else before,
-                own=self._own,
+                path, root=root, above=above, before=kept, own=self._own
             )
         except OSError as exc:
             if isinstance(exc, FileNotFoundError | NotADirectoryError) and path != root:

@@ -1,9 +1,4 @@
-"""What one printed line says: the steps it states, and named numbers.
-
-A line is cut at its numbers. What stands before a number, back to the last mark that
-ends something, is its name: ``step 20: train loss 2.48, val loss 2.52`` are a count and
-two values. Each pattern goes over a line once, whatever is in it.
-"""
+"""What one printed line says: the steps it states, and what is measured at them."""
 
 import re
 from typing import Final
@@ -20,12 +15,20 @@ from mlreport_batch.formats.kit.bookkeeping import (
 )
 from mlreport_batch.formats.kit.commas import Commas
 from mlreport_batch.formats.kit.labels import labelled, part_in
+from mlreport_batch.formats.kit.named_numbers import (
+    MARK,
+    Token,
+    has_words,
+    is_clear,
+    may_tell,
+    tokens_of,
+    undrawn,
+)
 
 BATCH: Final = step_rank("batch") or 0.0
 """The rank of a count without a name beside that of epochs."""
 
 STATE_MAX: Final = 16 * 1024
-_NAME_MAX: Final = 80
 _BARE_WORDS_MAX: Final = 3
 _COUNT_MAX: Final = 1e15
 _TOLD_MIN: Final = 2
@@ -33,57 +36,6 @@ _EPOCH: Final = step_rank("epoch") or 0.0
 _HEAD: Final = step_rank("iteration") or 0.0
 _BETWEEN_COUNTS: Final = (",", "|", "-", "][", "] [")
 
-_ESCAPE = re.compile(r"\x1b(?:\[[0-9;?]*+[ -/]*+[@-~]|[()][A-Z0-9]|[=>78])")
-_REWRITTEN = re.compile(r"[\r\x08]+")
-# Behind a bar that another print interrupted stands what was printed.
-_BAR_END = re.compile(r"(?<=(?:it/s|s/it)\])(?=[^\s])")
-_LETTERS = re.compile(r"(?<![^\W\d_])(?!it\b)[^\W\d_]{2}")
-_DIGIT = re.compile(r"\d")
-_CLOCK = re.compile(
-    r"\b\d{4}[-/.]\d\d?[-/.]\d\d?(?:[T _-]+\d\d?:\d\d(?::\d\d)?(?:[.,:]\d++)?Z?)?"
-    r"|\b(?:\d\d/\d\d(?:/\d{2,4})?[ T]+)?\d{1,4}:\d\d(?::\d\d)?(?:[.,]\d++)?\b"
-    r"|\b[\w-]++\.[a-z]{1,4}:\d++"  # a file and its line
-)
-_TENSOR = re.compile(
-    r"\b(?:[A-Za-z]\w{0,20}\.){0,3}"
-    r"(?:tensor|(?:Device)?Array|array|b?float\d{0,2}|u?int\d{0,2}|Decimal)"
-    r"\(\s?\[?\s?(?P<number>[-+]?[\w.]{1,30}(?:[-+]\d{1,3})?)\s?\]?"
-    r"(?:,[^()]{0,60}(?:\([^()]{0,20}\))?[^()]{0,60})?\)"
-)
-_BAR = re.compile(r"(?<=%)\s?[|\u2502](?P<drawn>[^|\u2502]{0,400})[|\u2502]")
-_DRAWN = re.compile(r"[\u2588-\u258f\u2501\u2578\u257a]{2}|\[[=>.#-]{5,}\]|it/s|s/it")
-_UNIT: Final = (
-    r"%|[mun\u00b5]?s(?:ecs?|econds?)?|mins?|minutes?|[mhd]|hours?|hrs?|days?|it|epoch"
-    r"|[kKMGTB](?:i?[bB])?"
-)
-_NUMBER = re.compile(
-    r"(?<![\w@.#$&\\/-])(?P<number>[-+]?(?>\d{1,3}(?:,\d{3})++(?:\.\d++)?|\d++,\d++"
-    r"|(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d++)?|(?i:nan|inf(?:inity)?)))"
-    r"(?P<unit>(?>" + _UNIT + r")(?:/[A-Za-z]\w*+)?)?"
-    r"(?:\s*+(?:/|\bof\b)\s*+(?P<total>\d++))?+"
-    r"(?![\w@/\u00b2\u00b3]|[.:,]\d|-\w)"
-)
-_SPACED_UNIT = re.compile(
-    r"\s?(?:ms|s|secs?|seconds?|mins?|minutes?|hours?|hrs?|h)(?:/\w++)?(?=[\s,;|)\]]|$)"
-)
-_DURATION = re.compile(
-    r"\s?(?:[mun\u00b5]?s(?:ecs?|econds?)?|mins?|minutes?|[mhd]|hours?|hrs?|days?|it)"
-    r"(?:/\w++)?"
-)
-_SCALES: Final = {"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9, "T": 1e12}
-# Ends a name that begins behind it.
-_MARK = re.compile(
-    r"[][,|;\t{}()!?<>\":=*~\u2022\u00b7\u2192]|\s\s|(?:^|\s)[-\u2013\u2014](?=\s)"
-)
-_IN_BRACKETS = re.compile(r"\s?\([^()\d]{1,20}\)\Z")
-_GROUP = re.compile(r"\[[^][]*+\]|\([^()]*+\)")
-_QUOTES: Final = ("'", '"')
-_WORDS = re.compile(r"[^\W\d_]+")
-_OPENED = re.compile(r"\w\s?\(\Z|\w\[\Z|[\"`]\Z")  # by a call, in a sentence, in quotes
-_PAST = re.compile(
-    r"(?i:\b(?:best|load\w*|resum\w*|restor\w*|sav(?:ed|ing)|checkpoints?|from)\b)"
-    r"|[a-z](?:Error|Exception|Warning)\b"
-)
 _AROUND_COUNT = frozenset(
     "end at after for in of on done finished completed results result summary set the"
     " during metrics".split()
@@ -133,52 +85,22 @@ class Print(Struct, frozen=True):
         return self.is_bar or self.inner == other.inner
 
 
-class _Token(Struct):
-    """A number of a line, and what stands before it."""
-
-    name: str
-    lead: str
-    number: str
-    unit: str
-    total: str | None
-    gap: str
-    is_explicit: bool
-    is_closed: bool = True
-
-
-def states_of(line: str) -> list[str]:
-    """Return what a *line* showed one after the other: a bar is drawn over itself."""
-    if "\x1b" in line:
-        line = _ESCAPE.sub("", line)
-    if "\r" not in line and "\x08" not in line and "it]" not in line:
-        return _apart(line)
-    return [state for each in _REWRITTEN.split(line) for state in _apart(each)]
-
-
-def _apart(text: str) -> list[str]:
-    return _BAR_END.split(text) if "/s]" in text or "/it]" in text else [text]
-
-
 def read_print(text: str, commas: Commas) -> Print | None:
     """Return what a line, or a state of it, says; None if that is nothing."""
-    if len(text) > STATE_MAX or not _may_tell(text):
+    if len(text) > STATE_MAX or not may_tell(text):
         return None
     process = _RANK.match(text)
     if process is not None:
         text = text[process.end() :]
-    is_bar = _DRAWN.search(text) is not None or _BAR.search(text) is not None
-    text = _BAR.sub(" | ", text)
-    if "(" in text:
-        text = _TENSOR.sub(r"\g<number>", text)
-    text = _CLOCK.sub(" | ", text)
-    tokens, tail = _tokens(text)
-    if not tokens or not _is_clear(tokens[0].lead):
+    text, is_bar = undrawn(text)
+    tokens, tail = tokens_of(text)
+    if not tokens or not is_clear(tokens[0].lead):
         return None
     found = _Reading(commas, tail)
     for token, following in zip(tokens, [*tokens[1:], None], strict=True):
         found.take(token, following, is_bar=is_bar)
     found.finish(is_bar=is_bar)
-    is_whole = found.is_whole and not _WORDS.search(_GROUP.sub("", tail))
+    is_whole = found.is_whole and not has_words(tail)
     # `(epoch: 1, iters: 100) D_A: 0.3, G_A: 0.6`: nobody else counts both.
     is_told = found.is_told or (found.is_inner() and found.explicit >= _TOLD_MIN)
     return Print(
@@ -191,77 +113,6 @@ def read_print(text: str, commas: Commas) -> Print | None:
         is_told=is_told,
         is_whole=is_whole,
     )
-
-
-def _may_tell(text: str) -> bool:
-    """Return whether a line has a name and a number; most have not, at little cost."""
-    if text.endswith(("it/s]", "s/it]")) and "=" not in text:
-        return False  # a bar alone
-    return _LETTERS.search(text) is not None and (
-        _DIGIT.search(text) is not None or "nan" in text.lower()
-    )
-
-
-def _tokens(text: str) -> tuple[list[_Token], str]:
-    """Return the numbers of *text* with their names, and what stands behind them."""
-    tokens: list[_Token] = []
-    end = 0
-    for found in _NUMBER.finditer(text):
-        gap = text[end : found.start()]
-        if tokens:
-            spaced = _SPACED_UNIT.match(gap)
-            if spaced is not None:
-                tokens[-1].unit, gap = spaced[0].strip(), gap[spaced.end() :]
-            tokens[-1].is_closed = _is_mark(gap)
-        name, lead, is_explicit = _name_in(gap)
-        unit, total = found["unit"] or "", found["total"]
-        tokens.append(
-            _Token(name, lead, found["number"], unit, total, gap, is_explicit)
-        )
-        end = found.end()
-    return tokens, text[end:]
-
-
-def _is_mark(gap: str) -> bool:
-    """Return whether a number ends where *gap* begins."""
-    return not gap.strip() or _MARK.match(gap) is not None
-
-
-def _name_in(gap: str) -> tuple[str, str, bool]:
-    """Return the name at the end of *gap*, what stands before it, and how sure it is.
-
-    It is sure where a mark, as ``:`` or ``=``, ties it to the number behind it.
-    """
-    text = gap.rstrip()
-    is_explicit = False
-    if text[-1:] in _QUOTES and text[:-1].rstrip()[-1:] in (":", "="):
-        text = text[:-1].rstrip()  # `'loss': '0.5'`
-    if text[-1:] in ("[", "("):
-        text = text[:-1].rstrip()
-    if text[-1:] in (":", "="):
-        is_explicit, text = True, text[:-1].rstrip()
-    unit = _IN_BRACKETS.search(text)
-    base = text[: unit.start()] if unit else text
-    at = 0
-    for mark in _MARK.finditer(base):
-        at = mark.end()
-    name = base[at:].strip().strip("'\"`").strip()
-    if unit is not None and name:
-        name += unit[0]
-    if len(name) > _NAME_MAX or not _WORDS.search(name):
-        return "", gap, False
-    return name, base[:at], is_explicit
-
-
-def _is_clear(lead: str) -> bool:
-    """Return whether what stands before the first name is no sentence or call.
-
-    A logger's words end in a mark, and so does a label: ``Test set: loss 0.3``.
-    """
-    text = _GROUP.sub("", lead).strip()
-    if not _WORDS.search(text):
-        return True
-    return not _OPENED.search(text) and not _PAST.search(text)
 
 
 class _Reading:
@@ -283,7 +134,7 @@ class _Reading:
         self._is_at_head = False
         self._begins_with = ""
 
-    def take(self, token: _Token, following: _Token | None, *, is_bar: bool) -> None:
+    def take(self, token: Token, following: Token | None, *, is_bar: bool) -> None:
         """Take the next token; *following* is the one behind it."""
         self._enter_part(token)
         count = self._count_in(token, is_bar=is_bar)
@@ -307,7 +158,7 @@ class _Reading:
         is_finer = self.inner is not None or bool(ranks.difference(EPOCH_RANKS))
         return is_finer and bool(ranks.intersection(EPOCH_RANKS))
 
-    def _enter_part(self, token: _Token) -> None:
+    def _enter_part(self, token: Token) -> None:
         if token.lead.strip():
             self._enter(token.lead)
 
@@ -319,14 +170,14 @@ class _Reading:
             if self._is_first or not self.values:
                 self.part_of_line = self.part
 
-    def _unnamed(self, rank: float, token: _Token) -> Count | None:
+    def _unnamed(self, rank: float, token: Token) -> Count | None:
         """Return the whole number of a *token* as a count."""
         number = self._commas.count(token.number)
         if number is None or not number.is_integer() or number < 0:
             return None
         return Count(rank, number, _total(token))
 
-    def _count_in(self, token: _Token, *, is_bar: bool) -> Count | None:
+    def _count_in(self, token: Token, *, is_bar: bool) -> Count | None:
         """Return the count that a token states by its name."""
         name = token.name
         if token.unit == "epoch":  # `3epoch: loss=0.5`
@@ -341,7 +192,7 @@ class _Reading:
             self.part = self.part_of_line = part
         return Count(rank, number, _total(token))
 
-    def _bar_count(self, token: _Token) -> Count | None:
+    def _bar_count(self, token: Token) -> Count | None:
         """Return the count that a bar is named after, once it is met."""
         if token.unit == "%" and self._is_first and token.name:
             self._bar_rank, _ = _rank_of(token.name)
@@ -350,7 +201,7 @@ class _Reading:
             return None
         return Count(rank, float(token.number), _total(token))
 
-    def _take_nameless(self, token: _Token) -> None:
+    def _take_nameless(self, token: Token) -> None:
         """Note a number without a name that may count: ``[100/300]``."""
         is_bracketed = token.gap.rstrip().endswith("[")
         is_second = is_bracketed or token.gap.strip() in _BETWEEN_COUNTS
@@ -384,7 +235,7 @@ class _Reading:
         elif self._is_at_head:
             self.inner = first
 
-    def _take_value(self, token: _Token, following: _Token | None) -> None:
+    def _take_value(self, token: Token, following: Token | None) -> None:
         name = token.name
         told = is_outcome(name)
         if is_bookkeeping(name):
@@ -403,21 +254,20 @@ class _Reading:
             if self._is_first:
                 self._begins_with = name
 
-    def _value_of(self, token: _Token, following: _Token | None) -> float | None:
+    def _value_of(self, token: Token, following: Token | None) -> float | None:
         if token.total is not None:  # `9847/10000 (98%)`
             if following is None or following.unit != "%" or "(" not in following.gap:
                 return None
             return self._commas.number(following.number)
-        if _DURATION.fullmatch(token.unit):
+        if token.is_duration:
             return None
         if following is not None and not following.name and _is_in_vector(following):
             return None
         value = self._commas.number(token.number)
-        scale = _SCALES.get(token.unit[:1], 1.0)
-        return None if value is None else value * scale
+        return None if value is None else value * token.scale
 
 
-def _is_bare_value(token: _Token, following: _Token | None, tail: str) -> bool:
+def _is_bare_value(token: Token, following: Token | None, tail: str) -> bool:
     """Return whether a name that only stands before a number is that number's.
 
     In ``loss 3 values, last 5.7`` it is not.
@@ -428,25 +278,25 @@ def _is_bare_value(token: _Token, following: _Token | None, tail: str) -> bool:
     behind = tail if following is None else following.lead
     if following is None and not token.number.isdecimal():
         behind = ""
-    if _WORDS.search(_MARK.split(behind, maxsplit=1)[0]):
+    if has_words(MARK.split(behind, maxsplit=1)[0]):
         return False
     if is_measure(words[-1]):
         return True
-    return len(words) == 1 and token.is_closed and bool(_MARK.search(token.gap))
+    return len(words) == 1 and token.is_closed and bool(MARK.search(token.gap))
 
 
-def _is_part(token: _Token) -> bool:
+def _is_part(token: Token) -> bool:
     return bool(
         token.name and not token.unit and part_in(token.name) == token.name.lower()
     )
 
 
-def _is_inner(token: _Token | None) -> bool:
+def _is_inner(token: Token | None) -> bool:
     """Return whether a token is a batch of an epoch: ``[10/1251``."""
     return token is not None and bool(token.total) and token.gap.rstrip()[-1:] == "["
 
 
-def _is_in_vector(token: _Token) -> bool:
+def _is_in_vector(token: Token) -> bool:
     return _VECTOR.match(token.gap) is not None
 
 
@@ -479,5 +329,5 @@ def _rank_of(name: str) -> tuple[float | None, str]:
     return step_rank(words[-1]), part
 
 
-def _total(token: _Token) -> float | None:
+def _total(token: Token) -> float | None:
     return None if token.total is None else float(token.total)
