@@ -25,11 +25,11 @@ from mlreport_batch.formats.csv_log import why_no_log
 from mlreport_batch.formats.own_lines import OwnFormat
 from mlreport_batch.formats.registry import recognise
 from mlreport_batch.safety.clean import clean, natural_key
+from mlreport_batch.safety.contents import is_packed, plain_name, read_head
 from mlreport_batch.safety.files import (
     Signature,
     is_racy,
     opened_folder,
-    read_head,
     storable_ns,
 )
 
@@ -169,7 +169,10 @@ def _sort_in(
             status = entry.stat(follow_symlinks=False)
             checkpoints[name] = (status.st_size, storable_ns(status.st_mtime_ns))
         elif entry.is_file(follow_symlinks=False):
-            if is_candidate(name, parents) or any(o.is_of(name, parents) for o in own):
+            plain = plain_name(name)
+            if is_candidate(plain, parents) or any(
+                o.is_of(plain, parents) for o in own
+            ):
                 candidates.append(entry)
         elif EXPECTED.fullmatch(name):
             problems.append(
@@ -213,7 +216,7 @@ class _Looking(Struct, frozen=True):
             )
             return None
         return self._recognised(
-            entry, signature, _text_of(entry.name, head), known, problems
+            entry, signature, _text_of(plain_name(entry.name), head), known, problems
         )
 
     def _recognised(
@@ -224,12 +227,15 @@ class _Looking(Struct, frozen=True):
         known: FoundFile | None,
         problems: list[Problem],
     ) -> FoundFile:
+        name, size = plain_name(entry.name), signature.size
+        if is_packed(entry.name):  # more than the head, if that is full
+            size = len(head) + (len(head) == HEAD)
         candidate = Candidate(
             f"{self.folder}/{entry.name}",
             self.parents,
-            entry.name,
+            name,
             head,
-            signature.size,
+            size,
             self.siblings,
             self.above,
         )

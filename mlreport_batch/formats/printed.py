@@ -37,7 +37,7 @@ from mlreport_batch.formats.kit.numbers import to_number
 from mlreport_batch.formats.kit.prints import BATCH, Print, read_print
 from mlreport_batch.formats.kit.steps import StepCounters
 from mlreport_batch.formats.kit.text import PRINTED, head_lines, lines_of
-from mlreport_batch.safety.files import read_head
+from mlreport_batch.safety.contents import read_head
 from mlreport_batch.safety.masking.redact import shown_name
 
 _SURE_SUFFIXES: Final = (".log", ".out", ".err")

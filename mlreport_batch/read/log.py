@@ -35,7 +35,8 @@ from mlreport_batch.read.collect import (
 )
 from mlreport_batch.read.fold import LogFold, RestartPlan
 from mlreport_batch.safety.clean import Scalar, clean
-from mlreport_batch.safety.files import Signature, read_document
+from mlreport_batch.safety.contents import plain_name, read_document
+from mlreport_batch.safety.files import Signature
 
 STILL_S = 2.0
 """A log that lost rows is believed once nothing was written to it for so long:
@@ -277,8 +278,9 @@ def _read_document(
     fold: LogFold,
 ) -> _Pass:
     data, signature = read_document(file.full_path)
+    path = plain_name(file.full_path)
     empty = LogState(log_format.name, signature, revision=REVISION)
-    chunk = Chunk(file.full_path, data.partition(b"\n")[0], data, 0, 1)
+    chunk = Chunk(path, data.partition(b"\n")[0], data, 0, 1)
     memory: dict[str, Scalar] = {}
     try:
         # All of it first: half a document must leave no trace in the fold.

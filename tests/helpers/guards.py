@@ -1295,8 +1295,8 @@ GUARDS = [
     ),
     Guard(
         "F56",
-        "safety/files.py",
-        "if status.st_size > DOCUMENT_MAX:",
+        "safety/contents.py",
+        "if size > DOCUMENT_MAX:",
         "if False:",
         "test_tail::test_a_document_is_read_whole_up_to_a_limit",
     ),

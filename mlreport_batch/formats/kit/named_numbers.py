@@ -20,7 +20,7 @@ _DIGIT = re.compile(r"\d")
 _CLOCK = re.compile(
     r"\b\d{4}[-/.]\d\d?[-/.]\d\d?(?:[T _-]+\d\d?:\d\d(?::\d\d)?(?:[.,:]\d++)?Z?)?"
     r"|\b(?:\d\d/\d\d(?:/\d{2,4})?[ T]+)?\d{1,4}:\d\d(?::\d\d)?(?:[.,]\d++)?\b"
-    r"|\b[\w-]++\.[a-z]{1,4}:\d++"  # a file and its line
+    r"|(?<![\w-])[\w-]++\.[a-z]{1,4}:\d++"  # a file and its line
 )
 _TENSOR = re.compile(
     r"\b(?:[A-Za-z]\w{0,20}\.){0,3}"
