@@ -109,11 +109,15 @@ class _Lines:
             for state in states_of(line)
             if (said := read_print(state, self._commas)) is not None
         ]
+        is_in_epoch = self._epoch is not None
         for at, said in enumerate(shown, 1):
-            if at == len(shown) or not said.is_drawn_over_by(shown[at]):
+            is_last = at == len(shown)
+            if is_last or not said.is_drawn_over_by(shown[at], is_in_epoch=is_in_epoch):
                 yield from self._of_print(said)
 
     def _of_print(self, said: Print) -> Iterator[Item]:
+        if said.fold:
+            self._memory["fold"] = said.fold
         if not said.values or not said.is_told:
             self._enter(said)
             return
@@ -125,9 +129,10 @@ class _Lines:
             yield Anew()
         if step is None or self._is_repeated(step, said):
             return
+        fold = str(self._memory.get("fold") or "")
         for name, value in said.values:
             if metric := shown_name(name):
-                yield Point(metric, step, value)
+                yield Point(f"{fold}/{metric}" if fold else metric, step, value)
 
     def _enter(self, said: Print) -> None:
         """Enter the epoch, or another count, that a line by itself announces."""

@@ -200,6 +200,34 @@ LOGS: list[tuple[str, dict[str, list[tuple[float, float]]]]] = [
         {"loss": [(0.01, 3.7), (0.02, 3.6)]},
     ),
     (
+        "Fold 1/5\nEpoch 1: loss 0.5\nEpoch 2: loss 0.4\nFold 2/5\nEpoch 1: loss 0.6\n"
+        "Fold 3 | Epoch 1 | loss 0.7\n",
+        {"fold_1/loss": [(1, 0.5), (2, 0.4)], "fold_2/loss": [(1, 0.6)], "fold_3/loss": [(1, 0.7)]},
+    ),
+    (
+        "EPOCH 1:\n  batch 1000 loss: 1.9\n  batch 2000 loss: 1.5\nLOSS train 1.5 valid 1.6\n"
+        "EPOCH 2:\n  batch 1000 loss: 1.2\n",
+        {
+            "loss": [(1000, 1.9), (2000, 1.5), (3000, 1.2)],
+            "LOSS train": [(2000, 1.5)],
+            "valid": [(2000, 1.6)],
+        },
+    ),
+    (
+        " 10%|#  | 1/3 [00:01<00:01,  4.00it/s, loss=0.9]\r 66%|## | 2/3 [00:01<00:01,  4.00it/s, loss=0.8]\r"
+        "100%|###| 3/3 [00:01<00:01,  4.00it/s, loss=0.7]\n",
+        {"loss": [(1, 0.9), (2, 0.8), (3, 0.7)]},
+    ),
+    (
+        "10:00:01 [Rank 1] step 1 loss 0.5\n10:00:01 [Rank 0] step 1 loss 0.6\n",
+        {"loss": [(1, 0.5)]},
+    ),
+    (
+        "Epoch 1\ntest accuracy: 0.5\nClass 0: accuracy 0.9\nClass 1: accuracy 0.1\nEpoch 2\n"
+        "test accuracy: 0.6\n",
+        {"test accuracy": [(1, 0.5), (2, 0.6)]},
+    ),
+    (
         "Epoch [1][10/20]\tloss: 0.9\nEpoch [1][20/20]\tloss: 0.8\n"
         "Epoch(val) [1][5]\tmAP: 0.3\nEpoch [2][10/20]\tloss: 0.7\n",
         {"loss": [(10, 0.9), (20, 0.8), (30, 0.7)], "val/mAP": [(20, 0.3)]},

@@ -94,8 +94,8 @@ class Token(Struct):
 
     @property
     def scale(self) -> float:
-        """What its unit multiplies it by."""
-        return _SCALES.get(self.unit[:1], 1.0)
+        """What its unit multiplies it by; bytes stay as written."""
+        return _SCALES.get(self.unit, 1.0)
 
 
 def states_of(line: str) -> list[str]:

@@ -40,10 +40,13 @@ _AROUND_COUNT = frozenset(
     "end at after for in of on done finished completed results result summary set the"
     " during metrics".split()
 )
+_FOLDS = frozenset(["fold", "kfold", "k-fold", "cv fold", "outer fold", "fold_id"])
 _VECTOR = re.compile(r"[\s,]*\Z")
 _RANK = re.compile(
-    r"\s?\[?(?i:rank|default|gpu|worker|local_rank)[ _:=]?(?P<rank>\d{1,5})\]?[:|>]?\s"
+    r"(?:\A\s?\[?|\[)(?i:rank|default|gpu|worker|local_rank)[ _:=]?"
+    r"(?P<rank>\d{1,5})\]?[:|>]?(?=\s)"
 )
+_RANK_WITHIN: Final = 200
 
 
 class Count(Struct, frozen=True):
@@ -63,6 +66,7 @@ class Print(Struct, frozen=True):
         values: Its named numbers that are no bookkeeping, parts of the data before
             their names.
         part: Of which part of the data, other than that for training, it tells.
+        fold: Of which fold, as ``fold_2``; each is a training.
         process: Which of several processes printed it.
         is_bar: Whether a bar is drawn, the count of which is ``inner``.
         is_told: Whether a value says how well the training does.
@@ -73,25 +77,30 @@ class Print(Struct, frozen=True):
     inner: Count | None = None
     values: tuple[tuple[str, float], ...] = ()
     part: str = ""
+    fold: str = ""
     process: int | None = None
     is_bar: bool = False
     is_told: bool = False
     is_whole: bool = False
 
-    def is_drawn_over_by(self, other: "Print") -> bool:
-        """Return whether *other*, shown in its place, tells of the same step."""
+    def is_drawn_over_by(self, other: "Print", *, is_in_epoch: bool) -> bool:
+        """Return whether *other*, shown in its place, tells of the same step.
+
+        Of an epoch a bar counts what is no step to be told of.
+        """
         if self.counts != other.counts or self.is_bar != other.is_bar:
             return False
-        return self.is_bar or self.inner == other.inner
+        is_within = bool(self.counts) or is_in_epoch
+        return (self.is_bar and is_within) or self.inner == other.inner
 
 
 def read_print(text: str, commas: Commas) -> Print | None:
     """Return what a line, or a state of it, says; None if that is nothing."""
     if len(text) > STATE_MAX or not may_tell(text):
         return None
-    process = _RANK.match(text)
+    process = _RANK.search(text, 0, _RANK_WITHIN)
     if process is not None:
-        text = text[process.end() :]
+        text = f"{text[: process.start()]} | {text[process.end() :]}"
     text, is_bar = undrawn(text)
     tokens, tail = tokens_of(text)
     if not tokens or not is_clear(tokens[0].lead):
@@ -108,6 +117,7 @@ def read_print(text: str, commas: Commas) -> Print | None:
         inner=found.inner,
         values=tuple(found.values.items()),
         part=found.part_of_line,
+        fold=found.fold,
         process=None if process is None else int(process["rank"]),
         is_bar=is_bar,
         is_told=is_told,
@@ -122,7 +132,7 @@ class _Reading:
         self.counts: list[Count] = []
         self.inner: Count | None = None
         self.values: dict[str, float] = {}
-        self.part = self.part_of_line = ""
+        self.part = self.part_of_line = self.fold = ""
         self.is_told = False
         self.is_whole = True
         self.explicit = 0
@@ -137,6 +147,9 @@ class _Reading:
     def take(self, token: Token, following: Token | None, *, is_bar: bool) -> None:
         """Take the next token; *following* is the one behind it."""
         self._enter_part(token)
+        if token.name.lower() in _FOLDS and token.number.isdecimal():
+            self.fold = f"fold_{token.number}"
+            return
         count = self._count_in(token, is_bar=is_bar)
         if self._is_first and _is_part(token):  # `Train: 0 [10/1251]`, `Test: [10/98]`
             self._enter(token.name)
@@ -282,7 +295,9 @@ def _is_bare_value(token: Token, following: Token | None, tail: str) -> bool:
         return False
     if is_measure(words[-1]):
         return True
-    return len(words) == 1 and token.is_closed and bool(MARK.search(token.gap))
+    # `Class 3: accuracy 0.9` tells which of several.
+    is_number = token.is_closed and not token.number.isdecimal()
+    return len(words) == 1 and is_number and bool(MARK.search(token.gap))
 
 
 def _is_part(token: Token) -> bool:
