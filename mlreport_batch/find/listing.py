@@ -37,6 +37,7 @@ DEPTH_MAX = 16
 CANDIDATES_MAX = 2_000
 HEAD = 8192
 _TEXT_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".yaml", ".yml", ".txt")
+_PRINTED = (".log", ".out", ".err")
 _BOMS_16 = (b"\xff\xfe", b"\xfe\xff")
 _BOMS_32 = (b"\xff\xfe\0\0", b"\0\0\xfe\xff")
 
@@ -246,7 +247,7 @@ class _Looking(Struct, frozen=True):
             return FoundFile(signature, log_format.name, match, match.note)
         if known is not None and known.format:
             return replace(known, signature=signature)  # what it was, cut short
-        why = why_no_log(candidate) or _why_not(head)
+        why = why_no_log(candidate) or _why_not(name, head)
         if b"\n" in head and EXPECTED.fullmatch(entry.name):
             problems.append(Problem(clean(entry.name), None, f"not read: {why}"))
         return FoundFile(signature, "", None, why)
@@ -260,7 +261,7 @@ def _text_of(name: str, head: bytes) -> bytes:
     return text if b"\n" in text and not head.startswith(_BOMS_16) else head
 
 
-def _why_not(head: bytes) -> str:
+def _why_not(name: str, head: bytes) -> str:
     if not head:
         return "empty so far"
     if head.startswith(_BOMS_32):
@@ -269,7 +270,10 @@ def _why_not(head: bytes) -> str:
         return "UTF-16 text; no metrics, hyperparameters or results recognised in it"
     if b"\0" in head[:1024] or head.startswith((b"\x1f\x8b", b"\x89PNG", b"PK\3\4")):
         return "binary"
-    return "no metrics, hyperparameters or results recognised in it"
+    why = "no metrics, hyperparameters or results recognised in it"
+    if name.lower().endswith(_PRINTED):
+        why += "; `formats` in the config can say how its lines are written"
+    return why
 
 
 def _as_part(folder: Folder, above: Folder | None) -> Folder:

@@ -3,6 +3,7 @@
 # ruff: noqa: E501, ISC004 - lines as they were printed
 
 import math
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from formats_reading import claim, parse, points, read
-from mlreport_batch.commands.inspect import look_at
+from mlreport_batch.commands.inspect import left_alone, look_at
 from mlreport_batch.formats import Point
 from mlreport_batch.formats.registry import by_name
+from places import ROOT
 
 # What one line says: text, and metric -> (step, value).
 
@@ -332,6 +334,26 @@ def test_the_whole_text_is_looked_into_where_its_head_says_nothing(tmp_path: Pat
     path.write_text(head + "step 1 loss 0.5\nstep 2 loss 0.4\n" + head)
     [run] = look_at([str(tmp_path)])
     assert run.state.logs["train.log"].metrics["loss"].count == len("12")
+
+
+def test_what_is_printed_gives_way_to_events_and_both_to_a_log(tmp_path: Path):
+    shutil.copytree(ROOT / "tests/runs/tb_basic/tree", tmp_path / "tree")
+    [event] = (tmp_path / "tree").rglob("*tfevents*")
+    (event.parent / "train.log").write_text(
+        "step 1: my loss 0.5\nstep 2: my loss 0.4\n"
+    )
+    [run] = look_at([str(tmp_path)])
+    assert "my loss" not in run.view.metrics
+    assert run.view.metrics
+    (event.parent / "metrics.csv").write_text("step,acc\n1,0.5\n")
+    [run] = look_at([str(tmp_path)])
+    assert list(run.view.metrics) == ["acc"]
+
+
+def test_inspect_says_why_a_printed_log_is_none(tmp_path: Path):
+    (tmp_path / "server.log").write_text("10:00:01 GET /loss?step=3 200\n")
+    [line] = left_alone([str(tmp_path)])
+    assert line.endswith("`formats` in the config can say how its lines are written)")
 
 
 def test_the_time_a_hostile_line_takes_grows_with_its_length():
