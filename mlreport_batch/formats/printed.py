@@ -23,6 +23,7 @@ from mlreport_batch.formats import (
 )
 from mlreport_batch.formats.kit.bookkeeping import (
     AGE_RANKS,
+    BATCH_RANKS,
     EPOCH_RANKS,
     inner_rank,
     is_bookkeeping,
@@ -42,6 +43,7 @@ from mlreport_batch.safety.masking.redact import shown_name
 
 _SURE_SUFFIXES: Final = (".log", ".out", ".err")
 _POINTS_MIN: Final = 2  # in a file that may be any text
+_TOLD_MAX: Final = 1000  # characters; 100 metrics or so
 _END: Final = 32 * 1024
 _MORE: Final = 120 * 1024
 _BEFORE_EPOCHS: Final = -1.0
@@ -131,7 +133,8 @@ class _Lines:
             return
         fold = str(self._memory.get("fold") or "")
         for name, value in said.values:
-            if metric := shown_name(name):
+            metric = shown_name(name)
+            if metric and (said.counts or self._is_first_at(step, metric)):
                 yield Point(f"{fold}/{metric}" if fold else metric, step, value)
 
     def _enter(self, said: Print) -> None:
@@ -151,7 +154,8 @@ class _Lines:
         counts = {count.rank: count.number for count in reversed(said.counts)}
         epoch = next((counts[rank] for rank in EPOCH_RANKS if rank in counts), None)
         if said.part:  # whose batches are no steps of the training
-            counts.pop(BATCH, None)
+            for rank in BATCH_RANKS:
+                counts.pop(rank, None)
         elif said.inner is not None and not self._is_end(said, epoch):
             if said.is_bar and (epoch is not None or self._epoch is not None):
                 return None  # the end of the bar tells more
@@ -205,6 +209,20 @@ class _Lines:
         if said.process is None:
             return False
         return self._memory.setdefault("process", said.process) != said.process
+
+    def _is_first_at(self, step: float, metric: str) -> bool:
+        """Return whether no line without a step told the same of this step.
+
+        What follows is mostly told of one class after the other.
+        """
+        if self._memory.get("told at") != step:
+            self._memory["told at"], self._memory["told"] = step, ""
+        told = str(self._memory["told"])
+        mark = f" {zlib.crc32(metric.encode('utf-8', 'replace')):x}"
+        if mark in told or len(told) > _TOLD_MAX:
+            return False
+        self._memory["told"] = told + mark
+        return True
 
     def _is_repeated(self, step: float, said: Print) -> bool:
         """Return whether the last points were the same: two handlers print them."""

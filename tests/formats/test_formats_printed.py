@@ -230,6 +230,17 @@ LOGS: list[tuple[str, dict[str, list[tuple[float, float]]]]] = [
         {"test accuracy": [(1, 0.5), (2, 0.6)]},
     ),
     (
+        "Epoch [0]/[9]\tLoss: 0.9\nREG: precision: 99%; f1: 0.98\nTES: precision: 10%\n"
+        "val --- batch:200/400  loss:[ 0.5]\nEpoch [1]/[9]\tavg loss so far is 0.8\n",
+        {
+            "Loss": [(0, 0.9)],
+            "precision": [(0, 99)],
+            "f1": [(0, 0.98)],
+            "val/loss": [(0, 0.5)],
+            "avg loss": [(1, 0.8)],
+        },
+    ),
+    (
         "Epoch [1][10/20]\tloss: 0.9\nEpoch [1][20/20]\tloss: 0.8\n"
         "Epoch(val) [1][5]\tmAP: 0.3\nEpoch [2][10/20]\tloss: 0.7\n",
         {"loss": [(10, 0.9), (20, 0.8), (30, 0.7)], "val/mAP": [(20, 0.3)]},
@@ -248,6 +259,8 @@ def test_lines_that_belong_together_are_one_log(
 
 
 INNOCENT = [
+    "Input shape: (279792, 77)\nMetrics of data with prices: {'mape': 1.5, 'r2': 0.8}",
+    "Training: 2025-11-05 14:02:36,720-: margin_list              (1.0, 0.0, 0.4)\ngradient_acc  1",
     "Namespace(lr=0.1, epochs=10, loss='ce', loss_weight=1.0, step=3)",
     '  File "/opt/train.py", line 20, in step\n    loss = 0.5 / epoch 3\nValueError: loss 0.5',
     "Loading checkpoint (epoch 3, loss 0.5)\nResuming from step 20: loss 0.5",

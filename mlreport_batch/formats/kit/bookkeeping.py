@@ -49,7 +49,7 @@ _ORDER |= dict.fromkeys(
 EPOCH_RANKS = (*(_ORDER[name] for name in _EPOCHS), _COUNTS["epoch"])
 AGE_RANKS = (*EPOCH_RANKS, *(_ORDER[name] for name in _AGES))
 """Of the counts with each of which a finer one may begin again."""
-_BATCH_RANKS = (*(_ORDER[name] for name in _BATCHES), _COUNTS["batch"])
+BATCH_RANKS = (*(_ORDER[name] for name in _BATCHES), _COUNTS["batch"])
 _CLOCKS = frozenset([
     "time", "timestamp", "ts", "datetime", "date", "wall", "wall_time", "walltime",
     "wall_clock", "wallclock", "clock", "elapsed", "elapsed_s", "elapsed_sec",
@@ -194,7 +194,7 @@ def inner_rank(ranks: Collection[float]) -> float | None:
     """Return the rank of the count that steps finest, or None for none."""
     best = min(ranks, default=None)
     if best is not None and may_begin_again(best):
-        return next((rank for rank in _BATCH_RANKS if rank in ranks), best)
+        return next((rank for rank in BATCH_RANKS if rank in ranks), best)
     return best
 
 

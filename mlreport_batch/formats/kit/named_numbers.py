@@ -51,10 +51,14 @@ _DURATION = re.compile(
 _SCALES: Final = {"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9, "T": 1e12}
 # Ends a name that begins behind it.
 MARK = re.compile(
-    r"[][,|;\t{}()!?<>\":=*~\u2022\u00b7\u2192]|\s\s|(?:^|\s)[-\u2013\u2014](?=\s)"
+    r"[][,|;\t{}()!?<>\":=*~\u2022\u00b7\u2192]|\s\s|(?:^|\s)[-\u2013\u2014]++(?=\s)"
 )
 _IN_BRACKETS = re.compile(r"\s?\([^()\d]{1,20}\)\Z")
 _GROUP = re.compile(r"\[[^][]*+\]|\([^()]*+\)")
+# `val loss is 0.3`, `avg loss so far is 0.3`; the name may be no sentence.
+_SAID = re.compile(r"(?<=\w)(?: so far)? is\Z")
+_AROUND_NAME: Final = " '\"`.-\u2013\u2014\u2026"
+_GLUED = re.compile(r"\d*\.\d")  # `0.08recall: 0.1`: whose number is whose?
 _QUOTES: Final = ("'", '"')
 _WORDS = re.compile(r"[^\W\d_]+")
 _OPENED = re.compile(r"\w\s?\(\Z|\w\[\Z|[\"`]\Z")  # by a call, in a sentence, in quotes
@@ -173,15 +177,17 @@ def _name_in(gap: str) -> tuple[str, str, bool]:
         text = text[:-1].rstrip()
     if text[-1:] in (":", "="):
         is_explicit, text = True, text[:-1].rstrip()
+    elif (said := _SAID.search(text)) is not None:
+        is_explicit, text = True, text[: said.start()]
     unit = _IN_BRACKETS.search(text)
     base = text[: unit.start()] if unit else text
     at = 0
     for mark in MARK.finditer(base):
         at = mark.end()
-    name = base[at:].strip().strip("'\"`").strip()
+    name = base[at:].strip(_AROUND_NAME)
     if unit is not None and name:
         name += unit[0]
-    if len(name) > _NAME_MAX or not _WORDS.search(name):
+    if len(name) > _NAME_MAX or not _WORDS.search(name) or _GLUED.match(name):
         return "", gap, False
     return name, base[:at], is_explicit
 

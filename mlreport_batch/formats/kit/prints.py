@@ -31,7 +31,6 @@ BATCH: Final = step_rank("batch") or 0.0
 STATE_MAX: Final = 16 * 1024
 _BARE_WORDS_MAX: Final = 3
 _COUNT_MAX: Final = 1e15
-_TOLD_MIN: Final = 2
 _EPOCH: Final = step_rank("epoch") or 0.0
 _HEAD: Final = step_rank("iteration") or 0.0
 _BETWEEN_COUNTS: Final = (",", "|", "-", "][", "] [")
@@ -41,6 +40,7 @@ _AROUND_COUNT = frozenset(
     " during metrics".split()
 )
 _FOLDS = frozenset(["fold", "kfold", "k-fold", "cv fold", "outer fold", "fold_id"])
+_IS_TOTAL = re.compile(r"\s*[\])]\s*/\s*[\[(]\s*")  # `Epoch [0]/[199]`
 _VECTOR = re.compile(r"[\s,]*\Z")
 _RANK = re.compile(
     r"(?:\A\s?\[?|\[)(?i:rank|default|gpu|worker|local_rank)[ _:=]?"
@@ -110,8 +110,8 @@ def read_print(text: str, commas: Commas) -> Print | None:
         found.take(token, following, is_bar=is_bar)
     found.finish(is_bar=is_bar)
     is_whole = found.is_whole and not has_words(tail)
-    # `(epoch: 1, iters: 100) D_A: 0.3, G_A: 0.6`: nobody else counts both.
-    is_told = found.is_told or (found.is_inner() and found.explicit >= _TOLD_MIN)
+    # `(epoch: 1, iters: 100) D_A: 0.3`: nobody else counts both.
+    is_told = found.is_told or (found.is_inner() and found.has_fractions)
     return Print(
         counts=tuple(found.counts),
         inner=found.inner,
@@ -135,13 +135,14 @@ class _Reading:
         self.part = self.part_of_line = self.fold = ""
         self.is_told = False
         self.is_whole = True
-        self.explicit = 0
+        self.has_fractions = False
         self._commas = commas
         self._tail = tail
         self._bar_rank: float | None = None
         self._nameless: list[tuple[Count, bool]] = []
         self._is_first = True
         self._is_at_head = False
+        self._is_named = False  # whether a number that counts nothing has a name
         self._begins_with = ""
 
     def take(self, token: Token, following: Token | None, *, is_bar: bool) -> None:
@@ -162,6 +163,7 @@ class _Reading:
         elif not token.name or step_rank(token.name) is not None:
             self._take_nameless(token)
         else:
+            self._is_named = True
             self._take_value(token, following)
         self._is_first = False
 
@@ -218,7 +220,9 @@ class _Reading:
         """Note a number without a name that may count: ``[100/300]``."""
         is_bracketed = token.gap.rstrip().endswith("[")
         is_second = is_bracketed or token.gap.strip() in _BETWEEN_COUNTS
-        if self.values or token.unit or not (token.total or is_second):
+        if self._is_named or token.unit or not (token.total or is_second):
+            return
+        if _IS_TOTAL.fullmatch(token.gap):
             return
         count = self._unnamed(BATCH, token)
         if count is not None:
@@ -243,7 +247,7 @@ class _Reading:
         elif is_bracketed and len(nameless) > 1:  # `[3, 2000]`, `[0/5][10/1583]`
             self.counts.append(replace(first, rank=_EPOCH))
             self.inner = nameless[1][0]
-        elif first.total is None:  # `[100] loss=0.5`
+        elif first.total is None and self.values:  # `[100] loss=0.5`
             self.counts.append(replace(first, rank=_HEAD))
         elif self._is_at_head:
             self.inner = first
@@ -263,7 +267,7 @@ class _Reading:
         if metric not in self.values:
             self.values[metric] = value
             self.is_told = self.is_told or told
-            self.explicit += token.is_explicit
+            self.has_fractions |= token.is_explicit and "." in token.number
             if self._is_first:
                 self._begins_with = name
 
