@@ -10,13 +10,13 @@ from mlreport_batch.config.load import from_paths
 from mlreport_batch.config.locate import DEFAULT_OUT, find_config
 from mlreport_batch.config.settings import Config
 from mlreport_batch.errors import StateError, UsageError
+from mlreport_batch.find.folder import root_of
 from mlreport_batch.find.runs import run_name
 from mlreport_batch.printing import tell
 from mlreport_batch.render.pages import slug_of
 from mlreport_batch.report.case import case_of
 from mlreport_batch.report.judge import judge, report_of
 from mlreport_batch.safety.files import write_durably
-from mlreport_batch.state.catalog import root_of
 from mlreport_batch.tick.addressing import Addressing
 from mlreport_batch.tick.from_config import own_formats_of, rules_of, wishes_of
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from formats_reading import claim, parse, points, read
-from mlreport_batch.commands.inspect import left_alone, look_at
+from mlreport_batch.commands.inspect import Rest, left_alone, look_at
 from mlreport_batch.formats import Point
 from mlreport_batch.formats.registry import by_name
 from places import ROOT
@@ -365,7 +365,9 @@ def test_what_is_printed_gives_way_to_events_and_both_to_a_log(tmp_path: Path):
 
 def test_inspect_says_why_a_printed_log_is_none(tmp_path: Path):
     (tmp_path / "server.log").write_text("10:00:01 GET /loss?step=3 200\n")
-    [line] = left_alone([str(tmp_path)])
+    rest: list[Rest] = []
+    assert look_at([str(tmp_path)], rest=rest) == []
+    [line] = left_alone(rest)
     assert line.endswith("`formats` in the config can say how its lines are written)")
 
 
