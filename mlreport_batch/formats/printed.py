@@ -139,13 +139,14 @@ class _Lines:
 
     def _enter(self, said: Print) -> None:
         """Enter the epoch, or another count, that a line by itself announces."""
-        if said.values or said.is_bar or len(said.counts) != 1:
+        if said.values or said.is_bar or not said.counts or said.part:
             return
-        (count,) = said.counts
-        if count.rank in EPOCH_RANKS:
-            self._epoch = count.number
-        elif not said.is_whole:
+        count = said.counts[0]
+        if len(said.counts) > 1 or count.rank not in EPOCH_RANKS:
+            if said.is_whole:  # `[step=130/10000,epoch=0]`
+                self._step_of(said)
             return
+        self._epoch = count.number
         if not self._is_fine:
             self._step = count.number
 

@@ -85,11 +85,20 @@ LINES: list[tuple[str, dict[str, tuple[float, float]]]] = [
     ),
     (
         "| epoch   1 |   200/ 2983 batches | lr 20.00 | ms/batch 10.1 | loss  7.6 |",
-        {"lr": (200, 20), "loss": (200, 7.6)},
+        {"lr": (200, 20), "ms/batch": (200, 10.1), "loss": (200, 7.6)},
     ),
     (
         "epoch 001:    100 / 1234 loss=12.3, ppl=4400.5, num_updates=100",
         {"loss": (100, 12.3), "ppl": (100, 4400.5)},
+    ),
+    (
+        "2026-01-01 20:17:51.976 | INFO     | yolox.core.trainer:after_iter:246 - epoch: 1/300, "
+        "iter: 10/47, mem: 1491Mb, iter_time: 0.487s, total_loss: 10.7, size: 640",
+        {"mem": (10, 1491), "total_loss": (10, 10.7), "size": (10, 640)},
+    ),
+    (
+        "Epoch: [0][10/400]\tTime 5.656 (6.701)\tLoss 23.873 (23.9)\tLoss dro 6.354 (6.3)\t",
+        {"Loss": (10, 23.873), "Loss dro": (10, 6.354)},
     ),
     ("[3,  2000] loss: 2.184", {"loss": (2000, 2.184)}),
     (
@@ -228,6 +237,13 @@ LOGS: list[tuple[str, dict[str, list[tuple[float, float]]]]] = [
         "Epoch 1\ntest accuracy: 0.5\nClass 0: accuracy 0.9\nClass 1: accuracy 0.1\nEpoch 2\n"
         "test accuracy: 0.6\n",
         {"test accuracy": [(1, 0.5), (2, 0.6)]},
+    ),
+    (
+        "2026-01-01 10:00:01.661\tnode-03:0\tolmo.train:990\tINFO\t[step=130/10000,epoch=0]\n"
+        "    train/CrossEntropyLoss=8.5\n    optim/total_grad_norm=0.5\n"
+        "2026-01-01 10:00:02.661\tnode-03:0\tolmo.train:990\tINFO\t[step=140/10000,epoch=0]\n"
+        "    train/CrossEntropyLoss=8.4\n",
+        {"train/CrossEntropyLoss": [(130, 8.5), (140, 8.4)]},
     ),
     (
         "Epoch [0]/[9]\tLoss: 0.9\nREG: precision: 99%; f1: 0.98\nTES: precision: 10%\n"

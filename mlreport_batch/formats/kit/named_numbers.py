@@ -20,7 +20,10 @@ _DIGIT = re.compile(r"\d")
 _CLOCK = re.compile(
     r"\b\d{4}[-/.]\d\d?[-/.]\d\d?(?:[T _-]+\d\d?:\d\d(?::\d\d)?(?:[.,:]\d++)?Z?)?"
     r"|\b(?:\d\d/\d\d(?:/\d{2,4})?[ T]+)?\d{1,4}:\d\d(?::\d\d)?(?:[.,]\d++)?\b"
-    r"|(?<![\w-])[\w-]++\.[a-z]{1,4}:\d++"  # a file and its line
+    # a file, module, function or host, and its line
+    r"|(?<![\w-])[\w-]++\.[a-z]{1,4}:\d++"
+    r"|(?<![\w.<>-])[A-Za-z_][\w<>-]*+(?:[.:][A-Za-z_<][\w<>-]*+)++:\d++(?=\s)"
+    r"|(?<=\t)[\w-]++:\d++(?=\t)"
 )
 _TENSOR = re.compile(
     r"\b(?:[A-Za-z]\w{0,20}\.){0,3}"
@@ -161,7 +164,7 @@ def tokens_of(text: str) -> tuple[list[Token], str]:
 
 def _is_mark(gap: str) -> bool:
     """Return whether a number ends where *gap* begins."""
-    return not gap.strip() or MARK.match(gap) is not None
+    return not gap.strip() or MARK.match(gap.lstrip()) is not None
 
 
 def _name_in(gap: str) -> tuple[str, str, bool]:

@@ -301,7 +301,7 @@ def _is_bare_value(token: Token, following: Token | None, tail: str) -> bool:
         return True
     # `Class 3: accuracy 0.9` tells which of several.
     is_number = token.is_closed and not token.number.isdecimal()
-    return len(words) == 1 and is_number and bool(MARK.search(token.gap))
+    return is_number and bool(MARK.search(token.gap))
 
 
 def _is_part(token: Token) -> bool:
