@@ -6,11 +6,13 @@ in it.
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
 
 _NAME_MAX: Final = 80
+_GAP_MAX: Final = 200  # longer ones are not remembered
 _ESCAPE = re.compile(r"\x1b(?:\[[0-9;?]*+[ -/]*+[@-~]|[()][A-Z0-9]|[=>78])")
 _REWRITTEN = re.compile(r"[\r\x08]+")
 # Behind a bar that another print interrupted stands what was printed.
@@ -155,7 +157,8 @@ def tokens_of(text: str) -> tuple[list[Token], str]:
             if spaced is not None:
                 tokens[-1].unit, gap = spaced[0].strip(), gap[spaced.end() :]
             tokens[-1].is_closed = _is_mark(gap)
-        name, lead, is_explicit = _name_in(gap)
+        named = _known_name_in if len(gap) <= _GAP_MAX else _name_in
+        name, lead, is_explicit = named(gap)
         unit, total = found["unit"] or "", found["total"]
         tokens.append(Token(name, lead, found["number"], unit, total, gap, is_explicit))
         end = found.end()
@@ -193,6 +196,10 @@ def _name_in(gap: str) -> tuple[str, str, bool]:
     if len(name) > _NAME_MAX or not _WORDS.search(name) or _GLUED.match(name):
         return "", gap, False
     return name, base[:at], is_explicit
+
+
+# The lines of a log have the same few gaps.
+_known_name_in = lru_cache(maxsize=4096)(_name_in)
 
 
 def is_clear(lead: str) -> bool:

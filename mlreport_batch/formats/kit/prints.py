@@ -1,6 +1,7 @@
 """What one printed line says: the steps it states, and what is measured at them."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
@@ -30,6 +31,7 @@ BATCH: Final = step_rank("batch") or 0.0
 
 STATE_MAX: Final = 16 * 1024
 _BARE_WORDS_MAX: Final = 3
+_LABEL_MAX: Final = 100  # only the last label in it is looked at
 _COUNT_MAX: Final = 1e15
 _EPOCH: Final = step_rank("epoch") or 0.0
 _HEAD: Final = step_rank("iteration") or 0.0
@@ -179,7 +181,7 @@ class _Reading:
 
     def _enter(self, label: str) -> None:
         """Enter the part of the data that a *label* names, if it is one."""
-        part = part_in(label)
+        part = _known_part_in(label[-_LABEL_MAX:])
         if part:
             self.part = "" if part.startswith("train") else part
             if self._is_first or not self.values:
@@ -330,6 +332,10 @@ def _without_part(name: str) -> tuple[str, str]:
     return name, ""
 
 
+_known_part_in = lru_cache(maxsize=4096)(part_in)
+
+
+@lru_cache(maxsize=4096)
 def _rank_of(name: str) -> tuple[float | None, str]:
     """Return the rank of a count's name, and the part of the data before it.
 
