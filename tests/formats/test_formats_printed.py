@@ -230,6 +230,10 @@ LOGS: list[tuple[str, dict[str, list[tuple[float, float]]]]] = [
         {"loss": [(1, 0.9), (2, 0.8), (3, 0.7)]},
     ),
     (
+        "0: step 1 loss 0.5 (avg 0.6)\n1: step 1 loss 0.6\n0: step 2 loss 0.4\n",
+        {"loss": [(1, 0.5), (2, 0.4)]},
+    ),
+    (
         "10:00:01 [Rank 1] step 1 loss 0.5\n10:00:01 [Rank 0] step 1 loss 0.6\n",
         {"loss": [(1, 0.5)]},
     ),

@@ -48,6 +48,10 @@ _RANK = re.compile(
     r"(?:\A\s?\[?|\[)(?i:rank|default|gpu|worker|local_rank)[ _:=]?"
     r"(?P<rank>\d{1,5})\]?[:|>]?(?=\s)"
 )
+# `srun --label` puts the task before each line.
+_TASK = re.compile(
+    r"\s?(?P<rank>\d{1,5}):[ ](?=.{0,200}(?i:\b(?:epoch|step|iter(?:ation)?)\b))"
+)
 _RANK_WITHIN: Final = 200
 
 
@@ -100,7 +104,7 @@ def read_print(text: str, commas: Commas) -> Print | None:
     """Return what a line, or a state of it, says; None if that is nothing."""
     if len(text) > STATE_MAX or not may_tell(text):
         return None
-    process = _RANK.search(text, 0, _RANK_WITHIN)
+    process = _RANK.search(text, 0, _RANK_WITHIN) or _TASK.match(text)
     if process is not None:
         text = f"{text[: process.start()]} | {text[process.end() :]}"
     text, is_bar = undrawn(text)
@@ -264,6 +268,8 @@ class _Reading:
             return
         value = self._value_of(token, following)
         if value is None:
+            return
+        if self.values and not told and token.lead[-1:] == "(":  # `loss 0.3 (avg 0.4)`
             return
         metric = labelled(self.part, name)
         if metric not in self.values:
