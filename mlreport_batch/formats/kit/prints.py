@@ -142,6 +142,7 @@ class _Reading:
         self.is_told = False
         self.is_whole = True
         self.has_fractions = False
+        self.is_named = True  # what is counted
         self._commas = commas
         self._tail = tail
         self._bar_rank: float | None = None
@@ -174,8 +175,10 @@ class _Reading:
         self._is_first = False
 
     def is_inner(self) -> bool:
-        """Return whether an epoch is stated, and a finer count beside it."""
+        """Return whether an epoch is stated by name, and a finer count beside it."""
         ranks = {count.rank for count in self.counts}
+        if not self.is_named:
+            return False
         is_finer = self.inner is not None or bool(ranks.difference(EPOCH_RANKS))
         return is_finer and bool(ranks.intersection(EPOCH_RANKS))
 
@@ -193,10 +196,10 @@ class _Reading:
 
     def _unnamed(self, rank: float, token: Token) -> Count | None:
         """Return the whole number of a *token* as a count."""
-        number = self._commas.count(token.number)
-        if number is None or not number.is_integer() or number < 0:
+        if not token.number.replace(",", "").isdecimal():
             return None
-        return Count(rank, number, _total(token))
+        number = self._commas.count(token.number)
+        return None if number is None else Count(rank, number, _total(token))
 
     def _count_in(self, token: Token, *, is_bar: bool) -> Count | None:
         """Return the count that a token states by its name."""
@@ -251,6 +254,7 @@ class _Reading:
         if self.counts or is_bar:
             self.inner = first
         elif is_bracketed and len(nameless) > 1:  # `[3, 2000]`, `[0/5][10/1583]`
+            self.is_named = False
             self.counts.append(replace(first, rank=_EPOCH))
             self.inner = nameless[1][0]
         elif first.total is None and self.values:  # `[100] loss=0.5`
