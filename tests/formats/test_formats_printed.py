@@ -172,6 +172,10 @@ LOGS: list[tuple[str, dict[str, list[tuple[float, float]]]]] = [
         {"loss": [(1, 0.5), (2, 0.4)], "val_loss": [(1, 0.6), (2, 0.5)]},
     ),
     (
+        "Epoch 1/2\n 1/24 ??? 1:21 4s/step - loss: 1.92\n24/24 ??? 2s 40ms/step - loss: 1.5\n",
+        {"loss": [(1, 1.5)]},
+    ),
+    (
         "Epoch 0:  50%|#####     | 5/10 [00:01<00:01,  4.00it/s, loss=0.9]\r"
         "Epoch 0: 100%|##########| 10/10 [00:02<00:00,  4.00it/s, loss=0.8]\r"
         "Epoch 1:  10%|#         | 1/10 [00:00<00:02,  4.00it/s, loss=0.7]\r"

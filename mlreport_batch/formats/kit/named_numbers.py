@@ -34,7 +34,9 @@ _TENSOR = re.compile(
     r"(?:,[^()]{0,60}(?:\([^()]{0,20}\))?[^()]{0,60})?\)"
 )
 _BAR = re.compile(r"(?<=%)\s?[|\u2502](?P<drawn>[^|\u2502]{0,400})[|\u2502]")
-_DRAWN = re.compile(r"[\u2588-\u258f\u2501\u2578\u257a]{2}|\[[=>.#-]{5,}\]|it/s|s/it")
+_DRAWN = re.compile(
+    r"[\u2588-\u258f\u2501\u2578\u257a]{2}|\[[=>.#-]{5,}\]|it/s|s/(?:it|step)\b"
+)
 _UNIT: Final = (
     r"%|[mun\u00b5]?s(?:ecs?|econds?)?|mins?|minutes?|[mhd]|hours?|hrs?|days?|it|epoch"
     r"|[kKMGTB](?:i?[bB])?"
