@@ -283,6 +283,7 @@ def test_lines_that_belong_together_are_one_log(
 
 
 INNOCENT = [
+    "Epoch 0, global step 32: 'val_loss' reached 0.69315 (best 0.69315), saving model to x as top 3",
     "[0.0000, 0.0000, 0.0000]]], dtype=torch.float64), 'annot': tensor([]), 'scale': 0.355}",
     "Input shape: (279792, 77)\nMetrics of data with prices: {'mape': 1.5, 'r2': 0.8}",
     "Training: 2025-11-05 14:02:36,720-: margin_list              (1.0, 0.0, 0.4)\ngradient_acc  1",

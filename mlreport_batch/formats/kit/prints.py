@@ -31,6 +31,7 @@ BATCH: Final = step_rank("batch") or 0.0
 
 STATE_MAX: Final = 16 * 1024
 _BARE_WORDS_MAX: Final = 3
+_BETWEEN_COLUMNS: Final = ("\t", "|", ";", "  ")
 _LABEL_MAX: Final = 100  # only the last label in it is looked at
 _COUNT_MAX: Final = 1e15
 _EPOCH: Final = step_rank("epoch") or 0.0
@@ -312,8 +313,10 @@ def _is_bare_value(token: Token, following: Token | None, tail: str) -> bool:
     if is_measure(words[-1]):
         return True
     # `Class 3: accuracy 0.9` tells which of several.
-    is_number = token.is_closed and not token.number.isdecimal()
-    return is_number and bool(MARK.search(token.gap))
+    if not token.is_closed or token.number.isdecimal():
+        return False
+    is_column = token.lead.endswith(_BETWEEN_COLUMNS)
+    return is_column if len(words) > 1 else bool(MARK.search(token.gap))
 
 
 def _is_part(token: Token) -> bool:
