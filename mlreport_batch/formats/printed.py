@@ -283,11 +283,10 @@ def _matches(candidate: Candidate) -> Match | None:
     if suffix not in PRINTED:
         return None
     is_sure = suffix in _SURE_SUFFIXES or is_log_name(candidate.name)
-    if not (
-        _has_points(candidate.head, 1 if is_sure else _POINTS_MIN)
-        or any(_has_points(part, _POINTS_MIN) for part in _parts_of(candidate))
-    ):
-        return None
+    if not _has_points(candidate.head, 1 if is_sure else _POINTS_MIN):
+        parts = _parts_of(candidate) if is_sure else ()
+        if not any(_has_points(part, _POINTS_MIN) for part in parts):
+            return None
     return Match(Role.metrics, fallback=True, rank=1, note="metrics in printed lines")
 
 
