@@ -84,7 +84,9 @@ def _parser() -> argparse.ArgumentParser:
         "--out", metavar="DIR", help=f"where to (default {DEFAULT_OUT})"
     )
 
-    inspect = add("inspect", "inspect", "Say what was found and how it was read.")
+    inspect = with_config(
+        add("inspect", "inspect", "Say what was found and how it was read.")
+    )
     inspect.add_argument("paths", nargs="+", metavar="PATH")
     inspect.add_argument("--json", action="store_true", help="print one JSON object")
 

@@ -19,7 +19,7 @@ from mlreport_batch.errors import (
 from mlreport_batch.printing import tell
 from mlreport_batch.state.folder import network_of
 from mlreport_batch.tick.addressing import Addressing
-from mlreport_batch.tick.from_config import make_channel
+from mlreport_batch.tick.from_config import make_channel, own_formats_of
 
 
 def check(config: Config, *, send_test: bool, live: bool) -> Iterator[Checked]:
@@ -39,7 +39,9 @@ def check(config: Config, *, send_test: bool, live: bool) -> Iterator[Checked]:
 
 def _runs(path: str, config: Config) -> str:
     rest: list[Rest] = []
-    looked = look_at([path], never_enter=config.never_enter, rest=rest)
+    looked = look_at(
+        [path], never_enter=config.never_enter, own=own_formats_of(config), rest=rest
+    )
     problems = sum(len(item.view.problems) for item in looked)
     problems += sum(len(each.problems) for each in rest)
     more = f", {problems} problems (`inspect` shows them)" if problems else ""

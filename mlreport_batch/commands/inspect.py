@@ -10,11 +10,14 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from mlreport_batch.config.load import load
+from mlreport_batch.config.locate import find_config
 from mlreport_batch.errors import UsageError
 from mlreport_batch.find.candidates import linked_folders
 from mlreport_batch.find.folder import Folder, below
 from mlreport_batch.find.listing import walk
 from mlreport_batch.find.runs import RunDir, group_runs
+from mlreport_batch.formats.own_lines import OwnFormat
 from mlreport_batch.language.figures import scalar_text
 from mlreport_batch.printing import tell, tell_json
 from mlreport_batch.read.run import RunState, chosen, read_run
@@ -23,6 +26,7 @@ from mlreport_batch.report.model import AlertRules
 from mlreport_batch.report.view import RunView, view_of
 from mlreport_batch.safety.clean import Scalar, clean
 from mlreport_batch.safety.masking.redact import shown
+from mlreport_batch.tick.from_config import own_formats_of
 
 _LISTED_MAX = 50
 
@@ -54,6 +58,7 @@ def look_at(
     *,
     never_enter: Sequence[Path] = (),
     redact: Sequence[str] = (),
+    own: tuple[OwnFormat, ...] = (),
     rest: list[Rest] | None = None,
 ) -> list[Looked]:
     """Return every run below *paths*, read from scratch.
@@ -62,6 +67,7 @@ def look_at(
         paths: Roots, or run directories.
         never_enter: Folders that are not looked into.
         redact: The user's globs on names of secrets.
+        own: What the user says of some files.
         rest: Takes what belongs to no run, by root.
 
     Raises:
@@ -71,7 +77,7 @@ def look_at(
     found = []
     for path in dict.fromkeys(os.path.realpath(path) for path in paths):
         try:
-            folders = list(walk(path, root=path, never_enter=never))
+            folders = list(walk(path, root=path, never_enter=never, own=own))
         except OSError as exc:
             raise UsageError(
                 f"{path} cannot be read: {exc.strerror or exc}",
@@ -268,7 +274,10 @@ def main(args: argparse.Namespace) -> int:
     """Say what was found in folders and how it was read; return the exit code."""
     now = time.time()
     rest: list[Rest] = []
-    looked = look_at(args.paths, rest=rest)
+    own: tuple[OwnFormat, ...] = ()
+    if (file := find_config(args.config)) is not None:
+        own = own_formats_of(load(file))
+    looked = look_at(args.paths, own=own, rest=rest)
     if args.json:
         tell_json(as_json(looked, rest, now))
         return 0

@@ -10,15 +10,15 @@ from mlreport_batch.config.load import from_paths
 from mlreport_batch.config.locate import DEFAULT_OUT, find_config
 from mlreport_batch.config.settings import Config
 from mlreport_batch.errors import StateError, UsageError
+from mlreport_batch.find.folder import root_of
 from mlreport_batch.find.runs import run_name
 from mlreport_batch.printing import tell
 from mlreport_batch.render.pages import slug_of
 from mlreport_batch.report.case import case_of
 from mlreport_batch.report.judge import judge, report_of
 from mlreport_batch.safety.files import write_durably
-from mlreport_batch.state.catalog import root_of
 from mlreport_batch.tick.addressing import Addressing
-from mlreport_batch.tick.from_config import rules_of, wishes_of
+from mlreport_batch.tick.from_config import own_formats_of, rules_of, wishes_of
 
 
 def preview(path: str, out: str, config: Config | None, now: float) -> list[str]:
@@ -32,7 +32,7 @@ def preview(path: str, out: str, config: Config | None, now: float) -> list[str]
     from mlreport_batch.render.mail import compose
 
     config = config or from_paths([path], out)
-    looked = look_at([path], redact=config.redact)
+    looked = look_at([path], redact=config.redact, own=own_formats_of(config))
     exact = [item for item in looked if item.run.path == os.path.realpath(path)]
     if len(exact or looked) != 1:
         names = ", ".join(item.run.name for item in looked[:5])

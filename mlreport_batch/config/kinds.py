@@ -258,6 +258,24 @@ class MapOf(Kind):
         return f"name: {self.kind.words()}"
 
 
+class LinePattern(Kind):
+    """A regular expression with named groups, for the lines of a log."""
+
+    def read(self, value: Any, place: Place) -> Any:
+        from mlreport_batch.formats.own_lines import fault_of
+
+        if not isinstance(value, str) or not value:
+            return place.expected("a regular expression", value)
+        fault = fault_of(value)
+        return place.wrong(fault) if fault else value
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "minLength": 1}
+
+    def words(self) -> str:
+        return "regular expression"
+
+
 class Hparams(Kind):
     """Any hyperparameters, nested or not; read flat, keys joined with a dot."""
 

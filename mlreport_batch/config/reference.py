@@ -54,8 +54,11 @@ def init_text(schema: Path | None = SCHEMA_FILE) -> str:
         if table is None:
             lines.append(f"#{each.key}: {_yaml(each.default)}")
             continue
-        lines.append(f"{each.key}:")
         is_list = isinstance(each.kind, ListOf)
+        if is_list and not each.is_required:
+            lines += _left_out(each.key, table)
+            continue
+        lines.append(f"{each.key}:")
         indent = "    " if is_list else "  "
         for number, inner in enumerate(settings_of(table)):
             start = "  - " if is_list and number == 0 else indent
@@ -68,12 +71,22 @@ def init_text(schema: Path | None = SCHEMA_FILE) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _left_out(key: str, table: type) -> list[str]:
+    """Return a list that is empty by default, with an example of an entry."""
+    lines = [f"#{key}:"]
+    for number, inner in enumerate(settings_of(table)):
+        lines += _comment(inner, "  ", is_set=True)
+        start = "  #- " if number == 0 else "  #  "
+        lines.append(f"{start}{inner.key}: {inner.example}")
+    return lines
+
+
 def _table_of(each: Setting) -> type | None:
     kind = each.kind.kind if isinstance(each.kind, ListOf) else each.kind
     return kind.cls if isinstance(kind, Table) else None
 
 
-def _comment(each: Setting, indent: str) -> list[str]:
+def _comment(each: Setting, indent: str, *, is_set: bool = False) -> list[str]:
     text = each.help.replace("`", "") + "."
     if isinstance(each.kind, OneOf):
         text += f" One of: {each.kind.words()}."
@@ -85,7 +98,7 @@ def _comment(each: Setting, indent: str) -> list[str]:
         subsequent_indent=start,
         break_on_hyphens=False,
     )
-    if each.example and not each.is_required:
+    if each.example and not (each.is_required or is_set):
         lines.append(f"{start}Example: {each.example}")
     return lines
 

@@ -22,6 +22,7 @@ from mlreport_batch.config.kinds import (
     Duration,
     Flag,
     Hparams,
+    LinePattern,
     ListOf,
     MapOf,
     OneOf,
@@ -73,6 +74,24 @@ class RunsRoot:
     def is_remote(self) -> bool:
         """Whether the folder lies in a bucket."""
         return "://" in self.path
+
+
+@dataclass(frozen=True, slots=True)
+class FormatSettings:
+    """How the lines of some files are written."""
+
+    files: tuple[str, ...] = setting(
+        ListOf(Text(what="text"), at_least=1),
+        help="Which files: globs on a file's name, or, with `/`, on its path below the"
+        " folder of `runs`",
+        example='["*.log"]',
+    )
+    line: str = setting(
+        LinePattern(),
+        help="A regular expression that is looked for in each line; its named groups"
+        " are steps and metrics",
+        example=r"'ep (?P<epoch>\d+) loss (?P<loss>\S+)'",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +295,12 @@ class Config:
     )
     alerts: AlertSettings = setting(
         _table(AlertSettings), {}, help="What is worth an alert"
+    )
+    formats: tuple[FormatSettings, ...] = setting(
+        ListOf(_table(FormatSettings)),
+        [],
+        help="What the program does not read by itself: files, and how their lines are"
+        " written",
     )
     redact: tuple[str, ...] = setting(
         _GLOBS,

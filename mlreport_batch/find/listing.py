@@ -22,13 +22,14 @@ from mlreport_batch.find.checkpoints import is_checkpoint
 from mlreport_batch.find.folder import Folder, FoundFile, Says, parents_of, unreadable
 from mlreport_batch.formats import Candidate, Match, Problem
 from mlreport_batch.formats.csv_log import why_no_log
+from mlreport_batch.formats.own_lines import OwnFormat
 from mlreport_batch.formats.registry import recognise
 from mlreport_batch.safety.clean import clean, natural_key
+from mlreport_batch.safety.contents import is_packed, plain_name, read_head
 from mlreport_batch.safety.files import (
     Signature,
     is_racy,
     opened_folder,
-    read_head,
     storable_ns,
 )
 
@@ -36,6 +37,7 @@ DEPTH_MAX = 16
 CANDIDATES_MAX = 2_000
 HEAD = 8192
 _TEXT_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".yaml", ".yml", ".txt")
+_PRINTED = (".log", ".out", ".err")
 _BOMS_16 = (b"\xff\xfe", b"\xfe\xff")
 _BOMS_32 = (b"\xff\xfe\0\0", b"\0\0\xfe\xff")
 
@@ -46,6 +48,7 @@ def list_folder(
     root: str,
     above: Folder | None = None,
     before: Folder | None = None,
+    own: tuple[OwnFormat, ...] = (),
 ) -> Folder:
     """Return *path* as it is now.
 
@@ -55,12 +58,13 @@ def list_folder(
         above: The folder above it, if it was listed.
         before: The same folder at an earlier time; files whose signature did not
             change are not looked into again.
+        own: What the user says of some files.
 
     Raises:
         OSError: The folder is gone or unreadable.
     """
     with opened_folder(path) as descriptor:
-        return _listed(path, descriptor, root, above, before)
+        return _listed(path, descriptor, root, above, before, own)
 
 
 def _listed(
@@ -69,6 +73,7 @@ def _listed(
     root: str,
     above: Folder | None,
     before: Folder | None,
+    own: tuple[OwnFormat, ...],
 ) -> Folder:
     status = os.fstat(descriptor)
     names: list[str] = []
@@ -84,7 +89,9 @@ def _listed(
             if entry.is_symlink() and is_missed(entry, path, root):
                 links.append(entry.name)
             else:
-                _sort_in(entry, parents, folders, candidates, checkpoints, problems)
+                _sort_in(
+                    entry, parents, folders, candidates, checkpoints, problems, own
+                )
     problems += told_links(links)
     if folders and len(parents) > DEPTH_MAX:
         folders.clear()
@@ -103,6 +110,7 @@ def _listed(
         frozenset(names),
         frozenset(above.files) if above is not None else frozenset(),
         before,
+        own,
     )
     files = {}
     for entry in candidates:
@@ -146,6 +154,7 @@ def _sort_in(
     candidates: list[os.DirEntry[str]],
     checkpoints: dict[str, tuple[int, int]],
     problems: list[Problem],
+    own: tuple[OwnFormat, ...],
 ) -> None:
     name = entry.name
     try:
@@ -161,7 +170,10 @@ def _sort_in(
             status = entry.stat(follow_symlinks=False)
             checkpoints[name] = (status.st_size, storable_ns(status.st_mtime_ns))
         elif entry.is_file(follow_symlinks=False):
-            if is_candidate(name, parents):
+            plain = plain_name(name)
+            if is_candidate(plain, parents) or any(
+                o.is_of(plain, parents) for o in own
+            ):
                 candidates.append(entry)
         elif EXPECTED.fullmatch(name):
             problems.append(
@@ -179,6 +191,7 @@ class _Looking(Struct, frozen=True):
     siblings: frozenset[str]
     above: frozenset[str]
     before: Folder | None
+    own: tuple[OwnFormat, ...]
     unread: set[str] = field(default_factory=set)
 
     def __call__(
@@ -204,7 +217,7 @@ class _Looking(Struct, frozen=True):
             )
             return None
         return self._recognised(
-            entry, signature, _text_of(entry.name, head), known, problems
+            entry, signature, _text_of(plain_name(entry.name), head), known, problems
         )
 
     def _recognised(
@@ -215,22 +228,26 @@ class _Looking(Struct, frozen=True):
         known: FoundFile | None,
         problems: list[Problem],
     ) -> FoundFile:
+        name, size = plain_name(entry.name), signature.size
+        if is_packed(entry.name):  # more than the head, if that is full
+            size = len(head) + (len(head) == HEAD)
         candidate = Candidate(
             f"{self.folder}/{entry.name}",
             self.parents,
-            entry.name,
+            name,
             head,
-            signature.size,
+            size,
             self.siblings,
             self.above,
         )
-        claim = recognise(candidate, known.format if known is not None else "")
+        known_as = known.format if known is not None else ""
+        claim = recognise(candidate, known_as, self.own)
         if claim is not None:
             log_format, match = claim
             return FoundFile(signature, log_format.name, match, match.note)
         if known is not None and known.format:
             return replace(known, signature=signature)  # what it was, cut short
-        why = why_no_log(candidate) or _why_not(head)
+        why = why_no_log(candidate) or _why_not(name, head)
         if b"\n" in head and EXPECTED.fullmatch(entry.name):
             problems.append(Problem(clean(entry.name), None, f"not read: {why}"))
         return FoundFile(signature, "", None, why)
@@ -244,7 +261,7 @@ def _text_of(name: str, head: bytes) -> bytes:
     return text if b"\n" in text and not head.startswith(_BOMS_16) else head
 
 
-def _why_not(head: bytes) -> str:
+def _why_not(name: str, head: bytes) -> str:
     if not head:
         return "empty so far"
     if head.startswith(_BOMS_32):
@@ -253,7 +270,10 @@ def _why_not(head: bytes) -> str:
         return "UTF-16 text; no metrics, hyperparameters or results recognised in it"
     if b"\0" in head[:1024] or head.startswith((b"\x1f\x8b", b"\x89PNG", b"PK\3\4")):
         return "binary"
-    return "no metrics, hyperparameters or results recognised in it"
+    why = "no metrics, hyperparameters or results recognised in it"
+    if name.lower().endswith(_PRINTED):
+        why += "; `formats` in the config can say how its lines are written"
+    return why
 
 
 def _as_part(folder: Folder, above: Folder | None) -> Folder:
@@ -286,6 +306,7 @@ def walk(
     root: str,
     never_enter: frozenset[str] = frozenset(),
     above: Folder | None = None,
+    own: tuple[OwnFormat, ...] = (),
 ) -> Iterator[Folder]:
     """Yield *top* and every folder below it, those above first.
 
@@ -299,7 +320,7 @@ def walk(
     while stack:
         path, parent = stack.pop()
         try:
-            folder = list_folder(path, root=root, above=parent)
+            folder = list_folder(path, root=root, above=parent, own=own)
         except OSError as exc:
             if path == top:
                 raise

@@ -14,7 +14,12 @@ from typing import Self
 from msgspec import Struct
 
 from mlreport_batch.formats import Chunk, ProblemKind
-from mlreport_batch.safety.files import Signature, open_regular
+from mlreport_batch.safety.contents import (
+    UNPACKED_MAX,
+    is_packed,
+    open_unpacked,
+    plain_name,
+)
 
 HEADER_MAX = 64 * 1024
 WINDOW = 4 * 1024
@@ -90,7 +95,7 @@ class LogReader:
     ``cursor``. ``rewritten`` tells why the log is read from zero, or is empty.
 
     Args:
-        path: The log.
+        path: The log, which may be packed.
         since: Where the last reading stopped; None reads from zero.
         use_open_line: Whether a last line without a newline is used as it is.
         split: Returns how many bytes at the start of its argument are whole
@@ -108,11 +113,9 @@ class LogReader:
         use_open_line: bool = False,
         split: Callable[[bytes], int] | None = None,
     ) -> None:
-        self.path = path
-        self._descriptor = open_regular(path)
+        self.path = plain_name(path)
+        self._descriptor, self.signature, self._size = open_unpacked(path)
         try:
-            status = os.fstat(self._descriptor)
-            self.signature = Signature.of(status)
             self.header = _first_line(self._descriptor)
             self.rewritten = "" if since is None else self._doubt(since)
         except BaseException:
@@ -128,6 +131,9 @@ class LogReader:
         self._start = start
         self.skipped_lines: list[int] = []
         self.notes: list[tuple[str, ProblemKind]] = []
+        if self._size == UNPACKED_MAX and is_packed(path):
+            note = "over 256 MiB unpacked; the rest is not read"
+            self.notes.append((note, ProblemKind.lasting))
         self._ahead: list[Chunk] | None = None
         self._cursor: Cursor | None = None
 
@@ -142,7 +148,7 @@ class LogReader:
     @property
     def unread_bytes(self) -> int:
         """How many bytes stand after the cursor."""
-        return self.signature.size - self._offset
+        return self._size - self._offset
 
     def read_ahead(self) -> list[Chunk]:
         """Read all new lines into memory now and close the log; return the chunks.
@@ -162,10 +168,10 @@ class LogReader:
     @property
     def has_open_line(self) -> bool:
         """Whether bytes after the cursor wait for their newline."""
-        return self._offset < self.signature.size
+        return self._offset < self._size
 
     def _doubt(self, since: Cursor) -> str:
-        size = self.signature.size
+        size = self._size
         if size < since.offset:
             return "shrank"
         header, window = self._before(since.offset)
@@ -209,7 +215,7 @@ class LogReader:
         if self._ahead is not None:
             yield from self._ahead
             return
-        limit = self.signature.size
+        limit = self._size
         stop_at = self._offset + TICK_MAX
         self._end_open_line()
         pending = b""
@@ -243,7 +249,7 @@ class LogReader:
 
     def _end_open_line(self) -> None:
         """Pass over the line end of a last line that was used without it."""
-        if self._open_line and self._offset < self.signature.size:
+        if self._open_line and self._offset < self._size:
             end = os.pread(self._descriptor, 2, self._offset)
             self._consume(b"\r\n" if end == b"\r\n" else b"\n", 0)
             self._open_line = False

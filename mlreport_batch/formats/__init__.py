@@ -84,10 +84,11 @@ class Match(Struct, frozen=True):
             much it looks like a run of its own.
         twin: Files of one run with the same twin key hold the same rows; only
             the one with the lowest ``rank`` is used.
-        rank: See ``twin``.
+        rank: See ``twin`` and ``fallback``.
         fallback: Whether the file is used only where no other file of the run
             holds points: TensorBoard events mostly repeat what a log beside them
-            says, under other names.
+            says, under other names. Of such files those of the lowest ``rank`` are
+            used: what is printed mostly repeats the events.
         series: Files with the same series that speak for the same folder continue
             one another, in natural order of their names: a later one whose steps go
             back overtakes what the earlier ones wrote from there on. Of lower ``rank``,

@@ -1,9 +1,11 @@
 """All formats, in the order in which they are asked."""
 
+from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
 
 from mlreport_batch.formats import Candidate, LogFormat, Match
+from mlreport_batch.formats.own_lines import OwnFormat, is_own, own_format, own_match
 
 # Frameworks first, by decreasing sureness; "any CSV" and "any JSON" come last.
 # module, name in it; that of one format, or of several in a tuple
@@ -62,9 +64,9 @@ _NAMED = (
     ("json_stream", "JSON_STREAM"),
     ("json_document", "JSON_HISTORY"),
     ("json_document", "JSON_DOCUMENT"),
-    ("text_logs", "PRINTED_METRICS"),
     ("text_logs", "JSON_IN_TEXT"),
     ("text_logs", "PRINTED_TABLE"),
+    ("printed", "PRINTED_METRICS"),
 )
 
 
@@ -84,14 +86,24 @@ def by_name() -> dict[str, LogFormat]:
     return {each.name: each for each in formats()}
 
 
-def recognise(candidate: Candidate, known: str = "") -> tuple[LogFormat, Match] | None:
+def format_of(name: str) -> LogFormat:
+    """Return the format of a *name*, be it of a pattern of the user's."""
+    return own_format(name) if is_own(name) else by_name()[name]
+
+
+def recognise(
+    candidate: Candidate, known: str = "", own: Iterable[OwnFormat] = ()
+) -> tuple[LogFormat, Match] | None:
     """Return the format that claims *candidate*, and its claim; None if none does.
 
     Args:
         candidate: The file.
         known: The format that it had before and keeps while that claims it: half a
             rewrite, cut in the middle of its header, must not turn it into another.
+        own: What the user says of some files, which goes before all else.
     """
+    if (found := own_match(candidate, own)) is not None:
+        return found
     return (known and _kept(candidate, known)) or _first(candidate)
 
 

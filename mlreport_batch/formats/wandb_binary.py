@@ -37,7 +37,7 @@ from mlreport_batch.formats.kit.json_values import (
 from mlreport_batch.formats.kit.numbers import value_of
 from mlreport_batch.formats.wandb import RUN_FOLDER, purpose_of
 from mlreport_batch.safety.clean import clean
-from mlreport_batch.safety.files import DOCUMENT_MAX
+from mlreport_batch.safety.contents import DOCUMENT_MAX
 from mlreport_batch.safety.masking.redact import shown_name
 
 _MAGIC = b":W&B"

@@ -22,7 +22,7 @@ from mlreport_batch.formats import (
     Problem,
     ProblemKind,
 )
-from mlreport_batch.formats.registry import by_name
+from mlreport_batch.formats.registry import format_of
 from mlreport_batch.read.bulk.ahead import Bulk, Unread
 from mlreport_batch.read.collect import (
     ITEMS_MAX,
@@ -35,7 +35,8 @@ from mlreport_batch.read.collect import (
 )
 from mlreport_batch.read.fold import LogFold, RestartPlan
 from mlreport_batch.safety.clean import Scalar, clean
-from mlreport_batch.safety.files import Signature, read_document
+from mlreport_batch.safety.contents import plain_name, read_document
+from mlreport_batch.safety.files import Signature
 
 STILL_S = 2.0
 """A log that lost rows is believed once nothing was written to it for so long:
@@ -152,7 +153,7 @@ def unread_log(
     file: RunFile, known: Mapping[str, LogState], reading: Reading
 ) -> Unread | None:
     """Return what `read_series` would read of a log that is a series by itself."""
-    log_format = by_name()[file.format]
+    log_format = format_of(file.format)
     before = _usable(_said(file, known))
     if log_format.bulk_layout is None:
         return None
@@ -247,7 +248,7 @@ def _read_file(
         reading: When and how.
         hints: What the file is to be taken for, as an earlier reading found out.
     """
-    log_format = by_name()[file.format]
+    log_format = format_of(file.format)
     fold = shared or LogFold(earlier.metrics if earlier else None)
     try:
         if log_format.whole_file:
@@ -277,8 +278,9 @@ def _read_document(
     fold: LogFold,
 ) -> _Pass:
     data, signature = read_document(file.full_path)
+    path = plain_name(file.full_path)
     empty = LogState(log_format.name, signature, revision=REVISION)
-    chunk = Chunk(file.full_path, data.partition(b"\n")[0], data, 0, 1)
+    chunk = Chunk(path, data.partition(b"\n")[0], data, 0, 1)
     memory: dict[str, Scalar] = {}
     try:
         # All of it first: half a document must leave no trace in the fold.

@@ -154,6 +154,14 @@ def chosen(files: Iterable[RunFile]) -> list[RunFile]:
     files = [file for file in files if file.match is not None]
     best: dict[str, RunFile] = {}
     has_log = False
+    least = min(
+        (
+            _rank(file)[0]
+            for file in files
+            if _is_fallback(file) and file.signature.size
+        ),
+        default=0,
+    )
     for file in files:
         match = file.match
         if match is None:
@@ -169,8 +177,12 @@ def chosen(files: Iterable[RunFile]) -> list[RunFile]:
         for file in files
         if file.match is not None
         and (not file.match.twin or best.get(file.match.twin, file) is file)
-        and not (file.match.fallback and has_log)
+        and not (file.match.fallback and (has_log or file.match.rank > least))
     ]
+
+
+def _is_fallback(file: RunFile) -> bool:
+    return file.match is not None and file.match.fallback
 
 
 def _rank(file: RunFile) -> tuple[int, int]:

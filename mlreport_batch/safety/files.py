@@ -1,4 +1,4 @@
-"""Open, read and write files that others may swap, cut or hold open meanwhile."""
+"""Open and write files that others may swap, cut or hold open meanwhile."""
 
 import contextlib
 import errno
@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-DOCUMENT_MAX = 64 * 1024 * 1024
 TEMPORARY = ".tmp"
 _TRIES = 3
 
@@ -128,40 +127,6 @@ def _stat_without_links(path: str) -> os.stat_result:
         return os.stat(name, dir_fd=folder, follow_symlinks=False)
     finally:
         os.close(folder)
-
-
-def read_head(path: str, size: int = 8192) -> bytes:
-    """Return the first *size* bytes of the regular file *path*.
-
-    Raises:
-        OSError: As `open_regular`.
-    """
-    descriptor = open_regular(path)
-    try:
-        return os.pread(descriptor, size, 0)
-    finally:
-        os.close(descriptor)
-
-
-def read_document(path: str) -> tuple[bytes, Signature]:
-    """Return all bytes of the regular file *path* with the signature they had.
-
-    Raises:
-        OSError: As `open_regular`, or ``EFBIG`` beyond 64 MiB.
-    """
-    descriptor = open_regular(path)
-    try:
-        status = os.fstat(descriptor)
-        if status.st_size > DOCUMENT_MAX:
-            raise OSError(errno.EFBIG, "larger than 64 MiB", path)
-        parts = []
-        left = DOCUMENT_MAX
-        while left > 0 and (part := os.read(descriptor, min(left, 1 << 20))):
-            parts.append(part)
-            left -= len(part)
-        return b"".join(parts), Signature.of(status)
-    finally:
-        os.close(descriptor)
 
 
 def write_durably(path: str, data: bytes, mode: int = 0o600) -> None:

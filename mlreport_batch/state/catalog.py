@@ -7,11 +7,16 @@ is worked out anew only where a claim came or went.
 import os
 from collections.abc import Callable, Sequence
 
-from msgspec import Struct, field
 from msgspec.structs import replace
 
 from mlreport_batch.errors import reason_of
-from mlreport_batch.find.folder import Folder, Says, is_placeholder, unreadable
+from mlreport_batch.find.folder import (
+    Folder,
+    Says,
+    is_placeholder,
+    root_of,
+    unreadable,
+)
 from mlreport_batch.find.listing import list_folder, walk
 from mlreport_batch.find.runs import (
     RunDir,
@@ -23,33 +28,12 @@ from mlreport_batch.find.runs import (
     with_settings_above,
 )
 from mlreport_batch.formats import Problem
-from mlreport_batch.safety.files import is_below
+from mlreport_batch.formats.own_lines import OwnFormat
 from mlreport_batch.state.rows import damaged_row
 from mlreport_batch.state.store import LEFT_OUT, RunRow, State
+from mlreport_batch.state.survey import Survey, Update
 
 GONE_S = 30 * 86400.0
-
-
-class Survey(Struct):
-    """What a look at the roots brought.
-
-    Attributes:
-        dirty: Runs with changed files or folders, in order of their paths.
-        problems: Roots that cannot be read; what is known below them stays.
-        unlisted: New folders that cannot be listed and belong to no run, and why.
-        folders: How many folders were listed.
-    """
-
-    dirty: list[str] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
-    unlisted: list[Problem] = field(default_factory=list)
-    folders: int = 0
-
-
-class _Update(Struct):
-    listed: dict[str, tuple[Folder, str]] = field(default_factory=dict)
-    dropped: set[str] = field(default_factory=set)
-    known: dict[str, Folder | None] = field(default_factory=dict)
 
 
 def _unread(root: str, exc: OSError) -> Problem:
@@ -63,6 +47,7 @@ class Catalog:
         state: Where they are kept.
         accept: Tells whether a run of this (root, name) is wanted.
         never_enter: Folders that are not looked into, such as our own output.
+        own: What the user says of some files, and whether it is another than before.
     """
 
     def __init__(
@@ -70,11 +55,13 @@ class Catalog:
         state: State,
         accept: Callable[[str, str], bool],
         never_enter: frozenset[str],
+        own: tuple[tuple[OwnFormat, ...], bool] = ((), False),
     ) -> None:
         self._state = state
         self._accept = accept
         self._never_enter = never_enter
         self._last_shared: tuple[str, Folder | None] = "", None
+        self._own, self._is_own_new = own
 
     def survey(
         self,
@@ -98,7 +85,7 @@ class Catalog:
             StateError: The result could not be kept.
         """
         result = Survey()
-        update = _Update()
+        update = Update()
         known = set(self._state.roots())
         readable = []
         for root in roots:
@@ -124,9 +111,11 @@ class Catalog:
         return result
 
     def _changed(
-        self, found: Sequence[str] | None, update: _Update, now: float
+        self, found: Sequence[str] | None, update: Update, now: float
     ) -> list[str]:
         """Return the known folders that are not as they were; all are known whole."""
+        if self._is_own_new:  # what each file is taken for may be another now
+            return sorted(self._state.all_folders())
         if found is None or not all(self._known(path, update) for path in found):
             # Another tick may have come between.
             found = self._state.changed_folders(now)
@@ -140,7 +129,7 @@ class Catalog:
         top: str,
         root: str,
         above: Folder | None,
-        update: _Update,
+        update: Update,
         result: Survey | None = None,
     ) -> None:
         if top in self._never_enter:
@@ -151,6 +140,7 @@ class Catalog:
                 root=root,
                 never_enter=self._never_enter,
                 above=above,
+                own=self._own,
             ):
                 update.listed[folder.path] = (folder, root)
         except OSError as exc:
@@ -160,13 +150,16 @@ class Catalog:
                 # The folder above is not listed again for it: the next tick must know.
                 update.listed[top] = (unreadable(top, exc), root)
 
-    def _relist(self, path: str, root: str, update: _Update) -> None:
+    def _relist(self, path: str, root: str, update: Update) -> None:
         if path in update.listed or path in update.dropped:
             return
         before = self._known(path, update)
         above = self._above(path, root, update)
         try:
-            folder = list_folder(path, root=root, above=above, before=before)
+            kept = None if self._is_own_new else before
+            folder = list_folder(
+                path, root=root, above=above, before=kept, own=self._own
+            )
         except OSError as exc:
             if isinstance(exc, FileNotFoundError | NotADirectoryError) and path != root:
                 update.dropped.update([path, *self._state.folders_below(path)])
@@ -198,7 +191,7 @@ class Catalog:
             elif before is not None and before.owns(name) != folder.owns(name):
                 self._relist(child, root, update)
 
-    def _above(self, path: str, root: str, update: _Update) -> Folder | None:
+    def _above(self, path: str, root: str, update: Update) -> Folder | None:
         if path == root:
             return None
         parent = os.path.dirname(path)
@@ -206,13 +199,13 @@ class Catalog:
             return update.listed[parent][0]
         return self._known(parent, update)
 
-    def _known(self, path: str, update: _Update) -> Folder | None:
+    def _known(self, path: str, update: Update) -> Folder | None:
         """Return what the state knows of a folder, read once."""
         if path not in update.known:
             update.known[path] = self._state.folder(path)
         return update.known[path]
 
-    def _keep(self, update: _Update, result: Survey, now: float, shared: int) -> None:
+    def _keep(self, update: Update, result: Survey, now: float, shared: int) -> None:
         state = self._state
         moved = update.dropped.intersection(update.listed)  # to another root
         update.dropped.difference_update(update.listed)
@@ -235,7 +228,7 @@ class Catalog:
     def _write(
         self,
         listed: dict[str, tuple[Folder, str]],
-        update: _Update,
+        update: Update,
         dirty: set[str],
         result: Survey,
         now: float,
@@ -390,9 +383,3 @@ class Catalog:
             is_shared = self._state.owner_of(path)[0] is None
             self._last_shared = path, self._state.folder(path) if is_shared else None
         return self._last_shared[1]
-
-
-def root_of(path: str, roots: Sequence[str]) -> str | None:
-    """Return the nearest of the *roots* that *path* is or lies in, None for none."""
-    found = (root for root in roots if path == root or is_below(path, root))
-    return max(found, key=len, default=None)

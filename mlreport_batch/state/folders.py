@@ -57,6 +57,11 @@ class FolderTable(Database):
         for (found,) in rows:
             yield os.fsdecode(found)
 
+    def all_folders(self) -> list[str]:
+        """Return the paths of all known folders."""
+        roots = self.roots()
+        return [*roots, *(p for root in roots for p in self.folders_below(root))]
+
     def folders_of_run(self, run: str) -> list[Folder]:
         """Return the folders that belong to *run*."""
         rows = self._db.execute(

@@ -22,6 +22,7 @@ from collections.abc import Iterable, Iterator
 DATABASE = "state.db"
 # What a tick compares before it does anything, by the keys of the table ``meta``.
 CONFIG_KEY = "config_key"
+OWN_FORMATS = "own_formats"  # of the config, by which files were known
 INCOMPLETE = "incomplete"
 ADOPT = "adopt"
 LAST_NEWS_AT = "last_news_at"

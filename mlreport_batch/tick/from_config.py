@@ -4,6 +4,7 @@ import os
 
 from mlreport_batch.config.settings import Config
 from mlreport_batch.deliver import Channel
+from mlreport_batch.formats.own_lines import OwnFormat
 from mlreport_batch.report.model import AlertRules, Wishes
 
 
@@ -29,6 +30,11 @@ def rules_of(config: Config) -> AlertRules:
         plateau=alerts.plateau,
         remind_s=alerts.remind,
     )
+
+
+def own_formats_of(config: Config) -> tuple[OwnFormat, ...]:
+    """Return what the user says of some files."""
+    return tuple(OwnFormat(each.files, each.line) for each in config.formats)
 
 
 def make_channel(config: Config) -> Channel:

@@ -10,10 +10,16 @@ from mlreport_batch.config.settings import RunsRoot
 from mlreport_batch.errors import ConfigError
 from mlreport_batch.state.catalog import Catalog
 from mlreport_batch.state.database import BACKUP_AT
-from mlreport_batch.state.idle import BELIEVED, CONFIG_KEY, LAST_NEWS_AT, RECORDED_AT
+from mlreport_batch.state.idle import (
+    BELIEVED,
+    CONFIG_KEY,
+    LAST_NEWS_AT,
+    OWN_FORMATS,
+    RECORDED_AT,
+)
 from mlreport_batch.state.store import RunRow
 from mlreport_batch.tick.executors import Executor
-from mlreport_batch.tick.from_config import rules_of, wishes_of
+from mlreport_batch.tick.from_config import own_formats_of, rules_of, wishes_of
 from mlreport_batch.tick.scope import Scope
 from mlreport_batch.tick.work import (
     Finding,
@@ -36,7 +42,12 @@ class RunReader:
         self._summary, self._now = scope.summary, scope.now
         self._instance = scope.state.meta("instance").encode()
         never = {os.path.realpath(path) for path in config.never_enter}
-        self._catalog = Catalog(scope.state, self._accept, frozenset(never))
+        own = own_formats_of(config)
+        self._own_key = repr(own) if own else ""
+        self._is_own_new = self._state.meta(OWN_FORMATS) != self._own_key
+        self._catalog = Catalog(
+            scope.state, self._accept, frozenset(never), (own, self._is_own_new)
+        )
         self._settings = ReadSettings(
             wishes=wishes_of(config),
             rules=rules_of(config),
@@ -63,6 +74,9 @@ class RunReader:
             catalog.choose_anew(self._now)
         self._believe_the_clock()
         self.is_incomplete = bool(survey.problems)
+        if self._is_own_new and not self.is_incomplete:
+            with state.transaction():
+                state.set_meta(OWN_FORMATS, self._own_key)
         summary.notices += [
             f"{problem}; what is in it is reported once it can be"
             for problem in survey.unlisted

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,9 @@ google: {credentials: ~/.config/mlreport-batch/google.json, subject: null,
   template: DOC_ID, folder: null, keep: true, fallback: local,
   api_endpoint: "http://127.0.0.1:8080/", ca_file: null}
 alerts: {stall: auto, nan: true, divergence: true, plateau: null, remind: 1d}
+formats:
+  - files: ["*.log"]
+    line: 'ep (?P<epoch>\\d+) loss (?P<loss>\\S+)'
 redact: ["*my_secret*"]
 executor: dask://host:8786
 """
@@ -714,7 +718,7 @@ def test_the_quick_look_imports_nothing_heavy():
 
 
 def uncommented(text: str) -> str:
-    return re.sub(r"(?m)^( *)#(?=[a-z_]+:)", r"\1", text)
+    return re.sub(r"(?m)^( *)#(?=(?:- |  )?[a-z_]+:)", r"\1", text)
 
 
 def test_the_config_that_init_writes_works_as_it_stands(tmp_path: Path):
@@ -730,7 +734,9 @@ def test_the_config_that_init_writes_works_as_it_stands(tmp_path: Path):
 def test_every_default_that_init_shows_is_the_default():
     text = config_text.init_text(schema=None)
     assert "yaml-language-server" not in text
-    assert read(uncommented(text)) == read(text)
+    shown = read(uncommented(text))
+    assert shown.formats  # an example: by default there is none
+    assert replace(shown, formats=()) == read(text)
     assert text != uncommented(text)
 
 
@@ -738,7 +744,8 @@ def test_init_shows_every_key():
     import yaml
 
     shown = yaml.safe_load(uncommented(config_text.init_text()))
-    shown["runs"] = shown["runs"][0]
+    for key in ("runs", "formats"):
+        (shown[key],) = shown[key]
     for each in settings_of(Config):
         kind = each.kind.kind if isinstance(each.kind, ListOf) else each.kind
         assert each.key in shown

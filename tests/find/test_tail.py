@@ -15,14 +15,8 @@ from disk import overwrite
 from mlreport_batch.find import tail
 from mlreport_batch.find.tail import Cursor, LogReader
 from mlreport_batch.formats import Chunk
-from mlreport_batch.safety.files import (
-    DOCUMENT_MAX,
-    NotRegularError,
-    Signature,
-    open_regular,
-    read_document,
-    read_head,
-)
+from mlreport_batch.safety.contents import DOCUMENT_MAX, read_document, read_head
+from mlreport_batch.safety.files import NotRegularError, Signature, open_regular
 
 
 def read(

@@ -49,6 +49,18 @@ METRICS: list[tuple[str, str, dict[str, tuple[int, float, float]]]] = [
     ("json_histories_of_other_shapes", "by_epoch", {"val_loss": (2, 0.9, 2)}),
     ("mmcv_log_resumed_beside", "work", {"train/loss": (9, 1.35, 450)}),
     ("baselines_monitor", "logs", {"0.0/r": (3, -19, 2), "0.0/l": (3, 830, 2)}),
+    (
+        "printed_training_logs",
+        "hf_stdout",
+        {"loss": (4, 3.4, 0.04), "eval_loss": (1, 3.1, 0.04)},
+    ),
+    (
+        "printed_training_logs",
+        "nanogpt",
+        {"val loss": (2, 2.52, 20), "loss": (2, 3.31, 10)},
+    ),
+    ("printed_training_logs", "megatron", {"lm loss": (3, 5.7, 300)}),
+    ("printed_training_logs", "nnunet", {"val_loss": (2, -0.17, 1)}),
     ("several_batches_an_epoch", "r", {"loss": (6, 0.7, 6), "f_mae": (6, 0.5, 6)}),
 ]
 
@@ -222,6 +234,17 @@ def test_a_score_that_cannot_be_measured_raises_no_alarm(
     assert main(call) == 0
     [run] = json.loads(capsys.readouterr().out)["runs"]
     assert run["alerts"] == []
+
+
+def test_a_printed_norm_that_is_no_number_raises_an_alarm(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    shutil.copytree(FIELD / "printed_training_logs", tmp_path / "tree")
+    call = ["run", str(tmp_path / "tree"), "--out", str(tmp_path / "out"), "--json"]
+    assert main(call) == 0
+    runs = {run["name"]: run for run in json.loads(capsys.readouterr().out)["runs"]}
+    [alert] = runs["megatron"]["alerts"]
+    assert "grad norm" in str(alert)
 
 
 @given(

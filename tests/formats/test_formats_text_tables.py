@@ -84,10 +84,8 @@ def test_a_table_in_a_text_is_read_as_a_csv_is(
     "data",
     [
         "step loss\n",
-        "epoch 1 loss 0.5\nepoch 2 loss 0.4\n",
         "each step has a loss\nand so on\n",
         "step size too large\n1 x y z\n",
-        "Epoch: 1, loss: 0.5\nEpoch: 2, loss: 0.4\n",
         "class precision recall\ncat 0.9 0.8\ndog 0.7 0.6\n",
         "x y\n1 2\n3 4\n",
         "loss went down\n",
@@ -160,7 +158,6 @@ def test_a_table_below_other_lines_is_read_where_no_log_is(name: str):
 @pytest.mark.parametrize(
     "data",
     [
-        "Using cuda\nepoch 1 loss 0.5\nepoch 2 loss 0.4\n",
         "Using cuda\nthe step is large\n1 2 3 4\n2 3 4 5\nand\nso\non\n",
         "Using cuda\nepoch loss\n",
         "Using cuda\nx y\n1 2\n",

@@ -1295,8 +1295,8 @@ GUARDS = [
     ),
     Guard(
         "F56",
-        "safety/files.py",
-        "if status.st_size > DOCUMENT_MAX:",
+        "safety/contents.py",
+        "if size > DOCUMENT_MAX:",
         "if False:",
         "test_tail::test_a_document_is_read_whole_up_to_a_limit",
     ),
@@ -1592,5 +1592,27 @@ GUARDS = [
         "        return [mail for mail in due if mail.is_partial or lost.isdisjoint",
         "        return [mail for mail in due if True or lost.isdisjoint",
         "test_dispatch::test_what_was_told_since_a_lost_mail_waits_to_be_told_with_it",
+    ),
+    Guard(
+        "F6",
+        "state/catalog.py",
+        "kept = None if self._is_own_new else before",
+        "kept = before",
+        "test_own_lines::test_another_pattern_reads_its_files_anew",
+    ),
+    Guard(
+        "F6",
+        "read/run.py",
+        "and not (file.match.fallback and (has_log or file.match.rank > least))",
+        "and not (file.match.fallback and has_log)",
+        "test_formats_printed::"
+        "test_what_is_printed_gives_way_to_events_and_both_to_a_log",
+    ),
+    Guard(
+        "F57",
+        "safety/contents.py",
+        "for piece in _pieces(descriptor, UNPACKED_MAX):",
+        "for piece in _pieces(descriptor, 1 << 40):",
+        "test_contents::test_of_what_swells_when_it_is_unpacked_a_part_is_read",
     ),
 ]

@@ -18,7 +18,8 @@ from mlreport_batch.read.collect import REVISION, LogState
 from mlreport_batch.read.log import look_again_at
 from mlreport_batch.read.run import RunState, read_run
 from mlreport_batch.report.view import RunView, view_of
-from mlreport_batch.safety.files import DOCUMENT_MAX, Signature
+from mlreport_batch.safety.contents import DOCUMENT_MAX
+from mlreport_batch.safety.files import Signature
 from places import RUNS
 
 HOUR_NS = 3600 * 10**9
@@ -292,7 +293,7 @@ def test_a_log_that_holds_nothing_new_is_not_opened(
         for path, log in training.state.logs.items()
     }
     training.state = replace(training.state, logs=known)
-    monkeypatch.setattr(tail, "open_regular", pytest.fail)
+    monkeypatch.setattr(tail, "open_unpacked", pytest.fail)
     assert training.read(run).metrics["loss"].count == 1
 
 
@@ -409,7 +410,7 @@ def test_what_an_earlier_revision_read_well_is_not_read_again(
     earlier = replace(log, revision=0, signature=settled.signature)
     assert training.state is not None
     training.state = replace(training.state, logs={"metrics.csv": earlier})
-    monkeypatch.setattr(tail, "open_regular", pytest.fail)
+    monkeypatch.setattr(tail, "open_unpacked", pytest.fail)
     training.read(run)
     assert training.log("metrics.csv").revision == 0
 

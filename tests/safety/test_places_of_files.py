@@ -13,7 +13,8 @@ import pytest
 from mlreport_batch.find import listing
 from mlreport_batch.find.listing import list_folder
 from mlreport_batch.safety import files
-from mlreport_batch.safety.files import open_regular, opened_folder, read_head
+from mlreport_batch.safety.contents import read_head
+from mlreport_batch.safety.files import open_regular, opened_folder
 from ticking import Desk
 
 CSV = "step,loss\n1,0.5\n2,0.25\n"

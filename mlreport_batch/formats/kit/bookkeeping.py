@@ -27,14 +27,14 @@ _ORDER: dict[str, float] = {
 # listed ones of their kind.
 _COUNTS = {
     "step": _ORDER["epoch"] - 0.5, "epoch": len(_STEPS) - 0.5,
-    "frame": len(_ORDER) - 0.5,
+    "batch": _ORDER["it"] + 0.5, "frame": len(_ORDER) - 0.5,
 }  # fmt: skip
 _COUNTED = {
     "step": "step", "steps": "step", "timestep": "step", "timesteps": "step",
     "iteration": "step", "iterations": "step", "iter": "step", "iters": "step",
     "update": "step", "updates": "step", "epoch": "epoch", "epochs": "epoch",
     "frame": "frame", "frames": "frame", "episode": "frame", "episodes": "frame",
-    "batch": "frame", "스텝": "step", "단계": "step", "반복": "step", "에폭": "epoch",
+    "batch": "batch", "스텝": "step", "단계": "step", "반복": "step", "에폭": "epoch",
     "에포크": "epoch", "에폭수": "epoch", "이터레이션": "step", "에피소드": "frame",
 }  # fmt: skip
 _BEFORE_COUNT = frozenset(
@@ -49,7 +49,7 @@ _ORDER |= dict.fromkeys(
 EPOCH_RANKS = (*(_ORDER[name] for name in _EPOCHS), _COUNTS["epoch"])
 AGE_RANKS = (*EPOCH_RANKS, *(_ORDER[name] for name in _AGES))
 """Of the counts with each of which a finer one may begin again."""
-_BATCH_RANKS = tuple(_ORDER[name] for name in _BATCHES)
+BATCH_RANKS = (*(_ORDER[name] for name in _BATCHES), _COUNTS["batch"])
 _CLOCKS = frozenset([
     "time", "timestamp", "ts", "datetime", "date", "wall", "wall_time", "walltime",
     "wall_clock", "wallclock", "clock", "elapsed", "elapsed_s", "elapsed_sec",
@@ -106,6 +106,16 @@ _TRAINED = frozenset([
 # What a table of models or samples calls what it measures: `id,score` is no log.
 _MEASURES = _METRIC_WORDS.union(
     "score scores rate throughput fps cost value values".split()
+)
+# What a training sets, or what says little by itself: no word on how well it does.
+_NO_OUTCOMES = _PART_WORDS.union(
+    "lr rate throughput fps cost value values error err objective cosine hits".split()
+)
+_OF_SETTINGS = frozenset(
+    "weight weights scale coef coeff coefficient lambda threshold interval every freq "
+    "frequency size ratio split patience alpha beta gamma decay schedule scheduler "
+    "factor warmup init initial base target max min smoothing margin eps num steps "
+    "epochs iters limit momentum dropout count total time".split()
 )
 _MEASURES_KOREAN = ("손실", "정확도", "정밀도", "재현율", "점수", "보상", "오차")
 _KINDS = frozenset([
@@ -184,7 +194,7 @@ def inner_rank(ranks: Collection[float]) -> float | None:
     """Return the rank of the count that steps finest, or None for none."""
     best = min(ranks, default=None)
     if best is not None and may_begin_again(best):
-        return next((rank for rank in _BATCH_RANKS if rank in ranks), best)
+        return next((rank for rank in BATCH_RANKS if rank in ranks), best)
     return best
 
 
@@ -325,6 +335,29 @@ def _is_measure(name: str) -> bool:
         return False
     found = _MEASURES.intersection(words)
     return bool(found - _PART_WORDS) or found == set(words)
+
+
+def is_outcome(name: str) -> bool:
+    """Return whether *name* is one of a measure of how well a training does.
+
+    ``val_loss`` is, ``lr`` and ``loss_weight`` are not.
+    """
+    return len(name) <= _NAME_MAX and _is_outcome(name)
+
+
+@lru_cache(maxsize=4096)
+def _is_outcome(name: str) -> bool:
+    if any(word in name for word in _MEASURES_KOREAN):
+        return True
+    for words in (_words(name), _words(name.lower())):  # `mIoU` has two humps
+        bare = [
+            word if word in _MEASURES else word.rstrip("0123456789") for word in words
+        ]
+        if not bare or bare[-1] in _KINDS or bare[-1] in _OF_SETTINGS:
+            return False
+        if _MEASURES.intersection(bare) - _NO_OUTCOMES:
+            return True
+    return False
 
 
 def is_measured_in(stem: str) -> bool:

@@ -31,6 +31,8 @@ _ROWS_MAX = 8
 _WORDS_MAX = 12
 _TOLD = f"{HINT}labels"
 _ROWS = "labels"
+_LABEL_ENDS = re.compile(r"[][():|,;<>{}=*-]+")
+_LABEL_WORDS = 4
 _FIRST_WORD = re.compile(r"[^a-z]")
 
 
@@ -230,6 +232,18 @@ def under(labels: Iterable[str], name: str) -> str:
             labelled(label, name) if is_part(label) else f"{shown_name(label)}/{name}"
         )
     return name
+
+
+def part_in(text: str) -> str:
+    """Return the part of the data that the last label in *text* names, or nothing.
+
+    ``2026 | INFO | valid |`` and ``Test set:`` are about one, a sentence is not.
+    """
+    label = next(filter(str.strip, reversed(_LABEL_ENDS.split(text))), "")
+    words = label.lower().split()
+    if words and len(words) <= _LABEL_WORDS and words[0].strip("'\"") in _PARTS:
+        return words[0].strip("'\"")
+    return ""
 
 
 def labelled(split: str, name: str) -> str:

@@ -224,6 +224,11 @@ def _step(
         found = count_of(entry.get(key))
         if found is not None and found - found == 0:
             return found
+    return step_of(entry, counters)
+
+
+def step_of(entry: Mapping[str, object], counters: StepCounters) -> float | None:
+    """Return the step of a row by the surest names in it, None for none."""
     counts = _counts_in(entry)
     inner, outer, again = _counted_by(tuple(counts))
     if inner is None:

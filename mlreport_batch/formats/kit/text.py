@@ -6,6 +6,9 @@ from functools import lru_cache
 from mlreport_batch.formats import Chunk, Item, Memory, Problem
 from mlreport_batch.safety.encoding import to_text
 
+PRINTED = (".log", ".txt", ".out", ".err", "")
+"""How files of captured output end."""
+
 _UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 

@@ -1,0 +1,109 @@
+"""What is in files, packed with gzip or not, as who tidies up leaves logs."""
+
+import errno
+import os
+import zlib
+from collections.abc import Iterator
+from typing import Final
+
+from mlreport_batch.safety.files import Signature, open_regular
+
+DOCUMENT_MAX: Final = 64 * 1024 * 1024
+UNPACKED_MAX: Final = 256 * 1024 * 1024
+_ENDING: Final = ".gz"
+_PIECE: Final = 1 << 20
+_GZIP: Final = 16 + zlib.MAX_WBITS
+
+
+def plain_name(name: str) -> str:
+    """Return a file's name without the ending that says that it is packed."""
+    return name[: -len(_ENDING)] if name.lower().endswith(_ENDING) else name
+
+
+def is_packed(path: str) -> bool:
+    """Return whether a file's name says that it is packed."""
+    return plain_name(path) != path
+
+
+def open_unpacked(path: str) -> tuple[int, Signature, int]:
+    """Return a descriptor of what is in the regular file *path*, unpacked.
+
+    Also the signature of the file itself, and the size of what is in it. Of a packed
+    one there are 256 MiB at most, and no more than up to where it is damaged or was
+    not written yet.
+
+    Raises:
+        OSError: As `open_regular`, or there is no room to unpack it.
+    """
+    descriptor = open_regular(path)
+    try:
+        signature = Signature.of(os.fstat(descriptor))
+        if not is_packed(path):
+            return descriptor, signature, signature.size
+        import tempfile
+
+        with tempfile.TemporaryFile() as unpacked:
+            for piece in _pieces(descriptor, UNPACKED_MAX):
+                unpacked.write(piece)
+            unpacked.flush()
+            opened = os.dup(unpacked.fileno())
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return opened, signature, os.fstat(opened).st_size
+
+
+def read_head(path: str, size: int = 8192, *, start: int = 0) -> bytes:
+    """Return the first *size* bytes, from *start* on, of what is in a regular file.
+
+    Raises:
+        OSError: As `open_regular`.
+    """
+    descriptor = open_regular(path)
+    try:
+        if is_packed(path):
+            return b"".join(_pieces(descriptor, start + size))[start:]
+        return os.pread(descriptor, size, start)
+    finally:
+        os.close(descriptor)
+
+
+def read_document(path: str) -> tuple[bytes, Signature]:
+    """Return all that is in the regular file *path*, with the signature it had.
+
+    Raises:
+        OSError: As `open_regular`, or ``EFBIG`` beyond 64 MiB.
+    """
+    descriptor, signature, size = open_unpacked(path)
+    try:
+        if size > DOCUMENT_MAX:
+            raise OSError(errno.EFBIG, "larger than 64 MiB", path)
+        parts = []
+        left, at = DOCUMENT_MAX, 0
+        while left > 0 and (part := os.pread(descriptor, min(left, 1 << 20), at)):
+            parts.append(part)
+            left -= len(part)
+            at += len(part)
+        return b"".join(parts), signature
+    finally:
+        os.close(descriptor)
+
+
+def _pieces(descriptor: int, most: int) -> Iterator[bytes]:
+    """Yield what is packed in a file, *most* bytes of it."""
+    unpacker = zlib.decompressobj(_GZIP)
+    packed = os.read(descriptor, _PIECE)
+    while packed and most > 0:
+        try:
+            piece = unpacker.decompress(packed, min(most, _PIECE))
+        except zlib.error:
+            return
+        most -= len(piece)
+        if piece:
+            yield piece
+        if unpacker.eof:  # what was packed later may follow
+            packed, unpacker = unpacker.unused_data, zlib.decompressobj(_GZIP)
+        else:
+            packed = unpacker.unconsumed_tail
+        packed = packed or os.read(descriptor, _PIECE)

@@ -1,0 +1,30 @@
+"""What a look at the folders below the roots brings."""
+
+from msgspec import Struct, field
+
+from mlreport_batch.find.folder import Folder
+from mlreport_batch.formats import Problem
+
+
+class Survey(Struct):
+    """What a look at the roots brought.
+
+    Attributes:
+        dirty: Runs with changed files or folders, in order of their paths.
+        problems: Roots that cannot be read; what is known below them stays.
+        unlisted: New folders that cannot be listed and belong to no run, and why.
+        folders: How many folders were listed.
+    """
+
+    dirty: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    unlisted: list[Problem] = field(default_factory=list)
+    folders: int = 0
+
+
+class Update(Struct):
+    """Folders as they are now, those that are gone, and those that were known."""
+
+    listed: dict[str, tuple[Folder, str]] = field(default_factory=dict)
+    dropped: set[str] = field(default_factory=set)
+    known: dict[str, Folder | None] = field(default_factory=dict)
