@@ -4,7 +4,10 @@ from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
 
-from mlreport_batch.formats import Candidate, LogFormat, Match
+from msgspec.structs import replace
+
+from mlreport_batch.formats import Candidate, LogFormat, Match, Role
+from mlreport_batch.formats.kit.moved import has_turns, turn_of
 from mlreport_batch.formats.own_lines import OwnFormat, is_own, own_format, own_match
 
 # Frameworks first, by decreasing sureness; "any CSV" and "any JSON" come last.
@@ -104,7 +107,22 @@ def recognise(
     """
     if (found := own_match(candidate, own)) is not None:
         return found
-    return (known and _kept(candidate, known)) or _first(candidate)
+    name, turn = turn_of(candidate.name)
+    if turn:
+        candidate = replace(candidate, name=name)
+    found = (known and _kept(candidate, known)) or _first(candidate)
+    if not found or not (turn or has_turns(candidate)):
+        return found
+    return _in_turn(*found, name, turn)
+
+
+def _in_turn(
+    each: LogFormat, match: Match, name: str, turn: int
+) -> tuple[LogFormat, Match] | None:
+    """Return the claim on a log of which parts were moved away, or on such a part."""
+    if each.whole_file or each.split or match.series or match.role is not Role.metrics:
+        return None if turn else (each, match)
+    return each, replace(match, series=f"turns of {name}")
 
 
 def _kept(candidate: Candidate, known: str) -> tuple[LogFormat, Match] | None:

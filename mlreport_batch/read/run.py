@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from mlreport_batch.find.checkpoints import Checkpoint
 from mlreport_batch.find.runs import RunDir, RunFile
 from mlreport_batch.formats import Problem, Role
+from mlreport_batch.formats.kit.moved import turn_of
 from mlreport_batch.read.bulk.ahead import Bulk, Unread
 from mlreport_batch.read.collect import LogState
 from mlreport_batch.read.log import Reading, read_series, unread_log
@@ -140,9 +141,9 @@ def _age(file: RunFile) -> tuple[object, ...]:
 
     A resume may have moved the earlier files into a folder of their own.
     """
-    name = file.path.rpartition("/")[2]
+    name, turn = turn_of(file.path.rpartition("/")[2])
     rank = file.match.rank if file.match else 0
-    return rank, natural_key(name), -file.path.count("/"), natural_key(file.path)
+    return rank, natural_key(name), -turn, -file.path.count("/"), natural_key(file.path)
 
 
 def chosen(files: Iterable[RunFile]) -> list[RunFile]:

@@ -1,5 +1,6 @@
 """A run's files are read once, in order, and half a file is no news."""
 
+import gzip
 import json
 import os
 import time
@@ -250,6 +251,42 @@ def test_a_log_named_by_the_time_goes_on_from_the_one_before(
     assert found["train/loss"] == (12, 5, 600)
     assert found["val/mAP"][1:] == (0.4, 600)
     assert repr(view.metrics) == repr(training.fresh().metrics)
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv", "log"])
+@pytest.mark.parametrize("packed", ["", ".gz"])
+def test_a_log_that_is_moved_away_in_turns_goes_on(
+    training: Training, form: str, packed: str
+):
+    """As logrotate and Python's RotatingFileHandler do, which may pack what is old."""
+    header = "step,loss\n" if form == "csv" else ""
+    row = {
+        "jsonl": '{{"step": {}, "loss": {}}}\n',
+        "csv": "{},{}\n",
+        "log": "step {} | loss {}\n",
+    }[form]
+    name = f"train_log.{form}"
+    training.put(name, header + row.format(1, 0.1) + row.format(2, 0.5))
+    assert training.read().metrics["loss"].low == 0.1
+    path = training.folder / name
+    for turn in (1, 2):
+        for older in range(turn, 0, -1):
+            before = (
+                path if older == 1 else path.with_name(f"{name}.{older - 1}{packed}")
+            )
+            after = path.with_name(f"{name}.{older}{packed}")
+            data = before.read_bytes()
+            is_new = packed and before == path
+            after.write_bytes(gzip.compress(data) if is_new else data)
+        training.put(
+            name, header + row.format(2 * turn + 1, 0.4) + row.format(2 * turn + 2, 0.3)
+        )
+        view = training.read()
+        loss = view.metrics["loss"]
+        assert (loss.count, loss.low, loss.low_step) == (2 * turn + 2, 0.1, 1)
+        assert list(view.metrics) == ["loss"]
+        assert view.orphans == 0
+        assert repr(view.metrics) == repr(training.fresh().metrics)
 
 
 def test_a_log_is_read_anew_where_an_earlier_one_comes_to_light(training: Training):
