@@ -1,7 +1,7 @@
 """A folder as it was listed, and what its files say of it."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import IntFlag
 
 from msgspec import Struct, field
@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from mlreport_batch.find.candidates import is_part
 from mlreport_batch.formats import Match, Problem, Role
-from mlreport_batch.safety.files import Signature
+from mlreport_batch.safety.files import Signature, is_below
 
 SETTLED_S = 60.0
 
@@ -167,3 +167,9 @@ def unreadable(path: str, exc: OSError) -> Folder:
 def is_placeholder(folder: Folder) -> bool:
     """Return whether *folder* was made by `unreadable`."""
     return not folder.inode and bool(folder.problems)
+
+
+def root_of(path: str, roots: Sequence[str]) -> str | None:
+    """Return the nearest of the *roots* that *path* is or lies in, None for none."""
+    found = (root for root in roots if path == root or is_below(path, root))
+    return max(found, key=len, default=None)

@@ -11,19 +11,24 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from mlreport_batch.errors import reason_of
-from mlreport_batch.find.folder import Folder, Says, is_placeholder, unreadable
+from mlreport_batch.find.folder import (
+    Folder,
+    Says,
+    is_placeholder,
+    root_of,
+    unreadable,
+)
 from mlreport_batch.find.listing import list_folder, walk
 from mlreport_batch.find.runs import (
     RunDir,
-    build_run,
     claimed_run,
     lacks_settings,
+    newly_named,
     owner,
     run_name,
     with_settings_above,
 )
 from mlreport_batch.formats import Problem
-from mlreport_batch.safety.files import is_below
 from mlreport_batch.state.rows import damaged_row
 from mlreport_batch.state.store import LEFT_OUT, RunRow, State
 
@@ -263,6 +268,9 @@ class Catalog:
             if state.claims_on(path) != before:
                 to_assign.update([path, *state.folders_below(path)])
         changed |= self._assign(to_assign)
+        for path, (folder, _) in listed.items():
+            named = newly_named(folder, self._known(path, update))
+            changed.update(run for run in named if state.run(run) is not None)
         result.unlisted += [
             Problem(path, None, listed[path][0].problems[0].message)
             for path in sorted(unknown)
@@ -380,7 +388,7 @@ class Catalog:
 
     def run_dir(self, row: RunRow) -> RunDir:
         """Return the run directory of *row*, from what is known of its folders."""
-        run = build_run(row.path, row.root, self._state.folders_of_run(row.path))
+        run = self._state.run_dir(row.path, row.root)
         above = self._shared(os.path.dirname(row.path)) if lacks_settings(run) else None
         return run if above is None else with_settings_above(run, above)
 
@@ -390,9 +398,3 @@ class Catalog:
             is_shared = self._state.owner_of(path)[0] is None
             self._last_shared = path, self._state.folder(path) if is_shared else None
         return self._last_shared[1]
-
-
-def root_of(path: str, roots: Sequence[str]) -> str | None:
-    """Return the nearest of the *roots* that *path* is or lies in, None for none."""
-    found = (root for root in roots if path == root or is_below(path, root))
-    return max(found, key=len, default=None)

@@ -231,7 +231,7 @@ def _step(
     if is_evaluation(entry) and (reached := counters.reached(inner)) is not None:
         return reached
     epoch = None if outer is None else counts[outer]
-    return counters.at(inner, counts[inner], epoch, begins_again=again)
+    return counters.at(inner, counts[inner], epoch, outer=outer, begins_again=again)
 
 
 @lru_cache(maxsize=256)
