@@ -118,17 +118,24 @@ def _nan_alerts(case: Case) -> list[Alert]:
             # before the first episode ended (detectron2#1482, ray#10416).
             continue
         names.append(name)
+    brief = [name for name in names if _is_brief(case.view.metrics[name])]
     trained = [name for name in names if case.goals[name] is not None]
-    # A norm is infinite now and then without harm; of a loss that is gone it is part.
-    for subject, found in (("", trained), ("norm", [] if trained else names)):
+    # A norm is infinite now and then: mixed precision looks for its scale by that.
+    others = [
+        name
+        for name in names
+        if name not in brief or case.view.metrics[name].low is None
+    ]
+    for subject, found in (("", trained), ("norm", [] if trained else others)):
         if found:
-            is_brief = all(
-                began_to_fail(case.view.metrics[name])
-                == case.view.metrics[name].last_step
-                for name in found
-            )
+            is_brief = all(name in brief for name in found)
             return [Alert("nan", subject, _nan_text(case, found), is_brief)]
     return []
+
+
+def _is_brief(summary: MetricSummary) -> bool:
+    """Return whether only the last value of a metric is no number."""
+    return began_to_fail(summary) == summary.last_step
 
 
 def _is_trained(name: str, goal: str | None) -> bool:

@@ -237,6 +237,15 @@ def turns_into_nan() -> Story:
     return list(rows("step,loss", row, times)), told
 
 
+def scales_its_gradients() -> Story:
+    """Mixed precision: a norm is infinite for a step now and then."""
+
+    def row(number: int) -> str:
+        return f"{falling(number)},{'inf' if number % 7 == 3 else 1.0}"
+
+    return list(rows("step,loss,grad_norm", row, all_the_time(HOUR))), []
+
+
 def diverges() -> Story:
     times = at_pace(90, 30 * MINUTE)
 
@@ -350,7 +359,7 @@ STORIES: list[Callable[[], Story]] = [
     is_slow, writes_by_the_hundred, validates_each_epoch,
     is_helped_by_a_program_that_fails, fails_beside_a_program_that_goes_on,
     hangs_beside_a_program_that_goes_on, evaluates_each_night,
-    turns_into_nan, diverges, has_a_wrong_rate,
+    turns_into_nan, scales_its_gradients, diverges, has_a_wrong_rate,
     states_no_rate, has_a_schedule, is_resumed, is_restarted, recovers_from_nan,
     catches_its_errors,
 ]  # fmt: skip
