@@ -21,8 +21,8 @@ from mlreport_batch.formats.own_lines import OwnFormat
 from mlreport_batch.language.figures import scalar_text
 from mlreport_batch.printing import tell, tell_json
 from mlreport_batch.read.run import RunState, chosen, read_run
-from mlreport_batch.report.alerts import status_of
 from mlreport_batch.report.model import AlertRules
+from mlreport_batch.report.status import status_of
 from mlreport_batch.report.view import RunView, view_of
 from mlreport_batch.safety.clean import Scalar, clean
 from mlreport_batch.safety.masking.redact import shown
@@ -150,7 +150,7 @@ def left_alone(rest: Sequence[Rest]) -> list[str]:
 def _run(item: Looked, now: float) -> dict[str, object]:
     run, view = item.run, item.view
     used = {file.path for file in chosen(run.files)}
-    status, _ = status_of(view, AlertRules(), now=now, language="en")
+    status = status_of(view, AlertRules(), now=now).word
     formats = sorted({file.format for file in run.files if file.path in used})
     return {
         "name": run.name,

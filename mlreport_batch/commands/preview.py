@@ -4,6 +4,8 @@ import argparse
 import os
 import time
 
+from msgspec.structs import replace
+
 from mlreport_batch.commands.call import config_of
 from mlreport_batch.commands.inspect import look_at
 from mlreport_batch.config.load import from_paths
@@ -46,8 +48,17 @@ def preview(path: str, out: str, config: Config | None, now: float) -> list[str]
     path = item.run.path
     roots = {os.path.realpath(each.path): each for each in config.runs}
     root = root_of(path, list(roots)) or item.run.root
+    wishes = wishes_of(config)
+    if root in roots:
+        own = roots[root].expected_of(run_name(path, root))
+        wishes = replace(wishes, expect={**wishes.expect, **own})
     case = case_of(
-        item.view, wishes_of(config), rules_of(config), now=now, has_grown=False
+        item.view,
+        wishes,
+        rules_of(config),
+        now=now,
+        has_grown=False,
+        timezone=config.report.timezone or "",
     )
     slug = slug_of(run_name(path, root), path)
     report = report_of(
@@ -55,7 +66,6 @@ def preview(path: str, out: str, config: Config | None, now: float) -> list[str]
         rid=f"preview-{slug[-8:]}",
         run=run_name(path, root),
         project=os.path.basename(root),
-        zone=config.report.zone(),
     )
     template = config.render.template
     renderer = LocalRenderer(None if template is None else os.fspath(template))

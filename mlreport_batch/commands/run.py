@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mlreport_batch.tick.summary import TickSummary
 
 FAIL_ON = 4
+NAMED_MAX = 5
 MAX_RUN_S = 900.0  # a tick ends at the next safe point after so long
 HOLDER_IS_OLD_S = 2700.0  # three times the 15 minutes between two ticks as shipped
 _COLOURS = {"bad": "\033[31;1m", "good": "\033[1m", "soft": "\033[2m", "end": "\033[0m"}
@@ -36,7 +37,7 @@ def main(args: argparse.Namespace) -> int:
 def _run(args: argparse.Namespace) -> int:
     now = time.time()
     key, folder = quick_key(args.paths, args.out, args.config)
-    plain = not (args.all or args.dry_run or args.json or args.summary)
+    plain = not (args.all or args.dry_run or args.json or args.summary or args.fail_on)
     if plain and folder is not None and args.only == "*" and not args.has_news:
         from mlreport_batch.state.idle import glance
 
@@ -55,6 +56,7 @@ def _run(args: argparse.Namespace) -> int:
         report_all=args.all,
         dry_run=args.dry_run,
         jobs=args.jobs,
+        count_alerts=args.fail_on == "alert",
         changed=None if args.changed is None else tuple(map(os.fsdecode, args.changed)),
     )
     try:
@@ -94,7 +96,8 @@ def _tell(args: argparse.Namespace, summary: "TickSummary", *, is_config: bool) 
     finally:
         code = _tell_failures(summary)
     if code == 0 and args.fail_on and _is_met(args.fail_on, summary):
-        complain(f"--fail-on {args.fail_on} is met; all reports were made")
+        by = f" by {_named_some(_alerted(summary))}" if args.fail_on == "alert" else ""
+        complain(f"--fail-on {args.fail_on} is met{by}; all reports were made")
         return FAIL_ON
     return code
 
@@ -142,8 +145,19 @@ def _tell_failures(summary: "TickSummary") -> int:
 
 def _is_met(kind: str, summary: "TickSummary") -> bool:
     if kind == "alert":
-        return any(run.alerts for run in summary.runs)
+        return bool(_alerted(summary))
     return bool(summary.problems) or any(run.problems for run in summary.runs)
+
+
+def _alerted(summary: "TickSummary") -> list[str]:
+    """Return the names of the runs of which an alert holds, with news or without."""
+    with_news = [run.name for run in summary.runs if run.alerts]
+    return list(dict.fromkeys([*with_news, *summary.alerted]))
+
+
+def _named_some(names: list[str]) -> str:
+    more = len(names) - NAMED_MAX
+    return ", ".join(names[:NAMED_MAX]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _write_text(path: str, text: str) -> None:

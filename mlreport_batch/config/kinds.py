@@ -15,6 +15,7 @@ _DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?[smhdw])+\Z")
 _PART = re.compile(r"([0-9.]+)([smhdw])")
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _CENTURY_S = 36_525 * 86_400
+_GLOB = frozenset("*?[")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -291,3 +292,29 @@ class Hparams(Kind):
 
     def words(self) -> str:
         return "name: value"
+
+
+class Expectations(Kind):
+    """Hyperparameters as `Hparams` has them; a glob on run names leads to more.
+
+    Read as glob -> values, the values for all runs under ``*``.
+    """
+
+    def read(self, value: Any, place: Place) -> Any:
+        from mlreport_batch.safety.yaml.load import flatten
+
+        if not isinstance(value, Mapping):
+            return place.expected("a table of hyperparameters", value)
+        found: dict[str, dict[str, Any]] = {}
+        for key, item in value.items():
+            if isinstance(item, Mapping) and not _GLOB.isdisjoint(str(key)):
+                found.setdefault(key, {}).update(flatten(item))
+            else:
+                found.setdefault("*", {}).update(flatten({key: item}))
+        return found
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "object"}
+
+    def words(self) -> str:
+        return "name: value; glob: {name: value}"

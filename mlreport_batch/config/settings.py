@@ -8,6 +8,7 @@ A stage gets the values it needs out of these, never the whole `Config`.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +21,7 @@ from mlreport_batch.config.channels import (
 )
 from mlreport_batch.config.kinds import (
     Duration,
+    Expectations,
     Flag,
     Hparams,
     LinePattern,
@@ -69,6 +71,21 @@ class RunsRoot:
         help="Who gets the reports on these runs, instead of `mail.to`",
         example="[team@lab.example]",
     )
+    expect: Mapping[str, Mapping[str, Scalar]] = setting(
+        Expectations(),
+        {},
+        help="The hyperparameters you mean these runs to have, beside `report.expect`;"
+        " a glob on run names leads to those of some of them",
+        example='{optimizer.lr: 0.001, "vit-*": {warmup: 500}}',
+    )
+
+    def expected_of(self, name: str) -> dict[str, Scalar]:
+        """Return what the run called *name* is meant to have; later globs go first."""
+        found: dict[str, Scalar] = {}
+        for glob, values in self.expect.items():
+            if fnmatchcase(name, glob):
+                found.update(values)
+        return found
 
     @property
     def is_remote(self) -> bool:
@@ -117,12 +134,16 @@ class ReportSettings:
     expect: Mapping[str, Scalar] = setting(
         Hparams(),
         {},
-        help="The hyperparameters you mean all runs to have; what differs is marked."
-        " A run's own `intent.yaml` adds to it",
+        help="The hyperparameters you mean all runs to have; what differs is marked,"
+        " and what a run does not state is told in one line. `runs[].expect` and a"
+        " run's own `intent.yaml` add to it",
         example="{optimizer.lr: 0.001}",
     )
     every: float = setting(
-        Duration(), "0s", help="Least time between two reports of a run", example="6h"
+        Duration(),
+        "0s",
+        help="Least time between two reports of a run; alerts and ends do not wait",
+        example="6h",
     )
     language: Literal["en", "ko"] = setting(
         OneOf(("en", "ko")), "en", help="The language of reports and mails"
@@ -222,7 +243,8 @@ class AlertSettings:
     stall: float | Literal["auto"] | None = setting(
         OrNull(Duration("auto"), is_switch=True),
         "auto",
-        help="Silence that counts as a stall; `auto` goes by each run's own pace",
+        help="Silence that counts as a stall; `auto` goes by each run's own pace, its"
+        " age and the silences that it came back from",
         example="2h",
     )
     nan: bool = setting(Flag(), default=True, help="A metric became NaN or infinite")
@@ -238,7 +260,8 @@ class AlertSettings:
     remind: float | None = setting(
         OrNull(Duration(), is_switch=True),
         "1d",
-        help="How long until an alert that still holds is told again; null never does",
+        help="How long until NaN or a divergence that a run goes on with is told again;"
+        " null never does",
     )
 
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from mlreport_batch.formats import Problem
+from mlreport_batch.formats.captured import is_captured
 from mlreport_batch.formats.kit.bookkeeping import is_log_name, is_measured_in
 from mlreport_batch.formats.kit.labels import is_part as is_part_of_data
 from mlreport_batch.formats.kit.moved import turn_of
@@ -59,7 +60,7 @@ _MISSED_FOLDER = PARTS | {".hydra", "wandb", "mlruns", "plots", "lightning_logs"
 def is_candidate(name: str, parents: tuple[str, ...]) -> bool:
     """Return whether a file is looked into; *parents* are the folders above it."""
     lowered = turn_of(name)[0].lower()
-    if lowered.endswith(_SUFFIXES) or "tfevents" in lowered:
+    if lowered.endswith(_SUFFIXES) or "tfevents" in lowered or is_captured(name):
         return True
     if "." not in name and (is_log_name(name) or is_measured_in(name)):
         return True

@@ -17,6 +17,7 @@ from mlreport_batch.find.candidates import PARTS
 from mlreport_batch.find.checkpoints import Checkpoint
 from mlreport_batch.find.folder import Folder, Says, below
 from mlreport_batch.formats import Match, Problem
+from mlreport_batch.formats.captured import is_captured, named_after
 from mlreport_batch.formats.hparams import HPARAMS_FILE
 from mlreport_batch.safety.clean import clean, natural_key
 from mlreport_batch.safety.files import Signature
@@ -39,12 +40,20 @@ _MADE_BY_FRAMEWORKS = re.compile(
 _NUMBERED = re.compile(r"lightning_logs|(?:version|fold)[-_]?\d+")
 # Where frameworks put event files.
 _OF_EVENTS = PARTS | {"runs", "tb_logs", "tensorboard_logs"}
+# What is caught of an evaluation, or says nothing of the program that ran.
+_OF_OTHERS = frozenset("eval evaluation evaluate test val valid validation git".split())
+_WORDS = re.compile(r"[a-z]+")
+_OUTPUT = "captured output; its end tells how the run ended"
 # What a framework says of a run that it made.
 _MADE = Says.closed | Says.hparams
 
 
 class RunFile(Struct, frozen=True):
-    """A file of a run: ``path`` is relative to the run, with ``/`` between parts."""
+    """A file of a run: ``path`` is relative to the run, with ``/`` between parts.
+
+    ``is_output`` says whether it holds what was caught of the run's own output; one
+    that is named after the run may lie beside its folder.
+    """
 
     path: str
     full_path: str
@@ -52,6 +61,7 @@ class RunFile(Struct, frozen=True):
     format: str
     match: Match | None
     why: str
+    is_output: bool = False
 
 
 class RunDir(Struct, frozen=True):
@@ -163,8 +173,38 @@ def _told(path: str) -> str:
     return f"{told}~{zlib.crc32(os.fsencode(path)):08x}"
 
 
-def build_run(path: str, root: str, folders: Iterable[Folder]) -> RunDir:
-    """Return the run at *path*, made of its *folders*."""
+def named_run(folder: Folder, name: str) -> str | None:
+    """Return which folder below *folder* a file of captured output is named after.
+
+    ``train.log`` beside the events in ``train/`` is of no run there.
+    """
+    if not is_captured(name):
+        return None
+    runs = [below for below in folder.folders if below.lower() not in PARTS]
+    return named_after(name, runs)
+
+
+def _is_output(inside: str, folder: Folder, name: str) -> bool:
+    """Return whether a file *inside* a run tells how the run itself ended.
+
+    What an evaluation says, or a run in a folder below, is no word on the training.
+    """
+    if not is_captured(name) or named_run(folder, name) is not None:
+        return False
+    return _OF_OTHERS.isdisjoint(_WORDS.findall(f"{inside}/{name}".lower()))
+
+
+def build_run(
+    path: str, root: str, folders: Iterable[Folder], beside: Iterable[RunFile] = ()
+) -> RunDir:
+    """Return the run at *path*, made of its *folders*.
+
+    Args:
+        path: The run directory.
+        root: The root it was found under.
+        folders: Those that belong to it.
+        beside: What lies beside it and belongs to it, as `named_files` gives it.
+    """
     files: list[RunFile] = []
     checkpoints: list[Checkpoint] = []
     problems: list[Problem] = []
@@ -172,10 +212,12 @@ def build_run(path: str, root: str, folders: Iterable[Folder]) -> RunDir:
         inside = below(folder.path, path)
         prefix = f"{inside}/" if inside else ""
         for name, found in folder.files.items():
+            is_output = _is_output(inside, folder, name)
+            why = _OUTPUT if is_output and not found.format else found.why
             files.append(
                 RunFile(
                     _told(prefix + name), f"{folder.path}/{name}", found.signature,
-                    found.format, found.match, found.why,
+                    found.format, found.match, why, is_output,
                 )
             )  # fmt: skip
         for name, (size, mtime_ns) in folder.checkpoints.items():
@@ -188,6 +230,8 @@ def build_run(path: str, root: str, folders: Iterable[Folder]) -> RunDir:
             )
             for problem in folder.problems
         ]
+    if files:
+        files += beside
     files.sort(key=lambda file: natural_key(file.path))
     checkpoints.sort(key=lambda file: natural_key(file.path))
     return RunDir(
@@ -227,6 +271,27 @@ def with_settings_above(run: RunDir, above: Folder) -> RunDir:
     return replace(run, files=(*run.files, *found))
 
 
+def named_files(folder: Folder) -> dict[str, list[RunFile]]:
+    """Return the captured output in *folder* by the folders that it is named after."""
+    files: dict[str, list[RunFile]] = {}
+    for name, found in folder.files.items():
+        child = named_run(folder, name)
+        if child is not None:
+            told, full = _told(f"../{name}"), f"{folder.path}/{name}"
+            file = RunFile(
+                told, full, found.signature, "", None, _OUTPUT, is_output=True
+            )
+            files.setdefault(f"{folder.path}/{child}", []).append(file)
+    return files
+
+
+def newly_named(folder: Folder, before: Folder | None) -> list[str]:
+    """Return the folders after which captured output is named that is another now."""
+    known = named_files(before) if before else {}
+    found = named_files(folder)
+    return [path for path, files in found.items() if files != known.get(path)]
+
+
 def group_runs(folders: Iterable[Folder], root: str) -> list[RunDir]:
     """Return the runs in a whole tree of *folders* below *root*."""
     folders = list(folders)
@@ -243,6 +308,9 @@ def group_runs(folders: Iterable[Folder], root: str) -> list[RunDir]:
         path_owner = owner(folder.path, claims.get(folder.path), runs, root)
         if path_owner is not None:
             members.setdefault(path_owner, []).append(folder)
+    beside: dict[str, list[RunFile]] = {}
+    for folder in folders:
+        beside |= named_files(folder)
     shared = {folder.path: folder for folder in folders}
     for folders_of_run in members.values():
         for folder in folders_of_run:
@@ -250,7 +318,7 @@ def group_runs(folders: Iterable[Folder], root: str) -> list[RunDir]:
     found: list[RunDir] = []
     for path in sorted(members, key=natural_key):
         if path in runs:
-            run = build_run(path, root, members[path])
+            run = build_run(path, root, members[path], beside.get(path, ()))
             above = shared.get(os.path.dirname(path)) if lacks_settings(run) else None
             found.append(run if above is None else with_settings_above(run, above))
     return [run for run in found if not run.is_deleted]

@@ -135,6 +135,10 @@ COUNTS = "counter "
 """How those keys of a reader's memory begin that count steps over epochs: the next
 file of a series goes on from them."""
 
+PLACE = "place"
+"""The key of a reader's memory under which stands what the log's steps count, as
+``epoch`` or ``step``, and behind it the first and the last epoch stated beside them."""
+
 
 class Anew(Struct, frozen=True):
     """What was read so far was taken for something else: read it from its start.
@@ -181,7 +185,7 @@ class Outcome(Struct, frozen=True):
     """The framework says how the run ended, or that it goes on.
 
     Attributes:
-        status: ``running``, ``finished`` or ``failed``.
+        status: ``running``, ``finished``, ``failed``, ``killed`` or ``out_of_time``.
         evidence: Where that stands, such as ``run.json says FAILED``.
     """
 
@@ -252,6 +256,8 @@ class BulkLayout(Struct, frozen=True):
         epoch: Index of a column of epochs, or of another count, beside the steps; None
             where there is none.
         begins_again: Whether the steps may begin again with each epoch.
+        unit: What the steps count: ``epoch``, ``step`` or nothing known.
+        outer_unit: What the column of epochs counts, likewise.
     """
 
     separator: str
@@ -260,6 +266,8 @@ class BulkLayout(Struct, frozen=True):
     metrics: tuple[tuple[int, str], ...]
     epoch: int | None = None
     begins_again: bool = True
+    unit: str = ""
+    outer_unit: str = ""
 
 
 class LogFormat(Struct, frozen=True):

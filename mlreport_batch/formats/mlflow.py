@@ -27,7 +27,7 @@ _RUN_ID = re.compile(r"[0-9a-f]{32}")
 _KEY = re.compile(r".*?/[0-9a-f]{32}/(?:metrics|params)/(?P<key>.+)", re.DOTALL)
 _STATUS = {
     1: ("running", "RUNNING"), 2: ("running", "SCHEDULED"), 3: ("finished", "FINISHED"),
-    4: ("failed", "FAILED"), 5: ("failed", "KILLED"),
+    4: ("failed", "FAILED"), 5: ("killed", "KILLED"),
 }  # fmt: skip
 STATUS_BY_NAME = {name: status for status, name in _STATUS.values()}
 _VALUE_MAX = 6000

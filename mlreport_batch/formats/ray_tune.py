@@ -60,7 +60,8 @@ def _header(line: str) -> Header | None:
     layout = header.layout
     metrics = tuple(pair for pair in layout.metrics if pair[1] not in _NO_METRICS)
     step = header.names.index(_STEP)
-    return Header(line, header.names, BulkLayout(",", layout.width, step, metrics))
+    layout = BulkLayout(",", layout.width, step, metrics, unit="step")
+    return Header(line, header.names, layout)
 
 
 def _matches_ray_progress(candidate: Candidate) -> Match | None:

@@ -24,7 +24,7 @@ from mlreport_batch.safety.masking.redact import shown_name, shown_tail
 _STEPS = "_T"
 _STATUS = {
     "QUEUED": "running", "RUNNING": "running", "COMPLETED": "finished",
-    "FAILED": "failed", "INTERRUPTED": "failed", "TIMED_OUT": "failed",
+    "FAILED": "failed", "INTERRUPTED": "killed", "TIMED_OUT": "out_of_time",
 }  # fmt: skip
 
 

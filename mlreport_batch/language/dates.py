@@ -62,6 +62,23 @@ def date_text(now: datetime, language: str) -> str:
     return say(language, "date", year=now.year, month=month, day=now.day)
 
 
+def moment_text(at_s: float, now: datetime, language: str) -> str:
+    """Return a time with its zone, and with its day unless that is the day of *now*.
+
+    Args:
+        at_s: Seconds since the epoch.
+        now: When it is read, aware; in its zone the time is told.
+        language: Of the text.
+    """
+    at = local_now(now.tzinfo, at_s)
+    clock = f"{at:%H:%M} {at:%Z}"
+    if at.date() == now.date():
+        return clock
+    month = say(language, "months").split()[at.month - 1]
+    key = "moment" if at.year == now.year else "moment_of_year"
+    return say(language, key, year=at.year, month=month, day=at.day, clock=clock)
+
+
 def local_now(zone: tzinfo | None, now_s: float) -> datetime:
     """Return *now_s* (seconds since the epoch) in *zone*, or the machine's zone."""
     return datetime.fromtimestamp(now_s, zone).astimezone(zone)

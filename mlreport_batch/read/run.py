@@ -14,8 +14,10 @@ from mlreport_batch.find.checkpoints import Checkpoint
 from mlreport_batch.find.runs import RunDir, RunFile
 from mlreport_batch.formats import Problem, Role
 from mlreport_batch.formats.kit.moved import turn_of
+from mlreport_batch.read.beats import Beats, beats_after
 from mlreport_batch.read.bulk.ahead import Bulk, Unread
 from mlreport_batch.read.collect import LogState
+from mlreport_batch.read.endings import Ending, read_endings
 from mlreport_batch.read.log import Reading, read_series, unread_log
 from mlreport_batch.safety.clean import natural_key
 from mlreport_batch.safety.files import is_racy
@@ -40,6 +42,8 @@ class RunState(Struct, frozen=True):
         started_ns: Oldest modification time met in the run.
         updated_ns: Newest modification time of a file that was read.
         problems: What could not be listed.
+        endings: What the ends of its captured output say, by path.
+        beats: When it was seen to grow, and how far it was.
     """
 
     logs: dict[str, LogState] = field(default_factory=dict)
@@ -50,6 +54,8 @@ class RunState(Struct, frozen=True):
     started_ns: int = 0
     updated_ns: int = 0
     problems: tuple[Problem, ...] = ()
+    endings: dict[str, Ending] = field(default_factory=dict)
+    beats: Beats = Beats()
 
 
 def read_run(
@@ -96,10 +102,25 @@ def read_run(
             else:
                 logs[path] = log
             names += len(log.metrics) + len(log.hparams) + len(log.results)
-    times = [f.signature.mtime_ns for f in run.files if f.format]
+    endings = read_endings(run.files, before.endings if before else {}, redact)
+    # What another program logs beside a training is no sign of its life.
+    of_others = {path for path, ending in endings.items() if not ending.is_sure}
+    times = [
+        file.signature.mtime_ns
+        for file in run.files
+        if file.format or (file.is_output and file.path not in of_others)
+    ]
     updated = max(times, default=0)
     started = min([*times, *([before.started_ns] if before else [])], default=0)
-    return RunState(logs, run.checkpoints, started, updated, tuple(problems))
+    return RunState(
+        logs,
+        run.checkpoints,
+        started,
+        updated,
+        tuple(problems),
+        endings,
+        beats_after(before.beats if before else Beats(), logs.values()),
+    )
 
 
 def plan_of(run: RunDir) -> list[list[RunFile]]:

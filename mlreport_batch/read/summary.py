@@ -56,6 +56,9 @@ class MetricSummary(Struct, frozen=True):
         high: Highest finite value, likewise.
         high_step: The step it was first reached at.
         curve: The bounded course.
+        bad_since: The step of the first of the values, none of them finite, that the
+            metric ends in; None where its last value is finite. States of earlier
+            versions have none: see `began_to_fail`.
     """
 
     count: int
@@ -69,17 +72,34 @@ class MetricSummary(Struct, frozen=True):
     high: float | None
     high_step: float | None
     curve: Curve
+    bad_since: float | None = None
 
 
 FLOAT32_MAX = 3.4028234663852886e38
+
+
+def began_to_fail(summary: MetricSummary) -> float | None:
+    """Return the step since which no value of a metric is finite, None if one is.
+
+    What an earlier version kept tells it to the width of one bucket.
+    """
+    if summary.bad_since is not None or math.isfinite(summary.last):
+        return summary.bad_since
+    since = summary.last_step
+    for step, low, _ in reversed(summary.curve.points()):
+        if low is not None:
+            break
+        since = step
+    return since
 
 
 class MetricFold:
     """The mutable twin of a `MetricSummary`, used while a log is read."""
 
     __slots__ = (
-        "count", "first_step", "high", "high_step", "highs", "infinities", "last",
-        "last_step", "low", "low_step", "lows", "nans", "open_points", "steps", "width",
+        "bad_since", "count", "first_step", "high", "high_step", "highs", "infinities",
+        "last", "last_step", "low", "low_step", "lows", "nans", "open_points", "steps",
+        "width",
     )  # fmt: skip
 
     def __init__(self, summary: MetricSummary | None) -> None:
@@ -91,12 +111,13 @@ class MetricFold:
             self.high: float | None = None
             self.low_step: float | None = None
             self.high_step: float | None = None
+            self.bad_since: float | None = None
             self.width, self.open_points = 1, 0
             return
         self.count, self.nans = summary.count, summary.nans
         self.infinities = summary.infinities
         self.first_step, self.last_step = summary.first_step, summary.last_step
-        self.last = summary.last
+        self.last, self.bad_since = summary.last, began_to_fail(summary)
         self.low, self.low_step = summary.low, summary.low_step
         self.high, self.high_step = summary.high, summary.high_step
         self.width = summary.curve.width
@@ -112,11 +133,15 @@ class MetricFold:
         if not self.count:
             self.first_step = self.last_step = step
         self.count += 1
+        finite = value - value == 0
         if step >= self.last_step:
             self.last, self.last_step = value, step
+            if finite:
+                self.bad_since = None
+            elif self.bad_since is None:
+                self.bad_since = step
         else:
             self._note_late(step, value)
-        finite = value - value == 0
         if finite:
             if self.low is None or value < self.low:
                 self.low, self.low_step = value, step
@@ -167,7 +192,7 @@ class MetricFold:
         return MetricSummary(
             self.count, self.nans, self.infinities, self.first_step,
             self.last, self.last_step, self.low, self.low_step,
-            self.high, self.high_step, curve,
+            self.high, self.high_step, curve, self.bad_since,
         )  # fmt: skip
 
 
@@ -195,6 +220,9 @@ def join_summaries(before: MetricSummary, after: MetricSummary) -> MetricSummary
     low, low_step = before.low, before.low_step
     if low is None or (after.low is not None and after.low < low):
         low, low_step = after.low, after.low_step
+    bad_since = after.bad_since
+    if after.low is None and before.bad_since is not None:
+        bad_since = before.bad_since
     high, high_step = before.high, before.high_step
     if high is None or (after.high is not None and after.high > high):
         high, high_step = after.high, after.high_step
@@ -202,7 +230,7 @@ def join_summaries(before: MetricSummary, after: MetricSummary) -> MetricSummary
         before.count + after.count, before.nans + after.nans,
         before.infinities + after.infinities, before.first_step,
         after.last, after.last_step, low, low_step, high, high_step,
-        _join_curves(before.curve, after.curve, before.count),
+        _join_curves(before.curve, after.curve, before.count), bad_since,
     )  # fmt: skip
 
 

@@ -114,9 +114,11 @@ def fit(report: Report, limits: Limits, *, where: str) -> Fitted:
         project=shorten(report.project, room),
         status_text=shorten(report.status_text, room),
         headline=shorten(report.headline, 2 * room),
+        standing=shorten(report.standing, 4 * room),
         purpose=shorten(report.purpose, 2 * room),
         steps=shorten(report.steps, 2 * _FIGURE),
         intent_text=shorten(report.intent_text, 2 * room),
+        unstated=shorten(report.unstated, 2 * room),
         facts=tuple(
             replace(f, key=shorten(f.key, room), value=shorten(f.value, room))
             for f in cut("facts", report.facts, limits.results)
@@ -194,7 +196,7 @@ def fit_digest(digest: Digest, limits: Limits, *, where: str) -> FittedDigest:
     return FittedDigest(
         replace(digest, headline=shorten(digest.headline, 2 * limits.cell)),
         tuple(_glance(report, limits.cell) for report in rows),
-        tuple(len(report.alerts) for report in rows),
+        tuple(report.attention for report in rows),
         tuple(fit(report, each, where=where) for report in details),
         notes,
     )
@@ -210,7 +212,7 @@ def _glance(report: Report, room: int) -> Report:
 
 
 _FEW_RUNS = 3
-_STATUS_RANK = {"failed": 0, "stalled": 1, "quiet": 4}
+_STATUS_RANK = {"failed": 0, "killed": 0, "out_of_time": 0, "stalled": 1, "quiet": 4}
 
 
 def worst_first(reports: Sequence[Report]) -> Sequence[Report]:
@@ -221,11 +223,11 @@ def worst_first(reports: Sequence[Report]) -> Sequence[Report]:
 def _rank(report: Report) -> tuple[int, int]:
     """Return what sorts the runs that need a person to the front."""
     rank = _STATUS_RANK.get(report.status, 5)
-    if report.alerts:
+    if report.attention:
         rank = min(rank, 2)
     if report.intent_ok is False:
         rank = min(rank, 3)
-    return rank, -len(report.alerts)
+    return rank, -report.attention
 
 
 _NEED = {Verdict.wrong: 0, Verdict.missing: 1, Verdict.right: 2}

@@ -118,21 +118,41 @@ def list_id(run: str, domain: str) -> str:
     return ".".join(("-".join(filter(None, (label, mark))), "mlreport", domain))
 
 
-def subject(run: str) -> str:
-    """Return the subject of all mails about *run*.
+def subject(run: str, told: str = "") -> str:
+    """Return the subject of a mail about *run*.
 
-    It never changes: Gmail splits a thread where the subject does.
+    That of a mail on its progress never changes: Gmail splits a thread where the
+    subject does. What somebody must know at once stands in it.
+
+    Args:
+        run: Its name.
+        told: What somebody must know at once, or empty.
     """
-    name = clean(run, _VALUE_MAX)
-    if len(name) > _SUBJECT_MAX:
-        name = f"{name[:40]}…{name[41 - _SUBJECT_MAX :]}"
-    return f"[mlreport] {name}"
+    name = _short(run)
+    return f"[mlreport] {name}: {_short(told)}" if told else f"[mlreport] {name}"
 
 
-def digest_subject(runs: int, language: str) -> str:
-    """Return the subject of one mail about several runs."""
-    key = "digest_subject_one" if runs == 1 else "digest_subject"
-    return f"[mlreport] {say(language, key, runs=runs)}"
+def digest_subject(runs: int, language: str, told: Sequence[tuple[str, str]]) -> str:
+    """Return the subject of one mail about several runs.
+
+    Args:
+        runs: How many.
+        language: Of the subject.
+        told: What somebody must know at once: (run, what), the gravest first.
+    """
+    if not told:
+        return f"[mlreport] {say(language, 'digest_subject')}"
+    first = subject(*told[0])
+    if runs == 1:
+        return first
+    return say(language, "digest_subject_more", first=first, more=f"{runs - 1:,}")
+
+
+def _short(text: str) -> str:
+    text = clean(text, _VALUE_MAX)
+    if len(text) > _SUBJECT_MAX:
+        text = f"{text[:40]}…{text[41 - _SUBJECT_MAX :]}"
+    return text
 
 
 def _message(rendered: Rendered, header: MailHeader) -> bytes:

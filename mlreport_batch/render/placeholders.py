@@ -19,6 +19,7 @@ MISSING: Final = "—"
 PLAIN: Final = frozenset(
     {
         *("date", "time", "run", "project", "status", "notification", "purpose"),
+        "standing",
         *("steps", "host"),
     }
 )
@@ -76,6 +77,7 @@ def values(report: Report) -> Mapping[str, str]:
         "run": report.run,
         "project": report.project,
         "status": status_of(report),
+        "standing": report.standing,
         "notification": report.headline,
         "purpose": report.purpose,
         "steps": report.steps,

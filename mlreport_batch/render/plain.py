@@ -97,7 +97,7 @@ def _digest(digest: Digest) -> Iterator[str]:
                 f"{report.main_row.key} {report.main_row.value}"
                 if report.main_row
                 else "-",
-                str(len(report.alerts)),
+                str(report.attention),
             ]
             for report in ranked
         ],
@@ -119,21 +119,26 @@ def _digest(digest: Digest) -> Iterator[str]:
 def _core(report: Report, most: int) -> Iterator[str]:
     """Yield what every reader needs: alerts, intent and the History Table."""
     language = report.language
-    if report.alerts:
+    if report.standing:
+        yield from _fold(report.standing)
+    if report.further_alerts:
         yield from _head(f"{say(language, 'part.alerts')}!")
-        for alert in report.alerts:
+        for alert in report.further_alerts:
             kind = label(language, "alert", alert.kind)
             yield from _fold(f"! {kind}: {alert.text}", "  ")
-    if report.intent_text:
-        yield from _head(say(language, "part.intent"))
-        yield from _fold(report.intent_text)
     wrong = [h for h in report.hparams if h.verdict in (Verdict.wrong, Verdict.missing)]
+    if report.intent_text or report.unstated or wrong:
+        yield from _head(say(language, "part.intent"))
+    if report.intent_text:
+        yield from _fold(report.intent_text)
     if wrong:
         yield from _table(
             [say(language, f"table.{n}") for n in ("hparam", "intended", "actual")],
             [[h.key, h.intended, _actual(language, h)] for h in wrong],
             "lll",
         )
+    if report.unstated:
+        yield from _fold(report.unstated)
     yield from _head(say(language, "part.history"))
     if not report.metrics:
         yield say(language, "table.none")
@@ -171,7 +176,7 @@ def _actual(language: str, row: HparamRow) -> str:
 
 
 def _hparams(report: Report) -> Iterator[str]:
-    if not report.hparams:
+    if not report.further_hparams:
         return
     language = report.language
     yield from _head(say(language, "part.hparams"))
@@ -182,7 +187,7 @@ def _hparams(report: Report) -> Iterator[str]:
             h.intended,
             say(language, f"verdict.{h.verdict}") if h.verdict and h.intended else "",
         ]
-        for h in report.hparams
+        for h in report.further_hparams
     ]
     names = ("hparam", "actual", "intended")
     yield from _table([*(say(language, f"table.{n}") for n in names), ""], rows, "llll")

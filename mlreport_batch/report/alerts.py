@@ -1,11 +1,12 @@
-"""What matters about a run, each with its evidence.
+"""What needs a person about a run, each with its evidence and where it began.
 
-Pure functions over a run's view. They say what was measured ("no new rows for
-6 h, usually every 2 min"), never a guess dressed as fact.
+Pure functions over a run's case. They say what was measured ("silent for 42 min,
+usually every 3 s"), never a guess dressed as fact. `report.due` says which are told.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable
+from functools import partial
 
 from msgspec import Struct
 
@@ -16,167 +17,125 @@ from mlreport_batch.language.figures import (
     step_text,
 )
 from mlreport_batch.language.say import say
-from mlreport_batch.read.summary import MetricSummary
+from mlreport_batch.read.summary import MetricSummary, began_to_fail
 from mlreport_batch.report.case import Case, Course
-from mlreport_batch.report.model import AlertRules, Verdict
+from mlreport_batch.report.goals import is_rate, main_metrics
+from mlreport_batch.report.model import Verdict
 from mlreport_batch.report.news import Changes
-from mlreport_batch.report.view import RunView
+from mlreport_batch.report.status import BROKEN
 
-STALL_LEAST_S = 1800.0
-STALL_FACTOR = 20
-ROWS_FOR_PACE = 3
 DIVERGED_FACTOR = 3.0
+STILL_DIVERGED_FACTOR = 1.5
+"""An alert that was told holds until its metric is nearer to its best than this."""
 BUCKETS_FOR_COURSE = 8
+NAMED_MAX = 3
 
 
 class Alert(Struct, frozen=True):
     """Something that needs a person.
 
     Attributes:
-        kind: ``failed nan divergence stall plateau intent changed``.
-        subject: What it is about, such as a metric's name.
+        kind: ``failed killed out_of_time nan divergence stall plateau intent
+            changed``.
+        subject: What it is about, such as a metric's name; empty for the run.
         text: What happened, with evidence, in the report's language.
+        is_brief: Whether it may be gone with the next value.
     """
 
     kind: str
     subject: str
     text: str
+    is_brief: bool = False
 
     @property
     def key(self) -> str:
-        """The same for the same trouble at a later time."""
-        return f"{self.kind}:{self.subject}"
+        """The same for the same trouble at a later time, however it is called then."""
+        kind = "failed" if self.kind in BROKEN else self.kind
+        return f"{kind}:{self.subject}"
 
 
-def pace_s(view: RunView) -> float | None:
-    """Return the usual seconds between two rows, None while it cannot be known."""
-    if view.rows < ROWS_FOR_PACE or view.updated_ns <= view.started_ns:
-        return None
-    return (view.updated_ns - view.started_ns) / 1e9 / view.rows
-
-
-def stall_after_s(view: RunView, rules: AlertRules) -> float | None:
-    """Return after how many seconds without new rows a run counts as stalled."""
-    if rules.stall_s is None or is_over(view):
-        return None
-    if rules.stall_s != "auto":
-        return rules.stall_s
-    pace = pace_s(view)
-    return STALL_LEAST_S if pace is None else max(STALL_LEAST_S, STALL_FACTOR * pace)
-
-
-def is_over(view: RunView) -> bool:
-    """Return whether the run has come to its end, by its own evidence."""
-    if view.outcome is not None and view.outcome.status in ("finished", "failed"):
-        return True
-    step, total = view.progress.step, view.progress.total
-    return step is not None and total is not None and 0 < total <= step
-
-
-def status_of(
-    view: RunView,
-    rules: AlertRules,
-    *,
-    now: float,
-    language: str,
-    alerts: Sequence[Alert] = (),
-) -> tuple[str, str]:
-    """Return the status and a sentence with its evidence.
+def find_alerts(
+    case: Case, changes: Changes, told: Collection[str] = ()
+) -> list[Alert]:
+    """Return the alerts that hold, worst first.
 
     Args:
-        view: The run.
-        rules: When a run counts as stalled.
-        now: Seconds since the epoch.
-        language: Of the sentence.
-        alerts: Alerts that hold: only they know whether the run was seen alive.
+        case: The run.
+        changes: What is new in it.
+        told: Keys of the alerts that were told and held then.
     """
-    if view.outcome is not None and view.outcome.status in ("finished", "failed"):
-        return view.outcome.status, view.outcome.evidence
-    if is_over(view):
-        return "finished", say(
-            language, "reached_end", step=step_text(view.progress.total)
-        )
-    if not view.metrics and not view.results and not view.hparams:
-        return "empty", say(language, "nothing_yet")
-    age = max(0.0, now - view.updated_ns / 1e9)
-    limit = stall_after_s(view, rules)
-    written = say(language, "last_written", age=duration_text(age, language))
-    if any(alert.kind == "stall" for alert in alerts):
-        return "stalled", written
-    if limit is not None and age > limit:
-        return "quiet", written
-    return "running", written
-
-
-def find_alerts(case: Case, changes: Changes) -> list[Alert]:
-    """Return the alerts that hold, worst first; *changes* are what is new.
-
-    A run that was never seen alive does not stall.
-    """
-    view, rules = case.view, case.rules
-    speak = _Sayer(case.wishes.language)
-    alerts: list[Alert] = []
-    if view.outcome is not None and view.outcome.status == "failed":
-        alerts.append(
-            Alert("failed", "", speak("failed", evidence=view.outcome.evidence))
-        )
+    rules = case.rules
+    alerts = _end_alerts(case)
     if rules.nan:
-        alerts += _nan_alerts(case, speak)
+        alerts += _nan_alerts(case)
     if rules.divergence:
-        alerts += _divergence_alerts(case, speak)
-    alerts += _stall_alerts(case, speak)
-    alerts += _plateau_alerts(case, speak)
-    alerts += [
-        Alert("intent", item.key, speak(f"intent_{item.verdict.value}", key=item.key,
-              intended=scalar_text(item.intended), actual=scalar_text(item.actual)))
-        for item in case.compared
-        if item.verdict in (Verdict.wrong, Verdict.missing)
-    ]  # fmt: skip
-    alerts += [
-        Alert("changed", key, speak("changed", key=key, before=scalar_text(before),
-              actual=scalar_text(actual)))
-        for key, (before, actual) in changes.changed_hparams.items()
-    ]  # fmt: skip
+        alerts += _divergence_alerts(case, told)
+    alerts += _stall_alerts(case)
+    alerts += _plateau_alerts(case)
+    alerts += _intent_alerts(case)
+    alerts += _changed_alerts(case, changes)
     return alerts
 
 
-class _Sayer:
-    def __init__(self, language: str) -> None:
-        self.language = language
+def _end_alerts(case: Case) -> list[Alert]:
+    status = case.status
+    if not status.is_broken:
+        return []
+    return [Alert(status.word, "", end_text(case))]
 
-    def __call__(self, kind: str, /, **values: str) -> str:
-        return say(self.language, f"alert_{kind}", **values)
+
+def end_text(case: Case) -> str:
+    """Return how the run ended, and where it stood then."""
+    status, language = case.status, case.wishes.language
+    said = status.said
+    if status.kind in ("memory", "cancelled", "preempted", "interrupted"):
+        said = say(language, f"end_{status.kind}")
+    if status.kind == "time_limit":
+        said = say(language, "end_time_limit")
+    if case.view.step is None:
+        return said
+    return say(language, "end_at", said=said, place=place_text(case, case.view.step))
 
 
-def _nan_alerts(case: Case, speak: _Sayer) -> list[Alert]:
-    alerts = []
-    for name, summary in case.view.metrics.items():
-        bad = summary.nans + summary.infinities
-        if not bad:
+def place_text(case: Case, step: float) -> str:
+    """Return a step as its log counts: ``epoch 23``, ``step 1,200``."""
+    places = case.view.places
+    kind = "place_epoch" if places and places[0].unit == "epoch" else "place_step"
+    return say(case.wishes.language, kind, step=step_text(step))
+
+
+def _nan_alerts(case: Case) -> list[Alert]:
+    """Return one alert on all metrics that are no numbers: one cause, mostly."""
+    names = []
+    for name in main_metrics(case.view):
+        summary = case.view.metrics[name]
+        if math.isfinite(summary.last):
+            # Some scores are NaN by definition now and then: one that recovered is
+            # told as such.
             continue
         if summary.low is None and not _is_trained(name, case.goals[name]):
             # It never was a number: a score of a class that is not there, a reward
             # before the first episode ended (detectron2#1482, ray#10416).
             continue
-        if math.isfinite(summary.last):
-            # Some scores are NaN by definition now and then; only a present one is
-            # an alert, and one that recovered is told as such.
-            continue
-        alerts.append(
-            Alert(
-                "nan",
-                name,
-                speak(
-                    "nan",
-                    metric=name,
-                    value=number(summary.last),
-                    step=step_text(summary.last_step),
-                    bad=f"{bad:,}",
-                    count=f"{summary.count:,}",
-                ),
-            )
-        )
-    return alerts
+        names.append(name)
+    brief = [name for name in names if _is_brief(case.view.metrics[name])]
+    trained = [name for name in names if case.goals[name] is not None]
+    # A norm is infinite now and then: mixed precision looks for its scale by that.
+    others = [
+        name
+        for name in names
+        if name not in brief or case.view.metrics[name].low is None
+    ]
+    for subject, found in (("", trained), ("norm", [] if trained else others)):
+        if found:
+            is_brief = all(name in brief for name in found)
+            return [Alert("nan", subject, _nan_text(case, found), is_brief)]
+    return []
+
+
+def _is_brief(summary: MetricSummary) -> bool:
+    """Return whether only the last value of a metric is no number."""
+    return began_to_fail(summary) == summary.last_step
 
 
 def _is_trained(name: str, goal: str | None) -> bool:
@@ -184,55 +143,86 @@ def _is_trained(name: str, goal: str | None) -> bool:
     return goal == "min" or "norm" in name.lower()
 
 
-def _divergence_alerts(case: Case, speak: _Sayer) -> list[Alert]:
-    alerts = []
-    for name, summary in case.view.metrics.items():
-        best = case.bests[name]
+def _nan_text(case: Case, names: list[str]) -> str:
+    language = case.wishes.language
+    began = {name: began_to_fail(case.view.metrics[name]) or 0.0 for name in names}
+    first = min(names, key=lambda name: began[name])
+    shown = [first, *(name for name in names if name != first)][:NAMED_MAX]
+    metrics = ", ".join(shown)
+    if len(names) > NAMED_MAX:
+        more = f"{len(names) - NAMED_MAX:,}"
+        metrics = say(language, "and_more", names=metrics, more=more)
+    place = place_text(case, began[first])
+    goal = case.status.goal
+    if goal is not None and case.view.places[:1] and _is_counted_in(case, goal.unit):
+        place = say(language, "place_of", place=place, total=step_text(goal.total))
+    value = number(case.view.metrics[first].last)
+    return say(language, "alert_nan", metric=metrics, value=value, place=place)
+
+
+def _is_counted_in(case: Case, unit: str) -> bool:
+    return case.view.places[0].unit == unit
+
+
+def _divergence_alerts(case: Case, told: Collection[str]) -> list[Alert]:
+    """Return one alert on the metric that a reader asks for first of those that ran."""
+    is_told = any(key.startswith("divergence:") for key in told)
+    for name in main_metrics(case.view):
+        summary, best = case.view.metrics[name], case.bests[name]
         if best is None or case.goals[name] != "min" or best[0] <= 0:
             continue
         factor = summary.last / best[0]
-        if not factor >= DIVERGED_FACTOR:
+        if not factor >= (STILL_DIVERGED_FACTOR if is_told else DIVERGED_FACTOR):
             continue
-        points = [p for p in case.course(name) if p[2] is not None]
-        if len(points) < BUCKETS_FOR_COURSE or not math.isfinite(summary.last):
+        since = _diverged_since(case.course(name), summary)
+        if since is None and not is_told:
             continue
-        early = max(
-            high for _, _, high in points[: len(points) // 2] if high is not None
+        place = place_text(case, best[1] if since is None else since)
+        text = say(
+            case.wishes.language,
+            "alert_divergence",
+            metric=name,
+            value=number(summary.last),
+            place=place,
+            factor=number(factor, 2),
+            best=number(best[0]),
+            best_place=place_text(case, best[1]),
         )
-        late = [low for _, low, _ in points[-2:] if low is not None]
-        if min(late) > early:
-            alerts.append(
-                Alert(
-                    "divergence",
-                    name,
-                    speak(
-                        "divergence",
-                        metric=name,
-                        value=number(summary.last),
-                        step=step_text(summary.last_step),
-                        factor=number(factor, 2),
-                        best=number(best[0]),
-                        best_step=step_text(best[1]),
-                    ),
-                )
-            )
-    return alerts
+        return [Alert("divergence", "", text)]
+    return []
 
 
-def _stall_alerts(case: Case, speak: _Sayer) -> list[Alert]:
-    limit = stall_after_s(case.view, case.rules)
-    age = case.now - case.view.updated_ns / 1e9
-    if limit is None or not case.has_grown or age <= limit:
+def _diverged_since(course: Course, summary: MetricSummary) -> float | None:
+    """Return the step since which a metric is above all of its early course."""
+    points = [point for point in course if point[2] is not None]
+    if len(points) < BUCKETS_FOR_COURSE or not math.isfinite(summary.last):
+        return None
+    early = max(high for _, _, high in points[: len(points) // 2] if high is not None)
+    if min(low for _, low, _ in points[-2:] if low is not None) <= early:
+        return None
+    since: float = points[-1][0]
+    for step, low, _ in reversed(points):
+        if low is None or low <= early:
+            break
+        since = step
+    return since
+
+
+def _stall_alerts(case: Case) -> list[Alert]:
+    status, language = case.status, case.wishes.language
+    if status.word != "stalled":
         return []
-    pace = pace_s(case.view)
-    silence = duration_text(age, speak.language)
-    if pace is None:
-        return [Alert("stall", "", speak("stall", age=silence))]
-    usual = duration_text(max(1.0, pace), speak.language)
-    return [Alert("stall", "", speak("stall_pace", age=silence, pace=usual))]
+    fields = {
+        "age": duration_text(status.silent_s, language),
+        "since": case.moment(case.view.updated_ns / 1e9),
+    }
+    if status.usual_s is None:
+        return [Alert("stall", "", say(language, "alert_stall", **fields))]
+    usual = duration_text(max(1.0, status.usual_s), language)
+    return [Alert("stall", "", say(language, "alert_stall_pace", pace=usual, **fields))]
 
 
-def _plateau_alerts(case: Case, speak: _Sayer) -> list[Alert]:
+def _plateau_alerts(case: Case) -> list[Alert]:
     least = case.rules.plateau
     if least is None:
         return []
@@ -243,19 +233,15 @@ def _plateau_alerts(case: Case, speak: _Sayer) -> list[Alert]:
             continue
         since = _values_since(summary, case.course(name), best[1])
         if since >= least:
-            alerts.append(
-                Alert(
-                    "plateau",
-                    name,
-                    speak(
-                        "plateau",
-                        metric=name,
-                        best=number(best[0]),
-                        best_step=step_text(best[1]),
-                        since=f"{since:,}",
-                    ),
-                )
+            text = say(
+                case.wishes.language,
+                "alert_plateau",
+                metric=name,
+                best=number(best[0]),
+                best_place=place_text(case, best[1]),
+                since=f"{since:,}",
             )
+            alerts.append(Alert("plateau", name, text))
     return alerts
 
 
@@ -265,21 +251,43 @@ def _values_since(summary: MetricSummary, course: Course, step: float) -> int:
     return max(0, summary.count - before * summary.curve.width)
 
 
-def due_alerts(
-    alerts: Sequence[Alert], told: Mapping[str, float], rules: AlertRules, now: float
-) -> list[Alert]:
-    """Return the alerts that are news: never told, or told too long ago.
-
-    A stall is told once: a finished run that says nothing of its end would remind
-    for ever.
-    """
+def _intent_alerts(case: Case) -> list[Alert]:
+    tell = partial(say, case.wishes.language)
     return [
-        alert
-        for alert in alerts
-        if alert.key not in told
-        or (
-            rules.remind_s is not None
-            and alert.kind in ("nan", "divergence")
-            and now - told[alert.key] >= rules.remind_s
+        Alert(
+            "intent",
+            item.key,
+            tell(
+                f"alert_intent_{item.verdict.value}",
+                key=item.key,
+                intended=scalar_text(item.intended),
+                actual=scalar_text(item.actual),
+            ),
         )
+        for item in case.compared
+        if item.verdict in (Verdict.wrong, Verdict.missing)
     ]
+
+
+def _changed_alerts(case: Case, changes: Changes) -> list[Alert]:
+    """Return an alert on each hyperparameter that changed; schedules change theirs."""
+    return [
+        Alert(
+            "changed",
+            key,
+            say(
+                case.wishes.language,
+                "alert_changed",
+                key=key,
+                before=scalar_text(before),
+                actual=scalar_text(actual),
+            ),
+        )
+        for key, (before, actual) in changes.changed_hparams.items()
+        if not is_rate(key)
+    ]
+
+
+def texts_of(alerts: Iterable[Alert]) -> tuple[str, ...]:
+    """Return what some alerts say."""
+    return tuple(alert.text for alert in alerts)

@@ -1,12 +1,16 @@
 """One run as it is judged: what its files say, and what follows from that at once."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
-from mlreport_batch.report.goals import best_of, goal_of
-from mlreport_batch.report.intended import Compared, compare_intent
-from mlreport_batch.report.model import AlertRules, Wishes
+from mlreport_batch.language.dates import local_now, moment_text, zone
+from mlreport_batch.report.goals import best_of, goal_of, is_rate
+from mlreport_batch.report.intended import Compared, compare_intent, same_value
+from mlreport_batch.report.model import AlertRules, Verdict, Wishes
+from mlreport_batch.report.status import Status, status_of
 from mlreport_batch.report.view import RunView
 
 Course = list[tuple[float, float | None, float | None]]
@@ -26,6 +30,8 @@ class Case(Struct, frozen=True):
         bests: (best finite value, its step) by metric; None without a goal or value.
         compared: Intended against actual hyperparameters, wrong and missing ones
             first.
+        status: What became of the run.
+        timezone: Name of the zone of the times that are told; empty for the machine's.
     """
 
     view: RunView
@@ -36,7 +42,20 @@ class Case(Struct, frozen=True):
     goals: Mapping[str, str | None]
     bests: Mapping[str, tuple[float, float] | None]
     compared: tuple[Compared, ...]
+    status: Status
+    timezone: str = ""
     _courses: dict[str, Course] = field(default_factory=dict)
+    _here: list[datetime] = field(default_factory=list)
+
+    def here(self) -> datetime:
+        """Return the time in the zone of the report."""
+        if not self._here:
+            self._here.append(local_now(zone(self.timezone), self.now))
+        return self._here[0]
+
+    def moment(self, at_s: float) -> str:
+        """Return a time, seconds since the epoch, as the report tells it."""
+        return moment_text(at_s, self.here(), self.wishes.language)
 
     def course(self, name: str) -> Course:
         """Return the curve of a metric."""
@@ -46,6 +65,22 @@ class Case(Struct, frozen=True):
         return found
 
 
+def _is_scheduled(item: Compared, view: RunView) -> bool:
+    """Return whether a learning rate is another only since a schedule goes down it.
+
+    Then the log has the intended one as its highest.
+    """
+    if item.verdict is not Verdict.wrong or not is_rate(item.key):
+        return False
+    return any(
+        summary.high is not None
+        and summary.count > 1
+        and same_value(item.intended, summary.high)
+        for name, summary in view.metrics.items()
+        if is_rate(name)
+    )
+
+
 def case_of(
     view: RunView,
     wishes: Wishes,
@@ -53,9 +88,25 @@ def case_of(
     *,
     now: float,
     has_grown: bool,
+    timezone: str = "",
 ) -> Case:
     """Return the case of a run; see `Case` for the arguments."""
     goals = {name: goal_of(name, wishes.goals) for name in view.metrics}
     bests = {name: best_of(view.metrics[name], goal) for name, goal in goals.items()}
-    compared = compare_intent({**wishes.expect, **view.expect}, view.hparams)
-    return Case(view, wishes, rules, now, has_grown, goals, bests, tuple(compared))
+    compared = [
+        replace(item, verdict=Verdict.right) if _is_scheduled(item, view) else item
+        for item in compare_intent(view.expect, wishes.expect, view.hparams)
+    ]
+    status = status_of(view, rules, now=now, has_grown=has_grown)
+    return Case(
+        view,
+        wishes,
+        rules,
+        now,
+        has_grown,
+        goals,
+        bests,
+        tuple(compared),
+        status,
+        timezone,
+    )

@@ -8,7 +8,6 @@ from fnmatch import fnmatchcase
 
 from mlreport_batch.language.dates import date_text
 from mlreport_batch.language.figures import (
-    duration_text,
     number,
     scalar_text,
     signed,
@@ -21,7 +20,15 @@ from mlreport_batch.read.summary import MetricSummary
 from mlreport_batch.report.alerts import Alert
 from mlreport_batch.report.case import Case
 from mlreport_batch.report.goals import headline_metric, main_metrics
-from mlreport_batch.report.headline import headline_of
+from mlreport_batch.report.head import (
+    age_text,
+    facts_of,
+    standing_text,
+    status_text,
+    steps_text,
+    texts_of,
+)
+from mlreport_batch.report.headline import Headline, lead_of, told_first
 from mlreport_batch.report.model import (
     AlertRow,
     Chart,
@@ -33,13 +40,13 @@ from mlreport_batch.report.model import (
     MetricRow,
     Occasion,
     Report,
-    TextBlock,
     Trend,
     Verdict,
 )
 from mlreport_batch.report.news import Changes, Snapshot
+from mlreport_batch.report.timing import timing_of
 from mlreport_batch.report.view import RunView
-from mlreport_batch.safety.clean import Scalar, clean, clean_block
+from mlreport_batch.safety.clean import Scalar, clean
 from mlreport_batch.safety.masking.redact import redact_text
 
 METRICS_MAX = 300
@@ -74,7 +81,8 @@ def describe(
     changes: Changes,
     alerts: Sequence[Alert],
     *,
-    status: tuple[str, str],
+    standing: Sequence[Alert] = (),
+    recovered: Sequence[str] = (),
     occasion: Occasion,
 ) -> Report:
     """Return the report about a run.
@@ -83,8 +91,9 @@ def describe(
         case: The run.
         reported: What its last accepted report showed.
         changes: What is new since.
-        alerts: Alerts that hold, worst first.
-        status: The status word and its evidence.
+        alerts: Alerts that are told now, worst first.
+        standing: Alerts that were told before and hold.
+        recovered: Keys of those that were told and are over.
         occasion: Where and when.
     """
     view, wishes = case.view, case.wishes
@@ -103,7 +112,7 @@ def describe(
     main = shown[0] if shown else None
     if tuple(wishes.metrics) == ("*",):
         main = headline_metric(shown)
-    hparams, intent_text, intent_ok = _hparam_rows(case, changes)
+    hparams, intent_text, unstated, intent_ok = _hparam_rows(case, changes)
     groups = _chart_groups(shown, view)
     checkpoints = sorted(view.checkpoints, key=lambda each: each.mtime_ns, reverse=True)
     problems = [str(problem) for problem in view.problems]
@@ -111,24 +120,30 @@ def describe(
         Fact(clean(name), _result_text(value)) for name, value in view.results.items()
     ]
     now_s = occasion.now.timestamp()
+    timing = timing_of(view, case.status, now_s)
+    lead = lead_of(case, changes, alerts, recovered)
+    headline, subject = told_first(
+        Headline(case, reported, main, timing), lead, changes, alerts, recovered
+    )
     return Report(
         rid=occasion.rid,
         language=language,
         run=clean(occasion.run),
         project=clean(redact_text(occasion.project)),
-        status=status[0],
-        status_text=clean(status[1]),
+        status=case.status.word,
+        status_text=clean(status_text(case, is_told=lead in ("alerts", "end"))),
         at=occasion.now,
         date=date_text(occasion.now, language),
         time=occasion.now.strftime("%H:%M %Z"),
         host=host_name(),
-        headline=headline_of(case, reported, main, alerts, changes),
+        headline=headline,
         purpose=clean(view.purpose, 400),
-        steps=_steps_text(view, language),
-        facts=_facts(view, changes, now_s, language),
+        steps=steps_text(case),
+        facts=facts_of(case, changes, timing),
         hparams=tuple(hparams[: cut("hparams", HPARAMS_MAX, len(hparams))]),
         intent_text=intent_text,
         intent_ok=intent_ok,
+        unstated=unstated,
         alerts=tuple(AlertRow(alert.kind, clean(alert.text)) for alert in alerts),
         metrics=tuple(_metric_row(case, name, reported) for name in shown),
         charts=tuple(
@@ -140,11 +155,7 @@ def describe(
             CheckpointRow(
                 path=each.path,
                 size=size_text(each.size) if each.size else "",
-                age=say(
-                    language,
-                    "ago",
-                    age=duration_text(max(0, now_s - each.mtime_ns / 1e9), language),
-                ),
+                age=age_text(case, each.mtime_ns / 1e9),
                 step=each.progress,
                 mark=each.mark,
                 is_new=reported is not None and each.path in changes.new_checkpoints,
@@ -153,20 +164,21 @@ def describe(
                 : cut("checkpoints", CHECKPOINTS_MAX, len(checkpoints))
             ]
         ),
-        texts=tuple(
-            TextBlock(say(language, f"text_{text.kind}"), clean_block(text.text))
-            for text in view.texts
-        ),
+        texts=texts_of(case),
         problems=tuple(problems[: cut("problems", PROBLEMS_MAX, len(problems))]),
         cuts=tuple(cuts),
         main="" if main is None else clean(main),
+        is_led=lead == "alerts",
+        standing=standing_text(case, standing, reported),
+        subject=subject,
+        holding=len(alerts) + len(standing),
     )
 
 
 def describe_digest(reports: Sequence[Report], *, rid: str, language: str) -> Digest:
     """Return one digest over *reports*, those with alerts first."""
-    ordered = sorted(reports, key=lambda report: not report.alerts)
-    with_alerts = sum(1 for report in reports if report.alerts)
+    ordered = sorted(reports, key=lambda report: not report.attention)
+    with_alerts = sum(1 for report in reports if report.attention)
     kind = "digest_headline" if with_alerts else "digest_headline_fine"
     return Digest(
         rid=rid,
@@ -182,41 +194,6 @@ def describe_digest(reports: Sequence[Report], *, rid: str, language: str) -> Di
     )
 
 
-def _steps_text(view: RunView, language: str) -> str:
-    step, total = view.step, view.progress.total
-    if step is None:
-        return ""
-    if total is None or total <= 0 or view.progress.step is None:
-        return step_text(step)
-    percent = f"{min(100.0, 100 * step / total):.0f} %"
-    return say(
-        language,
-        "steps_of",
-        step=step_text(step),
-        total=step_text(total),
-        percent=percent,
-    )
-
-
-def _facts(
-    view: RunView, changes: Changes, now_s: float, language: str
-) -> tuple[Fact, ...]:
-    facts = []
-    if view.updated_ns:
-        age = duration_text(max(0.0, now_s - view.updated_ns / 1e9), language)
-        facts.append(Fact(say(language, "fact_updated"), say(language, "ago", age=age)))
-    if changes.total_points:
-        count = say(language, "all_new", count=f"{changes.total_points:,}")
-        facts.append(Fact(say(language, "fact_rows"), count))
-    if view.orphans:
-        text = say(language, "orphans", count=f"{view.orphans:,}")
-        facts.append(Fact(say(language, "fact_orphans"), text))
-    if view.restarts:
-        text = say(language, "restarts", count=f"{view.restarts:,}")
-        facts.append(Fact(say(language, "fact_restarts"), text))
-    return tuple(facts)
-
-
 def _result_text(value: Scalar) -> str:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return number(value)
@@ -225,7 +202,7 @@ def _result_text(value: Scalar) -> str:
 
 def _hparam_rows(
     case: Case, changes: Changes
-) -> tuple[list[HparamRow], str, bool | None]:
+) -> tuple[list[HparamRow], str, str, bool | None]:
     view, wishes, compared = case.view, case.wishes, case.compared
     rows = [
         HparamRow(
@@ -236,8 +213,9 @@ def _hparam_rows(
             changed_from=_changed_from(item.key, changes),
         )
         for item in compared
+        if item.verdict is not Verdict.unstated
     ]
-    stated = {item.key for item in compared}
+    named = {item.key for item in compared}
     rows += [
         HparamRow(
             key=clean(name),
@@ -247,20 +225,19 @@ def _hparam_rows(
             changed_from=_changed_from(name, changes),
         )
         for name in chosen_names(list(view.hparams), wishes.hparams)
-        if name not in stated
+        if name not in named
     ]
-    if not compared:
-        return rows, "", None
-    bad = sum(1 for item in compared if item.verdict is not Verdict.right)
-    if bad:
-        text = say(
-            wishes.language, "intent_some", bad=str(bad), count=str(len(compared))
-        )
-    elif len(compared) == 1:
-        text = say(wishes.language, "intent_one")
-    else:
-        text = say(wishes.language, "intent_all", count=str(len(compared)))
-    return rows, text, bad == 0
+    stated = [item for item in compared if item.verdict is not Verdict.unstated]
+    bad = sum(1 for item in stated if item.verdict is not Verdict.right)
+    unstated = [clean(item.key) for item in compared if item not in stated]
+    text = unstated_text = ""
+    if stated and not bad:
+        kind = "intent_one" if len(stated) == 1 else "intent_all"
+        text = say(wishes.language, kind, count=str(len(stated)))
+    if unstated:
+        keys = ", ".join(unstated)
+        unstated_text = say(wishes.language, "intent_unstated", keys=keys)
+    return rows, text, unstated_text, bad == 0 if stated else None
 
 
 def _changed_from(key: str, changes: Changes) -> str:

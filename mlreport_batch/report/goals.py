@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from itertools import pairwise
 
 from mlreport_batch.read.summary import MetricSummary
 from mlreport_batch.report.view import RunView
@@ -147,6 +148,13 @@ def is_amount(name: str) -> bool:
         return False
     is_money = "cost" in words and not _MONEY.isdisjoint(words)
     return words[-1] in _AMOUNTS or words[0] == "num" or is_money
+
+
+def is_rate(name: str) -> bool:
+    """Return whether *name* is that of a learning rate, which schedules change."""
+    words = _WORD.findall(name.lower().replace(".", "/"))
+    has_name = ("learning", "rate") in pairwise(words)
+    return "lr" in words or "lrs" in words or has_name
 
 
 def _last_part(name: str) -> str:

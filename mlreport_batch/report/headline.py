@@ -1,82 +1,170 @@
-"""The run in one line of words and figures."""
+"""The run in one sentence that a person would say."""
 
 import math
 from collections.abc import Sequence
 
 from mlreport_batch.language.figures import number, signed, step_text
 from mlreport_batch.language.say import say
-from mlreport_batch.read.summary import MetricSummary
-from mlreport_batch.report.alerts import Alert
+from mlreport_batch.report.alerts import Alert, end_text, place_text
 from mlreport_batch.report.case import Case
 from mlreport_batch.report.news import Changes, Snapshot
+from mlreport_batch.report.timing import Timing
 from mlreport_batch.safety.clean import clean
 
+STOPPING = ("failed", "killed", "out_of_time", "nan", "divergence", "stall")
+"""Alerts beside which nobody asks how much better the run got."""
 
-def headline_of(
-    case: Case,
-    reported: Snapshot | None,
-    name: str | None,
-    alerts: Sequence[Alert],
-    changes: Changes,
-) -> str:
-    """Return what a person would ask first: what is wrong, and how far it got."""
-    language = case.wishes.language
-    parts = []
-    if name is not None:
-        summary = case.view.metrics[name]
-        parts.append(_change_phrase(name, summary, reported, language))
-        best = case.bests[name]
-        if best is not None and summary.count > 1:
-            if summary.last == best[0]:
-                parts.append(say(language, "headline_best"))
-            else:
-                parts.append(
-                    say(
-                        language,
-                        "headline_best_was",
-                        best=number(best[0]),
-                        step=step_text(best[1]),
-                    )
-                )
-        parts.append(say(language, "headline_step", step=step_text(summary.last_step)))
-    elif changes.new_checkpoints:
-        count = len(changes.new_checkpoints)
-        first = min(changes.new_checkpoints)
-        kind = "headline_new_checkpoint" if count == 1 else "headline_new_checkpoints"
-        parts.append(say(language, kind, path=first, count=f"{count:,}"))
-    else:
-        parts.append(say(language, "headline_no_metrics"))
-    line = ", ".join(parts)
-    if alerts:
-        first_alert = alerts[0].text
+
+class Headline:
+    """What there is to say of a run first.
+
+    Args:
+        case: The run.
+        reported: What its last report showed.
+        name: The metric to name, None for none.
+        timing: Its times.
+    """
+
+    def __init__(
+        self, case: Case, reported: Snapshot | None, name: str | None, timing: Timing
+    ) -> None:
+        self._case, self._reported, self._name = case, reported, name
+        self._timing = timing
+
+    def _say(self, key: str, /, **fields: object) -> str:
+        return say(self._case.wishes.language, key, **fields)
+
+    def of_alerts(self, alerts: Sequence[Alert]) -> str:
+        """Return the first of some alerts, and how many more there are."""
+        word = self._say(f"lead.{alerts[0].kind}")
+        line = f"{word}: {alerts[0].text}"
         if len(alerts) > 1:
-            first_alert = say(
-                language, "headline_alert", first=first_alert, more=str(len(alerts) - 1)
-            )
-        line = f"{first_alert}. {line}"
-    return clean(line)
+            line = self._say("headline_alert", first=line, more=str(len(alerts) - 1))
+        return clean(line)
+
+    def of_end(self) -> str:
+        """Return that the run is over, how, and with what."""
+        status, goal = self._case.status, self._case.status.goal
+        if status.is_broken:
+            return clean(f"{self._say(f'lead.{status.word}')}: {end_text(self._case)}")
+        line = self._say("lead.finished")
+        if status.kind == "early_stop" and self._case.view.step is not None:
+            place = place_text(self._case, self._case.view.step)
+            line = self._say("finished_early", place=place)
+        elif goal is not None and goal.done >= goal.total:
+            total = step_text(goal.total)
+            line = self._say("finished_of", done=total, total=total)
+        best = self._best()
+        return clean(f"{line}: {best}" if best else line)
+
+    def of_recovery(self, keys: Sequence[str]) -> str:
+        """Return that alerts are over."""
+        kinds = dict.fromkeys(key.partition(":")[0] for key in keys)
+        words = ", ".join(self._say(f"over.{kind}") for kind in kinds)
+        return clean(words)
+
+    def of_progress(self, changes: Changes) -> str:
+        """Return how far the run is, and whether it got better."""
+        if self._name is None:
+            return clean(self._without_metric(changes))
+        summary = self._case.view.metrics[self._name]
+        parts = [self._change(self._name), self._against_best()]
+        goal = self._case.status.goal
+        if goal is None:
+            parts.append(place_text(self._case, summary.last_step))
+        line = ", ".join(filter(None, parts))
+        if goal is not None and not self._case.status.is_over:
+            line += f"; {goal.percent}"
+        if self._timing.ends is not None:
+            at = self._case.moment(self._timing.ends)
+            line += ", " + self._say("headline_ends", at=at)
+        return clean(line)
+
+    def _without_metric(self, changes: Changes) -> str:
+        if not changes.new_checkpoints:
+            return self._say("headline_no_metrics")
+        count = len(changes.new_checkpoints)
+        kind = "headline_new_checkpoint" if count == 1 else "headline_new_checkpoints"
+        path = min(changes.new_checkpoints)
+        return self._say(kind, path=path, count=f"{count:,}")
+
+    def _best(self) -> str:
+        if self._name is None:
+            return ""
+        best, last = self._case.bests[self._name], self._case.view.metrics[self._name]
+        if best is None:
+            return f"{self._name} {number(last.last)}"
+        place = place_text(self._case, best[1])
+        value = number(best[0])
+        return self._say("finished_best", metric=self._name, best=value, place=place)
+
+    def _against_best(self) -> str:
+        name = self._name or ""
+        best, summary = self._case.bests[name], self._case.view.metrics[name]
+        if best is None or summary.count <= 1:
+            return ""
+        if summary.last == best[0]:
+            return self._say("headline_best")
+        place = place_text(self._case, best[1])
+        return self._say("headline_best_was", best=number(best[0]), place=place)
+
+    def _change(self, name: str) -> str:
+        last = self._case.view.metrics[name].last
+        value = number(last)
+        shown = self._reported.metrics.get(name) if self._reported else None
+        if (
+            self._reported is None
+            or shown is None
+            or not (math.isfinite(shown.last) and math.isfinite(last))
+        ):
+            return f"{name} {value}"
+        since = self._case.moment(self._reported.at)
+        change = last - shown.last
+        fields = {"metric": name, "value": value, "since": since}
+        if change == 0:
+            return self._say("headline_same", **fields)
+        goal = self._case.goals[name]
+        word = ""
+        if goal is not None:
+            good = (change < 0) == (goal == "min")
+            word = self._say("lead.better" if good else "lead.worse") + ": "
+        share = abs(change / shown.last) * 100 if shown.last else math.inf
+        # Of a negative value, "4 % less" would be read the wrong way round.
+        if share > 1000 or shown.last < 0:  # noqa: PLR2004
+            return word + self._say("headline_by", delta=signed(change), **fields)
+        percent = f"{share:.1f} %" if share >= 0.05 else "< 0.1 %"  # noqa: PLR2004
+        kind = "headline_down" if change < 0 else "headline_up"
+        return word + self._say(kind, percent=percent, **fields)
 
 
-def _change_phrase(
-    name: str, summary: MetricSummary, reported: Snapshot | None, language: str
+def lead_of(
+    case: Case, changes: Changes, alerts: Sequence[Alert], recovered: Sequence[str]
 ) -> str:
-    value = number(summary.last)
-    shown = reported.metrics.get(name) if reported else None
-    if shown is None or not (math.isfinite(shown.last) and math.isfinite(summary.last)):
-        return say(language, "headline_first", metric=name, value=value)
-    change = summary.last - shown.last
-    if change == 0:
-        return say(language, "headline_same", metric=name, value=value)
-    share = abs(change / shown.last) * 100 if shown.last else math.inf
-    if share > 1000:  # noqa: PLR2004
-        return say(
-            language, "headline_by", metric=name, value=value, delta=signed(change)
-        )
-    percent = f"{share:.1f} %" if share >= 0.05 else "< 0.1 %"  # noqa: PLR2004
-    # Of a negative value, "down 4 %" would be read the wrong way round.
-    if shown.last < 0:
-        return say(
-            language, "headline_by", metric=name, value=value, delta=signed(change)
-        )
-    kind = "headline_down" if change < 0 else "headline_up"
-    return say(language, kind, metric=name, value=value, percent=percent)
+    """Return what is said first: of ``alerts``, an ``end``, ``recovery``, progress."""
+    if alerts:
+        return "alerts"
+    if "status" in changes.kinds and case.status.is_over:
+        return "end"
+    return "recovery" if recovered else ""
+
+
+def told_first(
+    headline: Headline,
+    lead: str,
+    changes: Changes,
+    alerts: Sequence[Alert],
+    recovered: Sequence[str],
+) -> tuple[str, str]:
+    """Return the headline, and what of it stands in the subject."""
+    progress = headline.of_progress(changes)
+    if lead == "end":
+        first = headline.of_end()
+        return f"{first}.", first
+    if lead == "recovery":
+        first = headline.of_recovery(recovered)
+        return f"{first}. {progress}.", first
+    if lead == "alerts":
+        first = headline.of_alerts(alerts)
+        is_all = alerts[0].kind in STOPPING
+        return f"{first}." if is_all else f"{first}. {progress}.", first
+    return f"{progress}.", ""

@@ -55,27 +55,36 @@ def _number(value: Scalar) -> float | None:
 
 
 def compare_intent(
-    expect: Mapping[str, Scalar], hparams: Mapping[str, Scalar]
+    own: Mapping[str, Scalar],
+    for_all: Mapping[str, Scalar],
+    hparams: Mapping[str, Scalar],
 ) -> list[Compared]:
     """Return intended against actual, wrong and missing ones first.
 
     A key that is not there as it stands is looked for as the unique end of a
     longer one, so ``lr`` finds ``optimizer.lr``.
+
+    Args:
+        own: What the run's owner says of this run; it goes first.
+        for_all: What the config says of this run and of others: that one of them does
+            not state a key is no fault of it.
+        hparams: What the run states.
     """
     compared = []
-    for key, intended in expect.items():
+    for key, intended in {**for_all, **own}.items():
         found = _find(key, hparams)
         if found is None:
             # `optimizer=adam` of Hydra chooses a group, whose members are named.
             if not any(name.startswith(f"{key}.") for name in hparams):
-                compared.append(Compared(key, intended, None, Verdict.missing))
+                verdict = Verdict.missing if key in own else Verdict.unstated
+                compared.append(Compared(key, intended, None, verdict))
             continue
         actual = hparams[found]
         right = same_value(intended, actual)
         compared.append(
             Compared(found, intended, actual, Verdict.right if right else Verdict.wrong)
         )
-    order = [Verdict.wrong, Verdict.missing, Verdict.right]
+    order = [Verdict.wrong, Verdict.missing, Verdict.right, Verdict.unstated]
     return sorted(compared, key=lambda item: order.index(item.verdict))
 
 

@@ -20,6 +20,7 @@ class Verdict(StrEnum):
     right = "right"
     wrong = "wrong"
     missing = "missing"
+    unstated = "unstated"
     extra = "extra"
 
 
@@ -140,7 +141,8 @@ class Report(Struct, frozen=True):
         language: ``en`` or ``ko``.
         run: The run's name.
         project: The name of the root folder it was found under.
-        status: One of ``running finished failed quiet stalled empty``.
+        status: One of ``running finished failed killed out_of_time quiet stalled
+            empty``.
         status_text: The status in the report's language, with its evidence.
         at: When it was made, in the reader's time zone; aware.
         date: That day, such as ``2019 December 27``.
@@ -153,7 +155,7 @@ class Report(Struct, frozen=True):
         hparams: Chosen hyperparameters; those with a verdict come first.
         intent_text: One line about intended against actual, or empty.
         intent_ok: True, False, or None when nothing was intended.
-        alerts: Alerts that hold now, worst first.
+        alerts: What needs a person and was not told yet, worst first.
         metrics: Rows of the History Table, in the chosen order.
         charts: Charts of the main metrics.
         results: Evaluation results that have no history.
@@ -163,6 +165,13 @@ class Report(Struct, frozen=True):
         cuts: What was left out for size, one line each.
         link: Address of the Google document, or empty.
         main: Key of the metric that the headline names, or empty.
+        is_led: Whether the headline tells the first alert.
+        standing: What was told before and still holds, in one line, or empty.
+        subject: What the mail's subject says beside the run's name: only where
+            somebody must know at once.
+        holding: How many alerts hold, those told before included.
+        unstated: What the config means runs to have and this one does not state, in
+            one line, or empty.
     """
 
     rid: str
@@ -192,6 +201,28 @@ class Report(Struct, frozen=True):
     cuts: tuple[str, ...]
     link: str = ""
     main: str = ""
+    is_led: bool = False
+    standing: str = ""
+    subject: str = ""
+    holding: int = 0
+    unstated: str = ""
+
+    @property
+    def further_alerts(self) -> tuple[AlertRow, ...]:
+        """The alerts that neither the headline nor the intended values tell."""
+        others = self.alerts[1:] if self.is_led else self.alerts
+        return tuple(alert for alert in others if alert.kind != "intent")
+
+    @property
+    def further_hparams(self) -> tuple[HparamRow, ...]:
+        """The hyperparameters that stand not among those that are not as intended."""
+        told = (Verdict.wrong, Verdict.missing)
+        return tuple(row for row in self.hparams if row.verdict not in told)
+
+    @property
+    def attention(self) -> int:
+        """How many alerts hold, whether they were told before or not."""
+        return max(self.holding, len(self.alerts))
 
     @property
     def main_row(self) -> MetricRow | None:
@@ -244,13 +275,13 @@ class AlertRules(Struct, frozen=True):
     """Which alerts are wanted.
 
     Attributes:
-        stall_s: Seconds without new rows, None for never, ``auto`` for twenty
-            times the usual pace but at least half an hour.
+        stall_s: Seconds of silence that count as a stall, None for never, ``auto``
+            for what is long against the run's own pace.
         nan: Whether NaN and infinities are told.
         divergence: Whether a metric far above its course is told.
         plateau: Values without a new best that are told, None for never.
-        remind_s: Seconds until an alert that still holds is told again, None for
-            never.
+        remind_s: Seconds until an alert that still holds, of a run that goes on, is
+            told again, None for never.
     """
 
     stall_s: float | Literal["auto"] | None = "auto"

@@ -31,10 +31,10 @@ class Snapshot(Struct, frozen=True):
         expect: Intended hyperparameters.
         results: Values without history.
         checkpoints: Checkpoints by path: (size, mtime_ns).
-        outcome: ``finished``, ``failed`` or empty.
+        outcome: How the run ended, as `Status` words it, or empty.
         problems: Their texts.
-        alerts: Alerts that held, by kind and subject: when they were last told,
-            seconds since the epoch.
+        alerts: When alerts were last told, by their keys, seconds since the epoch:
+            those that held, and as ``was KEY`` those that were over.
         restarts: How often a log had begun anew.
         at: When the report was made, seconds since the epoch.
     """
@@ -76,8 +76,14 @@ class Changes(Struct, frozen=True):
         return sum(self.new_points.values())
 
 
-def compare(view: RunView, reported: Snapshot | None) -> Changes:
-    """Return what *view* has that *reported* did not show, alerts left aside."""
+def compare(view: RunView, reported: Snapshot | None, outcome: str = "") -> Changes:
+    """Return what *view* has that *reported* did not show, alerts left aside.
+
+    Args:
+        view: The run.
+        reported: What its last report showed.
+        outcome: How it ended, or empty while it goes on.
+    """
     old = reported or Snapshot()
     new_points = {}
     for name, summary in view.metrics.items():
@@ -100,7 +106,6 @@ def compare(view: RunView, reported: Snapshot | None) -> Changes:
         for each in view.checkpoints
         if old.checkpoints.get(each.path) != (each.size, each.mtime_ns)
     )
-    outcome = view.outcome.status if view.outcome else ""
     problems = {str(problem) for problem in view.problems}
     tests = {
         "metrics": bool(new_points),
@@ -110,7 +115,7 @@ def compare(view: RunView, reported: Snapshot | None) -> Changes:
             for key, value in view.results.items()
         ),
         "checkpoints": bool(new_checkpoints),
-        "status": outcome != old.outcome and outcome in ("finished", "failed"),
+        "status": outcome not in ("", old.outcome),
         "problems": bool(problems - set(old.problems)),
     }
     return Changes(
@@ -137,6 +142,7 @@ def snapshot_of(
     best: Mapping[str, float | None],
     alerts: dict[str, float],
     at: float,
+    outcome: str = "",
 ) -> Snapshot:
     """Return what a report made of *view* shows."""
     return Snapshot(
@@ -150,7 +156,7 @@ def snapshot_of(
         checkpoints={
             each.path: (each.size, each.mtime_ns) for each in view.checkpoints
         },
-        outcome=view.outcome.status if view.outcome else "",
+        outcome=outcome,
         problems=tuple(str(problem) for problem in view.problems),
         alerts=alerts,
         restarts=view.restarts,

@@ -3,19 +3,41 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from mlreport_batch.find.checkpoints import Checkpoint
-from mlreport_batch.formats import Intent, Outcome, Problem, Progress, Text
+from mlreport_batch.formats import PLACE, Intent, Outcome, Problem, Progress, Text
 from mlreport_batch.formats.hparams import is_shared
+from mlreport_batch.read.beats import Beats
 from mlreport_batch.read.collect import LogState
+from mlreport_batch.read.endings import Ending
 from mlreport_batch.read.run import RunState
 from mlreport_batch.read.summary import MetricSummary
 from mlreport_batch.safety.clean import Scalar, natural_key
 
 DISPUTES_MAX = 3
 """Pairs of files that are said to disagree on hyperparameters, and names of each."""
+
+
+class Place(Struct, frozen=True):
+    """How far a log is.
+
+    Attributes:
+        unit: What its steps count: ``epoch``, ``step`` or nothing known.
+        first: Its first step.
+        last: Its last step.
+        rows: Values of the metric that was written most often.
+        first_epoch: The epoch stated first beside the steps, None without one.
+        epoch: The epoch stated last, likewise.
+    """
+
+    unit: str
+    first: float
+    last: float
+    rows: int
+    first_epoch: float | None = None
+    epoch: float | None = None
 
 
 class RunView(Struct, frozen=True):
@@ -38,6 +60,10 @@ class RunView(Struct, frozen=True):
         rows: Values of the metric that was written most often.
         started_ns: Oldest modification time met, nanoseconds since the epoch.
         updated_ns: Newest modification time met.
+        written_ns: Newest modification time of a log of metrics.
+        places: How far each log of metrics is, the longest first.
+        endings: What the ends of its captured output say, by path.
+        beats: When it was seen to grow.
     """
 
     metrics: Mapping[str, MetricSummary]
@@ -56,6 +82,10 @@ class RunView(Struct, frozen=True):
     rows: int
     started_ns: int
     updated_ns: int
+    written_ns: int = 0
+    places: tuple[Place, ...] = ()
+    endings: Mapping[str, Ending] = field(default_factory=dict)
+    beats: Beats = Beats()
 
     @property
     def step(self) -> float | None:
@@ -110,6 +140,35 @@ def view_of(state: RunState) -> RunView:
         rows=max((m.count for m in metrics.values()), default=0),
         started_ns=state.started_ns,
         updated_ns=state.updated_ns,
+        written_ns=max(
+            (log.signature.mtime_ns for _, log in logs if log.metrics), default=0
+        ),
+        places=_places([log for _, log in logs]),
+        endings=state.endings,
+        beats=state.beats,
+    )
+
+
+def _places(logs: Sequence[LogState]) -> tuple[Place, ...]:
+    """Return how far each log is, those of the most rows first."""
+    found = [_place(log) for log in logs if log.metrics and not log.is_continued]
+    return tuple(sorted(found, key=lambda place: -place.rows))
+
+
+def _place(log: LogState) -> Place:
+    unit, *epochs = str(log.memory.get(PLACE) or "-").split()
+    summaries = log.metrics.values()
+    first_epoch, epoch = map(float, epochs) if epochs else (None, None)
+    return Place(
+        unit="" if unit == "-" else unit,
+        # A first row may hold only what was measured before the training began.
+        first=max(s.first_step for s in summaries if s.first_step <= 1)
+        if any(s.first_step <= 1 for s in summaries)
+        else min(s.first_step for s in summaries),
+        last=max(summary.last_step for summary in summaries),
+        rows=max(summary.count for summary in summaries),
+        first_epoch=first_epoch,
+        epoch=epoch,
     )
 
 
@@ -193,13 +252,13 @@ def _further(first: Progress, second: Progress) -> Progress:
     return Progress(max(steps, default=None), max(totals, default=None))
 
 
-_WORSE = {"running": 0, "finished": 1, "failed": 2}
+_GRAVITY = {"finished": 1, "killed": 2, "out_of_time": 2, "failed": 3}
 
 
 def _worse(first: Outcome | None, second: Outcome | None) -> Outcome | None:
     if first is None or second is None:
         return first or second
-    return max(first, second, key=lambda outcome: _WORSE.get(outcome.status, 0))
+    return max(first, second, key=lambda outcome: _GRAVITY.get(outcome.status, 0))
 
 
 def _merge_metrics(logs: list[tuple[str, LogState]]) -> dict[str, MetricSummary]:

@@ -20,9 +20,9 @@ from mlreport_batch.find.folder import (
 from mlreport_batch.find.listing import list_folder, walk
 from mlreport_batch.find.runs import (
     RunDir,
-    build_run,
     claimed_run,
     lacks_settings,
+    newly_named,
     owner,
     run_name,
     with_settings_above,
@@ -256,6 +256,9 @@ class Catalog:
             if state.claims_on(path) != before:
                 to_assign.update([path, *state.folders_below(path)])
         changed |= self._assign(to_assign)
+        for path, (folder, _) in listed.items():
+            named = newly_named(folder, self._known(path, update))
+            changed.update(run for run in named if state.run(run) is not None)
         result.unlisted += [
             Problem(path, None, listed[path][0].problems[0].message)
             for path in sorted(unknown)
@@ -373,7 +376,7 @@ class Catalog:
 
     def run_dir(self, row: RunRow) -> RunDir:
         """Return the run directory of *row*, from what is known of its folders."""
-        run = build_run(row.path, row.root, self._state.folders_of_run(row.path))
+        run = self._state.run_dir(row.path, row.root)
         above = self._shared(os.path.dirname(row.path)) if lacks_settings(run) else None
         return run if above is None else with_settings_above(run, above)
 

@@ -2,15 +2,23 @@
 
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 from operator import or_
 
 from msgspec import Struct, field
 
-from mlreport_batch.find.candidates import MODEL_DIRS
+from mlreport_batch.find.candidates import MODEL_DIRS, PARTS
 from mlreport_batch.find.folder import Folder, FoundFile, Says
+from mlreport_batch.find.runs import (
+    RunDir,
+    RunFile,
+    build_run,
+    named_files,
+    named_run,
+)
 from mlreport_batch.formats import Problem
+from mlreport_batch.formats.captured import is_captured
 from mlreport_batch.safety.files import Signature, is_below
 from mlreport_batch.state.database import Database
 from mlreport_batch.state.folder import damaged
@@ -31,6 +39,20 @@ class Listing(Struct, frozen=True):
 
 class FolderTable(Database):
     """The part of the state that is about folders."""
+
+    _named_in: tuple[str, Mapping[str, Sequence[RunFile]]] = ("", {})
+    """What is named after runs in the folder that was looked into last."""
+
+    def run_dir(self, path: str, root: str) -> RunDir:
+        """Return the run directory *path*, from what is known of its folders."""
+        beside: Sequence[RunFile] = ()
+        if path != root:
+            above = os.path.dirname(path)
+            if self._named_in[0] != above:
+                folder = self.folder(above)
+                self._named_in = above, named_files(folder) if folder else {}
+            beside = self._named_in[1].get(path, ())
+        return build_run(path, root, self.folders_of_run(path), beside)
 
     def folder(self, path: str) -> Folder | None:
         """Return what is known of one folder."""
@@ -87,11 +109,14 @@ class FolderTable(Database):
         claim: tuple[str, Says] | None,
     ) -> None:
         """Keep what was found in a folder, and whom it belongs to."""
+        self._named_in = "", {}
         key = os.fsencode(folder.path)
         tracked = [
             (name, found.signature)
             for name, found in folder.files.items()
-            if found.format or found.signature.size < TRACKED_BELOW
+            if found.format
+            or found.signature.size < TRACKED_BELOW
+            or _is_followed(folder, name)
         ]
         # A checkpoint that is written over in place moves no folder's time.
         tracked += [
@@ -180,6 +205,14 @@ class FolderTable(Database):
         """Return the paths of all runs that folders belong to, wanted or not."""
         query = "SELECT DISTINCT run FROM listings WHERE run IS NOT NULL"
         return [os.fsdecode(row[0]) for row in self._db.execute(query)]
+
+
+def _is_followed(folder: Folder, name: str) -> bool:
+    """Return whether the end of a file may say how a run ended, however long it is."""
+    if not is_captured(name):
+        return False
+    is_of_run = folder.is_evidence or os.path.basename(folder.path).lower() in PARTS
+    return is_of_run or named_run(folder, name) is not None
 
 
 def _folder(path: str, stats: bytes, listing: bytes) -> Folder:

@@ -14,7 +14,7 @@ from mlreport_batch.render.mail import (
     subject,
     thread_root_id,
 )
-from mlreport_batch.report.model import Report
+from mlreport_batch.report.model import Digest, Report
 from mlreport_batch.safety.address import is_for_all, mail_domain, parse_address
 
 
@@ -101,24 +101,26 @@ class Addressing:
             date=self.date,
             sender=self.mail.sender,
             recipients=recipients,
-            subject=subject(report.run),
+            subject=subject(report.run, report.subject),
             thread_root=thread_root_id(self._instance, path, domain),
             list_id=list_id(report.run, domain),
             report_name=report.run,
             language=report.language,
         )
 
-    def of_digest(self, rid: str, runs: int, recipients: tuple[str, ...]) -> MailHeader:
-        """Return the head of one mail about several *runs*."""
+    def of_digest(self, digest: Digest, recipients: tuple[str, ...]) -> MailHeader:
+        """Return the head of one mail about several runs."""
         domain = mail_domain(self.mail.sender)
         language = self._config.report.language
+        told = [(each.run, each.subject) for each in digest.reports if each.subject]
         return MailHeader(
-            rid=rid,
-            message_id=message_id(rid, self.mail.sender),
+            rid=digest.rid,
+            message_id=message_id(digest.rid, self.mail.sender),
             date=self.date,
             sender=self.mail.sender,
             recipients=recipients,
-            subject=digest_subject(runs, language),
+            subject=digest_subject(len(digest.reports), language, told),
+            thread_root=thread_root_id(self._instance, "digest", domain),
             list_id=list_id("digest", domain),
             report_name="digest",
             language=language,

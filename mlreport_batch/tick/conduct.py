@@ -249,6 +249,8 @@ class _Tick:
             summary.places.append(f"mails: {config.outbox.dir}")
         if config.out is not None:
             summary.places.append(f"pages: {config.out / 'index.html'}")
+        if self.options.count_alerts:
+            summary.alerted = self.reader.alerted()
         if config.source is None and not self.state.run_count():
             roots = ", ".join(self.scope.roots)
             summary.notices.append(

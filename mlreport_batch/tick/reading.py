@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from mlreport_batch.config.settings import RunsRoot
 from mlreport_batch.errors import ConfigError
+from mlreport_batch.report.due import holds
 from mlreport_batch.state.catalog import Catalog
 from mlreport_batch.state.database import BACKUP_AT
 from mlreport_batch.state.idle import (
@@ -171,6 +172,7 @@ class RunReader:
                     has_grown=row.grown,
                     is_wanted=wanted or self._options.report_all,
                     record_only=self._options.baseline,
+                    expect=self._scope.roots[row.root].expected_of(row.name),
                 )
             )
         return tasks
@@ -218,6 +220,18 @@ class RunReader:
             grown=row.grown or finding.has_grown,
             status=finding.status or row.status,
         )
+
+    def alerted(self) -> list[str]:
+        """Return the names of the runs of which an alert that was told holds."""
+        state = self._state
+        return [
+            row.name
+            for row in state.runs()
+            if self._accept(row.root, row.name)
+            and fnmatchcase(row.name, self._options.only)
+            and (mark := state.reported(row.path)) is not None
+            and holds(mark.alerts)
+        ]
 
     def settled(self, due: Sequence[Finding]) -> tuple[list[Finding], frozenset[str]]:
         """Return *due* with the siblings, and the waiting mails told anew with them.

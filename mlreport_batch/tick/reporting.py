@@ -151,7 +151,7 @@ class Reporter:
             rid=rid,
             language=self._config.report.language,
         )
-        head = self._addressing.of_digest(rid, len(findings), recipients)
+        head = self._addressing.of_digest(digest, recipients)
         [drawn] = next(iter(self._draw(iter([[DrawTask(digest, head)]]), executor)))
         if drawn.error is not None:
             self._not_drawn(findings, drawn.error)

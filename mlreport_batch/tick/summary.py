@@ -25,6 +25,7 @@ class Options(Struct, frozen=True):
         dry_run: Say what would be reported and change nothing.
         baseline: Record everything as reported without sending.
         jobs: Processes to use; None leaves it to the config.
+        count_alerts: Whether alerts of runs without news are wanted too.
         changed: The known folders that a look just before the tick found changed;
             None if there was none.
     """
@@ -34,6 +35,7 @@ class Options(Struct, frozen=True):
     dry_run: bool = False
     baseline: bool = False
     jobs: int | None = None
+    count_alerts: bool = False
     changed: tuple[str, ...] | None = None
 
 
@@ -65,6 +67,7 @@ class TickSummary(Struct):
         is_cut: Whether the tick was asked to end before all was done.
         waits_for: Why mails wait, as far as known.
         places: Where mails and pages were laid.
+        alerted: Names of the runs of which an alert holds, if that was asked for.
     """
 
     runs: list[RunLine] = field(default_factory=list)
@@ -78,6 +81,7 @@ class TickSummary(Struct):
     is_cut: bool = False
     waits_for: str = ""
     places: list[str] = field(default_factory=list)
+    alerted: list[str] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:

@@ -6,7 +6,7 @@ executor; so is `render.draw.draw_batch`, which turns reports into frozen mails.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from hashlib import sha256
 
@@ -17,14 +17,15 @@ from msgspec.structs import replace
 from mlreport_batch.errors import MlreportError
 from mlreport_batch.find.runs import RunDir, RunFile
 from mlreport_batch.formats import Problem
-from mlreport_batch.language.dates import zone
 from mlreport_batch.read.bulk.ahead import Bulk, Unread, is_worth
 from mlreport_batch.read.run import RunState, plan_of, read_run, unread_logs
+from mlreport_batch.report.alerts import texts_of
 from mlreport_batch.report.case import case_of
 from mlreport_batch.report.judge import judge, mark_of, report_of, wake_at
 from mlreport_batch.report.model import AlertRules, Report, Wishes
 from mlreport_batch.report.news import Snapshot
 from mlreport_batch.report.view import RunView, view_of
+from mlreport_batch.safety.clean import Scalar
 from mlreport_batch.safety.masking.redact import redact_text
 
 
@@ -68,6 +69,7 @@ class RunTask(Struct, frozen=True):
         is_wanted: Whether it is reported even without news.
         record_only: Whether what is there now counts as reported without a report.
         is_gone: Whether the directory is gone, so that nothing can be read any more.
+        expect: What the config means the runs of its root, or of its name, to have.
     """
 
     run: RunDir
@@ -80,6 +82,7 @@ class RunTask(Struct, frozen=True):
     is_wanted: bool = False
     record_only: bool = False
     is_gone: bool = False
+    expect: Mapping[str, Scalar] = field(default_factory=dict)
 
 
 class Finding(Struct, frozen=True):
@@ -244,10 +247,19 @@ def _found(task: RunTask, state: RunState, settings: ReadSettings) -> Finding:
     has_grown = task.has_grown or (
         task.seen is not None and _points(task.seen) < _points(state)
     )
-    case = case_of(view, settings.wishes, settings.rules, now=now, has_grown=has_grown)
+    wishes = settings.wishes
+    if task.expect:
+        wishes = replace(wishes, expect={**wishes.expect, **task.expect})
+    case = case_of(
+        view,
+        wishes,
+        settings.rules,
+        now=now,
+        has_grown=has_grown,
+        timezone=settings.timezone,
+    )
     judged = judge(case, task.reported)
-    due = judged.due()
-    kinds = judged.changes.kinds + (("alerts",) if due else ())
+    kinds = judged.kinds()
     finding = Finding(
         path=run.path,
         name=run.name,
@@ -256,37 +268,37 @@ def _found(task: RunTask, state: RunState, settings: ReadSettings) -> Finding:
         has_grown=has_grown,
         kinds=kinds,
         new_points=judged.changes.total_points,
-        status=judged.status[0],
-        alerts=tuple(alert.text for alert in judged.alerts),
+        status=case.status.word,
+        alerts=texts_of(judged.alerts),
         problems=tuple(map(str, view.problems)),
         recipients=view.to,
-        wake_at=wake_at(judged, state, judged.told),
+        wake_at=wake_at(judged, state),
     )
     if _only_recorded(task, view, settings):
-        return replace(finding, kinds=(), snapshot=mark_of(judged, due))
+        return replace(finding, kinds=(), snapshot=mark_of(judged))
     if not (kinds or task.is_wanted):
         return finding
     last = task.reported.at if task.reported else 0.0
     waits_until = last + settings.every_s
     # A clock that was set back must not hold up reports until it has caught up.
-    if last <= now < waits_until and not task.is_wanted:
-        return replace(finding, wake_at=waits_until)
-    mark = mark_of(judged, due)
+    may_wait = not (task.is_wanted or judged.is_urgent())
+    if last <= now < waits_until and may_wait:
+        wakes = [at for at in (finding.wake_at, waits_until) if at is not None]
+        return replace(finding, wake_at=min(wakes))
+    mark = mark_of(judged)
     if task.base is not task.reported:
         # The mail that this one supersedes told of changes that nobody has read.
         judged = judge(case, task.base)
     return replace(
         finding,
-        alerts=tuple(alert.text for alert in judged.alerts),
+        alerts=texts_of(judged.alerts),
         report=report_of(
             judged,
             rid=_rid(task.rid_seed, mark),
             run=run.name,
             project=task.project,
-            zone=zone(settings.timezone),
         ),
         snapshot=mark,
-        wake_at=wake_at(judged, state, mark.alerts),
     )
 
 

@@ -754,6 +754,24 @@ def test_init_shows_every_key():
             assert list(shown[each.key]) == keys
 
 
+def test_what_runs_are_meant_to_have_goes_by_folder_and_by_name(tmp_path: Path):
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    file = tmp_path / "mlreport.yaml"
+    file.write_text(
+        f"runs:\n  - path: {runs}\n    expect:\n      batch: 8\n"
+        "      optim: {lr: 0.1}\n"
+        '      "vit-*": {batch: 16, optim: {wd: 0}}\n      "*-l": {batch: 4}\n'
+    )
+    [root] = load(file).runs
+    assert root.expected_of("resnet") == {"batch": 8, "optim.lr": 0.1}
+    assert root.expected_of("vit-s") == {"batch": 16, "optim.lr": 0.1, "optim.wd": 0}
+    assert root.expected_of("vit-l")["batch"] == 4
+    file.write_text(f"runs: [{{path: {runs}, expect: 3}}]\n")
+    with pytest.raises(ConfigError, match="expect"):
+        load(file)
+
+
 def test_the_shipped_schema_is_up_to_date():
     assert config_text.SCHEMA_FILE.read_text("utf-8") == config_text.schema_text()
 

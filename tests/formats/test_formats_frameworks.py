@@ -310,7 +310,7 @@ def test_a_run_of_sacred_says_how_it_ended():
     )
     assert claim("runs/1/run.json", text)[1].closed
     assert read("sacred_run", text) == [
-        Outcome("failed", "run.json says TIMED_OUT"),
+        Outcome("out_of_time", "run.json says TIMED_OUT"),
         Result("result", 0.5),
         Text("error", "Traceback\nValueError"),
     ]

@@ -91,7 +91,7 @@ def test_the_status_is_what_the_files_say(case: str):
         if wanted["status"] is None:
             assert not said
         elif said:
-            told = {"interrupted": "failed"}.get(wanted["status"], wanted["status"])
+            told = {"interrupted": "killed"}.get(wanted["status"], wanted["status"])
             assert said == [told]
 
 

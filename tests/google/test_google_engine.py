@@ -211,6 +211,8 @@ def check_frameworks(
     assert len(lab.server.gmail.sent) == len(lab.documents()) == len(documents)
     for file in lab.documents():
         name = file.name.partition(" — ")[0]
+        if not metrics[name]:
+            continue  # its output tells of its end, and no table has a row
         history = next(
             t for t in tables(lab.server.document(file.id)) if t[0][0] == "Key"
         )

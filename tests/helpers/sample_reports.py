@@ -390,7 +390,7 @@ def long_names() -> Report:
         charts=(chart(names[0], *names),),
         hparams=tuple(
             HparamRow(name, name, name, verdict)
-            for name, verdict in zip(names, (*Verdict,), strict=True)
+            for name, verdict in zip(names, (*Verdict,), strict=False)
         ),
         checkpoints=tuple(
             replace(c, path=f"{names[0]}/{names[1]}.ckpt") for c in base.checkpoints

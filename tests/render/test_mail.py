@@ -349,10 +349,17 @@ def test_names_that_differ_only_in_odd_characters_are_different_lists():
     assert mail.list_id("한글", "x.example").endswith(".mlreport.x.example")
 
 
-def test_digest_subjects_count():
-    assert mail.digest_subject(1, "en") == "[mlreport] 1 run with news"
-    assert mail.digest_subject(12, "en") == "[mlreport] 12 runs with news"
-    assert "12" in mail.digest_subject(12, "ko")
+def test_subjects_stay_the_same_unless_somebody_must_know():
+    assert mail.subject("a/b") == "[mlreport] a/b"
+    assert mail.subject("a/b", "Failed: x") == "[mlreport] a/b: Failed: x"
+    assert len(mail.subject("a" * 500, "b" * 500)) < 300
+    assert mail.digest_subject(12, "en", []) == "[mlreport] Runs with news"
+    told = [("a/b", "Failed: x"), ("c", "Stalled: y")]
+    assert mail.digest_subject(1, "en", told) == "[mlreport] a/b: Failed: x"
+    assert mail.digest_subject(12, "en", told) == (
+        "[mlreport] a/b: Failed: x (and 11 more runs)"
+    )
+    assert "11" in mail.digest_subject(12, "ko", told)
 
 
 def test_a_quoted_sender_and_a_utc_date_survive():

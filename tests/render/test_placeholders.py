@@ -111,7 +111,7 @@ def test_each_kind_of_row_is_repeated_for_its_own():
         "<tr><td>{{checkpoint}} {{size}}</table>"
     )
     filled = fill_html(template, sample_reports.alarming())
-    assert "Not a number: train_loss is NaN" in filled
+    assert "Diverged: train_loss is NaN" in filled
     assert "<td>optimizer.lr=0.01" in filled
     assert "checkpoints/last.ckpt 102.4 MB" in filled
 

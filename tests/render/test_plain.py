@@ -68,7 +68,7 @@ def test_alerts_and_wrong_hparams_come_before_the_history_table():
     text = plain.write(sample_reports.alarming())
     order = [
         "train_loss is NaN since step 11,200; optimizer.lr",
-        "! Not a number: train_loss is NaN",
+        "! Diverged: train_loss is NaN",
         "optimizer.lr            0.001     0.01 (was 0.001)",
         "optimizer.weight_decay  0.05      not found",
         "History Table",

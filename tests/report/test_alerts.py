@@ -1,26 +1,18 @@
 """Insights say what was measured, and nothing that was not."""
 
 import math
-from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from mlreport_batch.formats import Outcome, Progress
-from mlreport_batch.report.alerts import (
-    Alert,
-    due_alerts,
-    find_alerts,
-    is_over,
-    pace_s,
-    stall_after_s,
-    status_of,
-)
+from mlreport_batch.formats import Outcome
+from mlreport_batch.report.alerts import Alert, find_alerts
 from mlreport_batch.report.case import case_of
 from mlreport_batch.report.goals import best_of, goal_of
 from mlreport_batch.report.intended import compare_intent, same_value
 from mlreport_batch.report.model import AlertRules, Verdict, Wishes
 from mlreport_batch.report.news import compare, snapshot_of
-from mlreport_batch.report.view import RunView
+from mlreport_batch.report.view import Place, RunView
 from mlreport_batch.safety.clean import Scalar
 from views import view
 
@@ -40,7 +32,7 @@ def alerts_of(
 ) -> list[Alert]:
     known = snapshot_of(before, best={}, alerts={}, at=0) if before else None
     wishes = Wishes(expect=expect or {}, language=language)
-    case = case_of(of, wishes, rules, now=now, has_grown=has_grown)
+    case = case_of(of, wishes, rules, now=now, has_grown=has_grown, timezone="UTC")
     return find_alerts(case, compare(of, known))
 
 
@@ -109,6 +101,7 @@ def test_values_that_mean_the_same(intended: Scalar, actual: Scalar, is_same: bo
 def test_intent_is_compared_wrong_ones_first():
     found = compare_intent(
         {"lr": 0.1, "bs": 32, "gone": 1, "optimizer": "adam", "wd": 0, "x": 1},
+        {"x": 2, "other": 3},
         {"model.lr": 0.1, "bs": 64, "optimizer.name": "adam", "a.wd": 0, "b.wd": 0,
          "x": 1},
     )  # fmt: skip
@@ -116,57 +109,10 @@ def test_intent_is_compared_wrong_ones_first():
         ("bs", Verdict.wrong),
         ("gone", Verdict.missing),
         ("wd", Verdict.missing),  # two candidates: nobody knows which
-        ("model.lr", Verdict.right),
         ("x", Verdict.right),
+        ("model.lr", Verdict.right),
+        ("other", Verdict.unstated),
     ]
-
-
-def test_the_pace_is_what_was_measured():
-    assert pace_s(view({"a": [1, 2]}, started_ns=0, updated_ns=10**9)) is None
-    assert pace_s(view({"a": [1, 2, 3]}, started_ns=5, updated_ns=5)) is None
-    run = view({"a": [1] * 10}, started_ns=0, updated_ns=600 * 10**9)
-    assert pace_s(run) == 60
-
-
-@pytest.mark.parametrize(
-    ("rules", "others", "after"),
-    [
-        (AlertRules(stall_s=None), {}, None),
-        (AlertRules(stall_s=7200), {}, 7200),
-        (AlertRules(), {}, 1800),
-        (AlertRules(), {"updated_ns": 6000 * 10**9}, 12000),
-        (AlertRules(), {"outcome": Outcome("finished", "x")}, None),
-        (AlertRules(), {"progress": Progress(9, 9)}, None),
-    ],
-)
-def test_a_stall_goes_by_the_runs_own_pace(
-    rules: AlertRules, others: dict[str, Any], after: float | None
-):
-    run = view({"a": [1] * 10}, **({"updated_ns": 60 * 10**9} | others))
-    assert stall_after_s(run, rules) == after
-
-
-@pytest.mark.parametrize(
-    ("others", "age_s", "status"),
-    [
-        ({"outcome": Outcome("failed", "an error")}, 1, "failed"),
-        ({"outcome": Outcome("finished", "it says so")}, 1, "finished"),
-        ({"outcome": Outcome("running", "")}, 1, "running"),
-        ({"progress": Progress(100, 100)}, 1, "finished"),
-        ({}, 60, "running"),
-        ({}, 7200, "quiet"),
-    ],
-)
-def test_the_status_has_evidence(others: dict[str, Any], age_s: int, status: str):
-    run = view({"a": [1]}, updated_ns=10**18, **others)
-    found, text = status_of(run, AlertRules(), now=1e9 + age_s, language="en")
-    assert found == status
-    assert text
-    assert is_over(run) == (status in ("failed", "finished"))
-
-
-def test_a_run_without_anything_is_empty():
-    assert status_of(view(), AlertRules(), now=1, language="ko")[0] == "empty"
 
 
 @pytest.mark.parametrize(
@@ -174,7 +120,8 @@ def test_a_run_without_anything_is_empty():
     [
         ("bbox/APl", [math.nan, math.nan], False),
         ("episode_reward_mean", [math.nan], False),
-        ("bbox/APl", [0.3, math.nan], True),
+        ("bbox/APl", [0.3, math.nan], False),
+        ("bbox/APl", [0.3, math.nan, math.nan], True),
         ("episode_reward_mean", [1.0, math.nan, math.nan], True),
         ("train/loss", [math.nan], True),
         ("val_perplexity", [math.inf, math.inf], True),
@@ -193,10 +140,8 @@ def test_what_never_was_a_number_has_not_become_nan(
 def test_nan_is_told_while_it_lasts():
     rules = AlertRules(stall_s=None)
     [alert] = alerts_of(view({"loss": [1, math.nan]}), rules)
-    assert alert.key == "nan:loss"
-    assert alert.text == (
-        "loss is NaN at step 2 (1 of 2 values are not numbers)"
-    )  # fmt: skip
+    assert alert.key == "nan:"
+    assert alert.text == "loss NaN since step 2"
     assert alerts_of(view({"loss": [1, math.nan, 1]}), rules) == []
     assert alerts_of(view({"loss": [1, math.nan]})) == []
     [alert] = alerts_of(view({"loss": [-math.inf]}), rules, language="ko")
@@ -222,10 +167,12 @@ def test_a_stall_is_told_only_of_a_run_that_was_seen_alive():
     assert alerts_of(run, rules, now=600 + 1199) == []
     assert alerts_of(run, rules, now=600 + 1801, has_grown=False) == []
     [alert] = alerts_of(run, rules, now=600 + 1801)
-    assert alert.text == "No new rows for 30 min 1 s, usually every 1 min"
+    assert alert.text == (
+        "silent for 30 min 1 s (since 00:10 UTC), usually every 1 min"
+    )  # fmt: skip
     short = view({"a": [1]}, updated_ns=600 * 10**9)
     [alert] = alerts_of(short, rules, now=600 + 1801)
-    assert alert.text == "No new rows for 30 min 1 s"
+    assert alert.text == "silent for 30 min 1 s (since 00:10 UTC)"
 
 
 def test_a_plateau_is_told_when_asked_for():
@@ -233,24 +180,57 @@ def test_a_plateau_is_told_when_asked_for():
     run = view({"loss": [3, 1, 2, 2, 2, 2], "x": [1] * 9})
     assert alerts_of(run, rules) == []
     [alert] = alerts_of(view({"loss": [3, 1, 2, 2, 2, 2, 2], "x": [1] * 9}), rules)
-    assert "no new best for 5 values (best 1 at step 2)" in alert.text
+    assert "no new best for 5 values (best 1, step 2)" in alert.text
 
 
 def test_intent_change_and_failure_are_told():
     run = view(
-        hparams={"lr": 0.2, "bs": 1}, outcome=Outcome("failed", "run.json says FAILED")
+        hparams={"lr": 0.2, "bs": 1},
+        expect={"lr": 0.1, "wd": 0, "bs": 1},
+        outcome=Outcome("failed", "run.json says FAILED"),
     )
-    before = view(hparams={"lr": 0.1, "bs": 1})
-    found = alerts_of(run, expect={"lr": 0.1, "wd": 0, "bs": 1}, before=before)
+    before = view(hparams={"lr": 0.1, "bs": 2})
+    found = alerts_of(run, expect={"momentum": 0.9}, before=before)
     assert [alert.kind for alert in found] == ["failed", "intent", "intent", "changed"]
-    assert found[3].text == "lr changed from 0.1 to 0.2"
+    assert found[0].text == "run.json says FAILED"
+    assert found[3].text == "bs changed from 2 to 1"
 
 
-def test_an_alert_is_due_once_and_again_after_a_while():
-    nan, stall = Alert("nan", "a", "x"), Alert("stall", "", "x")
-    rules = AlertRules(remind_s=100)
-    assert due_alerts([nan, stall], {}, rules, 0) == [nan, stall]
-    told = {"nan:a": 0.0, "stall:": 0.0}
-    assert due_alerts([nan, stall], told, rules, 99) == []
-    assert due_alerts([nan, stall], told, rules, 100) == [nan]
-    assert due_alerts([nan, stall], told, AlertRules(remind_s=None), 1e9) == []
+def test_a_rate_that_a_schedule_lowers_is_as_intended():
+    run = view(hparams={"optim.lr": 0.02}, expect={"lr": 0.1})
+    assert [alert.kind for alert in alerts_of(run)] == ["intent"]
+    assert not alerts_of(replace(run, metrics=view({"lr": [0.1, 0.02]}).metrics))
+    assert alerts_of(replace(run, metrics=view({"lr": [0.5, 0.02]}).metrics))
+
+
+def test_metrics_that_are_no_numbers_any_more_are_one_alert():
+    rules = AlertRules(stall_s=None)
+    nan = math.nan
+    run = view(
+        {"a_loss": [1, 2, nan, nan], "b_loss": [1, nan, nan, nan], "norm": [nan] * 4},
+        hparams={"epochs": 80},
+        places=(Place("epoch", 1, 4, 4),),
+    )
+    [alert] = alerts_of(run, rules)
+    assert alert.text == "b_loss, a_loss NaN since epoch 2 of 80"
+    assert not alert.is_brief
+    assert not alerts_of(view({"grad_norm": [1, nan], "acc": [1, 2]}), rules)
+    [alert] = alerts_of(view({"grad_norm": [1, nan, nan], "acc": [1, 2]}), rules)
+    assert (alert.key, alert.is_brief) == ("nan:norm", False)
+    many = view({f"loss{n}": [1, nan] for n in range(5)})
+    [alert] = alerts_of(many, rules)
+    assert alert.text == "loss0, loss1, loss2 and 2 more NaN since step 2"
+
+
+def test_a_divergence_that_was_told_holds_until_it_is_near_its_best():
+    rules = AlertRules(stall_s=None)
+    falling = [10 / step for step in range(1, 20)]
+    near = view({"loss": [*falling, 11, 12, 13, 14, 1.0]})
+    assert not alerts_of(near, rules)
+    known = {"divergence:": 0.0}
+    case = case_of(near, Wishes(), rules, now=1e6, has_grown=True)
+    changes = compare(near, None)
+    assert [a.kind for a in find_alerts(case, changes, known)] == ["divergence"]
+    over = view({"loss": [*falling, 11, 12, 13, 14, 0.6]})
+    case = case_of(over, Wishes(), rules, now=1e6, has_grown=True)
+    assert not find_alerts(case, changes, known)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from mlreport_batch.find.checkpoints import Checkpoint
 from mlreport_batch.formats import Problem, Progress, Text
@@ -36,14 +37,15 @@ def report(
 ) -> Report:
     known = None
     if before is not None:
-        known = snapshot_of(before, best={}, alerts={}, at=0)
-    case = case_of(of, Wishes(**wishes), AlertRules(), now=1e6, has_grown=False)
+        known = snapshot_of(before, best={}, alerts={}, at=NOW.timestamp() - 3600)
+    now = NOW.timestamp()
+    asked, rules = Wishes(**wishes), AlertRules()
+    case = case_of(of, asked, rules, now=now, has_grown=False, timezone="UTC")
     return describe(
         case,
         known,
         compare(of, known),
         alerts,
-        status=("running", "just now"),
         occasion=Occasion("rid1", "a/b\n<x>", "proj", NOW),
     )
 
@@ -52,13 +54,13 @@ def report(
     ("before", "after", "words"),
     [
         ([], [0.5], "loss 0.5"),
-        ([1.0], [1.0, 0.5], "down 50.0 % since the last report"),
-        ([1.0], [1.0, 1.5], "up 50.0 % since the last report"),
-        ([1.0], [1.0, 1.0], "unchanged since the last report"),
-        ([1.0], [1.0, 0.99999], "down < 0.1 % since the last report"),
-        ([-1.0], [-1.0, -2.0], "loss -2, -1 since the last report"),
-        ([0.0], [0.0, 2.0], "loss 2, +2 since the last report"),
-        ([1.0], [1.0, 100.0], "loss 100, +99 since the last report"),
+        ([1.0], [1.0, 0.5], "Better: loss 0.5, 50.0 % less than at 12:05 UTC"),
+        ([1.0], [1.0, 1.5], "Worse: loss 1.5, 50.0 % more than at 12:05 UTC"),
+        ([1.0], [1.0, 1.0], "loss 1, as at 12:05 UTC"),
+        ([1.0], [1.0, 0.99999], "Better: loss 0.99999, < 0.1 % less than at"),
+        ([-1.0], [-1.0, -2.0], "Better: loss -2, -1 since 12:05 UTC"),
+        ([0.0], [0.0, 2.0], "Worse: loss 2, +2 since 12:05 UTC"),
+        ([1.0], [1.0, 100.0], "Worse: loss 100, +99 since 12:05 UTC"),
         ([math.nan], [math.nan, 2.0], "loss 2"),
         ([1.0], [1.0, math.nan], "loss NaN"),
     ],
@@ -73,22 +75,24 @@ def test_the_headline_tells_the_change(
 
 def test_the_headline_tells_the_best():
     assert "best so far" in report(view({"loss": [2, 1]})).headline
-    assert "best 1 at step 2" in report(view({"loss": [2, 1, 3]})).headline
+    assert "best 1 (step 2)" in report(view({"loss": [2, 1, 3]})).headline
     assert "best" not in report(view({"loss": [2]})).headline
 
 
 def test_the_headline_names_the_first_alert():
     alerts = (Alert("nan", "a", "a is NaN"), Alert("stall", "", "quiet"))
     text = report(view({"loss": [1]}), alerts=alerts).headline
-    assert text.startswith("a is NaN (and 1 more). loss 1")
-    assert report(view(), alerts=alerts[:1]).headline == "a is NaN. No metrics yet"
+    assert text == "Diverged: a is NaN (and 1 more)."
+    found = report(view(), alerts=(Alert("intent", "lr", "lr is 1"),))
+    assert found.headline == "Not as intended: lr is 1. No metrics yet."
+    assert found.subject == "Not as intended: lr is 1"
 
 
 def test_the_headline_of_a_run_without_metrics_tells_of_checkpoints():
     one = view(checkpoints=(Checkpoint("a.pt", 1, 1),))
-    assert report(one).headline == "new checkpoint a.pt"
+    assert report(one).headline == "new checkpoint a.pt."
     two = view(checkpoints=(Checkpoint("a.pt", 1, 1), Checkpoint("b.pt", 1, 1)))
-    assert report(two).headline == "2 new checkpoints"
+    assert report(two).headline == "2 new checkpoints."
 
 
 def test_the_headline_goes_by_what_matters_unless_the_user_chose():
@@ -116,15 +120,15 @@ def test_a_metric_row_tells_value_change_and_best():
 
 def test_intended_hyperparameters_come_first():
     run = view(hparams={"lr": 0.1, "bs": 64, "x": None}, expect={"bs": 32})
+    run = replace(run, expect={"bs": 32, "own": 1})
     found = report(run, expect={"lr": 0.1, "wd": 1})
     assert [(row.key, row.verdict) for row in found.hparams] == [
-        ("bs", Verdict.wrong), ("wd", Verdict.missing), ("lr", Verdict.right),
+        ("bs", Verdict.wrong), ("own", Verdict.missing), ("lr", Verdict.right),
         ("x", Verdict.extra),
     ]  # fmt: skip
+    assert [row.key for row in found.further_hparams] == ["lr", "x"]
     assert found.intent_ok is False
-    assert found.intent_text == (
-        "2 of 3 intended hyperparameters are not as intended."
-    )  # fmt: skip
+    assert (found.intent_text, found.unstated) == ("", "This run does not state: wd.")
     assert report(run).intent_ok is False
     right = report(view(hparams={"lr": 0.1}), expect={"lr": 0.1})
     assert (right.intent_ok, right.intent_text[:7]) == (True, "The one")
@@ -154,8 +158,10 @@ def test_facts_steps_and_the_like_are_told():
     found = report(run)
     assert found.steps == "1,500 of 6,000 (25 %)"
     assert found.run == "a/b\ufffd<x>"
-    assert found.facts[0].value == "1 min ago"
-    assert len(found.facts) == 4
+    assert found.status_text == "last written 1 min ago (13:04 UTC)"
+    assert [fact.key for fact in found.facts] == [
+        "New values", "Overtaken values", "Log restarted",
+    ]  # fmt: skip
     assert [fact.value for fact in found.results] == ["0.5", "1e+400", "x"]
     assert found.texts[0].text == "a\nb"
     assert found.problems == ("a.csv:3: bad",)

@@ -52,7 +52,6 @@ def test_what_was_shown_is_no_news(values: list[float]):
         ({"results": {**FULL["results"], "test": 0.6}}, "results"),
         ({"checkpoints": (Checkpoint("a.pt", 11, 20),)}, "checkpoints"),
         ({"checkpoints": (Checkpoint("a.pt", 10, 21),)}, "checkpoints"),
-        ({"outcome": Outcome("finished", "done")}, "status"),
         ({"problems": (Problem("a", 1, "x"), Problem("b", 1, "y"))}, "problems"),
     ],
 )
@@ -60,6 +59,15 @@ def test_each_kind_of_change_is_news(change: dict[str, Any], kind: str):
     before = view({"a": [1, 2]}, **FULL)
     after = view({"a": [1, 2]}, **(FULL | change))
     assert compare(after, reported(before)).kinds == (kind,)
+
+
+def test_an_end_is_news_once():
+    run = view({"a": [1, 2]}, **FULL)
+    assert compare(run, reported(run), "finished").kinds == ("status",)
+    known = snapshot_of(run, best={}, alerts={}, at=0, outcome="finished")
+    assert compare(run, known, "finished").kinds == ()
+    assert compare(run, known, "failed").kinds == ("status",)
+    assert compare(run, known).kinds == ()
 
 
 @pytest.mark.parametrize(

@@ -280,6 +280,22 @@ def test_only_what_changed_is_dirty(shelf: Shelf):
     assert shelf.state.due_runs(shelf.now) == [str(shelf.root / "b")]
 
 
+def test_captured_output_above_wakes_the_run_that_it_is_named_after(shelf: Shelf):
+    for name in ("run7", "run70"):
+        shelf.put(f"{name}/metrics.csv")
+    shelf.survey()
+    shelf.settle()
+    shelf.put("run7.err", "Killed\n")
+    shelf.put("notes.err", "Killed\n")
+    shelf.survey()
+    assert shelf.state.due_runs(shelf.now) == [str(shelf.root / "run7")]
+    for runs in (shelf.known(), shelf.there()):
+        assert [file.path for file in runs["run7"].files if file.is_output] == [
+            "../run7.err"
+        ]
+        assert not any(file.is_output for file in runs["run70"].files)
+
+
 def test_our_own_folder_is_not_entered_however_it_came(shelf: Shelf):
     shelf.put("a/metrics.csv")
     shelf.survey()

@@ -36,7 +36,7 @@ def test_marks_are_kept_under_the_names_that_earlier_versions_know():
     """Else those who go back to it would be told all of it anew."""
     seen = decode(encode(EARLIER_SEEN, b"run"), RunState, b"run", "run")
     again = msgspec.msgpack.decode(msgspec.msgpack.encode(seen))
-    assert again.keys() == EARLIER_SEEN.keys()
+    assert again.keys() > EARLIER_SEEN.keys()
     assert (
         again["logs"]["metrics.csv"].keys() > EARLIER_SEEN["logs"]["metrics.csv"].keys()
     )

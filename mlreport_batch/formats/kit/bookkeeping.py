@@ -237,6 +237,16 @@ def outer_column(names: Sequence[str], step: int | None) -> tuple[int | None, bo
     return ranked[outer], may_begin_again(outer)
 
 
+def units_of(
+    names: Sequence[str], step: int | None, outer: int | None
+) -> tuple[str, str]:
+    """Return what the columns of the steps and of another count beside them count."""
+    units = [
+        "" if at is None else unit_of_rank(step_rank(names[at])) for at in (step, outer)
+    ]
+    return units[0], units[1]
+
+
 def _ranked(names: Sequence[str]) -> dict[float, int]:
     """Return the first column of each rank there is."""
     ranked: dict[float, int] = {}
@@ -245,6 +255,18 @@ def _ranked(names: Sequence[str]) -> dict[float, int]:
         if rank is not None:
             ranked.setdefault(rank, index)
     return ranked
+
+
+def unit_of_rank(rank: float | None) -> str:
+    """Return what a count of that rank counts: ``epoch``, ``step``, or nothing known.
+
+    Batches, episodes and stages are no count that a training is planned in.
+    """
+    if rank is None:
+        return ""
+    if rank in EPOCH_RANKS:
+        return "epoch"
+    return "step" if rank < _ORDER[_WEAK_STEPS[0]] or rank == _COUNTS["step"] else ""
 
 
 def has_sure_step(names: Iterable[str]) -> bool:

@@ -12,6 +12,7 @@ from mlreport_batch.formats.kit.bookkeeping import (
     is_bookkeeping,
     outer_column,
     step_column,
+    units_of,
 )
 from mlreport_batch.formats.kit.numbers import to_number
 from mlreport_batch.formats.kit.text import first_text, is_utf16
@@ -143,8 +144,9 @@ def header_of(
             break
         metrics.append((index, free.name_like(name)))
     layout = BulkLayout(
-        separator, len(cells), step, tuple(metrics), epoch, begins_again
-    )
+        separator, len(cells), step, tuple(metrics), epoch, begins_again,
+        *units_of(cells, step, epoch),
+    )  # fmt: skip
     return Header(line, tuple(cells), layout)
 
 

@@ -236,7 +236,7 @@ def step_of(entry: Mapping[str, object], counters: StepCounters) -> float | None
     if is_evaluation(entry) and (reached := counters.reached(inner)) is not None:
         return reached
     epoch = None if outer is None else counts[outer]
-    return counters.at(inner, counts[inner], epoch, begins_again=again)
+    return counters.at(inner, counts[inner], epoch, outer=outer, begins_again=again)
 
 
 @lru_cache(maxsize=256)

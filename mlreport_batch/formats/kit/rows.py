@@ -24,7 +24,7 @@ from mlreport_batch.formats.kit.columns import (
 from mlreport_batch.formats.kit.commas import Commas
 from mlreport_batch.formats.kit.dressed import bare
 from mlreport_batch.formats.kit.numbers import BLANK, to_number
-from mlreport_batch.formats.kit.steps import StepCounter
+from mlreport_batch.formats.kit.steps import StepCounter, note_place
 from mlreport_batch.formats.kit.text import first_text, lines_of
 from mlreport_batch.formats.kit.values import TOLD_MAX
 from mlreport_batch.safety.clean import shorten
@@ -350,8 +350,11 @@ class _Rows:
             memory["pending"] = self.pending
         if not math.isnan(self.step):
             memory["step"] = float(self.step)
-        if self.header is not None and self.header.layout.epoch is not None:
-            self.counter.remember(memory)
+        if self.header is not None:
+            layout = self.header.layout
+            if layout.epoch is not None:
+                self.counter.remember(memory)
+            note_place(memory, self.counter.place(layout.unit, layout.outer_unit))
         for key, indexes in (("open", self.open), ("text", self.text)):
             if indexes or key in memory:
                 memory[key] = " ".join(map(str, sorted(indexes)))

@@ -10,7 +10,8 @@ counted on. And where it rises in each row, it alone counts the rows: ``steps`` 
 from bisect import bisect_right
 from typing import Final
 
-from mlreport_batch.formats import COUNTS, HINT, Memory
+from mlreport_batch.formats import COUNTS, HINT, PLACE, Memory
+from mlreport_batch.formats.kit.bookkeeping import unit_of_rank
 
 _BASES_MAX: Final = 256
 _NAN: Final = float("nan")
@@ -27,6 +28,7 @@ class StepCounter:
 
     Attributes:
         epoch: The epoch stated last, NaN before the first.
+        first: The epoch stated first, NaN before it.
         high: The highest step since the epoch last went back, NaN before the first.
         rise: How far the log's first two steps lie apart, NaN until it has them.
         last: The step stated last, NaN before the first.
@@ -36,8 +38,8 @@ class StepCounter:
     """
 
     __slots__ = (
-        "_base", "_bases", "_epochs", "_key", "_way", "epoch", "high", "is_alone",
-        "is_anew", "last", "rise",
+        "_base", "_bases", "_epochs", "_key", "_way", "epoch", "first", "high",
+        "is_alone", "is_anew", "last", "rise",
     )  # fmt: skip
 
     def __init__(self, memory: Memory, key: str = "counter") -> None:
@@ -51,12 +53,15 @@ class StepCounter:
             self.last, self.is_alone = float(last), alone == "1"
         self._epochs: list[float] = []
         self._bases: list[float] = []
-        self.epoch = self.high = self.rise = _NAN
+        self.epoch = self.high = self.rise = self.first = _NAN
         known = memory.get(key)
         if isinstance(known, str):
             self.epoch, self.high, self.rise, *pairs = map(float, known.split())
             self._epochs, self._bases = pairs[::2], pairs[1::2]
         self._base = self._base_of(self.epoch)
+        place = str(memory.get(PLACE) or "").split()
+        if len(place) > 1:
+            self.first = float(place[-2])
 
     def at(
         self, step: float, epoch: float | None, *, begins_again: bool = True
@@ -71,6 +76,8 @@ class StepCounter:
         if self.is_alone or self._way == _OUTER:
             self._look(step, epoch)
         self.last = step
+        if self.first != self.first and epoch is not None and epoch - epoch == 0:
+            self.first = epoch
         if self._way == _OUTER:
             self.epoch = self.epoch if epoch is None else epoch
             return self.epoch
@@ -118,7 +125,7 @@ class StepCounter:
     def pass_over(
         self,
         steps: tuple[float, float, float],
-        epochs: tuple[float, float],
+        epochs: tuple[float, float, float],
         *,
         is_alone: bool,
     ) -> None:
@@ -126,10 +133,13 @@ class StepCounter:
 
         Args:
             steps: The first, the first above it (NaN for none) and the last one.
-            epochs: The first, and the last one stated, NaN for none.
+            epochs: That of the first row, the first and the last one stated, NaN for
+                none.
             is_alone: Whether the epoch rises in each row.
         """
-        first_epoch, epoch = epochs
+        first_epoch, stated, epoch = epochs
+        if self.first != self.first:
+            self.first = stated
         rises = first_epoch == first_epoch and not first_epoch <= self.epoch  # noqa: PLR0124
         self.is_alone = self.is_alone and is_alone and rises
         first, second, last = steps
@@ -151,6 +161,14 @@ class StepCounter:
         memory[f"{self._key} rows"] = f"{self.last + 0.0:.17g} {self.is_alone:d}"
         if self._way:
             memory[f"{HINT}{self._key}"] = self._way
+
+    def place(self, unit: str, outer: str) -> str:
+        """Return what stands under `PLACE`, of steps and epochs of such units."""
+        if self._way == _OUTER:
+            return outer
+        if outer != "epoch" or self.epoch != self.epoch:
+            return unit
+        return f"{unit or '-'} {self.first + 0.0:.12g} {self.epoch + 0.0:.12g}"
 
     def _enter(self, epoch: float, step: float) -> None:
         base = self._base_of(epoch)
@@ -183,6 +201,7 @@ class StepCounters:
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
         self._counters: dict[float, StepCounter] = {}
+        self._last: tuple[float, float | None] | None = None
         self.is_anew = False
         """Whether the log must be read from its start."""
 
@@ -192,9 +211,19 @@ class StepCounters:
         step: float,
         epoch: float | None,
         *,
+        outer: float | None = None,
         begins_again: bool = True,
     ) -> float:
-        """Return the step of a row; *rank* is that of the step's name."""
+        """Return the step of a row.
+
+        Args:
+            rank: Of the step's name.
+            step: The finite step that it states.
+            epoch: The count that it states beside it.
+            outer: The rank of its name.
+            begins_again: Whether steps may begin again with it.
+        """
+        self._last = rank, outer
         counter = self._counters.get(rank)
         if counter is None:
             if epoch is None and _key(rank) not in self._memory:
@@ -216,6 +245,16 @@ class StepCounters:
         """Put into the memory what must outlive a chunk."""
         for counter in self._counters.values():
             counter.remember(self._memory)
+        if self._last is not None:
+            unit, outer = map(unit_of_rank, self._last)
+            counted = self._counters.get(self._last[0])
+            note_place(self._memory, counted.place(unit, outer) if counted else unit)
+
+
+def note_place(memory: Memory, place: str) -> None:
+    """Put into *memory* what the steps of a log count, where that is known."""
+    if place:
+        memory[PLACE] = place
 
 
 def _key(rank: float) -> str:

@@ -46,7 +46,7 @@ class FoldedPiece(Struct, frozen=True):
 
     parts: Mapping[str, MetricSummary]
     steps: tuple[float, float, float]
-    epochs: tuple[float, float]
+    epochs: tuple[float, float, float]
     alone: int
     strict: int
 
@@ -111,18 +111,22 @@ def _bounds_of(steps: "Floats") -> tuple[float, float, float]:
 
 def _counts_of(
     steps: "Floats", epochs: "Floats | None", rows: slice
-) -> tuple[tuple[float, float], int, int]:
+) -> tuple[tuple[float, float, float], int, int]:
     """Return what a `FoldedPiece` says of *epochs* and how both rise in some *rows*."""
     import numpy as np
 
     if epochs is None:
-        return (math.nan, math.nan), 0, 0
+        return (math.nan, math.nan, math.nan), 0, 0
     steps, epochs = steps[rows], epochs[rows]
     stated = np.flatnonzero(np.isfinite(epochs))
-    last = float(epochs[stated[-1]]) if len(stated) else math.nan
+    first, last = epochs[stated[[0, -1]]] if len(stated) else (math.nan, math.nan)
     alone = _rising(epochs)
     # How far the steps rise matters only as far as the epochs do.
-    return (float(epochs[0]), last), alone, _rising(steps[: alone + 2])
+    return (
+        (float(epochs[0]), float(first), float(last)),
+        alone,
+        _rising(steps[: alone + 2]),
+    )
 
 
 def _rising(values: "Floats") -> int:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from mlreport_batch.find.tail import HEADER_MAX
 from mlreport_batch.formats import BulkLayout, Chunk, LogFormat, Memory
-from mlreport_batch.formats.kit.steps import StepCounter
+from mlreport_batch.formats.kit.steps import StepCounter, note_place
 from mlreport_batch.read.bulk.fold import Piece, fold_pieces
 from mlreport_batch.read.summary import MetricSummary
 
@@ -39,7 +39,7 @@ class Folded(Struct, frozen=True):
     layout: BulkLayout
     rows: int
     steps: tuple[float, float, float]
-    epochs: tuple[float, float]
+    epochs: tuple[float, float, float]
     alone: int
     strict: int
 
@@ -206,11 +206,12 @@ def remember(memory: Memory, chunk: Chunk, folded: Folded, prefix: str) -> None:
     memory["row"] = int(memory.get("row") or 0) + folded.rows
     if layout.step is not None:
         memory["step"] = folded.steps[-1]
+    counter = StepCounter(memory)
     if layout.epoch is not None:
-        counter = StepCounter(memory)
         is_alone = folded.alone == folded.rows - 1
         counter.pass_over(folded.steps, folded.epochs, is_alone=is_alone)
         counter.remember(memory)
+    note_place(memory, counter.place(layout.unit, layout.outer_unit))
     filled = folded.parts
     undecided -= {
         at

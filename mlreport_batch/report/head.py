@@ -1,0 +1,116 @@
+"""The head of a report: the status with its evidence, the times, what still holds."""
+
+from collections.abc import Sequence
+
+from mlreport_batch.language.figures import duration_text, step_text
+from mlreport_batch.language.say import say
+from mlreport_batch.report.alerts import Alert
+from mlreport_batch.report.case import Case
+from mlreport_batch.report.due import told_at
+from mlreport_batch.report.model import Fact, TextBlock
+from mlreport_batch.report.news import Changes, Snapshot
+from mlreport_batch.report.timing import Timing
+from mlreport_batch.safety.clean import clean, clean_block
+
+
+def status_text(case: Case, *, is_told: bool) -> str:
+    """Return the evidence of the status, but what the headline says of it."""
+    status, language = case.status, case.wishes.language
+    if status.word == "empty":
+        return say(language, "nothing_yet")
+    if status.source:
+        return say(language, "told_in", file=status.source)
+    if status.is_over:
+        return "" if is_told and status.is_broken else status.said
+    if status.word == "stalled" and is_told:
+        return ""
+    return age_text(case, case.view.updated_ns / 1e9, "last_written")
+
+
+def age_text(case: Case, at_s: float, key: str = "ago") -> str:
+    """Return how long ago something was, and when: a mail is read hours later."""
+    language = case.wishes.language
+    age = duration_text(max(0.0, case.now - at_s), language)
+    return say(language, key, age=age, at=case.moment(at_s))
+
+
+def steps_text(case: Case) -> str:
+    """Return how far the run is, of how much where that is known."""
+    step, goal = case.view.step, case.status.goal
+    if goal is None:
+        return "" if step is None else step_text(step)
+    return say(
+        case.wishes.language,
+        "epochs_of" if goal.unit == "epoch" else "steps_of",
+        step=step_text(goal.done),
+        total=step_text(goal.total),
+        percent=goal.percent,
+    )
+
+
+def facts_of(case: Case, changes: Changes, timing: Timing) -> tuple[Fact, ...]:
+    """Return the times of a run, and what happened to its logs."""
+    view, language = case.view, case.wishes.language
+    facts = []
+    if timing.started is not None:
+        started = case.moment(timing.started)
+        facts.append(Fact(say(language, "fact_started"), started))
+        took = duration_text(timing.written - timing.started, language)
+        facts.append(Fact(say(language, "fact_elapsed"), took))
+    if timing.row_s is not None:
+        pace = duration_text(max(1.0, timing.row_s), language)
+        facts.append(Fact(say(language, "fact_pace"), say(language, "pace", pace=pace)))
+    if timing.ends is not None:
+        left = duration_text(timing.ends - case.now, language)
+        ends = say(language, "ends", at=case.moment(timing.ends), left=left)
+        facts.append(Fact(say(language, "fact_ends"), ends))
+    if changes.total_points:
+        count = say(language, "all_new", count=f"{changes.total_points:,}")
+        facts.append(Fact(say(language, "fact_rows"), count))
+    if view.orphans:
+        text = say(language, "orphans", count=f"{view.orphans:,}")
+        facts.append(Fact(say(language, "fact_orphans"), text))
+    if view.restarts:
+        text = say(language, "restarts", count=f"{view.restarts:,}")
+        facts.append(Fact(say(language, "fact_restarts"), text))
+    return tuple(facts)
+
+
+def texts_of(case: Case) -> tuple[TextBlock, ...]:
+    """Return the texts of a report; a broken run's last lines come first."""
+    language = case.wishes.language
+    blocks = [
+        TextBlock(say(language, f"text_{text.kind}"), clean_block(text.text))
+        for text in case.view.texts
+    ]
+    has_error = any(text.kind == "error" for text in case.view.texts)
+    if case.status.is_broken and case.status.tail and not has_error:
+        title = say(language, "text_error")
+        blocks.insert(0, TextBlock(title, clean_block(case.status.tail)))
+    return tuple(blocks)
+
+
+def standing_text(
+    case: Case, standing: Sequence[Alert], reported: Snapshot | None
+) -> str:
+    """Return what was told before and holds, in one line.
+
+    What is not as intended is marked where the intended values stand.
+    """
+    told = reported.alerts if reported else {}
+    parts = []
+    for alert in standing:
+        at = told_at(alert, told)
+        if alert.kind == "intent" or at is None:
+            continue
+        parts.append(
+            say(
+                case.wishes.language,
+                "standing_one",
+                text=alert.text,
+                at=case.moment(at),
+            )
+        )
+    if not parts:
+        return ""
+    return clean(say(case.wishes.language, "standing", alerts="; ".join(parts)), 600)
