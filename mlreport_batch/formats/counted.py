@@ -22,8 +22,6 @@ from mlreport_batch.formats.json_lines import JSON_LINES
 from mlreport_batch.formats.kit.bookkeeping import (
     is_bookkeeping,
     is_measure,
-    is_sample,
-    may_lack_steps,
 )
 from mlreport_batch.formats.kit.columns import (
     Header,
@@ -42,6 +40,10 @@ from mlreport_batch.formats.kit.numbers import value_of
 from mlreport_batch.formats.kit.rows import read_rows
 from mlreport_batch.formats.kit.tables import header_in, is_table
 from mlreport_batch.formats.kit.text import filled, first_text, head_lines
+from mlreport_batch.formats.kit.trainings import (
+    is_sample,
+    may_lack_steps,
+)
 
 _COLUMNS: Final = 8
 _LINES: Final = (".jsonl", ".ndjson", ".jsonlines")

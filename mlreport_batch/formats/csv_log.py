@@ -16,9 +16,6 @@ from mlreport_batch.formats import (
 from mlreport_batch.formats.kit.bookkeeping import (
     has_sure_step,
     is_measure,
-    is_trajectory,
-    may_lack_steps,
-    tells_of_training,
 )
 from mlreport_batch.formats.kit.columns import (
     Header,
@@ -30,6 +27,11 @@ from mlreport_batch.formats.kit.numbers import BLANK, to_number
 from mlreport_batch.formats.kit.rows import read_rows
 from mlreport_batch.formats.kit.tables import header_in, is_table, table_lines
 from mlreport_batch.formats.kit.text import filled, head_lines
+from mlreport_batch.formats.kit.trainings import (
+    is_trajectory,
+    may_lack_steps,
+    tells_of_training,
+)
 
 _SCANNED = 20
 _FEW = 3

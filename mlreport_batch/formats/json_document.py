@@ -21,7 +21,6 @@ from mlreport_batch.formats.kit.bookkeeping import (
     is_bookkeeping,
     is_log_name,
     sounds_like_metrics,
-    tells_of_training,
     words_of,
 )
 from mlreport_batch.formats.kit.documents import load, mapping_of, stem_of
@@ -37,6 +36,9 @@ from mlreport_batch.formats.kit.json_values import decode_begun
 from mlreport_batch.formats.kit.labels import is_part
 from mlreport_batch.formats.kit.lines import read_json_lines
 from mlreport_batch.formats.kit.numbers import value_of
+from mlreport_batch.formats.kit.trainings import (
+    tells_of_training,
+)
 from mlreport_batch.safety.encoding import to_text
 from mlreport_batch.safety.masking.redact import shown_name
 

@@ -16,7 +16,6 @@ from mlreport_batch.formats.kit.bookkeeping import (
     has_sure_step,
     is_bookkeeping,
     is_log_name,
-    may_lack_steps,
 )
 from mlreport_batch.formats.kit.documents import stem_of
 from mlreport_batch.formats.kit.labels import is_shared, training_in
@@ -27,6 +26,9 @@ from mlreport_batch.formats.kit.lines import (
     step_in,
 )
 from mlreport_batch.formats.kit.text import filled, head_lines
+from mlreport_batch.formats.kit.trainings import (
+    may_lack_steps,
+)
 
 _TIME = re.compile(r"(?<!\d)20\d{6}[_T-]?\d{6}(?!\d)")
 _SUFFIXES = (".jsonl", ".ndjson", ".jsonlines", ".json", ".log", ".txt")

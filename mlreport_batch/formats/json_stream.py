@@ -15,10 +15,12 @@ from mlreport_batch.formats import (
 from mlreport_batch.formats.kit.bookkeeping import (
     has_sure_step,
     is_bookkeeping,
-    may_lack_steps,
 )
 from mlreport_batch.formats.kit.documents import stem_of
 from mlreport_batch.formats.kit.lines import numbers_in, read_json_lines
+from mlreport_batch.formats.kit.trainings import (
+    may_lack_steps,
+)
 
 _SUFFIXES = (".json", ".jsonl", ".ndjson", ".log", ".txt", ".out", "")
 # A string ends with its line at the latest: half an object hides none behind it.

@@ -90,19 +90,6 @@ _METRIC_WORDS = frozenset([
 ])  # fmt: skip
 # Of which part of the data; by themselves they say that something is measured.
 _PART_WORDS = frozenset("train val valid validation eval dev norm".split())
-# What tables that compare, and curves over thresholds, are named after as well.
-_COMPARING = frozenset("results summary stats curve curves".split())
-_PARTS_OF_DATA = frozenset(
-    "train training val valid validation eval dev test 학습 훈련 검증 평가".split()
-)
-_WORLD = frozenset(
-    "reward rewards done terminated obs observation state states".split()
-)
-_FITTED = frozenset(["", "train", "training", "학습", "훈련"])
-_TRAINED = frozenset([
-    "loss", "losses", "reward", "rewards", "rew", "return", "returns", "regret", "elbo",
-    "objective", "kl", "entropy", "gan", "손실", "보상",
-])  # fmt: skip
 # What a table of models or samples calls what it measures: `id,score` is no log.
 _MEASURES = _METRIC_WORDS.union(
     "score scores rate throughput fps cost value values".split()
@@ -282,56 +269,6 @@ def sounds_like_metrics(names: Iterable[str]) -> bool:
     return 2 * sum(map(is_metric_name, others)) > len(others)
 
 
-def tells_of_training(names: Iterable[str]) -> bool:
-    """Return whether *names* are those of a training, and not of what compares.
-
-    Precision and recall may be those of classes, thresholds or models. A loss or a
-    reward is trained for, and so is what stands there for two parts of the data.
-    """
-    measured = [words for name in names if (words := _measured_words(name))]
-    if any(not _TRAINED.isdisjoint(words) for words in measured):
-        return True
-    parts: dict[tuple[str, ...], set[str]] = {}
-    for words in measured:
-        what = tuple(word for word in words if word not in _PARTS_OF_DATA)
-        where = next((word for word in words if word in _PARTS_OF_DATA), "")
-        parts.setdefault(what, set()).add(where)
-    return any(
-        what and len(where) > 1 and not where.isdisjoint(_FITTED)
-        for what, where in parts.items()
-    )
-
-
-def may_lack_steps(file_name: str, names: Sequence[str]) -> bool:
-    """Return whether rows of *names* are those of a log although none counts steps.
-
-    Their names tell of a training, or the file's name does, and something is measured.
-    """
-    words = _LOG_WORDS.intersection(_words(file_name))
-    if tells_of_training(names) and (words or sounds_like_metrics(names)):
-        return True
-    if not words or words <= _COMPARING or is_sample(names):
-        return False
-    return bool(words & {"metric", "metrics"}) or any(map(is_measure, names))
-
-
-def is_trajectory(names: Iterable[str]) -> bool:
-    """Return whether each row is a step of an agent in its world, not of a training."""
-    words = {word for name in names for word in words_of(name)}
-    return bool(words & {"action", "actions"}) and not words.isdisjoint(_WORLD)
-
-
-def is_sample(names: Sequence[str]) -> bool:
-    """Return whether each row is about one sample: ``id,score`` of a submission."""
-    first = names[0].lower()
-    is_run = first.startswith(("trial", "run", "exp"))
-    return first == "id" or (first.endswith(("_id", " id")) and not is_run)
-
-
-def _measured_words(name: str) -> list[str]:
-    return [] if is_bookkeeping(name) else words_of(name)
-
-
 def is_metric_name(name: str) -> bool:
     """Return whether *name* has a word that people use for what they measure."""
     return not _METRIC_WORDS.isdisjoint(_words(name))
@@ -397,7 +334,12 @@ def is_loss(name: str) -> bool:
 
 def is_log_name(file_name: str) -> bool:
     """Return whether a file's name says that it is a log or holds metrics."""
-    return not _LOG_WORDS.isdisjoint(_words(file_name))
+    return bool(log_words_in(file_name))
+
+
+def log_words_in(file_name: str) -> set[str]:
+    """Return the words in a file's name by which logs are named."""
+    return set(_LOG_WORDS).intersection(_words(file_name))
 
 
 def words_of(name: str) -> list[str]:
