@@ -124,7 +124,9 @@ def _nan_alerts(case: Case) -> list[Alert]:
     others = [
         name
         for name in names
-        if name not in brief or case.view.metrics[name].low is None
+        if name not in brief
+        or case.view.metrics[name].low is None
+        or (_is_trained(name, None) and math.isnan(case.view.metrics[name].last))
     ]
     for subject, found in (("", trained), ("norm", [] if trained else others)):
         if found:

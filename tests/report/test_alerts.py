@@ -214,7 +214,9 @@ def test_metrics_that_are_no_numbers_any_more_are_one_alert():
     [alert] = alerts_of(run, rules)
     assert alert.text == "b_loss, a_loss NaN since epoch 2 of 80"
     assert not alert.is_brief
-    assert not alerts_of(view({"grad_norm": [1, nan], "acc": [1, 2]}), rules)
+    assert not alerts_of(view({"grad_norm": [1, math.inf], "acc": [1, 2]}), rules)
+    [alert] = alerts_of(view({"grad_norm": [1, nan], "acc": [1, 2]}), rules)
+    assert (alert.key, alert.is_brief) == ("nan:norm", True)
     [alert] = alerts_of(view({"grad_norm": [1, nan, nan], "acc": [1, 2]}), rules)
     assert (alert.key, alert.is_brief) == ("nan:norm", False)
     many = view({f"loss{n}": [1, nan] for n in range(5)})
