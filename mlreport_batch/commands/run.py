@@ -37,7 +37,8 @@ def main(args: argparse.Namespace) -> int:
 def _run(args: argparse.Namespace) -> int:
     now = time.time()
     key, folder = quick_key(args.paths, args.out, args.config)
-    plain = not (args.all or args.dry_run or args.json or args.summary or args.fail_on)
+    must_look = args.all or args.dry_run or args.json or args.summary
+    plain = not must_look and args.fail_on != "alert"  # those that hold are no news
     if plain and folder is not None and args.only == "*" and not args.has_news:
         from mlreport_batch.state.idle import glance
 

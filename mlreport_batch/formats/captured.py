@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from mlreport_batch.safety.clean import shorten, without_hidden
+from mlreport_batch.safety.encoding import to_text
 
 TAIL = 32 * 1024
 """So many bytes at the end of a file are looked at."""
@@ -212,7 +213,7 @@ def _ends_traceback(lines: Sequence[str], at: int) -> bool:
 
 def _lines_of(data: bytes) -> list[str]:
     """Return the last lines of *data* that are not blank, as they are seen."""
-    text = without_hidden(data.decode("utf-8", "replace").replace("\0", ""))
+    text = without_hidden(to_text(data).replace("\0", ""))
     # Of a line that was drawn over and over only what stood there last is seen.
     last = text.split("\n")[-2 * LINES_MAX :]
     lines = [line.rstrip().rpartition("\r")[2] for line in last]

@@ -21,6 +21,7 @@ from mlreport_batch.formats.kit.lines import numbers_in, read_json_lines
 from mlreport_batch.formats.kit.trainings import (
     may_lack_steps,
 )
+from mlreport_batch.safety.encoding import to_text
 
 _SUFFIXES = (".json", ".jsonl", ".ndjson", ".log", ".txt", ".out", "")
 # A string ends with its line at the latest: half an object hides none behind it.
@@ -40,7 +41,7 @@ def _matches(candidate: Candidate) -> Match | None:
     first, rest = head[:end], head[end:].lstrip(_BETWEEN)
     if b"\n" not in first or not rest.startswith(b"{"):
         return None
-    names = numbers_in(_line(first).decode("utf-8", "replace")) or []
+    names = numbers_in(to_text(_line(first))) or []
     if all(map(is_bookkeeping, names)):
         return None
     if not has_sure_step(names) and not may_lack_steps(candidate.name, names):

@@ -218,10 +218,11 @@ def _begun(
     earlier: LogState | None, hints: Mapping[str, Scalar] | None
 ) -> dict[str, Scalar]:
     """Return the memory that a reader of a file begins with."""
-    memory = earlier.memory.items() if earlier else ()
-    return {key: value for key, value in memory if key.startswith(COUNTS)} | dict(
-        hints or {}
-    )
+    memory = earlier.memory if earlier else {}
+    counts = {key: value for key, value in memory.items() if key.startswith(COUNTS)}
+    if "row" in memory and "step" not in memory:  # nothing else counts its rows
+        counts["row"] = memory["row"]
+    return counts | dict(hints or {})
 
 
 def _hints(memory: Mapping[str, Scalar]) -> dict[str, Scalar]:

@@ -126,6 +126,7 @@ def headline_metric(names: Sequence[str]) -> str | None:
     )
 
 
+@lru_cache(maxsize=4096)
 def _is_reward(name: str) -> bool:
     last = _last_part(name)
     named = "rew_mean" in last or "reward" in last or "episode_return" in last
@@ -150,6 +151,7 @@ def is_amount(name: str) -> bool:
     return words[-1] in _AMOUNTS or words[0] == "num" or is_money
 
 
+@lru_cache(maxsize=4096)
 def is_rate(name: str) -> bool:
     """Return whether *name* is that of a learning rate, which schedules change."""
     words = _WORD.findall(name.lower().replace(".", "/"))
@@ -161,6 +163,7 @@ def _last_part(name: str) -> str:
     return name.lower().replace(".", "/").rpartition("/")[2]
 
 
+@lru_cache(maxsize=4096)
 def _kind(name: str) -> int:
     lowered = name.lower()
     last = _last_part(name)

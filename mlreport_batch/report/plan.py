@@ -7,6 +7,7 @@ A plan counts only against a log that counts the same. Frameworks count from 0 o
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -72,6 +73,7 @@ def plans_in(hparams: Mapping[str, Scalar]) -> dict[str, float]:
     return found
 
 
+@lru_cache(maxsize=4096)
 def _planned_unit(key: str) -> str:
     """Return what a hyperparameter of that name plans, or nothing.
 

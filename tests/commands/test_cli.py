@@ -465,3 +465,17 @@ def test_check_says_that_the_state_lies_on_a_network_file_system(
     from mlreport_batch.commands.check import _folder
 
     assert "on a network file system (nfs4)" in _folder(str(tmp_path))
+
+
+@pytest.mark.parametrize(("kind", "is_asked"), [("alert", False), ("problem", True)])
+def test_only_alerts_that_hold_are_looked_for_where_nothing_is_new(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, kind: str, *, is_asked: bool
+):
+    desk.put("a/metrics.csv", "step,loss\n1,1\n2,0.5\n")
+    assert desk.report().code == 0
+    asked: list[object] = []
+    monkeypatch.setattr(
+        "mlreport_batch.state.idle.glance", lambda *args: asked.append(args)
+    )
+    assert desk.report("--fail-on", kind).code == 0
+    assert bool(asked) == is_asked

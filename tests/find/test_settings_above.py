@@ -24,13 +24,13 @@ def hparams_of(desk: Desk) -> dict[str, dict[str, object]]:
 
 
 def test_a_configuration_above_is_that_of_runs_which_have_none(desk: Desk):
-    desk.put("exp/configuration.yaml", "lr: 0.5\n")
+    desk.put("exp/configuration.yaml", "lr: 0.5\nseed: 1\n")
     desk.put("exp/walker/metrics.csv", LOG)
     desk.put("exp/runner/metrics.csv", LOG)
     desk.put("exp/runner/hparams.yaml", "lr: 0.25\n")
     desk.put("exp/inner/deep/metrics.csv", LOG)
     assert hparams_of(desk) == {
-        "exp/walker": {"lr": 0.5},
+        "exp/walker": {"lr": 0.5, "seed": 1},
         "exp/runner": {"lr": 0.25},
         "exp/inner/deep": {},
     }

@@ -4,7 +4,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lengths import examples
@@ -46,6 +46,9 @@ def as_file(form: str, names: list[str], rows: list[list[float]]) -> dict[str, s
     return {"train_log.jsonl": "\n".join(lines) + "\n"}
 
 
+@example(
+    outer="episode", inner="step", lengths=[3, 3], first=1, form="csv", flipped=False
+)
 @given(
     outer=OUTER,
     inner=INNER,

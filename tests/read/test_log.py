@@ -253,6 +253,16 @@ def test_a_log_named_by_the_time_goes_on_from_the_one_before(
     assert repr(view.metrics) == repr(training.fresh().metrics)
 
 
+def test_rows_without_steps_are_counted_on_where_a_log_is_moved_away(
+    training: Training,
+):
+    training.put("metrics.jsonl.2", '{"loss": 4}\n')
+    training.put("metrics.jsonl.1", '{"loss": 3}\n{"loss": 2}\n')
+    training.put("metrics.jsonl", '{"loss": 1}\n')
+    loss = training.read().metrics["loss"]
+    assert (loss.count, loss.last, loss.last_step, loss.high_step) == (4, 1, 3, 0)
+
+
 @pytest.mark.parametrize("form", ["jsonl", "csv", "log"])
 @pytest.mark.parametrize("packed", ["", ".gz"])
 def test_a_log_that_is_moved_away_in_turns_goes_on(
@@ -284,6 +294,7 @@ def test_a_log_that_is_moved_away_in_turns_goes_on(
         view = training.read()
         loss = view.metrics["loss"]
         assert (loss.count, loss.low, loss.low_step) == (2 * turn + 2, 0.1, 1)
+        assert loss.last_step == 2 * turn + 2
         assert list(view.metrics) == ["loss"]
         assert view.orphans == 0
         assert repr(view.metrics) == repr(training.fresh().metrics)
@@ -296,6 +307,25 @@ def test_a_log_is_read_anew_where_an_earlier_one_comes_to_light(training: Traini
     training.put(name.format(1), "".join(mmcv_rows((1, 2))))
     assert training.read().metrics["train/loss"].last_step == 450
     assert training.read().metrics["train/loss"].count == 9
+
+
+def test_logs_that_an_earlier_version_took_for_two_are_read_as_one(training: Training):
+    for at in (1, 2):
+        rows = "".join(mmcv_rows((at,)))
+        training.put(f"2026010{at}_000000.log.json", rows)
+    reading = logs.Reading(training.now_ns)
+    settled = [
+        replace(file, signature=replace(file.signature, ctime_ns=1))
+        for file in training.run().files
+    ]
+    known = {}
+    for file in settled:
+        [log] = logs.read_series([file], {}, reading).values()
+        known[file.path] = replace(log, signature=file.signature)
+    found = logs.read_series(settled, known, reading)
+    last = found[settled[-1].path]
+    assert last.metrics["train/loss"].count == 6
+    assert logs.read_series(settled, found, reading) == found
 
 
 def test_strings_and_integers_can_be_kept(training: Training):

@@ -153,6 +153,19 @@ def test_files_of_a_series_are_one_log(tmp_path: Path):
     assert max(len(files) for files in series(chosen(run.files))) == 2
 
 
+def test_a_log_that_goes_on_adds_no_names_to_the_state_beside_it(tmp_path: Path):
+    """LLaMA-Factory's repeats what ``trainer_state.json`` says under other names."""
+    lay(RUNS / "llamafactory_log" / "snapshots" / "0002", tmp_path / "root")
+    run = next(
+        run for name, run in runs_below(tmp_path / "root").items() if "resumed" in name
+    )
+    view = view_of(read_run(run, None, now_ns=NOW_NS))
+    assert "learning_rate" in view.metrics
+    assert not {"lr", "throughput"} & view.metrics.keys()
+    assert view.metrics["loss"].last_step == 25
+    assert view.orphans == 0
+
+
 def put_events(folder: Path, losses: list[float], *, number: int = 0) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     name = f"events.out.tfevents.170000000{number}.host.{number}.0"

@@ -20,7 +20,7 @@ from mlreport_batch.formats.kit.json_values import leaves
 from mlreport_batch.formats.kit.labels import is_part
 from mlreport_batch.formats.kit.numbers import value_of
 
-SETTINGS = frozenset(["config", "configs", "args", "params", "hparams", "versions"])
+_SETTINGS = frozenset(["config", "configs", "args", "params", "hparams", "versions"])
 _COUNTED = re.compile(r"(?i)([^\W\d_]*)[ _:-]*([0-9]{1,12})")
 _TRAININGS_MAX = 100
 _HOLDERS = frozenset("data entries epochs points records rows steps values".split())
@@ -69,7 +69,7 @@ def told_in(
         if _are_rows(document, may_lack_steps):
             yield History((), rows=document)
     elif isinstance(document, dict):
-        told = {key: item for key, item in document.items() if key not in SETTINGS}
+        told = {key: item for key, item in document.items() if key not in _SETTINGS}
         yield from _told(told, (), is_history, may_lack_steps)
 
 

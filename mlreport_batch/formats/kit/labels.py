@@ -23,12 +23,13 @@ _TRAININGS = (
     "worker_id", "agent", "agent_id", "rank", "node",
 )  # fmt: skip
 _PARTS = frozenset(
-    "train training val valid validation eval evaluation test testing dev".split()
+    "train training val valid validation eval evaluation test testing dev "
+    "학습 훈련 검증 평가".split()
 )
 _FLAGS = frozenset("true false yes no on off".split())
 _LABEL_MAX = 40
 _ROWS_MAX = 8
-_WORDS_MAX = 12
+_WORDS_MAX, _KINDS_MAX = 12, 200
 _TOLD = f"{HINT}labels"
 _ROWS = "labels"
 _LABEL_ENDS = re.compile(r"[][():|,;<>{}=*-]+")
@@ -194,12 +195,15 @@ class Labels:
                 self._rows[key] = f"{step} {text}"
             return
         at, *seen = before.split(" ")
+        if not seen:
+            return  # it says too much to tell kinds
         last = seen[-1]
         # A message says something else in every row.
         comes_again = text in seen and len(seen) > 1
         if text in seen:
             seen.remove(text)
-        elif len(seen) >= _WORDS_MAX:
+        elif len(seen) >= (_KINDS_MAX if is_kind(name) else _WORDS_MAX):
+            self._rows[key] = "-"
             return
         self._rows[key] = " ".join([step, *seen, text])
         is_at_one_step = text != last and at == step != "None"

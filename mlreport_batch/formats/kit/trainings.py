@@ -9,12 +9,10 @@ from mlreport_batch.formats.kit.bookkeeping import (
     sounds_like_metrics,
     words_of,
 )
+from mlreport_batch.formats.kit.labels import is_part
 
 # What tables that compare, and curves over thresholds, are named after as well.
 _COMPARING = frozenset("results summary stats curve curves".split())
-_PARTS_OF_DATA = frozenset(
-    "train training val valid validation eval dev test 학습 훈련 검증 평가".split()
-)
 _WORLD = frozenset(
     "reward rewards done terminated obs observation state states".split()
 )
@@ -36,8 +34,8 @@ def tells_of_training(names: Iterable[str]) -> bool:
         return True
     parts: dict[tuple[str, ...], set[str]] = {}
     for words in measured:
-        what = tuple(word for word in words if word not in _PARTS_OF_DATA)
-        where = next((word for word in words if word in _PARTS_OF_DATA), "")
+        what = tuple(word for word in words if not is_part(word))
+        where = next((word for word in words if is_part(word)), "")
         parts.setdefault(what, set()).add(where)
     return any(
         what and len(where) > 1 and not where.isdisjoint(_FITTED)
