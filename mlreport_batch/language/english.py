@@ -66,7 +66,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "head.project": "Project",
     "head.run": "Run",
     "head.status": "Status",
-    "head.steps": "Steps",
+    "head.steps": "Progress",
     "head.purpose": "Purpose",
     "head.host": "Host",
     "head.date": "Date",

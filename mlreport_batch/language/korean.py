@@ -66,7 +66,7 @@ KOREAN: Final[Mapping[str, str]] = {
     "head.project": "프로젝트",
     "head.run": "실행",
     "head.status": "상태",
-    "head.steps": "스텝",
+    "head.steps": "진행",
     "head.purpose": "목적",
     "head.host": "호스트",
     "head.date": "날짜",
