@@ -75,7 +75,8 @@ def look_at(
     """
     never = frozenset(os.path.realpath(path) for path in never_enter)
     found = []
-    for path in dict.fromkeys(os.path.realpath(path) for path in paths):
+    for named in dict.fromkeys(os.path.realpath(path) for path in paths):
+        path = _folder_of(named)
         try:
             folders = list(walk(path, root=path, never_enter=never, own=own))
         except OSError as exc:
@@ -84,12 +85,22 @@ def look_at(
                 advice="Name a folder of runs, or one run directory",
             ) from exc
         runs = group_runs(folders, path)
+        if path != named:
+            runs = [run for run in runs if f"{run.path}/".startswith(f"{named}/")]
         for run in runs:
             state = read_run(run, None, redact=redact)
             found.append(Looked(run, state, view_of(state)))
         if rest is not None:
             rest.append(_rest_of(path, folders, runs))
     return found
+
+
+def _folder_of(path: str) -> str:
+    """Return *path*, or the folder of the file that it names, or a run inside."""
+    above = path
+    while not os.path.lexists(above):
+        above = os.path.dirname(above)
+    return os.path.dirname(above) if os.path.isfile(above) else path
 
 
 def _rest_of(root: str, folders: Iterable[Folder], runs: Iterable[RunDir]) -> Rest:
@@ -99,7 +110,7 @@ def _rest_of(root: str, folders: Iterable[Folder], runs: Iterable[RunDir]) -> Re
     problems: list[str] = []
     for folder in folders:
         for name, found in sorted(folder.files.items()):
-            path = f"{folder.path}/{name}"
+            path = folder.path_of(name)
             if path not in used:
                 more = "; makes no run by itself" if found.match else ""
                 why = f"{found.format or '-'} ({found.why}{more})"

@@ -13,6 +13,9 @@ from mlreport_batch.safety.files import Signature, is_below
 
 SETTLED_S = 60.0
 
+INSIDE = -1
+"""The modification time of what is no folder on the disk, but a run inside a file."""
+
 
 class FoundFile(Struct, frozen=True):
     """A file that was looked into.
@@ -114,6 +117,18 @@ class Folder(Struct, frozen=True):
         """Return the newest time that it or a file in it bears."""
         times = [found.signature.ctime_ns for found in self.files.values()]
         return max([self.mtime_ns, *times])
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether it stands for one of the runs inside a file."""
+        return self.mtime_ns == INSIDE
+
+    def path_of(self, name: str) -> str:
+        """Return the path of its file *name*."""
+        match = self.files[name].match
+        if match is not None and match.member:
+            return self.path.removesuffix(f"/{match.member}")
+        return f"{self.path}/{name}"
 
     def owns(self, name: str) -> bool:
         """Return whether the folder *name* in it is a part of the run that it is."""

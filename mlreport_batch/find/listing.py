@@ -20,6 +20,7 @@ from mlreport_batch.find.candidates import (
 )
 from mlreport_batch.find.checkpoints import is_checkpoint
 from mlreport_batch.find.folder import Folder, FoundFile, Says, parents_of, unreadable
+from mlreport_batch.find.stores import look_inside
 from mlreport_batch.formats import Candidate, Match, Problem
 from mlreport_batch.formats.csv_log import why_no_log
 from mlreport_batch.formats.own_lines import OwnFormat
@@ -244,7 +245,8 @@ class _Looking(Struct, frozen=True):
         claim = recognise(candidate, known_as, self.own)
         if claim is not None:
             log_format, match = claim
-            return FoundFile(signature, log_format.name, match, match.note)
+            of_run = None if log_format.members else match
+            return FoundFile(signature, log_format.name, of_run, match.note)
         if known is not None and known.format:
             return replace(known, signature=signature)  # what it was, cut short
         why = why_no_log(candidate) or _why_not(name, head)
@@ -310,8 +312,9 @@ def walk(
 ) -> Iterator[Folder]:
     """Yield *top* and every folder below it, those above first.
 
-    For a folder below *top* that cannot be listed a placeholder is yielded; one that
-    vanished meanwhile is passed over.
+    The runs inside a file follow the folder of that. For a folder below *top* that
+    cannot be listed a placeholder is yielded; one that vanished meanwhile is passed
+    over.
 
     Raises:
         OSError: *top* itself cannot be listed.
@@ -330,6 +333,8 @@ def walk(
         entered = tuple(
             name for name in folder.folders if f"{path}/{name}" not in never_enter
         )
-        folder = replace(folder, folders=entered)
+        folder, stores = look_inside(replace(folder, folders=entered), None)
         yield folder
+        for members in stores.values():
+            yield from members
         stack.extend((f"{path}/{name}", folder) for name in reversed(entered))

@@ -216,7 +216,7 @@ def build_run(
             why = _OUTPUT if is_output and not found.format else found.why
             files.append(
                 RunFile(
-                    _told(prefix + name), f"{folder.path}/{name}", found.signature,
+                    _told(prefix + name), folder.path_of(name), found.signature,
                     found.format, found.match, why, is_output,
                 )
             )  # fmt: skip

@@ -65,6 +65,7 @@ class Chunk(Struct, frozen=True):
         data: The lines, each ending in a newline; NUL bytes are still in it.
         start: Offset of ``data`` in the file, in bytes.
         first_line: Number of the first line in ``data``, counted from 1.
+        member: Which of several runs in the file is wanted; see `LogFormat.members`.
     """
 
     path: str
@@ -72,6 +73,24 @@ class Chunk(Struct, frozen=True):
     data: bytes
     start: int
     first_line: int
+    member: str = ""
+
+
+class Member(Struct, frozen=True):
+    """One of several runs that one file tells of.
+
+    Attributes:
+        name: Its path below the file, as if that were a folder; the run's identity.
+        size: How many values the file holds of it.
+        time_ns: When it last said something, nanoseconds since the epoch; None if
+            the file does not say.
+        version: 32 bits that are others when it says something else.
+    """
+
+    name: str
+    size: int
+    time_ns: int | None
+    version: int
 
 
 class Match(Struct, frozen=True):
@@ -98,6 +117,7 @@ class Match(Struct, frozen=True):
         is_deleted: Whether this file says that its framework deleted the run.
         prefix: Put before every metric name, with ``/`` between.
         note: What it was recognised by, for ``inspect``.
+        member: Which of the runs in the file it is about; empty for a file of one.
     """
 
     role: Role
@@ -111,6 +131,7 @@ class Match(Struct, frozen=True):
     prefix: str = ""
     note: str = ""
     extends: bool = False
+    member: str = ""
 
 
 class Point(Struct, frozen=True):
@@ -292,6 +313,9 @@ class LogFormat(Struct, frozen=True):
         bulk_layout: For a plain CSV that can also be read without its format, in
             bulk: returns the layout of the rows below a header; None if there is
             none.
+        members: For documents that tell of several runs, which none of them owns:
+            yields these, and `Problem`s. It may raise `NotYetError`, as ``parse`` may,
+            which gets one member at a time.
     """
 
     name: str
@@ -301,3 +325,4 @@ class LogFormat(Struct, frozen=True):
     is_sole: bool = False
     split: Callable[[bytes], int] | None = None
     bulk_layout: Callable[[bytes], BulkLayout | None] | None = None
+    members: Callable[[bytes], Iterable[Member | Problem]] | None = None

@@ -6,19 +6,22 @@ again.
 """
 
 import math
+import re
 import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import closing
-
-from msgspec import Struct
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
 
 from mlreport_batch.formats import (
     Candidate,
     Chunk,
     Hparams,
+    Intent,
     Item,
     LogFormat,
     Match,
+    Member,
     Memory,
     NotYetError,
     Outcome,
@@ -28,52 +31,65 @@ from mlreport_batch.formats import (
 )
 from mlreport_batch.formats.kit.numbers import value_of
 from mlreport_batch.formats.mlflow import STATUS_BY_NAME
-from mlreport_batch.safety.clean import Scalar, clean
-from mlreport_batch.safety.masking.redact import shown_name
+from mlreport_batch.safety.clean import clean_block
+from mlreport_batch.safety.files import storable_ns
+from mlreport_batch.safety.masking.redact import shown, shown_name
 
 _MAGIC = b"SQLite format 3\0"
-_NAMES = frozenset(["mlflow.db", "mlruns.db"])
+_NAMED = re.compile(r"(?i).*(?:mlflow|mlruns).*\.(?:db|sqlite3?)")
 _LARGEST = 1.7976931348623157e308  # how MLflow stores an infinity
 _STEPS_BETWEEN_CHECKS = 1_000_000
 _CHECKS_MAX = 200  # some seconds
 _WAL_VERSION = slice(18, 20)
 _TABLES = ("runs", "metrics", "params")
 _VALUE_MAX = 1_000_000  # bytes of a row or value; functions may not make longer ones
+_SHOWN_MAX = 6000
 _RUNS_MAX, _PARAMS_MAX, _ROWS_MAX = 10_000, 100_000, 1_500_000
-
-
-class DatabaseRun(Struct, frozen=True):
-    """One run of the store.
-
-    Attributes:
-        run_id: MLflow's own id.
-        label: Its name, unique in the store.
-        items: What it says.
-    """
-
-    run_id: str
-    label: str
-    items: tuple[Item, ...]
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_TIMES = ("start_time", "end_time")
 
 
 def _matches(candidate: Candidate) -> Match | None:
-    """Claim the two names that MLflow gives its database."""
-    if candidate.name not in _NAMES or not candidate.head.startswith(_MAGIC):
+    """Claim a database that is named after MLflow."""
+    if not _NAMED.fullmatch(candidate.name) or not candidate.head.startswith(_MAGIC):
         return None
-    return Match(Role.metrics, note="MLflow database")
+    return Match(Role.context, note="MLflow database; each run in it is one")
+
+
+def _members(data: bytes) -> Iterable[Member | Problem]:
+    """Yield the runs that are not deleted, the newest first.
+
+    Raises:
+        NotYetError: The bytes are no database of MLflow, or half of one.
+    """
+    with _asked(data) as database:
+        values = _sums(database, "metrics")
+        params = _sums(database, "params")
+        runs, left_out = _active_runs(database)
+    yield from left_out
+    for run in runs:
+        key = run["run_uuid"]
+        count, newest, *_ = said = values.get(key, (0, None))
+        times = [_integer(run.get(name)) for name in _TIMES] + [_integer(newest)]
+        known = [time for time in times if time is not None]
+        version = (sorted(run.items()), said, params.get(key))
+        yield Member(
+            name=_name_of(run),
+            size=_integer(count) or 0,
+            time_ns=storable_ns(max(known) * 1_000_000) if known else None,
+            version=zlib.crc32(repr(version).encode("utf-8", "replace")),
+        )
 
 
 def _parse(chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG001
-    """Yield the points of all runs that are not deleted."""
-    try:
-        runs = read_runs(chunk.data)
-    except sqlite3.DatabaseError as error:
-        if chunk.data.startswith(_MAGIC):
-            raise NotYetError(str(error)) from error
-        yield Problem(chunk.path, None, "no SQLite database")
-        return
-    for run in runs:
-        yield from run.items if len(runs) == 1 else _labelled(run)
+    """Yield what the database says of one run."""
+    with _asked(chunk.data) as database:
+        runs = database.execute(
+            "SELECT * FROM runs WHERE lifecycle_stage = 'active' AND run_uuid = ?",
+            (chunk.member.rpartition("/")[2],),
+        )
+        for run in _by_column(runs):
+            yield from _items(database, run, chunk.path)
 
 
 MLFLOW_DATABASE = LogFormat(
@@ -81,32 +97,46 @@ MLFLOW_DATABASE = LogFormat(
     matches=_matches,
     parse=_parse,
     whole_file=True,
+    members=_members,
 )
-"""The folder of the database is one run; its runs' names go before the metrics."""
+"""Each run in the database is a run; the folder of the database is none for it."""
 
 
-def read_runs(data: bytes) -> list[DatabaseRun]:
-    """Return the runs in the bytes of a database, the oldest first.
+@contextmanager
+def _asked(data: bytes) -> Iterator[sqlite3.Connection]:
+    """Give the bytes of a database as one in memory, which computes for seconds only.
 
     Raises:
-        sqlite3.DatabaseError: The bytes are no database of MLflow, or half of one.
+        NotYetError: They are no database of MLflow, or half of one.
     """
-    header = bytearray(data[:100])
-    header[_WAL_VERSION] = b"\1\1"  # only a file on disk can have a write-ahead log
-    with closing(sqlite3.connect(":memory:")) as connection:
-        try:
-            connection.deserialize(bytes(header) + data[100:])
-        except OverflowError as error:
-            raise sqlite3.DatabaseError(str(error)) from error
+    try:
+        connection = _opened(data)
         checks = iter(range(_CHECKS_MAX))
-        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _VALUE_MAX)
         connection.set_progress_handler(
             lambda: next(checks, None) is None, _STEPS_BETWEEN_CHECKS
         )
+        yield connection
+    except (sqlite3.DatabaseError, OverflowError) as exc:
+        raise NotYetError(str(exc)) from exc
+
+
+@lru_cache(maxsize=1)
+def _opened(data: bytes) -> sqlite3.Connection:
+    header = bytearray(data[:100])
+    header[_WAL_VERSION] = b"\1\1"  # only a file on disk can have a write-ahead log
+    connection = sqlite3.connect(":memory:", check_same_thread=False)
+    try:
+        connection.deserialize(bytes(header) + data[100:])
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _VALUE_MAX)
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
         _check_tables(connection)
-        return _runs(connection)
+        for table in _TABLES:
+            _index(connection, table)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _check_tables(connection: sqlite3.Connection) -> None:
@@ -128,57 +158,95 @@ def _check_tables(connection: sqlite3.Connection) -> None:
             raise sqlite3.DatabaseError("tables with generated columns")
 
 
-def _runs(connection: sqlite3.Connection) -> list[DatabaseRun]:
-    items: dict[object, list[Item]] = {}
-    labels: dict[object, str] = {}
-    taken: set[str] = set()
-    for run_id, name, status in connection.execute(
-        "SELECT run_uuid, name, status FROM runs "
-        "WHERE lifecycle_stage = 'active' ORDER BY start_time, run_uuid LIMIT ?",
-        (_RUNS_MAX,),
+def _index(connection: sqlite3.Connection, table: str) -> None:
+    """Have the rows of one run found without a look at all, as MLflow has them."""
+    found = connection.execute(
+        "SELECT 1 FROM pragma_index_list(?) i, pragma_index_info(i.name) c "
+        "WHERE c.seqno = 0 AND c.name = 'run_uuid' AND NOT i.partial",
+        (table,),
+    ).fetchone()
+    if found is None:
+        connection.execute(f"CREATE INDEX run_of_{table} ON {table} (run_uuid)")
+
+
+def _by_column(rows: sqlite3.Cursor) -> Iterator[dict[str, object]]:
+    columns = [column[0] for column in rows.description]
+    return (dict(zip(columns, row, strict=True)) for row in rows)
+
+
+def _active_runs(
+    database: sqlite3.Connection,
+) -> tuple[list[dict[str, object]], list[Problem]]:
+    """Return the rows of the runs by column, and what is said of those left out."""
+    rows = database.execute(
+        "SELECT * FROM runs WHERE lifecycle_stage = 'active' "
+        "ORDER BY start_time DESC, run_uuid LIMIT ?",
+        (_RUNS_MAX + 1,),
+    )
+    runs = list(_by_column(rows))
+    problems: list[Problem] = []
+    if len(runs) > _RUNS_MAX:
+        del runs[_RUNS_MAX:]
+        note = f"only the newest {_RUNS_MAX:,} runs in it are read"
+        problems.append(Problem("", None, note))
+    known = [run for run in runs if _ID.fullmatch(str(run["run_uuid"]))]
+    if left := len(runs) - len(known):
+        note = f"{left:,} runs with ids that are none of MLflow's are left out"
+        problems.append(Problem("", None, note))
+    return known, problems
+
+
+def _name_of(run: Mapping[str, object]) -> str:
+    """Return where the file store would keep a run: below its experiment's number."""
+    experiment = _integer(run.get("experiment_id"))
+    name = str(run["run_uuid"])
+    return name if experiment is None else f"{experiment}/{name}"
+
+
+def _sums(database: sqlite3.Connection, table: str) -> dict[object, tuple[object, ...]]:
+    """Return (rows, newest time, last row) of each run in a *table*."""
+    names = {
+        row[0]
+        for row in database.execute("SELECT name FROM pragma_table_info(?)", (table,))
+    }
+    newest = "max(timestamp)" if "timestamp" in names else "NULL"
+    query = f"SELECT run_uuid, count(*), {newest}, max(rowid) FROM {table} "  # noqa: S608
+    return {run: tuple(sums) for run, *sums in database.execute(f"{query} GROUP BY 1")}
+
+
+def _integer(value: object) -> int | None:
+    return value if isinstance(value, int) else None
+
+
+def _items(
+    database: sqlite3.Connection, run: Mapping[str, object], path: str
+) -> Iterator[Item]:
+    key, name, status = run["run_uuid"], run.get("name"), str(run.get("status"))
+    if isinstance(name, str) and name:
+        yield Intent(purpose=shown(name))
+    if status in STATUS_BY_NAME:
+        file = path.rpartition("/")[2]
+        yield Outcome(STATUS_BY_NAME[status], f"{file} says {status}")
+    for param, text in database.execute(
+        "SELECT key, value FROM params WHERE run_uuid = ? ORDER BY key LIMIT ?",
+        (key, _PARAMS_MAX),
     ):
-        label = shown_name(str(name or run_id))
-        if label in taken:
-            label = shown_name(f"{label} {str(run_id)[:8]}")
-        taken.add(label)
-        labels[run_id], items[run_id] = label, []
-        if str(status) in STATUS_BY_NAME:
-            outcome = STATUS_BY_NAME[str(status)]
-            items[run_id].append(Outcome(outcome, f"mlflow.db says {status}"))
-    for run_id, key, text in connection.execute(
-        "SELECT run_uuid, key, value FROM params ORDER BY key LIMIT ?", (_PARAMS_MAX,)
-    ):
-        if run_id in items:
-            values: dict[str, Scalar] = {shown_name(str(key)): clean(str(text), 6000)}
-            items[run_id].append(Hparams(values))
-    rows = 0
-    for run_id, key, stored, step, is_nan in connection.execute(
-        "SELECT run_uuid, key, value, step, is_nan FROM metrics ORDER BY rowid LIMIT ?",
-        (_ROWS_MAX,),
-    ):
-        rows += 1
+        block = clean_block(str(text), max_lines=100, max_columns=_SHOWN_MAX)
+        yield Hparams({shown_name(str(param)): block})
+    rows = database.execute(
+        "SELECT key, value, step, is_nan FROM metrics WHERE run_uuid = ? "
+        "ORDER BY rowid LIMIT ?",
+        (key, _ROWS_MAX + 1),
+    )
+    for number, (metric, stored, step, is_nan) in enumerate(rows):
+        if number == _ROWS_MAX:
+            note = f"only the first {_ROWS_MAX:,} values are read"
+            yield Problem(path, None, note)
+            return
         value = math.nan if is_nan else value_of(stored)
         at = value_of(step)
-        if run_id not in items or value is None or at is None or at - at != 0:
+        if value is None or at is None or at - at != 0:
             continue
         if abs(value) >= _LARGEST:
             value = math.copysign(math.inf, value)
-        items[run_id].append(Point(shown_name(str(key)), at, value))
-    if items and (rows == _ROWS_MAX or len(items) == _RUNS_MAX):
-        text = f"only the first {_RUNS_MAX:,} runs and {_ROWS_MAX:,} values are read"
-        next(iter(items.values())).append(Problem("", None, text))
-    return [
-        DatabaseRun(str(run_id), label, tuple(items[run_id]))
-        for run_id, label in labels.items()
-    ]
-
-
-def _labelled(run: DatabaseRun) -> Iterator[Item]:
-    """Yield what *run* says under its label; how each stands is nobody's status."""
-    for item in run.items:
-        if isinstance(item, Point):
-            yield Point(f"{run.label}/{item.metric}", item.step, item.value)
-        elif isinstance(item, Hparams):
-            yield Hparams({f"{run.label}.{key}": v for key, v in item.values.items()})
-        elif isinstance(item, Problem):
-            yield item
+        yield Point(shown_name(str(metric)), at, value)

@@ -35,7 +35,7 @@ from mlreport_batch.read.collect import (
 )
 from mlreport_batch.read.fold import LogFold, RestartPlan
 from mlreport_batch.safety.clean import Scalar, clean
-from mlreport_batch.safety.contents import plain_name, read_document
+from mlreport_batch.safety.contents import plain_name, read_document, read_store
 from mlreport_batch.safety.files import Signature
 
 STILL_S = 2.0
@@ -278,10 +278,12 @@ def _read_document(
     reading: Reading,
     fold: LogFold,
 ) -> _Pass:
-    data, signature = read_document(file.full_path)
+    member = file.match.member if file.match else ""
+    data, signature = (read_store if member else read_document)(file.full_path)
     path = plain_name(file.full_path)
-    empty = LogState(log_format.name, signature, revision=REVISION)
-    chunk = Chunk(path, data.partition(b"\n")[0], data, 0, 1)
+    known_by = file.signature if member else signature
+    empty = LogState(log_format.name, known_by, revision=REVISION)
+    chunk = Chunk(path, data.partition(b"\n")[0], data, 0, 1, member)
     memory: dict[str, Scalar] = {}
     try:
         # All of it first: half a document must leave no trace in the fold.
@@ -291,7 +293,7 @@ def _read_document(
             # Still being written: what it said before stays true until it is whole.
             return _Pass(replace(said or empty, waits=True), why="")
         problem = Problem(file.path, None, clean(f"ends in the middle: {exc}"))
-        kept = replace(said or empty, signature=signature, problems=(problem,))
+        kept = replace(said or empty, signature=known_by, problems=(problem,))
         return _Pass(replace(kept, waits=False), why="")
     collected = collect(file, reading.redact, None, fold)
     orphans_before = fold.orphans  # of the earlier files of its series

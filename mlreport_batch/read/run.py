@@ -108,7 +108,7 @@ def read_run(
     times = [
         file.signature.mtime_ns
         for file in run.files
-        if file.format or (file.is_output and file.path not in of_others)
+        if file.match or (file.is_output and file.path not in of_others)
     ]
     updated = max(times, default=0)
     started = min([*times, *([before.started_ns] if before else [])], default=0)

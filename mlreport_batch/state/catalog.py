@@ -5,7 +5,7 @@ is worked out anew only where a claim came or went.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -13,7 +13,6 @@ from mlreport_batch.errors import reason_of
 from mlreport_batch.find.folder import (
     Folder,
     Says,
-    is_placeholder,
     root_of,
     unreadable,
 )
@@ -27,6 +26,7 @@ from mlreport_batch.find.runs import (
     run_name,
     with_settings_above,
 )
+from mlreport_batch.find.stores import look_inside, newly_unread
 from mlreport_batch.formats import Problem
 from mlreport_batch.formats.own_lines import OwnFormat
 from mlreport_batch.state.rows import damaged_row
@@ -154,6 +154,8 @@ class Catalog:
         if path in update.listed or path in update.dropped:
             return
         before = self._known(path, update)
+        if before is not None and before.is_inside:
+            return  # the folder of its file tells of it
         above = self._above(path, root, update)
         try:
             kept = None if self._is_own_new else before
@@ -172,8 +174,9 @@ class Catalog:
         entered = tuple(
             name for name in folder.folders if f"{path}/{name}" not in self._never_enter
         )
-        folder = replace(folder, folders=entered)
+        folder, inside = look_inside(replace(folder, folders=entered), kept)
         update.listed[path] = (folder, root)
+        self._relist_inside(path, inside, root, update)
         # A folder that vanished while it was walked is told of above and not known.
         known = set(self._state.folders_below(path))
         old = {
@@ -190,6 +193,17 @@ class Catalog:
                 self._walk(child, root, folder, update)
             elif before is not None and before.owns(name) != folder.owns(name):
                 self._relist(child, root, update)
+
+    def _relist_inside(
+        self, path: str, inside: Mapping[str, list[Folder]], root: str, update: Update
+    ) -> None:
+        """Note which runs in the files of the folder *path* are others, or gone."""
+        for name, members in inside.items():
+            known = self._state.folders_below(f"{path}/{name}")
+            update.dropped.update(set(known).difference(each.path for each in members))
+            for member in members:
+                if self._known(member.path, update) != member:
+                    update.listed[member.path] = member, root
 
     def _above(self, path: str, root: str, update: Update) -> Folder | None:
         if path == root:
@@ -234,11 +248,6 @@ class Catalog:
         now: float,
     ) -> None:
         state = self._state
-        unknown = {
-            path
-            for path, (folder, _) in listed.items()
-            if is_placeholder(folder) and self._known(path, update) is None
-        }
         claims = {path: claimed_run(*found) for path, found in listed.items()}
         owners = [state.owner_of(path) for path in (*update.dropped, *listed)]
         changed = {run for run, _ in owners if run is not None}
@@ -260,9 +269,10 @@ class Catalog:
             named = newly_named(folder, self._known(path, update))
             changed.update(run for run in named if state.run(run) is not None)
         result.unlisted += [
-            Problem(path, None, listed[path][0].problems[0].message)
-            for path in sorted(unknown)
+            problem
+            for path in sorted(listed)
             if state.owner_of(path)[0] is None
+            for problem in newly_unread(listed[path][0], self._known(path, update))
         ]
         roots = state.roots()
         for path in sorted(changed):

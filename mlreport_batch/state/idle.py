@@ -37,6 +37,8 @@ HELD = 8
 SLICES = 61
 SHARED_FROM = 5000
 ANY = -1
+INSIDE = -1
+"""The time of what is no folder, but a run inside a file of the folder above."""
 _SIGN = 1 << 63
 
 
@@ -184,7 +186,8 @@ def _changed_of(
                         break
                     place += 4
         except OSError:
-            yield path
+            if known[0] != INSIDE:
+                yield path
 
 
 class _Structs(dict[int, struct.Struct]):

@@ -12,7 +12,8 @@ class Survey(Struct):
     Attributes:
         dirty: Runs with changed files or folders, in order of their paths.
         problems: Roots that cannot be read; what is known below them stays.
-        unlisted: New folders that cannot be listed and belong to no run, and why.
+        unlisted: New folders that cannot be listed and belong to no run, files of
+            several runs that cannot be read, and why.
         folders: How many folders were listed.
     """
 

@@ -12,14 +12,12 @@ import pytest
 
 from mlreport_batch.cli import main
 from places import RUNS
-from truth import check_run, same
+from truth import check_run
 
 CASES = sorted(path.parent.name for path in RUNS.glob("*/truth.json"))
 
 # Folders in which a framework left nothing that could be told.
 NOTHING_TO_TELL = {"csv_empty", "tb_empty", "wandb_offline"}
-# One report tells of all runs of a database, with their names before their metrics.
-DATABASES = {"mlflow_sqlite"}
 
 
 def inspected(path: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, dict]:
@@ -37,9 +35,6 @@ def test_inspect_agrees_with_the_framework(
     wanted = {
         str(Path(run["path"])): run for run in truth["runs"] if not run.get("part_of")
     }
-    if case in DATABASES:
-        check_database(got, truth["runs"])
-        return
     parts = {run["part_of"] for run in truth["runs"] if run.get("part_of")}
     missing = set(wanted) - set(got)
     if case in NOTHING_TO_TELL:
@@ -49,17 +44,6 @@ def test_inspect_agrees_with_the_framework(
     assert set(got) - set(wanted) <= parts
     for path in set(got) & set(wanted):
         check_run(case, got[path], wanted[path], is_whole=path not in parts)
-
-
-def check_database(got: dict[str, dict], wanted: list[dict]) -> None:
-    [run] = got.values()
-    names = {f"{each['run_name']}/{m}" for each in wanted for m in each["metrics"]}
-    assert set(run["metrics"]) == names
-    for each in wanted:
-        for name, summary in each["metrics"].items():
-            found = run["metrics"][f"{each['run_name']}/{name}"]
-            for key in ("count", "nans", "last", "last_step", "min", "max"):
-                assert same(found[key], summary[key]), (name, key)
 
 
 def test_there_are_cases():

@@ -23,7 +23,9 @@ from mlreport_batch.formats import (
     Result,
     Role,
     Text,
+    mlflow_database,
 )
+from mlreport_batch.formats.mlflow_database import MLFLOW_DATABASE
 from mlreport_batch.formats.registry import by_name, formats
 
 RUN_ID = "5cf5a59f1b6343aea92621d63f6a4120"
@@ -229,29 +231,69 @@ def database(rows: int = 1) -> bytes:
     return data
 
 
-def test_a_database_with_one_run_keeps_its_names_and_one_with_more_labels_them():
+def test_each_run_of_a_database_says_what_is_its_own():
     assert claim("mlflow.db", database())[0] == "mlflow_database"
-    assert read("mlflow_database", database()) == [
-        Outcome("running", "mlflow.db says RUNNING"),
+    assert claim("my_mlruns.sqlite", database())[0] == "mlflow_database"
+    assert claim("mlflow.db", "no database") is None
+    assert read("mlflow_database", database(2)) == 2 * [
+        Intent(purpose="same"),
+        Outcome("running", "x.csv says RUNNING"),
         Hparams({"lr": "0.1"}),
         Point("loss", 1, 0.5),
         Point("loss", 2, float("-inf")),
     ]
-    items = read("mlflow_database", database(2))
-    assert points(items).keys() == {"same/loss", "same 11111111/loss"}
-    assert Hparams({"same.lr": "0.1"}) in items
-    assert not [item for item in items if isinstance(item, Outcome)]
+    members = list(MLFLOW_DATABASE.members(database(2)))
+    assert [each.name for each in members] == ["1" * 32, "0" * 32]  # the newest first
+    assert [each.size for each in members] == [3, 3]
+
+
+def test_a_run_of_a_database_is_another_only_where_it_says_something_else():
+    path = sqlite3.connect(":memory:")
+    path.deserialize(database(3))
+
+    def versions() -> dict[str, int]:
+        members = MLFLOW_DATABASE.members(path.serialize())
+        return {each.name[0]: each.version for each in members}
+
+    before = versions()
+    for statement, changed in (
+        ("INSERT INTO metrics VALUES ('acc', 1, 1, 0, '{0}')", "1"),
+        ("INSERT INTO params VALUES ('b', '1', '{0}')", "2"),
+        ("UPDATE runs SET status = 'FINISHED' WHERE run_uuid = '{0}'", "0"),
+        ("UPDATE runs SET name = 'another' WHERE run_uuid = '{0}'", "1"),
+    ):
+        path.execute(statement.format(changed * 32))
+        path.commit()
+        after = versions()
+        assert {key for key in after if after[key] != before[key]} == {changed}
+        before = after
+    path.execute(
+        "UPDATE runs SET lifecycle_stage = 'deleted' WHERE status = 'FINISHED'"
+    )
+    path.commit()
+    assert versions().keys() == {"1", "2"}
 
 
 def test_a_damaged_database_is_tried_again():
     whole = database(3)
-    with pytest.raises(NotYetError):
-        read("mlflow_database", whole[:5000])
-    with pytest.raises(NotYetError):
-        read("mlflow_database", whole[:16])
-    assert problems(read("mlflow_database", b"text")) == [(None, "no SQLite database")]
+    for damaged in (whole[:5000], whole[:16], b"text"):
+        with pytest.raises(NotYetError):
+            read("mlflow_database", damaged)
     in_wal_mode = whole[:18] + b"\2\2" + whole[20:]
-    assert len(points(read("mlflow_database", in_wal_mode))) == 3
+    assert read("mlflow_database", in_wal_mode) == read("mlflow_database", whole)
+
+
+def test_of_a_database_the_newest_runs_are_read_and_others_are_said(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(mlflow_database, "_RUNS_MAX", 2)
+    data = database(3).replace(b"2" * 32, b"../" + b"2" * 29)
+    kept, *said = reversed(list(MLFLOW_DATABASE.members(data)))
+    assert kept.name == "1" * 32
+    assert {each.message for each in said} == {
+        "only the newest 2 runs in it are read",
+        "1 runs with ids that are none of MLflow's are left out",
+    }
 
 
 def test_a_view_in_the_place_of_a_table_is_not_asked():

@@ -7,12 +7,10 @@ import pytest
 
 from formats_reading import found_runs, hparams_of, is_same, items_by_file, metrics_of
 from mlreport_batch.formats import Outcome, Problem
-from mlreport_batch.formats.mlflow_database import read_runs
 from places import RUNS
 
 # Cases that the discovery decides with the formats; test_inspect_truth.py has them.
 TOGETHER = {
-    "mlflow_sqlite",
     "tb_tf2_keras",
     "tb_hparams",
     "tb_add_scalars",
@@ -101,24 +99,6 @@ def test_sound_files_have_no_problems(case: str):
         items = [item for items in run_items(case, wanted).values() for item in items]
         problems = [item for item in items if isinstance(item, Problem)]
         assert not problems or case in FAULTY
-
-
-def test_the_runs_of_a_database_keep_their_own_metrics():
-    data = (RUNS / "mlflow_sqlite" / "tree" / "mlflow.db").read_bytes()
-    runs = {run.label: run for run in read_runs(data)}
-    for wanted in truth_of("mlflow_sqlite"):
-        run = runs.pop(wanted["run_name"])
-        metrics = metrics_of(run.items)
-        assert {name: found.count for name, found in metrics.items()} == {
-            name: truth["count"] for name, truth in wanted["metrics"].items()
-        }
-        for name, truth in wanted["metrics"].items():
-            assert is_same(metrics[name].last, truth["last"])
-            assert metrics[name].nans == truth["nans"]
-        assert hparams_of(run.items).keys() == wanted["hparams"].keys()
-        (outcome,) = [item for item in run.items if isinstance(item, Outcome)]
-        assert outcome.status == wanted["status"]
-    assert not runs
 
 
 @pytest.mark.parametrize(

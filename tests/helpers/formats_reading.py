@@ -16,6 +16,7 @@ from mlreport_batch.formats import (
     Item,
     LogFormat,
     Match,
+    Member,
     NotYetError,
     Point,
     Problem,
@@ -44,8 +45,22 @@ def parse(
     cuts: Sequence[int] = (),
     path: str = "/run/x.csv",
     memory: dict[str, Scalar] | None = None,
+    member: str = "",
 ) -> list[Item]:
-    """Return the items in *data*, read in the pieces that *cuts* make of it."""
+    """Return the items in *data*, read in the pieces that *cuts* make of it.
+
+    Of a file of many runs they are those of all, one after another, or of a *member*.
+    """
+    if log_format.members is not None and not member:
+        return [
+            item
+            for each in log_format.members(data)
+            for item in (
+                parse(log_format, data, path=path, member=each.name)
+                if isinstance(each, Member)
+                else [each]
+            )
+        ]
     memory = {} if memory is None else memory
     items: list[Item] = []
     header = data.partition(b"\n")[0]
@@ -54,7 +69,7 @@ def parse(
         taken = position + split_at(log_format, data[position:end])
         piece = data[position:taken]
         if piece or not position:
-            chunk = Chunk(path, header, piece, position, lines + 1)
+            chunk = Chunk(path, header, piece, position, lines + 1, member)
             items += log_format.parse(chunk, memory)
         lines += piece.count(b"\n")
         position = taken
@@ -84,7 +99,8 @@ def items_by_file(run: RunDir) -> dict[str, list[Item]]:
             continue
         data = Path(file.full_path).read_bytes()
         try:
-            found = parse(by_name()[file.format], data, path=file.full_path)
+            log_format = by_name()[file.format]
+            found = parse(log_format, data, path=file.full_path, member=match.member)
         except NotYetError:
             continue
         log = items.setdefault(match.series or file.path, [])

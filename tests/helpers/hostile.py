@@ -14,6 +14,7 @@ import socket
 import sqlite3
 import stat
 import struct
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -281,7 +282,7 @@ def payloads_as_tensorboard_tags(folder: Path) -> None:
     (folder / "events.out.tfevents.1700000000.host.1.0").write_bytes(data)
 
 
-@case()
+@case(runs=5)
 def payloads_in_mlflow_files(folder: Path) -> None:
     run = folder / "mlruns" / "0" / ("a" * 32)
     for part in ("metrics", "params", "tags"):
@@ -306,7 +307,8 @@ def mlflow_database(
             "CREATE TABLE params (run_uuid, key, value);"
         )
         for number in range(runs):
-            row = (f"{number:032x}", names[number % len(names)], "RUNNING", "active", 1)
+            name, now = names[number % len(names)], time.time_ns() // 1_000_000
+            row = (f"{number:032x}", name, "RUNNING", "active", now)
             db.execute("INSERT INTO runs VALUES (?,?,?,?,?)", row)
         for name in names:
             for step in range(3):
@@ -703,14 +705,14 @@ def database_locked(folder: Path) -> Callable[[], None]:
     return db.close
 
 
-@case("only the first 10,000 runs")
+@case(runs=None)
 def database_of_many_runs(folder: Path) -> None:
     path = folder / "mlflow.db"
     mlflow_database(path)
     with sqlite3.connect(path) as db:
         db.executemany(
             "INSERT INTO runs VALUES (?, ?, 'RUNNING', 'active', 1)",
-            ((f"r{i}", f"name {i // 2}") for i in range(many(200_000))),
+            ((f"r{i}", f"name {i // 2}") for i in range(many(1500))),
         )
     db.close()
 
@@ -727,7 +729,7 @@ def database_of_many_metrics(folder: Path) -> None:
     db.close()
 
 
-@case("generated", "no tables", "ends in the middle")
+@case("generated", runs=0)
 def database_that_computes(folder: Path) -> None:
     path = folder / "mlflow.db"
     with sqlite3.connect(path) as db:
@@ -744,7 +746,7 @@ def database_that_computes(folder: Path) -> None:
     os.utime(path, (1, 1))
 
 
-@case("no tables", "ends in the middle")
+@case("no tables", runs=0)
 def database_of_views(folder: Path) -> None:
     path = folder / "mlflow.db"
     endless = (

@@ -137,10 +137,11 @@ def sqlite() -> None:
             read.add(step, {key: got})
         same(points.summary(), read.summary())
         note = [
-            "runs of a database have no folder: path is the database, run_id"
-            " inside; a reader may name them otherwise below its folder"
+            "runs of a database have no folder: they are found as if the database"
+            " were one, by experiment and run_id"
         ]
-        truth = run("tree/mlflow.db", points, params, [], WORDS[status], note)
+        path = f"tree/mlflow.db/1/{run_id}"
+        truth = run(path, points, params, [], WORDS[status], note)
         runs.append(truth | {"run_name": name, "run_id": run_id})
     db.close()
     case.save(

@@ -265,7 +265,11 @@ def audit_out(base: Base) -> str:
 
 def audit(base: Base, ran: Ran, case: Case) -> None:
     assert ran.code == 0, ran.stderr
-    assert ran.stderr == ""
+    if case.runs == 0:  # no report can say it
+        assert any(text in ran.stderr for text in case.says)
+        assert ran.stderr.count("\n") == 1
+    else:
+        assert ran.stderr == ""
     assert "Traceback" not in ran.stdout
     assert ran.memory_kb <= MEMORY_KB
     assert "\x1b" not in ran.stdout
@@ -281,7 +285,7 @@ def audit(base: Base, ran: Ran, case: Case) -> None:
     assert "val_loss" in mails[well["rid"]]
     assert "stolen" not in told  # what lies outside the runs
     assert "root:" not in told
-    if case.says:
+    if case.says and case.runs != 0:
         assert any(text in told for text in case.says), told[:3000]
     assert not (base / "root" / "pwned").exists()
 
