@@ -1,7 +1,6 @@
 """Describe a run in one `Report`: choose, order, word and format; draw nothing."""
 
 import math
-import re
 import socket
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -43,6 +42,7 @@ from mlreport_batch.report.model import (
     Trend,
     Verdict,
 )
+from mlreport_batch.report.names import family_of
 from mlreport_batch.report.news import Changes, Snapshot
 from mlreport_batch.report.timing import timing_of
 from mlreport_batch.report.view import RunView
@@ -288,25 +288,12 @@ def _delta(
     return signed(change), Trend.better if good else Trend.worse
 
 
-_SPLIT_WORDS = re.compile(
-    r"(?i)(^|[/_.\s-])(?:train(?:ing)?|val(?:id(?:ation)?)?|eval(?:uation)?|test|dev)"
-    r"(?=$|[/_.\s-])"
-)
-
-
-def _family(name: str) -> str:
-    """Return what stays of a metric's name without train, val, step or epoch."""
-    bare = _SPLIT_WORDS.sub("", name)
-    bare = re.sub(r"(?i)[_/](?:step|epoch)$", "", bare)
-    return bare.strip("/_. -").lower() or name.lower()
-
-
 def _chart_groups(shown: Sequence[str], view: RunView) -> list[tuple[str, list[str]]]:
     """Return (title, metrics) of the charts: train and val of a kind share one."""
     groups: dict[str, list[str]] = {}
     for name in shown:
         if view.metrics[name].count > 1:
-            groups.setdefault(_family(name), []).append(name)
+            groups.setdefault(family_of(name), []).append(name)
     charts = []
     for family, members in groups.items():
         for start in range(0, len(members), SERIES_MAX):
