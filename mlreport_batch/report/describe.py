@@ -4,6 +4,7 @@ import math
 import socket
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 
 from mlreport_batch.language.dates import date_text
 from mlreport_batch.language.figures import (
@@ -13,9 +14,9 @@ from mlreport_batch.language.figures import (
     size_text,
     sparkline,
     step_text,
+    with_unit,
 )
 from mlreport_batch.language.say import say
-from mlreport_batch.read.summary import MetricSummary
 from mlreport_batch.report.alerts import Alert
 from mlreport_batch.report.case import Case
 from mlreport_batch.report.goals import headline_metric, main_metrics
@@ -42,7 +43,7 @@ from mlreport_batch.report.model import (
     Trend,
     Verdict,
 )
-from mlreport_batch.report.names import family_of
+from mlreport_batch.report.names import family_of, unit_of
 from mlreport_batch.report.news import Changes, Snapshot
 from mlreport_batch.report.timing import timing_of
 from mlreport_batch.report.view import RunView
@@ -117,7 +118,8 @@ def describe(
     checkpoints = sorted(view.checkpoints, key=lambda each: each.mtime_ns, reverse=True)
     problems = [str(problem) for problem in view.problems]
     results = [
-        Fact(clean(name), _result_text(value)) for name, value in view.results.items()
+        Fact(clean(name), _result_text(name, value))
+        for name, value in view.results.items()
     ]
     now_s = occasion.now.timestamp()
     timing = timing_of(view, case.status, now_s)
@@ -194,9 +196,9 @@ def describe_digest(reports: Sequence[Report], *, rid: str, language: str) -> Di
     )
 
 
-def _result_text(value: Scalar) -> str:
+def _result_text(name: str, value: Scalar) -> str:
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return number(value)
+        return with_unit(number(value), unit_of(name))
     return scalar_text(value)
 
 
@@ -248,30 +250,30 @@ def _changed_from(key: str, changes: Changes) -> str:
 
 def _metric_row(case: Case, name: str, reported: Snapshot | None) -> MetricRow:
     summary, best = case.view.metrics[name], case.bests[name]
-    delta, trend = _delta(name, summary, case.goals[name], reported)
+    delta, trend = _delta(case, name, reported)
+    figure = partial(case.figure, name)
     middle = [
         None if low is None or high is None else (low + high) / 2
         for _, low, high in case.course(name)
     ]
     return MetricRow(
         key=clean(name),
-        value=number(summary.last),
+        value=case.said(name, summary.last),
         step=step_text(summary.last_step),
         delta=delta,
         trend=trend,
-        best="" if best is None else number(best[0]),
+        best="" if best is None else figure(best[0]),
         best_step="" if best is None else step_text(best[1]),
-        low="" if summary.low is None else number(summary.low),
-        high="" if summary.high is None else number(summary.high),
+        low="" if summary.low is None else figure(summary.low),
+        high="" if summary.high is None else figure(summary.high),
         spark=sparkline(middle) if summary.count > 1 else "",
         is_best_now=best is not None and summary.count > 1 and summary.last == best[0],
         points=f"{summary.count:,}",
     )
 
 
-def _delta(
-    name: str, summary: MetricSummary, goal: str | None, reported: Snapshot | None
-) -> tuple[str, Trend]:
+def _delta(case: Case, name: str, reported: Snapshot | None) -> tuple[str, Trend]:
+    summary, goal = case.view.metrics[name], case.goals[name]
     shown = reported.metrics.get(name) if reported else None
     if (
         shown is None
@@ -282,10 +284,11 @@ def _delta(
     change = summary.last - shown.last
     if change == 0:
         return signed(0.0), Trend.same
+    told = signed(change, case.places(name))
     if goal is None:
-        return signed(change), Trend.unknown
+        return told, Trend.unknown
     good = (change < 0) == (goal == "min")
-    return signed(change), Trend.better if good else Trend.worse
+    return told, Trend.better if good else Trend.worse
 
 
 def _chart_groups(shown: Sequence[str], view: RunView) -> list[tuple[str, list[str]]]:
@@ -312,7 +315,7 @@ def _chart(title: str, members: Sequence[str], case: Case) -> Chart:
                 steps=tuple(step for step, _, _ in points),
                 lows=tuple(low for _, low, _ in points),
                 highs=tuple(high for _, _, high in points),
-                latest=number(case.view.metrics[name].last),
+                latest=case.said(name, case.view.metrics[name].last),
             )
         )
     return Chart(clean(title), tuple(series))
