@@ -3,7 +3,6 @@
 import math
 import socket
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from functools import partial
 
 from mlreport_batch.language.dates import date_text
@@ -19,6 +18,7 @@ from mlreport_batch.language.figures import (
 from mlreport_batch.language.say import say
 from mlreport_batch.report.alerts import Alert
 from mlreport_batch.report.case import Case
+from mlreport_batch.report.curves import chart_groups, chart_of
 from mlreport_batch.report.goals import headline_metric, main_metrics
 from mlreport_batch.report.head import (
     age_text,
@@ -31,10 +31,8 @@ from mlreport_batch.report.head import (
 from mlreport_batch.report.headline import Headline, lead_of, told_first
 from mlreport_batch.report.model import (
     AlertRow,
-    Chart,
     CheckpointRow,
     Digest,
-    DrawnCurve,
     Fact,
     HparamRow,
     MetricRow,
@@ -43,10 +41,9 @@ from mlreport_batch.report.model import (
     Trend,
     Verdict,
 )
-from mlreport_batch.report.names import family_of, unit_of
+from mlreport_batch.report.names import chosen_names, unit_of
 from mlreport_batch.report.news import Changes, Snapshot
 from mlreport_batch.report.timing import timing_of
-from mlreport_batch.report.view import RunView
 from mlreport_batch.safety.clean import Scalar, clean
 from mlreport_batch.safety.masking.redact import redact_text
 
@@ -55,20 +52,6 @@ HPARAMS_MAX = 100
 CHECKPOINTS_MAX = 12
 PROBLEMS_MAX = 20
 RESULTS_MAX = 60
-CHARTS_MAX = 4
-SERIES_MAX = 4
-
-
-def chosen_names(names: Sequence[str], globs: Sequence[str]) -> list[str]:
-    """Return the *names* that a glob takes, in the order of the globs."""
-    if tuple(globs) == ("*",):
-        return list(names)
-    found: dict[str, None] = {}
-    for pattern in globs:
-        for name in names:
-            if fnmatchcase(name, pattern):
-                found.setdefault(name)
-    return list(found)
 
 
 def host_name() -> str:
@@ -114,7 +97,8 @@ def describe(
     if tuple(wishes.metrics) == ("*",):
         main = headline_metric(shown)
     hparams, intent_text, unstated, intent_ok = _hparam_rows(case, changes)
-    groups = _chart_groups(shown, view)
+    groups = chart_groups(case, shown, main)
+    most = wishes.charts.most
     checkpoints = sorted(view.checkpoints, key=lambda each: each.mtime_ns, reverse=True)
     problems = [str(problem) for problem in view.problems]
     results = [
@@ -149,8 +133,8 @@ def describe(
         alerts=tuple(AlertRow(alert.kind, clean(alert.text)) for alert in alerts),
         metrics=tuple(_metric_row(case, name, reported) for name in shown),
         charts=tuple(
-            _chart(title, members, case)
-            for title, members in groups[: cut("charts", CHARTS_MAX, len(groups))]
+            chart_of(case, title, members)
+            for title, members in groups[: cut("charts", most, most and len(groups))]
         ),
         results=tuple(results[: cut("results", RESULTS_MAX, len(results))]),
         checkpoints=tuple(
@@ -289,33 +273,3 @@ def _delta(case: Case, name: str, reported: Snapshot | None) -> tuple[str, Trend
         return told, Trend.unknown
     good = (change < 0) == (goal == "min")
     return told, Trend.better if good else Trend.worse
-
-
-def _chart_groups(shown: Sequence[str], view: RunView) -> list[tuple[str, list[str]]]:
-    """Return (title, metrics) of the charts: train and val of a kind share one."""
-    groups: dict[str, list[str]] = {}
-    for name in shown:
-        if view.metrics[name].count > 1:
-            groups.setdefault(family_of(name), []).append(name)
-    charts = []
-    for family, members in groups.items():
-        for start in range(0, len(members), SERIES_MAX):
-            part = members[start : start + SERIES_MAX]
-            charts.append((part[0] if len(part) == 1 else family, part))
-    return charts
-
-
-def _chart(title: str, members: Sequence[str], case: Case) -> Chart:
-    series = []
-    for name in members:
-        points = case.course(name)
-        series.append(
-            DrawnCurve(
-                key=clean(name),
-                steps=tuple(step for step, _, _ in points),
-                lows=tuple(low for _, low, _ in points),
-                highs=tuple(high for _, _, high in points),
-                latest=case.said(name, case.view.metrics[name].last),
-            )
-        )
-    return Chart(clean(title), tuple(series))

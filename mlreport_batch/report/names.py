@@ -6,6 +6,8 @@ wherever it stands.
 """
 
 import re
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from itertools import pairwise
 from typing import Final
@@ -59,6 +61,18 @@ def words_of(name: str) -> tuple[str, ...]:
                 found.setdefault(each)
                 found.setdefault(_DIGITS.sub("", each))
     return tuple(found)
+
+
+def chosen_names(names: Sequence[str], globs: Sequence[str]) -> list[str]:
+    """Return the *names* that a glob takes, in the order of the globs."""
+    if tuple(globs) == ("*",):
+        return list(names)
+    found: dict[str, None] = {}
+    for pattern in globs:
+        for name in names:
+            if fnmatchcase(name, pattern):
+                found.setdefault(name)
+    return list(found)
 
 
 def last_part(name: str) -> str:

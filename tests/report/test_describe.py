@@ -13,7 +13,7 @@ from mlreport_batch.language.dates import local_now
 from mlreport_batch.report import describe as module
 from mlreport_batch.report.alerts import Alert
 from mlreport_batch.report.case import case_of
-from mlreport_batch.report.describe import chosen_names, describe, describe_digest
+from mlreport_batch.report.describe import describe, describe_digest
 from mlreport_batch.report.model import (
     AlertRules,
     Occasion,
@@ -22,6 +22,7 @@ from mlreport_batch.report.model import (
     Verdict,
     Wishes,
 )
+from mlreport_batch.report.names import chosen_names
 from mlreport_batch.report.news import compare, snapshot_of
 from mlreport_batch.report.view import RunView
 from views import view
@@ -205,7 +206,9 @@ def test_train_and_val_share_a_chart():
 
 
 def test_what_is_left_out_is_said():
-    many = {f"m{number}": [1.0, 2.0] for number in range(module.METRICS_MAX + 5)}
+    many = {
+        f"m{number}": [1.0, 2.0 + number] for number in range(module.METRICS_MAX + 5)
+    }
     found = report(view(many, hparams=dict.fromkeys(map(str, range(500)), 1)))
     assert len(found.metrics) == module.METRICS_MAX
     assert len(found.cuts) == 3
