@@ -62,8 +62,8 @@ def step_axis(steps: Sequence[float]) -> Axis:
     if low == high:
         return Axis(low, abs(low) * 0.1 or 1.0, _marks([low]), 0.0, 0.0)
     are_whole = all(step == int(step) for step in (low, high))
-    least = 1.0 if are_whole else 0.0
-    return Axis(low, high - low, _marks(nice(low, high, 5, least)), 0.0, 0.0)
+    ticks = nice(low, high, 5, are_whole=are_whole)
+    return Axis(low, high - low, _marks(ticks), 0.0, 0.0)
 
 
 def _marks(ticks: Sequence[float]) -> tuple[tuple[float, str], ...]:
@@ -81,14 +81,16 @@ def _log_axis(low: float, high: float) -> Axis:
     return Axis(low, high - low, marks, 0.0, 0.0, is_log=True)
 
 
-def nice(low: float, high: float, count: int, least: float = 0.0) -> list[float]:
+def nice(
+    low: float, high: float, count: int, *, are_whole: bool = False
+) -> list[float]:
     """Return round numbers between *low* and *high*, about *count* of them.
 
     Args:
         low: Where they begin.
         high: Where they end.
         count: How many.
-        least: The least distance of two of them.
+        are_whole: Whether only whole numbers are wanted.
     """
     raw = (high - low) / count
     if raw <= 0 or not math.isfinite(raw):
@@ -96,8 +98,10 @@ def nice(low: float, high: float, count: int, least: float = 0.0) -> list[float]
     power = 10.0 ** math.floor(math.log10(raw))
     if power == 0:
         return [low]
-    step = min((1, 2, 2.5, 5, 10), key=lambda m: abs(math.log(m * power / raw))) * power
-    step = max(step, least)
+    steps = [m * power for m in (1, 2, 2.5, 5, 10)]
+    if are_whole:
+        steps = [each for each in steps if each >= 1 and each == int(each)] or [1.0]
+    step = min(steps, key=lambda each: abs(math.log(each / raw)))
     first = math.ceil(low / step - 1e-9)
     last = math.floor(high / step + 1e-9)
     if last - first > 4 * count:  # differences below the precision of a float

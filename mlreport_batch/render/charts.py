@@ -32,6 +32,7 @@ _MAX_POINTS = 280  # more than one per two pixels cannot be seen
 _TEXT_PX = 13
 _EMPTY = "\N{EM DASH}"
 _VISIBLE_PX = 0.5
+_HUGE = 1e300  # so that differences stay finite
 _CHAR_PX = 7.4
 _BAD = "#b3261e"
 _SOFT = "#5c6570"
@@ -116,12 +117,11 @@ class _Drawn(Struct, frozen=True):
     series: DrawnCurve
     points: Sequence[_Point]
 
-    def values(self) -> Iterator[float]:
-        """Yield all values that must have a place on the picture."""
-        for _, low, high in self.points:
-            if low is not None and high is not None:
-                yield from (low, high)
-        yield from (_tame(value) for _, value in _marks(self.series))
+    def values(self) -> list[float]:
+        """Return all values that must have a place on the picture."""
+        lows = [low for _, low, _ in self.points if low is not None]
+        highs = [high for _, _, high in self.points if high is not None]
+        return lows + highs + [_tame(value) for _, value in _marks(self.series)]
 
 
 def _room(chart: Chart) -> tuple[bool, bool]:
@@ -164,6 +164,8 @@ def _thin(series: DrawnCurve) -> list[_Point]:
             continue
         if low is None or high is None or not math.isfinite(low + high):
             points.append((x, None, None))
+        elif -_HUGE < low <= high < _HUGE:
+            points.append((x, low, high))
         else:
             points.append((x, _tame(low), _tame(high)))
     while len(points) > _MAX_POINTS:
@@ -172,7 +174,7 @@ def _thin(series: DrawnCurve) -> list[_Point]:
 
 
 def _tame(value: float) -> float:
-    return max(-1e300, min(1e300, value))  # so that differences stay finite
+    return max(-_HUGE, min(_HUGE, value))
 
 
 def _merge(pair: Sequence[_Point]) -> _Point:
@@ -193,23 +195,20 @@ def _label(chart: Chart) -> str:
 
 def _grid(field: _Field) -> Iterator[str]:
     box = field.box
-    for value, text in field.y_axis.ticks:
-        (y,) = field.y_axis.place([value])
-        yield (
-            f'<path class="grid" d="M{box.left:.1f} {y:.1f}H{box.right:.1f}" '
-            f'stroke="#e4e7eb"/>'
-        )
+    heights = field.y_axis.place([value for value, _ in field.y_axis.ticks])
+    places = field.x_axis.place([value for value, _ in field.x_axis.ticks])
+    rules = "".join([f"M{box.left:.1f} {y:.1f}H{box.right:.1f}" for y in heights])
+    marks = "".join([f"M{x:.1f} {box.bottom:.1f}v4" for x in places])
+    base = f"M{box.left:.1f} {box.bottom:.1f}H{box.right:.1f}"
+    if rules:
+        yield f'<path class="grid" d="{rules}" stroke="#e4e7eb"/>'
+    yield f'<path class="axis" d="{base}{marks}" stroke="#9aa3ad"/>'
+    for y, (_, text) in zip(heights, field.y_axis.ticks, strict=True):
         yield _text(box.left - 7, y + 4.5, text, anchor="end")
-    for value, text in field.x_axis.ticks:
-        (x,) = field.x_axis.place([value])
+    for x, (_, text) in zip(places, field.x_axis.ticks, strict=True):
         half = len(text) * _CHAR_PX / 2
-        x_text = min(max(x, half), box.right + 14 - half)
-        yield (f'<path class="axis" d="M{x:.1f} {box.bottom:.1f}v4" stroke="#9aa3ad"/>')
-        yield _text(x_text, box.bottom + 19, text)
-    yield (
-        f'<path class="axis" d="M{box.left:.1f} {box.bottom:.1f}H{box.right:.1f}" '
-        f'stroke="#9aa3ad"/>'
-    )
+        at = min(max(x, half), box.right + 14 - half)
+        yield _text(at, box.bottom + 19, text)
 
 
 def _ahead(chart: Chart, field: _Field) -> Iterator[str]:
@@ -318,8 +317,8 @@ def _is_noisy(ys: Sequence[float]) -> bool:
     if len(ys) < _NOISY_POINTS:
         return False
     ways = [b - a for a, b in pairwise(ys)]
-    turns = [(a, b) for a, b in pairwise(ways) if a * b < 0]
-    is_seen = sum(abs(b - a) for a, b in turns) > _NOISY_PX * len(ys)
+    turns = [abs(b - a) for a, b in pairwise(ways) if a * b < 0]
+    is_seen = sum(turns) > _NOISY_PX * len(ys)
     return is_seen and len(turns) > _NOISY_TURNS * len(ys)
 
 

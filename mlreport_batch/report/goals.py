@@ -96,6 +96,8 @@ def _named_goal(name: str) -> str | None:
 
 def _goal_by_words(name: str) -> str | None:
     words = words_of(name)
+    if has_pair(words, "approx", "kl"):
+        return None  # how far a policy moved is watched, not made less
     if _has(name, words, _MIN_WORDS, _MIN_KOREAN, _MIN_PAIRS):
         return "min"
     is_max = _has(name, words, _MAX_WORDS, _MAX_KOREAN, _MAX_PAIRS)
@@ -198,7 +200,7 @@ def kind_of(name: str) -> int:
     words = words_of(name)
     if _is_loss(name):
         return 0
-    if _named_goal(name) is not None and "kl" not in words:
+    if _named_goal(name) is not None:
         return 1
     has_name = _has(name, words, _HOUSEKEEPING, _HOUSEKEEPING_KOREAN)
     return HOUSEKEEPING if has_name else 2

@@ -49,6 +49,8 @@ def test_an_axis_of_steps_begins_and_ends_where_they_do():
     axis = axes.step_axis([3.0, 1234.0])
     assert (axis.low, axis.low + axis.span) == (3.0, 1234.0)
     assert [text for _, text in axes.step_axis([1.0, 3.0]).ticks] == ["1", "2", "3"]
+    epochs = [text for _, text in axes.step_axis([7.0, 23.0]).ticks]
+    assert epochs == ["10", "15", "20"]
     assert axes.step_axis([5.0]).ticks == ((5.0, "5"),)
     assert axes.step_axis([]).ticks == axes.value_axis([], is_log=False).ticks == ()
 
