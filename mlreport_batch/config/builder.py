@@ -192,15 +192,19 @@ class Table(Kind):
     Attributes:
         cls: The dataclass; its fields are declared with `setting`.
         hints: Key -> where it belongs, for keys that stand in the wrong table.
+        short: The key that a single value in place of the table stands for, or empty.
     """
 
     cls: type
     hints: Callable[[], Mapping[str, str]] = dict
+    short: str = ""
 
     def read(self, value: Any, place: Place) -> Any:  # noqa: ANN401
         """Return the dataclass; invalid settings have their defaults in it."""
         node = MarkedMap(place.line) if value is None else value
         settings = {each.key: each for each in settings_of(self.cls)}
+        if self.short and not isinstance(node, Mapping | list):
+            node = {self.short: node}
         if not isinstance(node, Mapping):
             keys = ", ".join(list(settings)[:_FEW_SHOWN])
             return place.expected(f"a table with keys such as {keys}", value)
@@ -255,8 +259,13 @@ class Table(Kind):
             "properties": properties,
         }
         required = [each.key for each in settings if each.is_required]
-        return found | ({"required": required} if required else {})
+        found |= {"required": required} if required else {}
+        if not self.short:
+            return found
+        [single] = (each.kind for each in settings if each.key == self.short)
+        return {"anyOf": [found, single.schema()]}
 
     def words(self) -> str:
-        """Return that it is a table."""
-        return "table"
+        """Return that it is a table, or what may stand in its place."""
+        singles = (e.kind for e in settings_of(self.cls) if e.key == self.short)
+        return ", ".join([*(kind.words() for kind in singles), "table"])

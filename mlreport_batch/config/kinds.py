@@ -130,6 +130,31 @@ class Seconds(Kind):
 
 
 @dataclass(frozen=True, eq=False)
+class Share(Kind):
+    """A number from 0 up to, but not, 1, or a word.
+
+    Attributes:
+        word: The word.
+    """
+
+    word: str
+
+    def read(self, value: Any, place: Place) -> Any:
+        if isinstance(value, str) and value == self.word:
+            return value
+        if type(value) not in (int, float) or not 0 <= value < 1:
+            return place.expected(f"a number from 0 to below 1 or {self.word}", value)
+        return float(value)
+
+    def schema(self) -> dict[str, Any]:
+        number = {"type": "number", "minimum": 0, "exclusiveMaximum": 1}
+        return {"anyOf": [number, {"const": self.word}]}
+
+    def words(self) -> str:
+        return f"0 to below 1, {self.word}"
+
+
+@dataclass(frozen=True, eq=False)
 class OneOf(Kind):
     """One of a few words."""
 

@@ -136,6 +136,10 @@ def reference_tables() -> Iterator[tuple[str, str]]:
         table = _table_of(each)
         if table is not None:
             yield each.key, _markdown(list(settings_of(table)))
+            for inner in settings_of(table):
+                below = _table_of(inner)
+                if below is not None:
+                    yield f"{each.key}.{inner.key}", _markdown(list(settings_of(below)))
 
 
 def _markdown(settings: list[Setting]) -> str:

@@ -30,6 +30,7 @@ from mlreport_batch.config.kinds import (
     OneOf,
     OrNull,
     Seconds,
+    Share,
     Text,
     Whole,
 )
@@ -112,6 +113,36 @@ class FormatSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ChartSettings:
+    """Which charts a report has, and how they are drawn."""
+
+    most: int = setting(
+        Whole(0, 24), 4, help="How many charts a report has at most", example="8"
+    )
+    metrics: tuple[str, ...] = setting(
+        _GLOBS,
+        ["*"],
+        help="Which metrics they show, in this order; `*` chooses and orders them by"
+        " what they tell, one of nearly equal ones",
+        example='["val_*", lr]',
+    )
+    smoothing: float | Literal["auto"] = setting(
+        Share("auto"),
+        "auto",
+        help="The weight of what came before in a line that is drawn over the values,"
+        " as in TensorBoard but without its lag; 0 draws the values alone, `auto`"
+        " smooths what is noisy",
+        example="0.6",
+    )
+    axis: Literal["auto", "linear", "log"] = setting(
+        OneOf(("auto", "linear", "log")),
+        "auto",
+        help="Whether values are drawn on a logarithm; `auto` does where a loss falls"
+        " to a fiftieth, and nothing that reaches zero is",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class ReportSettings:
     """What stands in a report, and when one is due."""
 
@@ -138,6 +169,12 @@ class ReportSettings:
         " and what a run does not state is told in one line. `runs[].expect` and a"
         " run's own `intent.yaml` add to it",
         example="{optimizer.lr: 0.001}",
+    )
+    charts: ChartSettings = setting(
+        Table(ChartSettings, short="most"),
+        4,
+        help="How many charts; or a table of `most`, `metrics`, `smoothing`, `axis`",
+        example="{most: 6, smoothing: 0, axis: log}",
     )
     every: float = setting(
         Duration(),

@@ -124,6 +124,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "more.lines": "… {lines} lines left out …",
     "chart.alt": "Chart {title}: {latest}",
     "chart.log": "logarithmic",
+    "chart.planned": "end {step}",
     "link.document": "Open the document",
     "foot.made": "made by mlreport-batch on {host}",
     "foot.page": "Page",

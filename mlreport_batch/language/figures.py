@@ -1,6 +1,7 @@
 """Figures as people read them: numbers, sizes, durations, small curves."""
 
 import math
+from collections.abc import Iterable
 
 from mlreport_batch.language.say import say
 from mlreport_batch.safety.clean import Scalar, clean
@@ -11,7 +12,14 @@ _UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
 
-def number(value: float, digits: int = 5) -> str:  # noqa: PLR0911
+_LARGE = 1e7
+_SMALL = 1e-4
+_FAR = 1e3
+_EXACT = 100.0
+_PLACES_MAX = 15
+
+
+def number(value: float, digits: int = 5) -> str:
     """Return *value* for a table cell: *digits* significant digits, no separators.
 
     A value that is not whole never reads as a whole number: 0.999999 is not 1.
@@ -24,40 +32,94 @@ def number(value: float, digits: int = 5) -> str:  # noqa: PLR0911
         return "NaN"
     if math.isinf(size):
         return "inf" if value > 0 else "-inf"
-    if value == int(value) and size < 1e7:  # noqa: PLR2004
-        return str(int(value))
-    if size >= 1e7 or size < 1e-4:  # noqa: PLR2004
-        return _trim(f"{value:.{digits - 1}e}")
-    for wanted in range(digits, 17):
-        text = f"{value:.{wanted}g}"
-        if "e" not in text and ("." in text or wanted >= 16):  # noqa: PLR2004
-            short = float(text)
-            if short != int(short) or value == int(value):
-                return text
-    return repr(value)
+    places = places_of([value], digits)
+    return _scientific(value, digits) if places is None else _fixed(value, places)
+
+
+def places_of(values: Iterable[float], digits: int = 4) -> int | None:
+    """Return with how many decimals *values* are written side by side.
+
+    The least of them gets *digits* significant ones, less what would be zeros for all.
+
+    Returns:
+        None where no one number of decimals fits them: each is written by itself.
+    """
+    known = [value for value in values if math.isfinite(value)]
+    sizes = [abs(value) for value in known if value]
+    if not sizes or (max(sizes) < _LARGE and all(v == int(v) for v in sizes)):
+        return 0
+    least, most = min(sizes), max(sizes)
+    if most >= _LARGE or least < _SMALL or most > least * _FAR:
+        return None
+    places = max(1, digits - 1 - math.floor(math.log10(least)))
+    while places > 1 and all(round(v, places - 1) == round(v, places) for v in known):
+        places -= 1
+    while places < _PLACES_MAX and any(_reads_whole(value, places) for value in known):
+        places += 1
+    return places
+
+
+def _reads_whole(value: float, places: int) -> bool:
+    """Return whether a value that is nearly whole would read as if it were."""
+    short = round(value, places)
+    return abs(value) < _EXACT and value != int(value) and short == int(short)
+
+
+def figure(value: float, places: int | None) -> str:
+    """Return *value* with *places* decimals, see `places_of`, where they fit it."""
+    if places is None or not math.isfinite(value) or abs(value) >= _LARGE:
+        return number(value)
+    is_fit = not value or abs(value) >= 10.0 ** (1 - places)
+    return _fixed(value, places) if is_fit else number(value, 4)
+
+
+def with_unit(text: str, unit: str) -> str:
+    """Return a number with its unit, if it has one and is a number."""
+    is_number = text[-1:].isdigit()
+    return f"{text} {unit}" if unit and is_number else text
+
+
+def _fixed(value: float, places: int) -> str:
+    return f"{value + 0.0:.{places}f}"
+
+
+def _scientific(value: float, digits: int) -> str:
+    return _trim(f"{value:.{digits - 1}e}")
 
 
 def _power(value: int) -> str:
-    """Return a whole number that no float can hold: ``1.5e+400``."""
+    """Return a whole number that no float can hold: ``1.5e400``."""
     exponent = math.log10(abs(value))
     sign = "-" if value < 0 else ""
-    return sign + _trim(f"{10 ** (exponent % 1):.4f}e+{int(exponent)}")
+    return sign + _trim(f"{10 ** (exponent % 1):.4f}e{int(exponent)}")
+
+
+def _short(text: str) -> str:
+    return _trim(text) if "e" in text else text
 
 
 def _trim(text: str) -> str:
+    """Return a power of ten in its one form: ``3e-5`` for ``3.0000e-05``."""
     mantissa, _, exponent = text.partition("e")
     if "." in mantissa:
         mantissa = mantissa.rstrip("0").rstrip(".")
-    return f"{mantissa}e{exponent}"
+    return f"{mantissa}e{int(exponent)}"
 
 
-def signed(value: float) -> str:
-    """Return *value* with its sign always shown, as for a change."""
+def signed(value: float, places: int | None = None) -> str:
+    """Return *value* with its sign always shown, as for a change.
+
+    Args:
+        value: The change.
+        places: The decimals of what changed; a change too small for them has its own.
+    """
     if math.isnan(value):
         return "NaN"
     if value == 0:
         return "±0"
     text = number(value, 4)
+    if places is not None and round(value, places):
+        text = figure(value, places)
     return text if text.startswith("-") else "+" + text
 
 
@@ -69,9 +131,9 @@ def step_text(step: float | None) -> str:
         return number(step)
     if step == int(step):
         return f"{int(step):,}"
-    text = f"{step:,.4f}".rstrip("0")
     # Like a value, a step that is not whole never reads as a whole number.
-    return number(step) if text.endswith(".") else text
+    text = f"{step:,.4f}".rstrip("0")
+    return _short(f"{step:,.9g}") if text.endswith(".") else text
 
 
 def size_text(size_bytes: int) -> str:
@@ -139,7 +201,8 @@ def scalar_text(value: Scalar, limit: int = 200) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return f"{int(value)}.0" if _is_small_whole(value) else repr(value)
+        text = f"{int(value)}.0" if _is_small_whole(value) else repr(value)
+        return _short(text)
     if isinstance(value, int):
         return str(value) if abs(value) < 10**18 else number(value)
     return clean(value, limit)

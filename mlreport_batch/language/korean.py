@@ -124,6 +124,7 @@ KOREAN: Final[Mapping[str, str]] = {
     "more.lines": "… {lines}줄 생략 …",
     "chart.alt": "그래프 {title}: {latest}",
     "chart.log": "로그 눈금",
+    "chart.planned": "끝 {step}",
     "link.document": "문서 열기",
     "foot.made": "{host}에서 mlreport-batch가 만듦",
     "foot.page": "쪽",

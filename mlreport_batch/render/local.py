@@ -217,7 +217,14 @@ class _Drawing:
             )[:300],
             svg=layout.markup(svg),
             paper=layout.markup(paper),
-            legend=[replace(s, latest=shorten(s.latest, _LATEST)) for s in shown],
+            legend=[
+                replace(
+                    s,
+                    key=s.key if len(shown) > 1 else "",  # the title says it
+                    latest=shorten(s.latest, _LATEST),
+                )
+                for s in shown
+            ],
             log=charts.is_log(chart),
         )
 

@@ -158,7 +158,7 @@ def _nan_text(case: Case, names: list[str]) -> str:
     goal = case.status.goal
     if goal is not None and case.view.places[:1] and _is_counted_in(case, goal.unit):
         place = say(language, "place_of", place=place, total=step_text(goal.total))
-    value = number(case.view.metrics[first].last)
+    value = case.said(first, case.view.metrics[first].last)
     return say(language, "alert_nan", metric=metrics, value=value, place=place)
 
 
@@ -184,10 +184,10 @@ def _divergence_alerts(case: Case, told: Collection[str]) -> list[Alert]:
             case.wishes.language,
             "alert_divergence",
             metric=name,
-            value=number(summary.last),
+            value=case.said(name, summary.last),
             place=place,
             factor=number(factor, 2),
-            best=number(best[0]),
+            best=case.said(name, best[0]),
             best_place=place_text(case, best[1]),
         )
         return [Alert("divergence", "", text)]
@@ -239,7 +239,7 @@ def _plateau_alerts(case: Case) -> list[Alert]:
                 case.wishes.language,
                 "alert_plateau",
                 metric=name,
-                best=number(best[0]),
+                best=case.said(name, best[0]),
                 best_place=place_text(case, best[1]),
                 since=f"{since:,}",
             )

@@ -7,9 +7,11 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from mlreport_batch.language.dates import local_now, moment_text, zone
+from mlreport_batch.language.figures import figure, places_of, with_unit
 from mlreport_batch.report.goals import best_of, goal_of, is_rate
 from mlreport_batch.report.intended import Compared, compare_intent, same_value
 from mlreport_batch.report.model import AlertRules, Verdict, Wishes
+from mlreport_batch.report.names import unit_of
 from mlreport_batch.report.status import Status, status_of
 from mlreport_batch.report.view import RunView
 
@@ -44,6 +46,7 @@ class Case(Struct, frozen=True):
     compared: tuple[Compared, ...]
     status: Status
     timezone: str = ""
+    _places: dict[str, int | None] = field(default_factory=dict)
     _courses: dict[str, Course] = field(default_factory=dict)
     _here: list[datetime] = field(default_factory=list)
 
@@ -56,6 +59,22 @@ class Case(Struct, frozen=True):
     def moment(self, at_s: float) -> str:
         """Return a time, seconds since the epoch, as the report tells it."""
         return moment_text(at_s, self.here(), self.wishes.language)
+
+    def places(self, name: str) -> int | None:
+        """Return the decimals of a metric's values, so that they agree in a report."""
+        if name not in self._places:
+            best = self.bests[name]
+            values = [self.view.metrics[name].last, *(best[:1] if best else ())]
+            self._places[name] = places_of(values)
+        return self._places[name]
+
+    def figure(self, name: str, value: float) -> str:
+        """Return a value of a metric as text."""
+        return figure(value, self.places(name))
+
+    def said(self, name: str, value: float) -> str:
+        """Return a value of a metric as text with its unit."""
+        return with_unit(self.figure(name, value), unit_of(name))
 
     def course(self, name: str) -> Course:
         """Return the curve of a metric."""

@@ -1,10 +1,9 @@
 """Describe a run in one `Report`: choose, order, word and format; draw nothing."""
 
 import math
-import re
 import socket
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
+from functools import partial
 
 from mlreport_batch.language.dates import date_text
 from mlreport_batch.language.figures import (
@@ -14,11 +13,12 @@ from mlreport_batch.language.figures import (
     size_text,
     sparkline,
     step_text,
+    with_unit,
 )
 from mlreport_batch.language.say import say
-from mlreport_batch.read.summary import MetricSummary
 from mlreport_batch.report.alerts import Alert
 from mlreport_batch.report.case import Case
+from mlreport_batch.report.curves import chart_groups, chart_of
 from mlreport_batch.report.goals import headline_metric, main_metrics
 from mlreport_batch.report.head import (
     age_text,
@@ -31,10 +31,8 @@ from mlreport_batch.report.head import (
 from mlreport_batch.report.headline import Headline, lead_of, told_first
 from mlreport_batch.report.model import (
     AlertRow,
-    Chart,
     CheckpointRow,
     Digest,
-    DrawnCurve,
     Fact,
     HparamRow,
     MetricRow,
@@ -43,9 +41,9 @@ from mlreport_batch.report.model import (
     Trend,
     Verdict,
 )
+from mlreport_batch.report.names import chosen_names, unit_of
 from mlreport_batch.report.news import Changes, Snapshot
 from mlreport_batch.report.timing import timing_of
-from mlreport_batch.report.view import RunView
 from mlreport_batch.safety.clean import Scalar, clean
 from mlreport_batch.safety.masking.redact import redact_text
 
@@ -54,20 +52,6 @@ HPARAMS_MAX = 100
 CHECKPOINTS_MAX = 12
 PROBLEMS_MAX = 20
 RESULTS_MAX = 60
-CHARTS_MAX = 4
-SERIES_MAX = 4
-
-
-def chosen_names(names: Sequence[str], globs: Sequence[str]) -> list[str]:
-    """Return the *names* that a glob takes, in the order of the globs."""
-    if tuple(globs) == ("*",):
-        return list(names)
-    found: dict[str, None] = {}
-    for pattern in globs:
-        for name in names:
-            if fnmatchcase(name, pattern):
-                found.setdefault(name)
-    return list(found)
 
 
 def host_name() -> str:
@@ -113,11 +97,13 @@ def describe(
     if tuple(wishes.metrics) == ("*",):
         main = headline_metric(shown)
     hparams, intent_text, unstated, intent_ok = _hparam_rows(case, changes)
-    groups = _chart_groups(shown, view)
+    groups = chart_groups(case, shown, main)
+    most = wishes.charts.most
     checkpoints = sorted(view.checkpoints, key=lambda each: each.mtime_ns, reverse=True)
     problems = [str(problem) for problem in view.problems]
     results = [
-        Fact(clean(name), _result_text(value)) for name, value in view.results.items()
+        Fact(clean(name), _result_text(name, value))
+        for name, value in view.results.items()
     ]
     now_s = occasion.now.timestamp()
     timing = timing_of(view, case.status, now_s)
@@ -147,8 +133,8 @@ def describe(
         alerts=tuple(AlertRow(alert.kind, clean(alert.text)) for alert in alerts),
         metrics=tuple(_metric_row(case, name, reported) for name in shown),
         charts=tuple(
-            _chart(title, members, case)
-            for title, members in groups[: cut("charts", CHARTS_MAX, len(groups))]
+            chart_of(case, title, members)
+            for title, members in groups[: cut("charts", most, most and len(groups))]
         ),
         results=tuple(results[: cut("results", RESULTS_MAX, len(results))]),
         checkpoints=tuple(
@@ -194,9 +180,9 @@ def describe_digest(reports: Sequence[Report], *, rid: str, language: str) -> Di
     )
 
 
-def _result_text(value: Scalar) -> str:
+def _result_text(name: str, value: Scalar) -> str:
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return number(value)
+        return with_unit(number(value), unit_of(name))
     return scalar_text(value)
 
 
@@ -248,30 +234,30 @@ def _changed_from(key: str, changes: Changes) -> str:
 
 def _metric_row(case: Case, name: str, reported: Snapshot | None) -> MetricRow:
     summary, best = case.view.metrics[name], case.bests[name]
-    delta, trend = _delta(name, summary, case.goals[name], reported)
+    delta, trend = _delta(case, name, reported)
+    figure = partial(case.figure, name)
     middle = [
         None if low is None or high is None else (low + high) / 2
         for _, low, high in case.course(name)
     ]
     return MetricRow(
         key=clean(name),
-        value=number(summary.last),
+        value=case.said(name, summary.last),
         step=step_text(summary.last_step),
         delta=delta,
         trend=trend,
-        best="" if best is None else number(best[0]),
+        best="" if best is None else figure(best[0]),
         best_step="" if best is None else step_text(best[1]),
-        low="" if summary.low is None else number(summary.low),
-        high="" if summary.high is None else number(summary.high),
+        low="" if summary.low is None else figure(summary.low),
+        high="" if summary.high is None else figure(summary.high),
         spark=sparkline(middle) if summary.count > 1 else "",
         is_best_now=best is not None and summary.count > 1 and summary.last == best[0],
         points=f"{summary.count:,}",
     )
 
 
-def _delta(
-    name: str, summary: MetricSummary, goal: str | None, reported: Snapshot | None
-) -> tuple[str, Trend]:
+def _delta(case: Case, name: str, reported: Snapshot | None) -> tuple[str, Trend]:
+    summary, goal = case.view.metrics[name], case.goals[name]
     shown = reported.metrics.get(name) if reported else None
     if (
         shown is None
@@ -282,50 +268,8 @@ def _delta(
     change = summary.last - shown.last
     if change == 0:
         return signed(0.0), Trend.same
+    told = signed(change, case.places(name))
     if goal is None:
-        return signed(change), Trend.unknown
+        return told, Trend.unknown
     good = (change < 0) == (goal == "min")
-    return signed(change), Trend.better if good else Trend.worse
-
-
-_SPLIT_WORDS = re.compile(
-    r"(?i)(^|[/_.\s-])(?:train(?:ing)?|val(?:id(?:ation)?)?|eval(?:uation)?|test|dev)"
-    r"(?=$|[/_.\s-])"
-)
-
-
-def _family(name: str) -> str:
-    """Return what stays of a metric's name without train, val, step or epoch."""
-    bare = _SPLIT_WORDS.sub("", name)
-    bare = re.sub(r"(?i)[_/](?:step|epoch)$", "", bare)
-    return bare.strip("/_. -").lower() or name.lower()
-
-
-def _chart_groups(shown: Sequence[str], view: RunView) -> list[tuple[str, list[str]]]:
-    """Return (title, metrics) of the charts: train and val of a kind share one."""
-    groups: dict[str, list[str]] = {}
-    for name in shown:
-        if view.metrics[name].count > 1:
-            groups.setdefault(_family(name), []).append(name)
-    charts = []
-    for family, members in groups.items():
-        for start in range(0, len(members), SERIES_MAX):
-            part = members[start : start + SERIES_MAX]
-            charts.append((part[0] if len(part) == 1 else family, part))
-    return charts
-
-
-def _chart(title: str, members: Sequence[str], case: Case) -> Chart:
-    series = []
-    for name in members:
-        points = case.course(name)
-        series.append(
-            DrawnCurve(
-                key=clean(name),
-                steps=tuple(step for step, _, _ in points),
-                lows=tuple(low for _, low, _ in points),
-                highs=tuple(high for _, _, high in points),
-                latest=number(case.view.metrics[name].last),
-            )
-        )
-    return Chart(clean(title), tuple(series))
+    return told, Trend.better if good else Trend.worse

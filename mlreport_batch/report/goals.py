@@ -4,54 +4,58 @@ import re
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from itertools import pairwise
 
 from mlreport_batch.read.summary import MetricSummary
+from mlreport_batch.report.names import has_pair, is_held_out, last_part, words_of
 from mlreport_batch.report.view import RunView
 
-_MIN_WORDS = (
-    "loss", "error", "err", "perplexity", "ppl", "wer", "cer", "rmse", "mae", "mse",
-    "nll", "fid", "kl", "regret", "mape", "logloss", "cost", "bpb", "bits_per",
-)  # fmt: skip
+_LOSSES = frozenset("loss losses perplexity ppl cost nll inaccuracy".split())
+_LOSSES_KOREAN = ("손실", "혼란도")
 
-_MAX_WORDS = (
-    "acc", "accuracy", "f1", "auc", "map", "map50", "bleu", "rouge", "iou", "miou",
-    "dice", "reward", "rew", "return", "score", "precision", "recall", "psnr", "ssim",
-    "r2", "mrr", "ndcg", "success", "spearman", "pearson", "mcc", "top1", "top5",
-)  # fmt: skip
+_MIN_WORDS = _LOSSES.union(
+    "error errors err wer cer ter mer eer der ece mce brier rmse mae mse msle rmsle"
+    " mape smape wape logloss fid kid fvd fad lpips kl regret bpb bpc bpd hd95 sad"
+    " abserr nelbo".split()
+)
+_MIN_PAIRS = (("bits", "per"), ("neg", "elbo"), ("negative", "elbo"))
+_MIN_KOREAN = (*_LOSSES_KOREAN, "오차", "오류")
+
+_MAX_WORDS = frozenset(
+    "acc accs accuracy f1 auc auroc auprc aupr ap map bleu sacrebleu rouge chrf meteor"
+    " comet bertscore iou miou jaccard dice reward rewards rew return returns score"
+    " scores precision recall psnr ssim pesq stoi sdr mos r2 mrr ndcg hits hit success"
+    " elo elbo spearman pearson kendall mcc kappa winrate top1 top5 specificity"
+    " sensitivity".split()
+)
+_MAX_LAST = frozenset(["is", "em"])
+"""Words that mean something else where another one follows: ``is_best``."""
+_MAX_PAIRS = (("exact", "match"), ("explained", "variance"), ("win", "rate"))
+_MAX_KOREAN = ("정확도", "정밀도", "재현율", "점수", "보상", "성공률", "승률")
+_AT_RANK = re.compile(
+    r"(?i)[a-z]@(?:\d+|k)(?!\w)|(?:pass|hits?|maj)_?at_?(?:\d+|k)(?!\w)"
+)
 
 _ONE_MINUS = re.compile(r"(?i)(?:1|one)[\s_]*(?:-|minus)[\s_]*(?=[^\W\d])")
 _WORD = re.compile(r"[^\W\d_]+")
 
 _AMOUNTS = frozenset(
     "scale scaler weight weights coef coeff coefficient count counts num size sizes "
-    "steps lr code".split()
+    "steps lr code std stderr stddev".split()
 )
 
-_SUMMED_UP = frozenset("total sum mean avg min max step epoch".split())
+_SUMMED_UP = frozenset("total sum mean avg min max step epoch none".split())
 
 _MONEY = frozenset(
     ["api", "usd", "dollar", "dollars", "eur", "money", "token", "tokens"]
 )
 
-_HELD_OUT = re.compile(
-    r"(?:^|[^a-z])(?:val|valid|validation|eval|evaluation|test|dev)(?![a-z])"
-    "|검증|평가|시험",
-    re.IGNORECASE,
+_HOUSEKEEPING = frozenset(
+    "lr lrs grad grads gradient gradients time times runtime duration latency fps "
+    "speed second seconds sec ms memory mem flos flops momentum clip clipfrac updates "
+    "samples gpu cpu throughput decay steps step epoch iteration iterations timestep "
+    "timesteps".split()
 )
-
-_SCORES = (
-    "acc", "정확도", "f1", "auc", "map", "bleu", "rouge", "iou", "dice", "reward",
-    "rew_mean", "return", "score", "precision", "recall", "psnr", "ssim", "r2", "mrr",
-    "ndcg",
-    "rmse", "mae", "mse", "error", "wer", "cer", "fid", "mape",
-)  # fmt: skip
-
-_HOUSEKEEPING = (
-    "lr", "learning_rate", "grad", "time", "fps", "speed", "per_second", "runtime",
-    "memory", "flos", "momentum", "clip", "n_updates", "samples", "gpu", "cpu",
-    "throughput", "weight_decay", "steps",
-)  # fmt: skip
+_HOUSEKEEPING_KOREAN = ("학습률", "시간", "기울기", "메모리", "속도")
 
 
 def goal_of(name: str, goals: Mapping[str, str]) -> str | None:
@@ -76,24 +80,45 @@ def _usual_goal(name: str) -> str | None:
     if minus is not None and _named_goal(group + slash + last[minus.end() :]) == "max":
         return "min"
     # scikit-learn turns each error into a score, so that higher is better.
-    goal = _named_goal(name)
-    return "max" if last.lower().startswith("neg_") and goal == "min" else goal
+    is_turned = last.lower().startswith("neg_")
+    if is_turned and _named_goal(group + slash + last[4:]) == "min":
+        return "max"
+    return _named_goal(name)
 
 
 def _named_goal(name: str) -> str | None:
-    words = _words(name)
-    for group, goal in ((_MIN_WORDS, "min"), (_MAX_WORDS, "max")):
-        if words.intersection(group):
-            return goal
-    lowered = name.lower()
-    if any(w in lowered for w in ("loss", "inaccura", "손실", "오차")):
+    """Return the goal of what stands behind the last slash, else of the whole name.
+
+    ``losses/explained_variance`` is no loss; ``Loss/train`` is one.
+    """
+    return _goal_by_words(last_part(name)) or _goal_by_words(name)
+
+
+def _goal_by_words(name: str) -> str | None:
+    words = words_of(name)
+    if has_pair(words, "approx", "kl"):
+        return None  # how far a policy moved is watched, not made less
+    if _has(name, words, _MIN_WORDS, _MIN_KOREAN, _MIN_PAIRS):
         return "min"
-    return "max" if any(w in lowered for w in ("acc", "reward", "정확도")) else None
+    is_max = _has(name, words, _MAX_WORDS, _MAX_KOREAN, _MAX_PAIRS)
+    is_max = is_max or (bool(words) and words[-1] in _MAX_LAST)
+    is_rank = _AT_RANK.search(name) and _HOUSEKEEPING.isdisjoint(words)
+    return "max" if is_max or is_rank else None
 
 
-def _words(name: str) -> set[str]:
-    spaced = "".join(c if c.isalnum() else " " for c in name.lower())
-    return set(spaced.split())
+def _has(
+    name: str,
+    words: tuple[str, ...],
+    among: frozenset[str],
+    korean: Sequence[str] = (),
+    pairs: Sequence[tuple[str, str]] = (),
+) -> bool:
+    """Return whether a word or a pair of words of *name* is among some."""
+    return (
+        not among.isdisjoint(words)
+        or any(word in name for word in korean)
+        or any(has_pair(words, *pair) for pair in pairs)
+    )
 
 
 def best_of(summary: MetricSummary, goal: str | None) -> tuple[float, float] | None:
@@ -110,7 +135,7 @@ def main_metrics(view: RunView) -> list[str]:
 
     Within a kind they stay in the order of their logs.
     """
-    return sorted(view.metrics, key=_kind)
+    return sorted(view.metrics, key=kind_of)
 
 
 def headline_metric(names: Sequence[str]) -> str | None:
@@ -119,22 +144,26 @@ def headline_metric(names: Sequence[str]) -> str | None:
     A reward tells more of an agent than its losses do; otherwise a held-out loss
     comes before a training loss.
     """
-    return min(
-        names,
-        key=lambda name: (not _is_reward(name), _kind(name), not _is_held_out(name)),
-        default=None,
-    )
+    return min(names, key=importance, default=None)
+
+
+def importance(name: str) -> tuple[bool, int, bool]:
+    """Return what sorts names by what a reader asks for first."""
+    return not is_reward(name), kind_of(name), not is_held_out(name)
 
 
 @lru_cache(maxsize=4096)
-def _is_reward(name: str) -> bool:
-    last = _last_part(name)
-    named = "rew_mean" in last or "reward" in last or "episode_return" in last
-    return named and not is_amount(name)
-
-
-def _is_held_out(name: str) -> bool:
-    return _HELD_OUT.search(name) is not None
+def is_reward(name: str) -> bool:
+    """Return whether *name* is that of what an agent earns."""
+    words = words_of(last_part(name))
+    of_episode = not {"ep", "episode", "episodic"}.isdisjoint(words)
+    named = (
+        not {"reward", "rewards"}.isdisjoint(words)
+        or has_pair(words, "rew", "mean")
+        or (of_episode and not {"return", "returns"}.isdisjoint(words))
+        or "보상" in name
+    )
+    return named and goal_of(name, {}) == "max"
 
 
 def is_amount(name: str) -> bool:
@@ -142,7 +171,7 @@ def is_amount(name: str) -> bool:
 
     ``loss_scale`` and ``kl_weight`` measure no training; ``multi_scale_loss`` does.
     """
-    words = _WORD.findall(_last_part(name))
+    words = _WORD.findall(last_part(name).lower())
     while len(words) > 1 and words[-1] in _SUMMED_UP:
         del words[-1]
     if not words:
@@ -154,28 +183,33 @@ def is_amount(name: str) -> bool:
 @lru_cache(maxsize=4096)
 def is_rate(name: str) -> bool:
     """Return whether *name* is that of a learning rate, which schedules change."""
-    words = _WORD.findall(name.lower().replace(".", "/"))
-    has_name = ("learning", "rate") in pairwise(words)
+    words = tuple(_WORD.findall(name.lower()))
+    has_name = has_pair(words, "learning", "rate") or "학습률" in name
     return "lr" in words or "lrs" in words or has_name
 
 
-def _last_part(name: str) -> str:
-    return name.lower().replace(".", "/").rpartition("/")[2]
+HOUSEKEEPING = 3
+"""The kind of what tells how a training runs and not how good it is."""
 
 
 @lru_cache(maxsize=4096)
-def _kind(name: str) -> int:
-    lowered = name.lower()
-    last = _last_part(name)
+def kind_of(name: str) -> int:
+    """Return 0 for a loss, 1 for a score or an error, 2 for what nobody knows, or 3."""
     if is_amount(name):
-        return 3
-    if (
-        "loss" in last
-        or "손실" in last
-        or "perplexity" in last
-        or last in ("ppl", "cost", "nll")
-    ):
+        return HOUSEKEEPING
+    words = words_of(name)
+    if _is_loss(name):
         return 0
-    if any(word in lowered for word in _SCORES):
+    if _named_goal(name) is not None:
         return 1
-    return 3 if any(word in lowered for word in _HOUSEKEEPING) else 2
+    has_name = _has(name, words, _HOUSEKEEPING, _HOUSEKEEPING_KOREAN)
+    return HOUSEKEEPING if has_name else 2
+
+
+def _is_loss(name: str) -> bool:
+    """Return whether *name* is a loss's; what a group of losses holds may be none."""
+    last = last_part(name)
+    if _has(last, words_of(last), _LOSSES, _LOSSES_KOREAN):
+        return True
+    is_other = _goal_by_words(last) or not _HOUSEKEEPING.isdisjoint(words_of(last))
+    return not is_other and _has(name, words_of(name), _LOSSES, _LOSSES_KOREAN)

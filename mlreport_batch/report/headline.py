@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from mlreport_batch.language.figures import number, signed, step_text
+from mlreport_batch.language.figures import signed, step_text
 from mlreport_batch.language.say import say
 from mlreport_batch.report.alerts import Alert, end_text, place_text
 from mlreport_batch.report.case import Case
@@ -93,9 +93,9 @@ class Headline:
             return ""
         best, last = self._case.bests[self._name], self._case.view.metrics[self._name]
         if best is None:
-            return f"{self._name} {number(last.last)}"
+            return f"{self._name} {self._case.said(self._name, last.last)}"
         place = place_text(self._case, best[1])
-        value = number(best[0])
+        value = self._case.said(self._name, best[0])
         return self._say("finished_best", metric=self._name, best=value, place=place)
 
     def _against_best(self) -> str:
@@ -106,11 +106,13 @@ class Headline:
         if summary.last == best[0]:
             return self._say("headline_best")
         place = place_text(self._case, best[1])
-        return self._say("headline_best_was", best=number(best[0]), place=place)
+        return self._say(
+            "headline_best_was", best=self._case.said(name, best[0]), place=place
+        )
 
     def _change(self, name: str) -> str:
         last = self._case.view.metrics[name].last
-        value = number(last)
+        value = self._case.said(name, last)
         shown = self._reported.metrics.get(name) if self._reported else None
         if (
             self._reported is None
@@ -131,7 +133,9 @@ class Headline:
         share = abs(change / shown.last) * 100 if shown.last else math.inf
         # Of a negative value, "4 % less" would be read the wrong way round.
         if share > 1000 or shown.last < 0:  # noqa: PLR2004
-            return word + self._say("headline_by", delta=signed(change), **fields)
+            return word + self._say(
+                "headline_by", delta=signed(change, self._case.places(name)), **fields
+            )
         percent = f"{share:.1f} %" if share >= 0.05 else "< 0.1 %"  # noqa: PLR2004
         kind = "headline_down" if change < 0 else "headline_up"
         return word + self._say(kind, percent=percent, **fields)

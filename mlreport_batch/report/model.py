@@ -103,6 +103,11 @@ class DrawnCurve(Struct, frozen=True):
         highs: Highest finite value of each bucket, likewise; equal to ``lows``
             while every bucket holds one point.
         latest: The latest value as text, for the legend.
+        last: (step, value) of the latest value, None where that is no number.
+        best: (step, value) of the best value, None where it is not marked.
+        best_text: That value as text.
+        goal: ``min``, ``max`` or empty.
+        bad_since: The step since which no value is finite, None where the last one is.
     """
 
     key: str
@@ -110,13 +115,34 @@ class DrawnCurve(Struct, frozen=True):
     lows: tuple[float | None, ...]
     highs: tuple[float | None, ...]
     latest: str
+    last: tuple[float, float] | None = None
+    best: tuple[float, float] | None = None
+    best_text: str = ""
+    goal: str = ""
+    bad_since: float | None = None
 
 
 class Chart(Struct, frozen=True):
-    """One picture: metrics that belong together, such as train and val loss."""
+    """One picture: metrics that belong together, such as train and val loss.
+
+    Attributes:
+        title: Its name; no other chart of the report has it.
+        series: The curves.
+        is_log: Whether its values, all positive, are drawn on a logarithm.
+        smoothing: The weight of what came before, from 0, for none, up to 1; None
+            smooths what is noisy.
+        until: The step that the run reached; None where the curves tell it.
+        planned: The step at which the run is meant to end, None where it is not drawn.
+        planned_text: What is said of that.
+    """
 
     title: str
     series: tuple[DrawnCurve, ...]
+    is_log: bool = False
+    smoothing: float | None = None
+    until: float | None = None
+    planned: float | None = None
+    planned_text: str = ""
 
 
 class Fact(Struct, frozen=True):
@@ -245,6 +271,22 @@ class Digest(Struct, frozen=True):
     cuts: tuple[str, ...] = ()
 
 
+class ChartWishes(Struct, frozen=True):
+    """How the user wants charts.
+
+    Attributes:
+        most: How many a report has at most.
+        metrics: Globs on the names of the metrics that they show.
+        smoothing: As `Chart` has it; ``auto`` for what is noisy.
+        axis: Whether values are drawn on a logarithm; ``auto`` goes by what they are.
+    """
+
+    most: int = 4
+    metrics: tuple[str, ...] = ("*",)
+    smoothing: float | Literal["auto"] = "auto"
+    axis: Literal["auto", "linear", "log"] = "auto"
+
+
 class Wishes(Struct, frozen=True):
     """What the user wants in reports; globs on names, in the user's order."""
 
@@ -253,6 +295,7 @@ class Wishes(Struct, frozen=True):
     goals: Mapping[str, str] = field(default_factory=dict)
     expect: Mapping[str, Scalar] = field(default_factory=dict)
     language: str = "en"
+    charts: ChartWishes = ChartWishes()
 
 
 class Occasion(Struct, frozen=True):

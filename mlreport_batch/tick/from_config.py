@@ -5,7 +5,7 @@ import os
 from mlreport_batch.config.settings import Config
 from mlreport_batch.deliver import Channel
 from mlreport_batch.formats.own_lines import OwnFormat
-from mlreport_batch.report.model import AlertRules, Wishes
+from mlreport_batch.report.model import AlertRules, ChartWishes, Wishes
 
 
 def wishes_of(config: Config) -> Wishes:
@@ -17,6 +17,12 @@ def wishes_of(config: Config) -> Wishes:
         goals=report.goals,
         expect=report.expect,
         language=report.language,
+        charts=ChartWishes(
+            most=report.charts.most,
+            metrics=report.charts.metrics,
+            smoothing=report.charts.smoothing,
+            axis=report.charts.axis,
+        ),
     )
 
 

@@ -20,9 +20,10 @@ from mlreport_batch.config import reference as config_text
 from mlreport_batch.config.builder import Table, default_of, settings_of
 from mlreport_batch.config.kinds import ListOf, Whole
 from mlreport_batch.config.load import from_paths, load, parse
-from mlreport_batch.config.settings import Config
+from mlreport_batch.config.settings import ChartSettings, Config
 from mlreport_batch.errors import ConfigError, StateError, UsageError
 from mlreport_batch.language.dates import local_zone, zone
+from mlreport_batch.tick.from_config import wishes_of
 from places import ROOT
 
 HOME = Path("~").expanduser()
@@ -280,6 +281,12 @@ def test_the_error_says_what_is_kept_and_lists_the_problems():
         ("runs: {path: /d}\nreport: {timezone: Asia}", "there is no time zone 'Asia'"),
         ("runs: {path: /d}\nreport: {timezone: ../x}", "there is no time zone"),
         ("runs: {path: /d}\nreport: {timezone: 9}", "expected a time zone such as"),
+        ("runs: {path: /d}\nreport: {charts: many}", "charts.most: expected int"),
+        ("runs: {path: /d}\nreport: {charts: 25}", "an int from 0 to 24, got 25"),
+        ("runs: {path: /d}\nreport: {charts: [1]}", "a table with keys such as most"),
+        ("runs: {path: /d}\nreport: {charts: {smoothing: 1}}", "to below 1 or auto"),
+        ("runs: {path: /d}\nreport: {charts: {axis: up}}", "auto, linear, log, got"),
+        ("runs: {path: /d}\nreport: {charts: {metric: x}}", "did you mean 'metrics'?"),
         ("runs: {path: /d}\nalerts: {stall: often}", "such as 15m, 6h or 7d or auto"),
         ("runs: {path: /d}\nexecutor: ray", "expected inline, processes or dask://"),
         ('runs: {path: /d}\nredact: ["a\\nb"]', "got control characters"),
@@ -754,6 +761,25 @@ def test_init_shows_every_key():
             assert list(shown[each.key]) == keys
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ChartSettings()),
+        ("report: {charts: 7}", ChartSettings(most=7)),
+        ("report: {charts: 0}", ChartSettings(most=0)),
+        ("report: {charts: }", ChartSettings()),
+        (
+            "report: {charts: {metrics: lr, smoothing: 0, axis: log}}",
+            ChartSettings(metrics=("lr",), smoothing=0.0, axis="log"),
+        ),
+    ],
+)
+def test_charts_are_a_number_or_a_table(text: str, expected: ChartSettings):
+    config = read(f"runs: {{path: /d}}\n{text}")
+    assert config.report.charts == expected
+    assert wishes_of(config).charts.most == expected.most
+
+
 def test_what_runs_are_meant_to_have_goes_by_folder_and_by_name(tmp_path: Path):
     runs = tmp_path / "runs"
     runs.mkdir()
@@ -841,8 +867,11 @@ def test_the_schema_accepts_what_the_program_accepts():
         assert described["description"]
         if "default" in described:
             assert fits(described["default"], described)
+    for good in ("5", "{most: 2, smoothing: auto}", "{smoothing: 0.5}"):
+        text = f"{{runs: [{{path: /d}}], report: {{charts: {good}}}}}"
+        assert fits(load_yaml(text.encode()), schema), good
     text = "mail: {too: 1}", "mail: {via: x}", "report: {every: 5}", "runs: []"
-    for wrong in text:
+    for wrong in (*text, "report: {charts: x}", "report: {charts: {axis: 3}}"):
         value = load_yaml(f"{{runs: [{{path: /d}}], {wrong}}}".encode())
         assert not fits(value, schema), wrong
     assert not fits({}, schema)

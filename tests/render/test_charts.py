@@ -1,4 +1,4 @@
-"""The drawing of charts: scales, labels, gaps, bands, hostile names."""
+"""The drawing of charts: gaps, bands, marks, hostile names."""
 
 import math
 import re
@@ -6,12 +6,15 @@ import struct
 import xml.etree.ElementTree as ET
 import zlib
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 import sample_reports
-from mlreport_batch.render import charts, pdf
+from mlreport_batch.render import axes, charts, pdf
 from mlreport_batch.report.model import Chart, DrawnCurve
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -49,40 +52,6 @@ def texts(root: ET.Element):
     return [t.text for t in root.iter(f"{SVG}text")]
 
 
-@pytest.mark.parametrize(
-    ("ticks", "expected"),
-    [
-        ([0, 5000, 10000], ["0", "5k", "10k"]),
-        ([0, 2500, 5000], ["0", "2.5k", "5.0k"]),
-        ([1e6, 2e6], ["1M", "2M"]),
-        ([3e9], ["3G"]),
-        ([0, 0.0001, 0.0002], ["0", "1e-4", "2e-4"]),
-        ([1e-4, 1.5e-4], ["1e-4", "1.5e-4"]),
-        ([0.25, 0.5, 0.75], ["0.25", "0.50", "0.75"]),
-        ([-1, 0, 1], ["\u22121", "0", "1"]),
-        ([1e20, 2e20], ["1e20", "2e20"]),
-        ([0.99991, 0.99992], ["0.99991", "0.99992"]),
-        ([], []),
-        ([0.0], ["0"]),
-    ],
-)
-def test_labels_are_short_and_in_one_precision(ticks: list[float], expected: list[str]):
-    assert charts.labels(ticks) == expected
-
-
-@pytest.mark.parametrize("low", [-3.7, 0.0, 1e-9, 12345.0, -1e12])
-@pytest.mark.parametrize("span", [1e-6, 0.37, 9.0, 4321.0, 1e15])
-def test_labels_say_the_value_of_their_tick(low: float, span: float):
-    ticks = charts._nice(low, low + span, 4)
-    assert 1 <= len(ticks) <= 8
-    units = {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
-    for tick, label in zip(ticks, charts.labels(ticks), strict=True):
-        plain = label.replace("\u2212", "-")
-        unit = units.get(plain[-1], 1)
-        said = float(plain.rstrip("kMGT")) * unit
-        assert said == pytest.approx(tick, rel=1e-6, abs=span * 1e-6)
-
-
 def test_a_gap_breaks_the_line_instead_of_bridging_it():
     whole = lines(parse(series([3, 2, 1, 2, 3])))
     broken = lines(parse(series([3, 2, None, 2, 3])))
@@ -92,9 +61,9 @@ def test_a_gap_breaks_the_line_instead_of_bridging_it():
 def test_a_lone_point_is_a_dot():
     root = parse(series([0.5]))
     assert not lines(root)
-    assert len(list(root.iter(f"{SVG}circle"))) == 2  # itself and "latest"
+    assert len(list(root.iter(f"{SVG}circle"))) == 1
     between = parse(series([1, None, 2, None, 3, 3.5]))
-    assert len(list(between.iter(f"{SVG}circle"))) == 3
+    assert len(list(between.iter(f"{SVG}circle"))) == 2
 
 
 def test_the_band_appears_only_where_buckets_hold_more_than_one_value():
@@ -105,23 +74,20 @@ def test_the_band_appears_only_where_buckets_hold_more_than_one_value():
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        ([1e-4, 1.0], True),
-        ([1e-2, 1.0], False),
-        ([0.0, 1e6], False),
-        ([-1.0, 1e6], False),
-        ([], False),
-        ([None, math.nan], False),
+        ([1.0, 125.0], True),
+        ([0.0, 125.0], False),
+        ([-1.0, 125.0], False),
+        ([1.0, None, 125.0], True),
+        ([1.0, math.nan], False),
     ],
 )
-def test_a_logarithm_needs_three_decades_of_positive_values(
+def test_a_logarithm_is_never_drawn_of_what_has_none(
     values: list[float | None], expected: bool
 ):
-    assert charts.is_log(Chart("c", (series(values),))) is expected
-
-
-def test_a_log_axis_has_a_tick_per_decade():
-    root = parse(series([1e-4, 1e-3, 1e-2, 1e-1, 1.0]))
-    assert {"1e-4", "0.001", "0.01", "0.1", "1"} <= set(texts(root))
+    chart = Chart("c", (series(values),), is_log=True)
+    assert charts.is_log(chart) is expected
+    assert not charts.is_log(replace(chart, is_log=False))
+    ET.fromstring(charts.svg(chart))
 
 
 def test_every_drawn_point_lies_inside_the_picture():
@@ -221,3 +187,144 @@ def test_a_chart_fills_its_png():
     assert any(blue in row for row in right), "the latest point is at the right"
     assert rows[0] == rows[-1] == b"\xff" * (3 * width)
     assert len(data) < 100_000
+
+
+NOISE = [math.sin(i * 2.3) + math.cos(i * i) for i in range(90)]
+
+
+def points_of(path: ET.Element):
+    numbers = [float(n) for n in re.findall(r"-?[\d.]+", path.get("d"))]
+    return list(zip(numbers[::2], numbers[1::2], strict=True))
+
+
+def shown(chart: Chart, tag: str, **attributes: str):
+    root = ET.fromstring(charts.svg(chart))
+    return [
+        each
+        for each in root.iter(f"{SVG}{tag}")
+        if all(each.get(key) == value for key, value in attributes.items())
+    ]
+
+
+@given(
+    st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=60),
+    st.floats(1.0, 500.0),
+    st.booleans(),
+)
+@settings(max_examples=25)
+def test_the_end_mark_is_the_last_value_at_the_last_step(
+    values: list[float], last: float, is_smooth: bool
+):
+    """A bucket's mean, or what is smoothed, is not what the run has."""
+    until = len(values) + 3.0
+    curve = replace(series(values, highs=[v + 1.0 for v in values]), last=(until, last))
+    smoothing = 0.9 if is_smooth else 0.0
+    chart = Chart("c", (curve,), smoothing=smoothing, until=until)
+    [dot] = shown(chart, "circle")
+    field_right = charts.WIDTH - 16
+    assert float(dot.get("cx")) == pytest.approx(field_right, abs=0.1)
+    lows = [*values, *(v + 1.0 for v in values), last]
+    axis = axes.value_axis(lows, is_log=False)
+    box_bottom, box_top = charts.HEIGHT - 28, 10
+    y = box_bottom + (last - axis.low) * (box_top - box_bottom) / axis.span
+    assert float(dot.get("cy")) == pytest.approx(y, abs=0.1)
+
+
+def test_a_line_that_is_not_smoothed_ends_in_its_end_mark():
+    curve = replace(series([3, 2, 1], highs=[4, 3, 5]), last=(2.0, 4.5))
+    chart = Chart("c", (curve,), smoothing=0.0)
+    [dot], [line] = (
+        shown(chart, "circle"),
+        shown(chart, "path", **{"stroke-width": "2"}),
+    )
+    at = float(dot.get("cx")), float(dot.get("cy"))
+    assert points_of(line)[-1] == pytest.approx(at, abs=0.1)
+
+
+def test_what_is_noisy_is_drawn_faintly_below_a_smoothed_line():
+    faint = {"stroke-opacity": "0.35"}
+    noisy = Chart("c", (series(NOISE),))
+    assert len(shown(noisy, "path", **faint)) == 1
+    [line] = shown(noisy, "path", **{"stroke-width": "2"})
+    [raw] = shown(noisy, "path", **faint)
+
+    def way(path: ET.Element) -> float:
+        heights = [y for _, y in points_of(path)]
+        return sum(abs(b - a) for a, b in pairwise(heights))
+
+    assert way(line) < way(raw) / 4
+    assert not shown(replace(noisy, smoothing=0.0), "path", **faint)
+    falling = Chart("c", (series([math.exp(-i / 20) for i in range(90)]),))
+    assert not shown(falling, "path", **faint)
+    assert shown(replace(falling, smoothing=0.6), "path", **faint)
+    cycles = Chart("c", (series([math.sin(i / 4) for i in range(90)]),))
+    assert not shown(cycles, "path", **faint)
+    stairs = Chart("c", (series([0.1 ** (i // 30) for i in range(90)]),))
+    assert not shown(stairs, "path", **faint)
+
+
+def test_where_no_number_began_is_marked_to_the_end_of_the_run():
+    curve = replace(
+        series([3, 2, 1, None, None]), latest="NaN", bad_since=3.0, last=None
+    )
+    chart = Chart("c", (curve,), until=6.0)
+    [field] = shown(chart, "rect", fill="#b3261e")
+    root = ET.fromstring(charts.svg(chart))
+    assert texts(root).count("NaN") == 1
+    [line] = lines(root)
+    assert float(field.get("x")) > points_of(line)[-1][0]
+    right = float(field.get("x")) + float(field.get("width"))
+    assert right == pytest.approx(charts.WIDTH - 16, abs=0.1)
+    assert not list(root.iter(f"{SVG}circle"))
+    assert not shown(Chart("c", (series([1, 2]),)), "rect", fill="#b3261e")
+
+
+def test_the_best_value_has_a_ring_and_its_figure_unless_it_is_the_last():
+    curve = replace(
+        series([3, 1, 2]), last=(2.0, 2), best=(1.0, 1), best_text="1.000", goal="min"
+    )
+    [ring, dot] = sorted(
+        shown(Chart("c", (curve,)), "circle"), key=lambda c: float(c.get("r"))
+    )[::-1]
+    assert float(ring.get("cy")) > float(dot.get("cy"))
+    root = parse(curve)
+    assert "1.000" in texts(root)
+    label = next(t for t in root.iter(f"{SVG}text") if t.text == "1.000")
+    assert float(ring.get("cy")) + 10 < float(label.get("y")) < charts.HEIGHT - 28
+    assert len(shown(Chart("c", (replace(curve, best=(2.0, 2)),)), "circle")) == 1
+
+
+def test_what_is_planned_and_still_to_come_is_a_field_with_its_end():
+    curve = replace(series([3, 2, 1]), last=(2.0, 1))
+    chart = Chart("c", (curve,), until=2.0, planned=3.0, planned_text="end 3")
+    [field] = shown(chart, "rect", **{"fill-opacity": "0.08"})
+    [dot] = shown(chart, "circle")
+    assert float(field.get("x")) == pytest.approx(float(dot.get("cx")), abs=0.1)
+    assert "end 3" in texts(ET.fromstring(charts.svg(chart)))
+
+
+@given(
+    st.lists(st.none() | st.floats(allow_nan=True), max_size=30),
+    st.floats(allow_nan=True),
+    st.floats(allow_nan=True),
+    st.booleans(),
+)
+@settings(max_examples=40)
+def test_marks_that_have_no_place_do_no_harm(
+    values: list[float | None], one: float, other: float, is_log: bool
+):
+    curve = replace(
+        series(values),
+        last=(one, other),
+        best=(other, one),
+        bad_since=one,
+        best_text="<1>",
+        goal="min",
+    )
+    chart = Chart(
+        "c", (curve,), is_log=is_log, until=other, planned=one, planned_text="&"
+    )
+    text = charts.svg(chart)
+    ET.fromstring(text)
+    assert "nan" not in text.replace("NanumGothic", "").lower()
+    assert '"inf' not in text

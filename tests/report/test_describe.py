@@ -13,7 +13,7 @@ from mlreport_batch.language.dates import local_now
 from mlreport_batch.report import describe as module
 from mlreport_batch.report.alerts import Alert
 from mlreport_batch.report.case import case_of
-from mlreport_batch.report.describe import chosen_names, describe, describe_digest
+from mlreport_batch.report.describe import describe, describe_digest
 from mlreport_batch.report.model import (
     AlertRules,
     Occasion,
@@ -22,6 +22,7 @@ from mlreport_batch.report.model import (
     Verdict,
     Wishes,
 )
+from mlreport_batch.report.names import chosen_names
 from mlreport_batch.report.news import compare, snapshot_of
 from mlreport_batch.report.view import RunView
 from views import view
@@ -118,6 +119,23 @@ def test_a_metric_row_tells_value_change_and_best():
     assert {row.trend for row in same} == {Trend.same}
 
 
+def test_figures_of_a_metric_agree_and_have_their_unit():
+    before = view({"loss": [15562.1, 18000.0], "tokens_per_second": [900.25]})
+    after = view(
+        {"loss": [15562.1, 18000.0, 18252.997], "tokens_per_second": [900.25, 1800.5]},
+        results={"eval_time_s": 2.5},
+    )
+    found = report(after, before)
+    rows = {row.key: row for row in found.metrics}
+    loss, speed = rows["loss"], rows["tokens_per_second"]
+    assert (loss.value, loss.best, loss.delta) == ("18253.0", "15562.1", "+253.0")
+    assert (loss.low, loss.high) == ("15562.1", "18253.0")
+    assert (speed.value, speed.delta) == ("1800.5 tokens/s", "+900.2")
+    assert "loss 18253.0" in found.headline
+    assert "best 15562.1" in found.headline
+    assert [fact.value for fact in found.results] == ["2.5 s"]
+
+
 def test_intended_hyperparameters_come_first():
     run = view(hparams={"lr": 0.1, "bs": 64, "x": None}, expect={"bs": 32})
     run = replace(run, expect={"bs": 32, "own": 1})
@@ -162,7 +180,7 @@ def test_facts_steps_and_the_like_are_told():
     assert [fact.key for fact in found.facts] == [
         "New values", "Overtaken values", "Log restarted",
     ]  # fmt: skip
-    assert [fact.value for fact in found.results] == ["0.5", "1e+400", "x"]
+    assert [fact.value for fact in found.results] == ["0.5", "1e400", "x"]
     assert found.texts[0].text == "a\nb"
     assert found.problems == ("a.csv:3: bad",)
     assert report(view({"a": [1]})).steps == "1"
@@ -188,7 +206,9 @@ def test_train_and_val_share_a_chart():
 
 
 def test_what_is_left_out_is_said():
-    many = {f"m{number}": [1.0, 2.0] for number in range(module.METRICS_MAX + 5)}
+    many = {
+        f"m{number}": [1.0, 2.0 + number] for number in range(module.METRICS_MAX + 5)
+    }
     found = report(view(many, hparams=dict.fromkeys(map(str, range(500)), 1)))
     assert len(found.metrics) == module.METRICS_MAX
     assert len(found.cuts) == 3
