@@ -171,11 +171,7 @@ def sparkline(values: list[float | None], width: int = 16) -> str:
 
     Gaps (None) are shown as ``·``; a constant course is a line of middle blocks.
     """
-    if len(values) > width:
-        values = [
-            _mean(values[i * len(values) // width : (i + 1) * len(values) // width])
-            for i in range(width)
-        ]
+    values = thinned(values, width)
     finite = [value for value in values if value is not None]
     if not finite:
         return ""
@@ -187,6 +183,16 @@ def sparkline(values: list[float | None], width: int = 16) -> str:
         "·" if value is None else _BLOCKS[min(7, int((value - low) / span * 8))]
         for value in values
     )
+
+
+def thinned(values: list[float | None], width: int) -> list[float | None]:
+    """Return *values* as at most *width* means of neighbours, gaps left out of them."""
+    if len(values) <= width:
+        return values
+    return [
+        _mean(values[i * len(values) // width : (i + 1) * len(values) // width])
+        for i in range(width)
+    ]
 
 
 def _mean(values: list[float | None]) -> float | None:

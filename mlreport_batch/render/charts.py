@@ -27,7 +27,7 @@ MAX_SERIES = 6
 # Okabe and Ito, the two palest last; all are told apart with any colour vision.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 DASHES = ("", "", "", "7 3", "7 3", "2 3")
-FONT = "NanumGothic, 'DejaVu Sans Mono', 'Noto Emoji', sans-serif"
+FONT = "'IBM Plex Sans', NanumGothic, 'DejaVu Sans Mono', 'Noto Emoji', sans-serif"
 _MAX_POINTS = 280  # more than one per two pixels cannot be seen
 _TEXT_PX = 13
 _EMPTY = "\N{EM DASH}"

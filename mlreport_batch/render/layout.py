@@ -14,6 +14,8 @@ from msgspec import Struct
 
 from mlreport_batch.language.english import ENGLISH
 from mlreport_batch.language.say import label, say
+from mlreport_batch.render.sparks import HERO, ROW, spark
+from mlreport_batch.render.tables import Line, tabulated
 from mlreport_batch.report.model import Digest, Report
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -66,11 +68,14 @@ def fill(name: str, report: Report | Digest, form: str, **parts: object) -> str:
 
 @functools.cache
 def _styles(form: str) -> Sequence[_Style]:
-    dark = _css("dark.css")
-    return [
-        _Style(markup(_css(name).replace("DARK\n", dark)), keep)
-        for name, keep in _STYLES[form]
-    ]
+    shared = {f"{name.upper()}\n": _css(f"{name}.css") for name in ("dark", "narrow")}
+    found = []
+    for name, keep in _STYLES[form]:
+        text = _css(name)
+        for mark, rules in shared.items():
+            text = text.replace(mark, rules)
+        found.append(_Style(markup(text), keep))
+    return found
 
 
 def _css(name: str) -> str:
@@ -96,7 +101,14 @@ def _environment() -> Any:  # noqa: ANN401
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters.update(wrap=_wrap, cell=_cell, kind=_kind, evidence=_evidence)
+    environment.filters.update(
+        wrap=_wrap,
+        cell=_cell,
+        kind=_kind,
+        evidence=_evidence,
+        tabulated=tabulated,
+        spark=_spark,
+    )
     return environment
 
 
@@ -141,6 +153,15 @@ def _cell(value: str) -> str:
     """Return the classes of a value's cell; a number or short word never breaks."""
     whole = len(value) <= _SHORT_VALUE or _NUMBER.fullmatch(value)
     return "v nw" if whole else "v"
+
+
+def _spark(line: Line, size: str) -> str:
+    """Return the small curve of a line of the table, as markup."""
+    return (
+        markup(spark(line.curves, HERO if size == "hero" else ROW))
+        if line.curves
+        else ""
+    )
 
 
 def _kind(status: str) -> str:

@@ -6,7 +6,7 @@ version. A user's own template speaks the placeholder vocabulary alone.
 
 import functools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -22,13 +22,19 @@ from mlreport_batch.render import (
     own,
     pdf,
     plain,
+    sparks,
 )
+from mlreport_batch.render.outline import Heading
+from mlreport_batch.render.tables import tabulated
 from mlreport_batch.report.model import Chart, Digest, DrawnCurve, Report
 from mlreport_batch.safety.clean import shorten
 from mlreport_batch.safety.masking.redact import shown
 
 _LATEST = 24  # a number is shorter
-_PAPER = (662, 205)  # a chart in the PDF, in CSS pixels: as wide as the page
+_CHART = sparks.Size(344, 172)
+"""As wide as a phone, so that nothing written in it gets smaller there."""
+_SPARKS_MAX = 12
+"""Lines of a mail's table that have a small curve: each is a part of the mail."""
 
 
 class _Picture(Struct, frozen=True):
@@ -36,9 +42,16 @@ class _Picture(Struct, frozen=True):
     cid: str
     alt: str
     svg: str
-    paper: str
     legend: Sequence[DrawnCurve]
     log: bool
+
+
+class _Small(Struct, frozen=True):
+    """A small curve of a mail, with the picture's bytes."""
+
+    cid: str
+    size: sparks.Size
+    data: bytes
 
 
 class LocalRenderer(Struct, frozen=True):
@@ -118,9 +131,11 @@ class _Drawing:
         self.report = report
         self.notes: list[str] = []
         self._pictures: dict[int, _Picture | None] = {}
+        self._small: Mapping[str, _Small] = {}
 
     def finish(self) -> Rendered:
         said = functools.partial(say, self.report.language)
+        self._small = self._small_curves()
         mail, images = budget.fullest(functools.partial(self._mail, said("more.pdf")))
         page, _ = self._laid_out("page", budget.PAGE, said("more.run"))
         paper, _ = self._laid_out("print", budget.PDF, said("more.run"))
@@ -130,7 +145,7 @@ class _Drawing:
             page_html=page,
             text=layout.safe(plain.write(self.report)),
             pdf=printed,
-            images=tuple(self.images(images)),
+            images=(*self.images(images), *self._small_images(mail)),
             note="; ".join(dict.fromkeys(self.notes)),
         )
 
@@ -157,6 +172,7 @@ class _Drawing:
             title=report.run,
             notes=fitted.notes,
             pictures=pictures,
+            sparks=self._small,
             link=report.link if report.link.startswith("https://") else "",
         )
         return text, pictures
@@ -198,17 +214,16 @@ class _Drawing:
 
     def _picture(self, chart: Chart) -> _Picture | None:
         try:
-            svg = layout.safe(charts.svg(chart))
-            paper = layout.safe(charts.svg(chart, width=_PAPER[0], height=_PAPER[1]))
+            size = _CHART
+            svg = layout.safe(charts.svg(chart, width=size.width, height=size.height))
         except (ArithmeticError, LookupError, TypeError, ValueError):
             self.notes.append(say(self.report.language, "note.charts"))
             return None
         shown = chart.series[: charts.MAX_SERIES]
         number = len(self._pictures) + 1
-        stem = re.sub(r"[^A-Za-z0-9]+", "-", self.report.rid).strip("-")[:80]
         return _Picture(
             title=chart.title,
-            cid=f"chart{number}.{stem or 'report'}@mlreport-batch",
+            cid=self._cid(f"chart{number}"),
             alt=say(
                 self.report.language,
                 "chart.alt",
@@ -216,7 +231,6 @@ class _Drawing:
                 latest=", ".join(f"{s.key} {s.latest}" for s in shown),
             )[:300],
             svg=layout.markup(svg),
-            paper=layout.markup(paper),
             legend=[
                 replace(
                     s,
@@ -234,12 +248,57 @@ class _Drawing:
             alt = layout.safe(picture.alt)
             try:
                 data = pdf.write_png(
-                    picture.svg, width=charts.WIDTH, height=charts.HEIGHT
+                    picture.svg, width=_CHART.width, height=_CHART.height
                 )
             except pdf.FAILURES:
                 self.notes.append(say(self.report.language, "note.charts"))
                 continue
             yield Image(picture.cid, "image/png", data, alt)
+
+    def _small_curves(self) -> Mapping[str, _Small]:
+        """Return the small curves of a mail by the labels of their lines.
+
+        The main metric's large one is called ``hero``.
+        """
+        report = self.report
+        if isinstance(report, Digest) or report.main_row is None:
+            return {}
+        table = tabulated(report.metrics)
+        lines = {line.label: line for line in (*table.families, *table.singles)}
+        wanted = {"hero": (table.line_of(report.main_row), sparks.HERO)} | {
+            label: (line, sparks.ROW) for label, line in lines.items() if line.curves
+        }
+        wanted = dict(list(wanted.items())[: _SPARKS_MAX + 1])
+        drawn = [
+            (sparks.spark(line.curves, size, "#000000"), size.width, size.height)
+            for line, size in wanted.values()
+        ]
+        try:
+            pictures = pdf.write_inked(drawn, ink=sparks.INK)
+        except pdf.FAILURES:
+            self.notes.append(say(report.language, "note.charts"))
+            return {}
+        return {
+            label: _Small(self._cid(f"curve{number}"), size, data)
+            for number, ((label, (_, size)), data) in enumerate(
+                zip(wanted.items(), pictures, strict=True)
+            )
+        }
+
+    def _small_images(self, mail: str) -> Iterator[Image]:
+        for small in self._small.values():
+            if f"cid:{small.cid}" in mail:
+                yield Image(small.cid, "image/png", small.data, "")
+
+    def _headings(self, paper: str) -> Sequence[Heading]:
+        return [
+            Heading(part, say(self.report.language, f"part.{part}"))
+            for part in re.findall(r'<h2 id="(\w+)"', paper)
+        ]
+
+    def _cid(self, name: str) -> str:
+        stem = re.sub(r"[^A-Za-z0-9]+", "-", self.report.rid).strip("-")[:60]
+        return f"{name}.{stem or 'report'}@mlreport-batch"
 
     def _pdf(self, paper: str) -> bytes | None:
         try:
@@ -247,6 +306,8 @@ class _Drawing:
                 paper,
                 title=layout.safe(_title(self.report)),
                 made_at=pdf.iso_date(self.report.at),
+                language=self.report.language,
+                headings=self._headings(paper),
             )
         except pdf.FAILURES as exc:
             reason = shown(str(exc))

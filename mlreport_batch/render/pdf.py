@@ -7,11 +7,13 @@ and every address it asks for is answered with nothing.
 import functools
 import io
 import re
-import struct
-import zlib
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
+
+from mlreport_batch.render.outline import Heading, with_outline
+from mlreport_batch.render.png import pack_ink, pack_png
 
 FONTS = Path(__file__).with_name("fonts")
 
@@ -42,13 +44,22 @@ def _engine() -> tuple[Any, Any]:
     return plutoprint, Nothing()
 
 
-def write_pdf(html: str, *, title: str, made_at: str) -> bytes:
+def write_pdf(
+    html: str,
+    *,
+    title: str,
+    made_at: str,
+    language: str = "en",
+    headings: Sequence[Heading] = (),
+) -> bytes:
     """Return *html* as a PDF; the same arguments always give the same bytes.
 
     Args:
         html: A clean page: no NUL, no lone surrogates.
         title: The PDF's title.
         made_at: Its date of creation, ISO 8601.
+        language: What it is written in.
+        headings: What its outline leads to: elements that links in it lead to as well.
     """
     plutoprint, nothing = _engine()
     book = plutoprint.Book(
@@ -57,7 +68,8 @@ def write_pdf(html: str, *, title: str, made_at: str) -> bytes:
         plutoprint.MEDIA_TYPE_PRINT,
     )
     book.custom_resource_fetcher = nothing
-    book.load_html(_few_emoji(html))
+    # Links inside the page need an address of it; nothing is ever asked for there.
+    book.load_html(_few_emoji(html), "", "", "about://report/")
     # Only now: loading a page takes back what was set before.
     book.set_metadata(plutoprint.PDF_METADATA_TITLE, title)
     book.set_metadata(plutoprint.PDF_METADATA_CREATOR, "mlreport-batch")
@@ -68,7 +80,7 @@ def write_pdf(html: str, *, title: str, made_at: str) -> bytes:
         book.write_to_pdf_stream(out)
     except plutoprint.Error as exc:
         raise RuntimeError(str(exc)) from exc
-    return out.getvalue()
+    return with_outline(out.getvalue(), headings, language)
 
 
 def _few_emoji(html: str) -> str:
@@ -81,6 +93,39 @@ def _few_emoji(html: str) -> str:
 
 def write_png(svg: str, *, width: int, height: int) -> bytes:
     """Return *svg*, which is *width* x *height* CSS pixels, as an opaque PNG."""
+    pixels = _pixels(svg, width, height)
+    return pack_png(pixels, width * SCALE, height * SCALE)
+
+
+def write_inked(drawn: Sequence[tuple[str, int, int]], *, ink: str) -> list[bytes]:
+    """Return small drawings as PNGs in one colour on nothing.
+
+    All are drawn at once: to begin costs more than such a drawing.
+
+    Args:
+        drawn: SVG elements in black, with their width and height in CSS pixels.
+        ink: The colour, as ``#rrggbb``.
+    """
+    if not drawn:
+        return []
+    stacked = "".join(
+        f'<div style="height:{height}px">{svg}</div>' for svg, _, height in drawn
+    )
+    stride = max(width for _, width, _ in drawn)
+    greys = _pixels(stacked, stride, sum(height for *_, height in drawn))[::4]
+    stride *= SCALE
+    pictures, at = [], 0
+    for _, width, height in drawn:
+        wide, high = width * SCALE, height * SCALE
+        rows = range(at, at + stride * high, stride)
+        cut = b"".join([greys[row : row + wide] for row in rows])
+        pictures.append(pack_ink(cut, wide, high, ink))
+        at += stride * high
+    return pictures
+
+
+def _pixels(body: str, width: int, height: int) -> bytes:
+    """Return *body* on white, four bytes (B, G, R, unused) each pixel."""
     plutoprint, nothing = _engine()
     size = plutoprint.PageSize(
         width * plutoprint.UNITS_PX, height * plutoprint.UNITS_PX
@@ -89,7 +134,9 @@ def write_png(svg: str, *, width: int, height: int) -> bytes:
         size, plutoprint.PAGE_MARGINS_NONE, plutoprint.MEDIA_TYPE_SCREEN
     )
     book.custom_resource_fetcher = nothing
-    book.load_html(f'<body style="margin:0">{_few_emoji(svg)}</body>')
+    book.load_html(
+        f"<style>body{{margin:0}}svg{{display:block}}</style>{_few_emoji(body)}"
+    )
     canvas = plutoprint.ImageCanvas(
         width * SCALE, height * SCALE, plutoprint.IMAGE_FORMAT_RGB24
     )
@@ -97,7 +144,7 @@ def write_png(svg: str, *, width: int, height: int) -> bytes:
     canvas.scale(SCALE, SCALE)
     book.render_page(canvas, 0)
     canvas.flush()
-    return pack_png(bytes(canvas.get_data()), width * SCALE, height * SCALE)
+    return bytes(canvas.get_data())
 
 
 def iso_date(at: datetime) -> str:
@@ -107,34 +154,3 @@ def iso_date(at: datetime) -> str:
     again gives the same bytes.
     """
     return f"{at:%Y-%m-%d}T00:00:00Z"
-
-
-def pack_png(pixels: bytes, width: int, height: int) -> bytes:
-    """Return *pixels* (B, G, R and an unused byte each) as an opaque PNG."""
-    row = 1 + 3 * width
-    # The filter byte in front of each row is the reason for the copy per row.
-    rgb = bytearray(3 * width * height)
-    rgb[0::3] = pixels[2::4]
-    rgb[1::3] = pixels[1::4]
-    rgb[2::3] = pixels[0::4]
-    out = bytearray(row * height)
-    for y in range(height):
-        out[y * row + 1 : (y + 1) * row] = rgb[y * 3 * width : (y + 1) * 3 * width]
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"".join(
-        (
-            b"\x89PNG\r\n\x1a\n",
-            _png_part(b"IHDR", header),
-            _png_part(b"IDAT", zlib.compress(out, 1)),
-            _png_part(b"IEND", b""),
-        )
-    )
-
-
-def _png_part(kind: bytes, data: bytes) -> bytes:
-    return (
-        struct.pack(">I", len(data))
-        + kind
-        + data
-        + struct.pack(">I", zlib.crc32(kind + data))
-    )

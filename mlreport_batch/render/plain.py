@@ -52,22 +52,21 @@ def _report(report: Report) -> Iterator[str]:
     language = report.language
     fitted = fit(report, PDF, where=say(language, "more.run"))
     report = fitted.report
-    yield report.date
+    yield f"{report.date} {report.time}"
     yield from _fold(f"{report.project} / {report.run}")
     yield "=" * min(COLUMNS, max(20, width(f"{report.project} / {report.run}")))
     yield from _fold(f"{say(language, 'head.status')}: {status_of(report)}")
-    if report.steps:
-        yield f"{say(language, 'head.steps')}: {report.steps}"
-    if report.purpose:
-        yield from _fold(f"{say(language, 'head.purpose')}: {report.purpose}")
-    yield report.time
     yield ""
     yield from _fold(report.headline)
+    yield ""
+    if report.steps:
+        left = f"; {report.left}" if report.left else ""
+        yield from _fold(f"{say(language, 'head.steps')}: {report.steps}{left}")
+    yield from _table([], [[fact.key, fact.value] for fact in report.facts], "ll")
     yield from _core(report, len(report.metrics))
     yield from _hparams(report)
     yield from _facts(say(language, "part.results"), report.results)
     yield from _checkpoints(report)
-    yield from _facts(say(language, "part.facts"), report.facts)
     for block in report.texts:
         yield from _head(block.title)
         yield from block.text.split("\n")
@@ -117,7 +116,7 @@ def _digest(digest: Digest) -> Iterator[str]:
 
 
 def _core(report: Report, most: int) -> Iterator[str]:
-    """Yield what every reader needs: alerts, intent and the History Table."""
+    """Yield what every reader needs: alerts, intent and metrics."""
     language = report.language
     if report.standing:
         yield from _fold(report.standing)
@@ -126,11 +125,18 @@ def _core(report: Report, most: int) -> Iterator[str]:
         for alert in report.further_alerts:
             kind = label(language, "alert", alert.kind)
             yield from _fold(f"! {kind}: {alert.text}", "  ")
+    yield from _intent(report)
+    yield from _metrics(report, most)
+
+
+def _intent(report: Report) -> Iterator[str]:
+    language = report.language
     wrong = [h for h in report.hparams if h.verdict in (Verdict.wrong, Verdict.missing)]
-    if report.intent_text or report.unstated or wrong:
+    above = [text for text in (report.purpose, report.intent_text) if text]
+    if above or wrong or report.unstated:
         yield from _head(say(language, "part.intent"))
-    if report.intent_text:
-        yield from _fold(report.intent_text)
+    for text in above:
+        yield from _fold(text)
     if wrong:
         yield from _table(
             [say(language, f"table.{n}") for n in ("hparam", "intended", "actual")],
@@ -139,12 +145,16 @@ def _core(report: Report, most: int) -> Iterator[str]:
         )
     if report.unstated:
         yield from _fold(report.unstated)
-    yield from _head(say(language, "part.history"))
+
+
+def _metrics(report: Report, most: int) -> Iterator[str]:
+    language = report.language
+    yield from _head(say(language, "part.metrics"))
     if not report.metrics:
         yield say(language, "table.none")
         return
-    names = ("key", "value", "step", "delta", "best")
-    rows = [_metric(language, row) for row in report.metrics[:most]]
+    names = ("metric", "now", "step", "delta", "best")
+    rows = [_metric(language, row) for row in _together(report.metrics)[:most]]
     yield from _table(
         [*(say(language, f"table.{name}") for name in names), ""], rows, "lrrrrl"
     )
@@ -156,6 +166,14 @@ def _core(report: Report, most: int) -> Iterator[str]:
             total=f"{len(report.metrics):,}",
             where=say(language, "more.pdf"),
         )
+
+
+def _together(rows: Sequence[MetricRow]) -> list[MetricRow]:
+    """Return *rows*, those of one measure side by side."""
+    places: dict[str, int] = {}
+    for row in rows:
+        places.setdefault(row.family or row.key, len(places))
+    return sorted(rows, key=lambda row: places[row.family or row.key])
 
 
 def _metric(language: str, row: MetricRow) -> list[str]:

@@ -13,16 +13,19 @@ from mlreport_batch.language.figures import (
     size_text,
     sparkline,
     step_text,
+    thinned,
     with_unit,
 )
 from mlreport_batch.language.say import say
 from mlreport_batch.report.alerts import Alert
 from mlreport_batch.report.case import Case
 from mlreport_batch.report.curves import chart_groups, chart_of
+from mlreport_batch.report.families import Member, families
 from mlreport_batch.report.goals import headline_metric, main_metrics
 from mlreport_batch.report.head import (
     age_text,
     facts_of,
+    left_text,
     standing_text,
     status_text,
     steps_text,
@@ -52,6 +55,8 @@ HPARAMS_MAX = 100
 CHECKPOINTS_MAX = 12
 PROBLEMS_MAX = 20
 RESULTS_MAX = 60
+SMALL_POINTS = 40
+"""Values of a small curve: about one a pixel and a half."""
 
 
 def host_name() -> str:
@@ -97,6 +102,7 @@ def describe(
     if tuple(wishes.metrics) == ("*",):
         main = headline_metric(shown)
     hparams, intent_text, unstated, intent_ok = _hparam_rows(case, changes)
+    members = families({name: view.metrics[name].count for name in shown})
     groups = chart_groups(case, shown, main)
     most = wishes.charts.most
     checkpoints = sorted(view.checkpoints, key=lambda each: each.mtime_ns, reverse=True)
@@ -125,16 +131,20 @@ def describe(
         headline=headline,
         purpose=clean(view.purpose, 400),
         steps=steps_text(case),
+        share=case.status.goal.share if case.status.goal else None,
+        left=left_text(case, timing, headline),
         facts=facts_of(case, changes, timing),
         hparams=tuple(hparams[: cut("hparams", HPARAMS_MAX, len(hparams))]),
         intent_text=intent_text,
         intent_ok=intent_ok,
         unstated=unstated,
         alerts=tuple(AlertRow(alert.kind, clean(alert.text)) for alert in alerts),
-        metrics=tuple(_metric_row(case, name, reported) for name in shown),
+        metrics=tuple(
+            _metric_row(case, name, reported, members[name]) for name in shown
+        ),
         charts=tuple(
-            chart_of(case, title, members)
-            for title, members in groups[: cut("charts", most, most and len(groups))]
+            chart_of(case, title, names)
+            for title, names in groups[: cut("charts", most, most and len(groups))]
         ),
         results=tuple(results[: cut("results", RESULTS_MAX, len(results))]),
         checkpoints=tuple(
@@ -232,7 +242,9 @@ def _changed_from(key: str, changes: Changes) -> str:
     return scalar_text(changes.changed_hparams[key][0])
 
 
-def _metric_row(case: Case, name: str, reported: Snapshot | None) -> MetricRow:
+def _metric_row(
+    case: Case, name: str, reported: Snapshot | None, member: Member
+) -> MetricRow:
     summary, best = case.view.metrics[name], case.bests[name]
     delta, trend = _delta(case, name, reported)
     figure = partial(case.figure, name)
@@ -253,6 +265,9 @@ def _metric_row(case: Case, name: str, reported: Snapshot | None) -> MetricRow:
         spark=sparkline(middle) if summary.count > 1 else "",
         is_best_now=best is not None and summary.count > 1 and summary.last == best[0],
         points=f"{summary.count:,}",
+        family=clean(member.family),
+        part=member.part,
+        curve=tuple(thinned(middle, SMALL_POINTS)),
     )
 
 

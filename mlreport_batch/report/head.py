@@ -48,6 +48,15 @@ def steps_text(case: Case) -> str:
     )
 
 
+def left_text(case: Case, timing: Timing, headline: str) -> str:
+    """Return how long the run will go on, and until when if *headline* does not say."""
+    if timing.ends is None:
+        return ""
+    language, at = case.wishes.language, case.moment(timing.ends)
+    left = duration_text(timing.ends - case.now, language)
+    return say(language, "left" if at in headline else "ends", at=at, left=left)
+
+
 def facts_of(case: Case, changes: Changes, timing: Timing) -> tuple[Fact, ...]:
     """Return the times of a run, and what happened to its logs."""
     view, language = case.view, case.wishes.language
@@ -60,10 +69,6 @@ def facts_of(case: Case, changes: Changes, timing: Timing) -> tuple[Fact, ...]:
     if timing.row_s is not None:
         pace = duration_text(max(1.0, timing.row_s), language)
         facts.append(Fact(say(language, "fact_pace"), say(language, "pace", pace=pace)))
-    if timing.ends is not None:
-        left = duration_text(timing.ends - case.now, language)
-        ends = say(language, "ends", at=case.moment(timing.ends), left=left)
-        facts.append(Fact(say(language, "fact_ends"), ends))
     if changes.total_points:
         count = say(language, "all_new", count=f"{changes.total_points:,}")
         facts.append(Fact(say(language, "fact_rows"), count))

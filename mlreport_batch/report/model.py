@@ -34,7 +34,7 @@ class Trend(StrEnum):
 
 
 class MetricRow(Struct, frozen=True):
-    """One line of the History Table.
+    """What is said of one metric.
 
     Attributes:
         key: The metric's name.
@@ -49,6 +49,9 @@ class MetricRow(Struct, frozen=True):
         spark: The course as block characters, oldest first.
         is_best_now: Whether the latest value is the best so far.
         points: How many values were written.
+        family: What is measured, of a metric that shares a line of the table.
+        part: The part of the data it was measured on, of ``families.PARTS``, or empty.
+        curve: The course, oldest first, to be drawn small; None for a gap.
     """
 
     key: str
@@ -63,6 +66,9 @@ class MetricRow(Struct, frozen=True):
     spark: str
     is_best_now: bool
     points: str
+    family: str = ""
+    part: str = ""
+    curve: tuple[float | None, ...] = ()
 
 
 class HparamRow(Struct, frozen=True):
@@ -182,7 +188,7 @@ class Report(Struct, frozen=True):
         intent_text: One line about intended against actual, or empty.
         intent_ok: True, False, or None when nothing was intended.
         alerts: What needs a person and was not told yet, worst first.
-        metrics: Rows of the History Table, in the chosen order.
+        metrics: One row a metric, in the chosen order.
         charts: Charts of the main metrics.
         results: Evaluation results that have no history.
         checkpoints: Newest first.
@@ -198,6 +204,8 @@ class Report(Struct, frozen=True):
         holding: How many alerts hold, those told before included.
         unstated: What the config means runs to have and this one does not state, in
             one line, or empty.
+        share: How much of its plan the run has done, 0 to 1; None without a plan.
+        left: How long it will go on, where the headline tells its end, or empty.
     """
 
     rid: str
@@ -232,6 +240,8 @@ class Report(Struct, frozen=True):
     subject: str = ""
     holding: int = 0
     unstated: str = ""
+    share: float | None = None
+    left: str = ""
 
     @property
     def further_alerts(self) -> tuple[AlertRow, ...]:

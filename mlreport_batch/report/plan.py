@@ -56,9 +56,14 @@ class Goal(Struct, frozen=True):
     is_guess: bool = False
 
     @property
+    def share(self) -> float:
+        """How much is done, 0 to 1."""
+        return max(0.0, min(1.0, self.done / self.total))
+
+    @property
     def percent(self) -> str:
         """How much is done, as text."""
-        percent = min(100.0, 100 * self.done / self.total)
+        percent = 100 * self.share
         return f"{percent:.0f} %" if percent >= 1 or not percent else "< 1 %"
 
 

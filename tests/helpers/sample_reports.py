@@ -41,6 +41,14 @@ def spark(start: float, end: float, wobble: float = 0.0) -> str:
     return "".join(out)
 
 
+def course(start: float, end: float, n: int = 40) -> tuple[float, ...]:
+    """A course that goes most of its way early."""
+    return tuple(
+        start + (end - start) * (1 - math.exp(-i / 9)) + 0.02 * math.sin(i * 2.1)
+        for i in range(n)
+    )
+
+
 def metric(key: str, value: str = "0.3412", **changes: object) -> MetricRow:
     """A usual row of the History Table."""
     row = MetricRow(
@@ -56,6 +64,7 @@ def metric(key: str, value: str = "0.3412", **changes: object) -> MetricRow:
         spark=spark(1, 0.1, 0.05),
         is_best_now=False,
         points="240",
+        curve=course(2.4, 0.34),
     )
     return replace(row, **changes)
 
@@ -113,6 +122,8 @@ def fine() -> Report:
         "val_accuracy 0.9102 is the best so far.",
         purpose="Does cosine decay beat the step schedule on the full set?",
         steps="12,000 of 50,000",
+        share=0.24,
+        left="ends about 27 Dec 14:20 KST, in 7 h 50 min",
         facts=(
             Fact("Started", "2019-12-26 18:02 KST"),
             Fact("Framework", "Lightning CSVLogger"),
@@ -130,10 +141,13 @@ def fine() -> Report:
         intent_ok=True,
         alerts=(),
         metrics=(
-            metric("val_loss"),
+            metric("val_loss", family="loss", part="val"),
             metric(
                 "val_accuracy",
                 "0.9102",
+                family="accuracy",
+                part="val",
+                curve=course(0.1, 0.91),
                 delta="+0.0041",
                 best="0.9102",
                 best_step="12,000",
@@ -145,12 +159,23 @@ def fine() -> Report:
             metric(
                 "train_loss",
                 "0.2718",
+                family="loss",
+                part="train",
+                curve=course(2.5, 0.27),
                 delta="+0.0006",
                 trend=Trend.worse,
                 best="0.2659",
                 best_step="11,950",
             ),
-            metric("train_accuracy", "0.9317", delta="0", trend=Trend.same),
+            metric(
+                "train_accuracy",
+                "0.9317",
+                delta="0",
+                trend=Trend.same,
+                family="accuracy",
+                part="train",
+                curve=course(0.1, 0.93),
+            ),
             metric(
                 "optimizer/learning_rate",
                 "9.5106e-04",
@@ -199,6 +224,8 @@ def alarming() -> Report:
     """The same run with everything wrong that can be."""
     return replace(
         fine(),
+        left="",
+        is_led=True,
         status="stalled",
         status_text="stalled: no new rows for 6 h, usually every 2 min",
         headline="train_loss is NaN since step 11,200; optimizer.lr is 0.01, "
@@ -245,6 +272,8 @@ def korean() -> Report:
     return replace(
         fine(),
         language="ko",
+        left="27일 14:20쯤 끝남, 7시간 50분 후",
+        is_led=False,
         run="음성인식/기준모델🚀/시드_3",
         project="실험",
         status_text="실행 중, 마지막 기록 2분 전",
@@ -255,9 +284,9 @@ def korean() -> Report:
         purpose="코사인 감쇠가 계단식 학습률보다 나은지 확인",
         intent_text="의도한 매개변수 3개가 모두 맞습니다.",
         metrics=(
-            metric("검증_손실"),
-            replace(fine().metrics[1], key="검증_정확도"),
-            replace(fine().metrics[2], key="학습/손실"),
+            metric("검증_손실", family="손실", part="val"),
+            replace(fine().metrics[1], key="검증_정확도", family="정확도"),
+            replace(fine().metrics[2], key="학습/손실", family="손실"),
             *fine().metrics[3:],
         ),
         charts=(chart("손실 📉", "학습/손실", "검증_손실"),),

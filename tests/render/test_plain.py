@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 import sample_reports
+from mlreport_batch.language.say import say
 from mlreport_batch.render import plain
 from mlreport_batch.report.model import Fact, Report
 
@@ -19,7 +20,7 @@ def test_width_counts_terminal_columns(text: str, columns: int):
 def history_line(report: Report, key: str):
     """Return the line with the figures of *key*; a long key stands above it."""
     lines = plain.write(report).splitlines()
-    lines = lines[lines.index("History Table") :]
+    lines = lines[lines.index(say(report.language, "part.metrics")) :]
     at = next(i for i, one in enumerate(lines) if f"{one} ".startswith(f"{key} "))
     return lines[at + 1] if lines[at] == key else lines[at]
 
@@ -64,14 +65,14 @@ def test_a_long_name_takes_a_line_of_its_own():
     assert short.index("0.3412") == lines[at + 1].index("0.7777")
 
 
-def test_alerts_and_wrong_hparams_come_before_the_history_table():
+def test_alerts_and_wrong_hparams_come_before_the_metrics():
     text = plain.write(sample_reports.alarming())
     order = [
         "train_loss is NaN since step 11,200; optimizer.lr",
-        "! Diverged: train_loss is NaN",
+        "! Stalled: No new rows for 6 h",
         "optimizer.lr            0.001     0.01 (was 0.001)",
         "optimizer.weight_decay  0.05      not found",
-        "History Table",
+        "Metrics",
         "Checkpoints",
         "metrics.csv:1204",
         "12 checkpoints older",

@@ -1,0 +1,124 @@
+"""A headless Chromium for tests and tools, started once for many pages."""
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from mlreport_batch.render import Rendered
+from waiting import eventually
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+QUIET = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--disable-component-update",
+    "--disable-background-networking",
+    "--no-first-run",
+    "--hide-scrollbars",
+    "--remote-debugging-pipe",
+)
+
+
+class Browser:
+    """A headless Chromium, spoken to through its debugging pipe."""
+
+    def __init__(self, folder: Path) -> None:
+        assert CHROMIUM
+        theirs_in, self._to = os.pipe()
+        self._from, theirs_out = os.pipe()
+        # The shell gives the pipes the numbers 3 and 4, which Chromium expects.
+        script = f'exec "$@" 3<&{theirs_in} 4>&{theirs_out}'
+        arguments = [CHROMIUM, *QUIET, f"--user-data-dir={folder}", "about:blank"]
+        self._process = subprocess.Popen(
+            ["bash", "-c", script, "chromium", *arguments],
+            pass_fds=(theirs_in, theirs_out),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(theirs_in)
+        os.close(theirs_out)
+        self._pending = b""
+        self._asked = 0
+        self._session = ""
+        pages: list[str] = []
+        eventually(lambda: bool(pages.extend(self._pages()) or pages))
+        attached = self.ask("Target.attachToTarget", targetId=pages[0], flatten=True)
+        self._session = attached["sessionId"]
+        self.ask("Page.enable")
+
+    def _pages(self) -> list[str]:
+        """Return the pages; for a moment after its start there may be none."""
+        found = self.ask("Target.getTargets")["targetInfos"]
+        return [target["targetId"] for target in found if target["type"] == "page"]
+
+    def ask(self, method: str, **parameters: object) -> dict:
+        self._asked += 1
+        request = {"id": self._asked, "method": method, "params": parameters}
+        if self._session:
+            request["sessionId"] = self._session
+        os.write(self._to, json.dumps(request).encode() + b"\0")
+        while True:
+            answer = self._read()
+            if answer.get("id") == self._asked:
+                assert "error" not in answer, answer
+                return answer["result"]
+
+    def _read(self) -> dict:
+        while b"\0" not in self._pending:
+            data = os.read(self._from, 1 << 20)
+            assert data, "the browser ended"
+            self._pending += data
+        message, _, self._pending = self._pending.partition(b"\0")
+        return json.loads(message)
+
+    def show(self, path: Path, *, width: int, dark: bool) -> None:
+        self.ask(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=900,
+            deviceScaleFactor=1,
+            mobile=width < 500,
+        )
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.ask("Emulation.setEmulatedMedia", features=[scheme])
+        self.ask("Page.navigate", url=path.as_uri())
+        while self._read().get("method") != "Page.loadEventFired":
+            pass
+
+    def picture(self, *, height: int = 0) -> bytes:
+        """Return what is shown as a PNG: the whole page, or its first *height* rows."""
+        size = self.ask("Page.getLayoutMetrics")["cssContentSize"]
+        clip = {"x": 0, "y": 0, "scale": 1, **size}
+        clip["height"] = min(height or size["height"], size["height"])
+        taken = self.ask(
+            "Page.captureScreenshot", clip=clip, captureBeyondViewport=True
+        )
+        return base64.b64decode(taken["data"])
+
+    def run(self, script: str):
+        answer = self.ask("Runtime.evaluate", expression=script, returnByValue=True)
+        assert "exceptionDetails" not in answer, answer
+        return json.loads(answer["result"]["value"])
+
+    def close(self) -> None:
+        self._process.terminate()
+        self._process.wait()
+        os.close(self._to)
+        os.close(self._from)
+
+
+def lay(made: Rendered, form: str, folder: Path) -> Path:
+    """Write a report as a file that a browser can show; cids become data."""
+    text = made.mail_html if form == "mail" else made.page_html
+    for image in made.images:
+        data = base64.b64encode(image.data).decode()
+        text = text.replace(f"cid:{image.cid}", f"data:image/png;base64,{data}")
+    path = folder / f"{form}.html"
+    path.write_text(text, encoding="utf-8")
+    return path
