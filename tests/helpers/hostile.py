@@ -282,7 +282,7 @@ def payloads_as_tensorboard_tags(folder: Path) -> None:
     (folder / "events.out.tfevents.1700000000.host.1.0").write_bytes(data)
 
 
-@case(runs=5)
+@case()
 def payloads_in_mlflow_files(folder: Path) -> None:
     run = folder / "mlruns" / "0" / ("a" * 32)
     for part in ("metrics", "params", "tags"):
@@ -318,7 +318,7 @@ def mlflow_database(
     db.close()
 
 
-@case()
+@case(runs=5)
 def payloads_in_mlflow_database(folder: Path) -> None:
     mlflow_database(folder / "mlflow.db", runs=5, names=PAYLOADS)
 

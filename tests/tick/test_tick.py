@@ -806,7 +806,7 @@ def test_after_an_outage_there_is_one_mail_a_run_about_all_of_it(desk: Desk):
     assert summary.exit_code == 0
     assert (summary.sent, summary.owed) == (2, 0)
     a, b = (" ".join(text.split()) for text in desk.texts())
-    assert "loss 1.1429, 85.7 % less than at" in a
+    assert "loss 1.143, 85.7 % less than at" in a
     assert "bs changed from 8 to 16" in a
     assert "loss 4, 50.0 % less than at" in b
     assert not desk.tick(config, now + 9000).runs
