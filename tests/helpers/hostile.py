@@ -318,7 +318,7 @@ def mlflow_database(
     db.close()
 
 
-@case(runs=5)
+@case()
 def payloads_in_mlflow_database(folder: Path) -> None:
     mlflow_database(folder / "mlflow.db", runs=5, names=PAYLOADS)
 
