@@ -4,7 +4,10 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+
+_COLOURS = {"bad": "\033[31;1m", "good": "\033[1m", "soft": "\033[2m", "end": "\033[0m"}
+_PLAIN = dict.fromkeys(_COLOURS, "")
 
 
 def open_standard_streams() -> None:
@@ -56,6 +59,44 @@ def tell_no_more() -> None:
     """Let what is still told go nowhere: nobody reads it."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def colours(choice: str = "auto") -> Mapping[str, str]:
+    """Return escape sequences for ``bad``, ``good``, ``soft`` and ``end``.
+
+    Args:
+        choice: ``always``, ``never``, or ``auto``: only on a terminal that can, and
+            not where ``NO_COLOR`` is set (https://no-color.org). Without colours, all
+            are empty.
+    """
+    if choice == "auto":
+        is_wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        choice = "always" if is_wanted and sys.stdout.isatty() else "never"
+    return _COLOURS if choice == "always" else _PLAIN
+
+
+def can_ask() -> bool:
+    """Whether a person can be asked: both ends are a terminal."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def ask(question: str, *, is_secret: bool = False) -> str:
+    """Return what a person types, without blanks around it.
+
+    Args:
+        question: What to ask.
+        is_secret: Whether what is typed must not be seen.
+
+    Raises:
+        EOFError: Nothing more will be typed.
+    """
+    if is_secret:
+        import getpass
+
+        return getpass.getpass(question).strip()
+    with contextlib.suppress(ImportError):
+        import readline  # noqa: F401 - lets what is typed be edited
+    return input(question).strip()
 
 
 def complain(text: str) -> None:

@@ -25,6 +25,7 @@ _HOST = (
     r"|[0-9A-Fa-f:.]+|\[[0-9A-Fa-f:.]+\]"
 )
 
+DEFAULT_OUTBOX = "~/mlreport-outbox"
 SMTP_PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
 
@@ -33,7 +34,7 @@ class OutboxSettings:
     """Mails as files."""
 
     dir: Path = setting(
-        PathTo("a folder"), "~/mlreport-outbox", help="The folder that takes the mails"
+        PathTo("a folder"), DEFAULT_OUTBOX, help="The folder that takes the mails"
     )
 
 

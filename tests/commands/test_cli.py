@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mlreport_batch import __version__
 from mlreport_batch.cli import main
 from mlreport_batch.config.load import load
 from mlreport_batch.errors import ConfigError
@@ -379,7 +380,8 @@ def test_the_module_is_the_program(desk: Desk):
         [sys.executable, "-m", "mlreport_batch", "--version"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert done.stdout.strip()
+    assert done.stdout.startswith(f"mlreport-batch {__version__}\nPython 3.")
+    assert "\nmsgspec " in done.stdout
 
 
 def test_a_terminal_gets_colours_and_a_bar(desk: Desk):
