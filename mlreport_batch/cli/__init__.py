@@ -65,7 +65,9 @@ def main(
         # The reader of our output went away; what we did is done.
         tell_no_more()
     except KeyboardInterrupt:
-        complain("interrupted; what was not sent stays owed")
+        sends = args.command in ("run", "baseline", "retry", "drop")
+        kept = "what was not sent stays owed" if sends else "nothing was changed"
+        complain(f"interrupted; {kept}")
         return 75
     except Exception as exc:  # noqa: BLE001 - the last net: our bug, exit 70
         return _failed(exc)

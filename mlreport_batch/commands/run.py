@@ -57,6 +57,7 @@ def _run(args: argparse.Namespace) -> int:
         dry_run=args.dry_run,
         jobs=args.jobs,
         count_alerts=args.fail_on == "alert",
+        with_values=bool(args.json or args.summary),
         changed=None if args.changed is None else tuple(map(os.fsdecode, args.changed)),
     )
     try:
@@ -103,7 +104,7 @@ def _tell(args: argparse.Namespace, summary: "TickSummary", *, is_config: bool) 
 
 
 def _show(args: argparse.Namespace, summary: "TickSummary", *, is_config: bool) -> None:
-    from mlreport_batch.tick.summary import as_json, as_lines, as_markdown
+    from mlreport_batch.tick.telling import as_json, as_lines, as_markdown
 
     if args.json:
         tell_json(as_json(summary))

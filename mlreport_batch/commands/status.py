@@ -41,14 +41,14 @@ def status(folder: str, now: float) -> dict[str, object]:
         last = state.meta(LAST_NEWS_AT)
         next_at = float(state.meta("channel_next_at", "0"))
         return {
-            "version": 1,
             "state": folder,
             "runs": state.run_count(),
-            "known": [_run(row, folder) for row in state.runs()],
             "owed": [_mail(mail, now) for mail in mails if not mail.held],
             "dead": [_mail(mail, now) for mail in mails if mail.held],
-            "sent": _sent(folder),
             "last_news_at": _time(float(last)) if last else None,
+            "version": 1,
+            "known": [_run(row, folder) for row in state.runs()],
+            "sent": _sent(folder),
             "channel": {
                 "why": state.meta("channel_why"),
                 "next_at": _time(next_at) if next_at > now else None,

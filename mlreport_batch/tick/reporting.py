@@ -247,7 +247,9 @@ class Reporter:
                     advice=advice,
                 )
             )
-        if not (finding.kinds or rid or finding.error):
+        # A dry run makes no report of what it would report.
+        would = self._scope.options.dry_run and finding.report is not None
+        if not (finding.kinds or rid or finding.error or would):
             return
         refused = self._addressing.refused(self._root(finding), finding.recipients)
         self._summary.problems += [
@@ -266,8 +268,17 @@ class Reporter:
                 problems=finding.problems,
                 alerts=finding.alerts,
                 headline=report.headline if report else "",
+                path=finding.path,
+                page=self._page(finding) if rid else "",
+                values=finding.values,
             )
         )
+
+    def _page(self, finding: Finding) -> str:
+        """Return where a run's page lies, empty without pages."""
+        if self._pages is None:
+            return ""
+        return self._pages.report_path(slug_of(finding.name, finding.path))
 
 
 def _waiting(names: Sequence[str]) -> str:
