@@ -66,8 +66,8 @@ def main(
         tell_no_more()
     except KeyboardInterrupt:
         sends = args.command in ("run", "baseline", "retry", "drop")
-        kept = "what was not sent stays owed" if sends else "nothing was changed"
-        complain(f"interrupted; {kept}")
+        kept = "; what was not sent stays owed" if sends else ""
+        complain(f"interrupted{kept}")
         return 75
     except Exception as exc:  # noqa: BLE001 - the last net: our bug, exit 70
         return _failed(exc)
