@@ -38,7 +38,7 @@ def sample_drawn(config: Config, language: str | None = None) -> Drawing:
         return drawn(run, alone, now)
 
 
-def send_sample(config: Config) -> list[str]:
+def send_sample(config: Config) -> tuple[str, ...]:
     """Send the sample as test mail; return the addresses that it was accepted for.
 
     Raises:
@@ -46,7 +46,6 @@ def send_sample(config: Config) -> list[str]:
     """
     from mlreport_batch.deliver import Envelope
     from mlreport_batch.render.mail import compose
-    from mlreport_batch.safety.address import parse_address
 
     now = time.time()
     rid = f"test-{int(now)}"
@@ -59,9 +58,9 @@ def send_sample(config: Config) -> list[str]:
         addressing.of_test(rid, recipients), report_name=drawing.header.report_name
     )
     message = compose(drawing.rendered, header=header)
-    addresses = [parse_address(each)[1] for each in recipients]
+    addresses = addressing.envelope(recipients)
     with make_channel(config).open() as session:
-        session.send(message, Envelope(rid, addressing.sender, tuple(addresses)))
+        session.send(message, Envelope(rid, addressing.sender, addresses))
     return addresses
 
 

@@ -104,6 +104,12 @@ class SendmailSettings:
         ["/usr/sbin/sendmail", "-t", "-i"],
         help="The command and its arguments; no shell is involved",
     )
+    timeout_s: float = setting(
+        Seconds(1, 3600),
+        600,
+        help="Longest time for one mail; programs that send while we wait, such as"
+        " msmtp, need minutes",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from mlreport_batch.render.mail import MailHeader
 from mlreport_batch.render.pages import Pages, slug_of
 from mlreport_batch.report.describe import describe_digest
 from mlreport_batch.report.model import Report
-from mlreport_batch.safety.address import parse_address
 from mlreport_batch.safety.clean import clean
 from mlreport_batch.state.owed import Owed
 from mlreport_batch.state.store import RunRow
@@ -197,7 +196,7 @@ class Reporter:
             rid=drawn.rid,
             created_at=self._now,
             sender=self._addressing.sender,
-            recipients=tuple(parse_address(text)[1] for text in recipients),
+            recipients=self._addressing.envelope(recipients),
             subject=subject,
         )
         told = [
