@@ -6,7 +6,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-import yaml
 
 from mlreport_batch.commands.shapes import SCHEMAS, SHAPES, schema_texts, with_tables
 from places import ROOT
@@ -110,9 +109,3 @@ def test_the_summary_is_the_same_text_for_the_same_runs(desk: Desk):
     assert "| val\\_loss | 0.25 | 3 | 0.25 | 3 |" in first
     again = desk.run("run", desk.runs, "--out", desk.folder / "o2", "--summary", "-")
     assert again.out == first
-
-
-def test_the_action_is_what_it_says():
-    action = ROOT / "action.yml"
-    if action.exists():
-        assert yaml.safe_load(action.read_text("utf-8"))["runs"]["using"] == "composite"
