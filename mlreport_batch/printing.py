@@ -75,6 +75,32 @@ def colours(choice: str = "auto") -> Mapping[str, str]:
     return _COLOURS if choice == "always" else _PLAIN
 
 
+def painted(text: str, shades: Mapping[str, str], *, is_bad: bool) -> str:
+    """Return *text* in the colour of what is bad, if it is."""
+    return f"{shades['bad']}{text}{shades['end']}" if is_bad else text
+
+
+def columns_of(text: str) -> int:
+    """Return how many columns of a terminal *text* takes.
+
+    A Chinese character or a Korean syllable takes two.
+    """
+    from unicodedata import east_asian_width
+
+    return sum(2 if east_asian_width(each) in "WF" else 1 for each in text)
+
+
+def fitted(text: str, columns: int) -> str:
+    """Return *text* in so many *columns* of a terminal; of a long one, the end."""
+    left = columns - columns_of(text)
+    if left >= 0:
+        return text + " " * left
+    while left < 1:  # one for the sign that something is cut
+        left += columns_of(text[0])
+        text = text[1:]
+    return f"…{text}{' ' * (left - 1)}"
+
+
 def can_ask() -> bool:
     """Whether a person can be asked: both ends are a terminal."""
     return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()

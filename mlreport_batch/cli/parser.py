@@ -27,6 +27,13 @@ class _Help(argparse.HelpFormatter):
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=28)
 
+    def add_argument(self, action: argparse.Action) -> None:
+        """Leave room for the longest command too, which stands further in."""
+        super().add_argument(action)
+        if isinstance(action.choices, Mapping) and action.help != _HIDDEN:
+            longest = max(map(len, action.choices)) + 2 * self._indent_increment
+            self._action_max_length = max(self._action_max_length, longest + 2)
+
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         return "\n\n".join(
             part

@@ -14,7 +14,7 @@ from mlreport_batch.errors import (
     StateError,
     checked,
 )
-from mlreport_batch.printing import colours, tell
+from mlreport_batch.printing import colours, painted, tell
 from mlreport_batch.state.folder import network_of
 from mlreport_batch.tick.from_config import make_channel, own_formats_of
 
@@ -96,7 +96,7 @@ def main(args: argparse.Namespace) -> int:
     code = 0
     shades = colours(args.color)
     for line, error in check(config, send_test=args.send_test, live=args.live):
-        word = "ok  " if error is None else f"{shades['bad']}FAIL{shades['end']}"
+        word = "ok  " if error is None else painted("FAIL", shades, is_bad=True)
         tell(f"{word}  {line}")
         if error is not None:
             code = code or error.exit_code

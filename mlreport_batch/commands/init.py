@@ -38,10 +38,11 @@ def main(args: argparse.Namespace) -> int:
         asker.tell("hello")
     answers = settle(args, asker)
     config = _written(file, answers, asker)
-    failures = _route_failures(config, answers, asker, is_tested=not args.no_test)
+    no_route = _route_failures(config, answers, asker, is_tested=not args.no_test)
     _show_first_tick(config, asker)
-    failures += _schedule_failures(config, answers, asker)
-    asker.tell("done_but" if failures else "done")
+    no_start = _schedule_failures(config, answers, asker)
+    asker.tell("no_route" if no_route else "no_start" if no_start else "done")
+    failures = no_route + no_start
     return failures[0].exit_code if failures else 0
 
 

@@ -18,7 +18,14 @@ from mlreport_batch.find.listing import walk
 from mlreport_batch.find.runs import RunDir, group_runs
 from mlreport_batch.formats.own_lines import OwnFormat
 from mlreport_batch.language.figures import scalar_text, step_text
-from mlreport_batch.printing import colours, tell, tell_json
+from mlreport_batch.printing import (
+    colours,
+    columns_of,
+    fitted,
+    painted,
+    tell,
+    tell_json,
+)
 from mlreport_batch.read.run import RunState, chosen, read_run
 from mlreport_batch.report import values
 from mlreport_batch.report.model import AlertRules
@@ -256,15 +263,12 @@ def as_table(looked: Sequence[Looked], now: float, shades: Mapping[str, str]) ->
         shades: Escape sequences, as `printing.colours` gives them.
     """
     rows = [_row(item, now) for item in looked]
-    wide = min(_NAME_MAX, max(len(row[0]) for row in rows))
+    wide = min(_NAME_MAX, max(columns_of(row[0]) for row in rows))
     kinds = max(len(row[2]) for row in rows)
     lines = []
     for name, status, formats, told, has_problem in rows:
-        shade = shades["bad"] if has_problem else ""
-        end = shades["end"] if has_problem else ""
-        lines.append(
-            f"{name:<{wide}}  {status:<11}  {formats:<{kinds}}  {shade}{told}{end}"
-        )
+        told = painted(told, shades, is_bad=has_problem)
+        lines.append(f"{fitted(name, wide)}  {status:<11}  {formats:<{kinds}}  {told}")
     counts = Counter(row[1] for row in rows)
     words = ", ".join(f"{count:,} {word}" for word, count in counts.most_common())
     troubled = sum(row[4] for row in rows)

@@ -11,7 +11,14 @@ from typing import Any
 
 from mlreport_batch.commands.call import state_folder
 from mlreport_batch.language.figures import duration_text
-from mlreport_batch.printing import colours, tell, tell_json
+from mlreport_batch.printing import (
+    colours,
+    columns_of,
+    fitted,
+    painted,
+    tell,
+    tell_json,
+)
 from mlreport_batch.safety.clean import clean
 from mlreport_batch.state.folder import state_errors
 from mlreport_batch.state.idle import LAST_NEWS_AT
@@ -155,8 +162,7 @@ def status_lines(
 def _told_mails(
     kind: str, mails: list[Any], now: float, shades: Mapping[str, str]
 ) -> list[str]:
-    shade = shades["bad"] if mails else ""
-    lines = [f"{shade}{kind:<10} {len(mails)}{shades['end'] if shade else ''}"]
+    lines = [painted(f"{kind:<10} {len(mails)}", shades, is_bad=bool(mails))]
     for mail in mails:
         until = _local(mail["next_at"], now)
         lines.append(
@@ -176,25 +182,18 @@ def _told_runs(known: list[Any], now: float, shades: Mapping[str, str]) -> list[
     shown = rows[:_RUNS_SHOWN]
     if not shown:
         return []
-    wide = min(_WIDE, max(len(row["name"]) for row in shown))
+    names = [clean(row["name"], 4096) for row in shown]
+    wide = min(_WIDE, max(map(columns_of, names)))
     lines = ["known runs"]
-    for row in shown:
-        shade = shades["bad"] if row["status"] in _BAD else ""
-        name = _cut(row["name"], wide)
+    for name, row in zip(names, shown, strict=True):
         at = _local(row["reported_at"], now) or "-"
-        status = f"{row['status'] or '-':<11}"
-        lines.append(
-            f"  {name}  {shade}{status}{shades['end'] if shade else ''}  {at:<16}"
-            f"  {row['headline']}".rstrip()
-        )
+        is_bad = row["status"] in _BAD
+        status = painted(f"{row['status'] or '-':<11}", shades, is_bad=is_bad)
+        text = f"  {fitted(name, wide)}  {status}  {at:<16}  {row['headline']}"
+        lines.append(text.rstrip())
     if len(rows) > len(shown):
         lines.append(f"  and {len(rows) - len(shown):,} more (--json lists all)")
     return lines
-
-
-def _cut(name: str, wide: int) -> str:
-    text = clean(name, 4096)
-    return f"…{text[1 - wide :]}" if len(text) > wide else f"{text:<{wide}}"
 
 
 def _local(moment: str | None, now: float) -> str:

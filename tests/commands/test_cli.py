@@ -14,7 +14,7 @@ from mlreport_batch import __version__
 from mlreport_batch.cli import main
 from mlreport_batch.config.load import load
 from mlreport_batch.errors import ConfigError
-from mlreport_batch.printing import colours
+from mlreport_batch.printing import colours, columns_of, fitted
 from mlreport_batch.tick.executors import Inline, Pool, executor_of
 from places import RUNS
 from ticking import Desk
@@ -404,6 +404,19 @@ def test_colours_are_for_terminals_and_for_those_who_ask(
     monkeypatch.delenv("NO_COLOR")
     monkeypatch.setenv("TERM", "dumb")
     assert not any(colours().values())
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "shown"),
+    [
+        ("gan", 5, "gan  "), ("gan", 3, "gan"), ("a/long/name", 6, "…/name"),
+        ("음성/기본", 9, "음성/기본"), ("음성/기본", 10, "음성/기본 "),
+        ("음성/기본", 7, "…/기본 "), ("음성", 1, "…"), ("", 2, "  "),
+    ],
+)  # fmt: skip
+def test_a_name_takes_the_columns_it_is_given(text: str, columns: int, shown: str):
+    assert fitted(text, columns) == shown
+    assert columns_of(shown) == columns
 
 
 def test_an_interrupt_ends_with_75(desk: Desk, monkeypatch: pytest.MonkeyPatch):

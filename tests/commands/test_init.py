@@ -198,6 +198,17 @@ def test_a_route_that_fails_keeps_the_config_and_says_what_to_do(
     assert settings(home)["mail"]["via"] == "sendmail"
 
 
+def test_what_cannot_start_ticks_is_said_though_all_else_is_set(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.setenv("PATH", str(tmp_path))  # no crontab there
+    args = ("--runs", "runs", "--through", "outbox", "--schedule", "cron")
+    said = desk.run("init", *args)
+    assert said.code == 2
+    assert "crontab cannot be started here" in said.err
+    assert "All else is set" in said.out
+
+
 def test_a_plain_init_writes_what_explains_every_key(desk: Desk):
     for args in (("init",), ("init", "other.yaml", "--no-input")):
         assert desk.run(*args).code == 0

@@ -443,6 +443,8 @@ def test_a_cluster_gets_a_config_and_a_cron_job_for_each_line(desk: Desk):
         assert job["spec"]["timeZone"] == "Asia/Seoul"
         pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
         (container,) = pod["containers"]
+        # `~` in the config means the folders that are mounted.
+        assert container["env"] == [{"name": "HOME", "value": os.environ["HOME"]}]
         mounts = {each["mountPath"]: each["name"] for each in container["volumeMounts"]}
         assert {str(desk.runs), str(desk.out), "/config"} <= set(mounts)
         assert set(mounts.values()) == {each["name"] for each in pod["volumes"]}

@@ -47,7 +47,9 @@ spec:
                 allowPrivilegeEscalation: false
                 readOnlyRootFilesystem: true
                 capabilities: {{drop: [ALL]}}
-              resources: {{limits: {{memory: 1Gi}}}}{env}
+              resources: {{limits: {{memory: 1Gi}}}}
+              env:
+                - {{name: HOME, value: {home}}}{env}
               volumeMounts:
                 - {{name: config, mountPath: /config}}
                 - {{name: tmp, mountPath: /tmp}}
@@ -58,7 +60,6 @@ spec:
 {volumes}
 """
 _ENV = """
-              env:
                 - name: {name}
                   valueFrom: {{secretKeyRef: {{name: mlreport-batch, key: {name}}}}}"""
 
@@ -84,6 +85,7 @@ def manifest(config: Config, call: Call, when: When) -> str:
             name=_NAME if len(fields) == 1 else f"{_NAME}-{number}",
             schedule=json.dumps(each),
             zone=zone,
+            home=json.dumps(os.path.expanduser("~"), ensure_ascii=False),
             env=_ENV.format(name=call.password_env) if call.password_env else "",
             mounts="\n".join(f"                - {each}" for each in _mounts(config)),
             volumes="\n".join(f"            - {each}" for each in _claims(config)),
