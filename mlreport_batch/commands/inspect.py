@@ -267,8 +267,8 @@ def as_table(looked: Sequence[Looked], now: float, shades: Mapping[str, str]) ->
     kinds = max(len(row[2]) for row in rows)
     lines = []
     for name, status, formats, told, has_problem in rows:
-        told = painted(told, shades, is_bad=has_problem)
-        lines.append(f"{fitted(name, wide)}  {status:<11}  {formats:<{kinds}}  {told}")
+        end = painted(told, shades, is_bad=has_problem)
+        lines.append(f"{fitted(name, wide)}  {status:<11}  {formats:<{kinds}}  {end}")
     counts = Counter(row[1] for row in rows)
     words = ", ".join(f"{count:,} {word}" for word, count in counts.most_common())
     troubled = sum(row[4] for row in rows)

@@ -2,7 +2,8 @@
 
 Equal input gives equal bytes: boundaries come from the report's id, the date is
 given, nothing is drawn at random. The bytes are pure 7-bit ASCII with CRLF line
-ends and short lines, so no server needs 8BITMIME or SMTPUTF8 to carry them.
+ends and short lines, so no server needs 8BITMIME or SMTPUTF8 to carry them, unless
+an address itself has other letters before its @: those have no form in ASCII.
 
 The parts are put together here and not by `email.message`: CPython folds long
 references into encoded words and has refolded addresses wrongly
@@ -171,7 +172,7 @@ def _message(rendered: Rendered, header: MailHeader) -> bytes:
             "application/pdf", rendered.pdf, f"attachment;\r\n {name}", twin=twin
         )
         body = _multipart("mixed", f"=_{header.rid}_1", [body, pdf])
-    return _headers(header).encode("ascii") + body + b"\r\n"
+    return _headers(header).encode() + body + b"\r\n"
 
 
 def _headers(header: MailHeader) -> str:
