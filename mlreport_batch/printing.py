@@ -4,7 +4,10 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+
+_COLOURS = {"bad": "\033[31;1m", "good": "\033[1m", "soft": "\033[2m", "end": "\033[0m"}
+_PLAIN = dict.fromkeys(_COLOURS, "")
 
 
 def open_standard_streams() -> None:
@@ -56,6 +59,70 @@ def tell_no_more() -> None:
     """Let what is still told go nowhere: nobody reads it."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def colours(choice: str = "auto") -> Mapping[str, str]:
+    """Return escape sequences for ``bad``, ``good``, ``soft`` and ``end``.
+
+    Args:
+        choice: ``always``, ``never``, or ``auto``: only on a terminal that can, and
+            not where ``NO_COLOR`` is set (https://no-color.org). Without colours, all
+            are empty.
+    """
+    if choice == "auto":
+        is_wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        choice = "always" if is_wanted and sys.stdout.isatty() else "never"
+    return _COLOURS if choice == "always" else _PLAIN
+
+
+def painted(text: str, shades: Mapping[str, str], *, is_bad: bool) -> str:
+    """Return *text* in the colour of what is bad, if it is."""
+    return f"{shades['bad']}{text}{shades['end']}" if is_bad else text
+
+
+def columns_of(text: str) -> int:
+    """Return how many columns of a terminal *text* takes.
+
+    A Chinese character or a Korean syllable takes two.
+    """
+    from unicodedata import east_asian_width
+
+    return sum(2 if east_asian_width(each) in "WF" else 1 for each in text)
+
+
+def fitted(text: str, columns: int) -> str:
+    """Return *text* in so many *columns* of a terminal; of a long one, the end."""
+    left = columns - columns_of(text)
+    if left >= 0:
+        return text + " " * left
+    while left < 1:  # one for the sign that something is cut
+        left += columns_of(text[0])
+        text = text[1:]
+    return f"…{text}{' ' * (left - 1)}"
+
+
+def can_ask() -> bool:
+    """Whether a person can be asked: both ends are a terminal."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def ask(question: str, *, is_secret: bool = False) -> str:
+    """Return what a person types, without blanks around it.
+
+    Args:
+        question: What to ask.
+        is_secret: Whether what is typed must not be seen.
+
+    Raises:
+        EOFError: Nothing more will be typed.
+    """
+    if is_secret:
+        import getpass
+
+        return getpass.getpass(question).strip()
+    with contextlib.suppress(ImportError):
+        import readline  # noqa: F401 - lets what is typed be edited
+    return input(question).strip()
 
 
 def complain(text: str) -> None:

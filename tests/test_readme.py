@@ -88,7 +88,8 @@ def contents(folder: Path) -> dict[Path, tuple[int, bytes]]:
 
 
 def test_the_cron_section_works_from_top_to_bottom(place: Path):
-    init, *others = [line for line in COMMANDS if "pip install" not in line]
+    asking, init, *others = [line for line in COMMANDS if "pip install" not in line]
+    assert asking.endswith(" init")
     assert " init " in init
     done = type_in(place, init)
     assert done.returncode == 0, done.stderr
@@ -122,7 +123,9 @@ def test_the_intent_in_the_readme_is_understood(place: Path):
 
 def test_the_ci_step_in_the_readme_works(place: Path):
     (text,) = [block for block in blocks(README, "yaml") if "steps:" in block]
-    report, *_ = yaml.safe_load(text)["steps"]
+    steps = {step["name"]: step for step in yaml.safe_load(text)["steps"]}
+    assert (ROOT / "requirements.lock").exists()  # which the step before it installs
+    report = steps["Report"]
     (place / "sample_runs").rename(place / "runs")
     done = type_in(place, report["run"])
     assert done.returncode == 4  # one of the samples diverges
@@ -139,12 +142,64 @@ def test_the_readme_names_every_command(place: Path):
     assert {name for name in commands if f"`{name}" not in table} == set()
 
 
-@pytest.mark.parametrize("file", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+
+
+@pytest.mark.parametrize("file", [str(page.relative_to(ROOT)) for page in PAGES])
 def test_links_and_pictures_are_there(file: str):
     text = (ROOT / file).read_text(encoding="utf-8")
     links = re.findall(r"\]\(([^)\s]+)\)", text)
     local = [link.partition("#")[0] for link in links if "://" not in link]
-    assert [link for link in local if not (ROOT / link).exists()] == []
+    folder = (ROOT / file).parent
+    assert [link for link in local if not (folder / link).exists()] == []
+
+
+def test_the_korean_readme_has_the_same_commands():
+    korean = (ROOT / "README.ko.md").read_text(encoding="utf-8")
+    commands = [line for block in blocks(korean, "sh") for line in block.splitlines()]
+    assert commands
+    assert set(commands) <= set(COMMANDS)
+
+
+def test_the_action_reports_summarizes_and_fails_as_asked(place: Path):
+    """Its own steps, as a runner starts them."""
+    action = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
+    steps = {step["name"]: step for step in action["runs"]["steps"]}
+    own = "PATHS='sample_runs/gan\n\nsample_runs/vit-lr-sweep' OUT=out FAIL_ON=alert"
+    files = "GITHUB_OUTPUT=told GITHUB_STEP_SUMMARY=page.md"
+    (place / "report.sh").write_text(steps["Report"]["run"])
+    done = type_in(place, f"export {own} {files}; exec bash -euo pipefail report.sh")
+    assert done.returncode == 0, done.stderr
+    assert "exit-code=4" in (place / "told").read_text()
+    assert "> [!CAUTION]" in (place / "page.md").read_text(encoding="utf-8")
+    assert len(list((place / "out/outbox").iterdir())) == 2
+    (place / "judge.sh").write_text(steps["Judge"]["run"])
+    assert type_in(place, "CODE=4 bash judge.sh").returncode == 4
+    assert set(action["inputs"]) >= {"paths", "out", "fail-on", "artifact", "comment"}
+
+
+GH = """#!/bin/sh
+echo "$@" >> calls
+case "$*" in *--paginate*) cat found 2>/dev/null || true ;; esac
+"""
+
+
+def test_the_action_brings_its_comment_up_to_date(place: Path):
+    action = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
+    (comment,) = [s for s in action["runs"]["steps"] if s["name"] == "Comment"]
+    (place / "comment.sh").write_text(comment["run"])
+    gh = place / ".venv/bin/gh"
+    gh.write_text(GH)
+    gh.chmod(0o755)
+    call = "REPO=me/it NUMBER=7 SUMMARY=s.md bash -euo pipefail comment.sh"
+    assert type_in(place, call).returncode == 0
+    assert (
+        "api repos/me/it/issues/7/comments -F body=@s.md"
+        in (place / "calls").read_text()
+    )
+    (place / "found").write_text("123\n124\n")
+    assert type_in(place, call).returncode == 0
+    assert "-X PATCH repos/me/it/issues/comments/123" in (place / "calls").read_text()
 
 
 def test_the_picture_is_small():

@@ -2,23 +2,20 @@
 
 import argparse
 import os
-import tempfile
-import time
 from collections.abc import Iterator
 
 from mlreport_batch.commands.call import config_of
 from mlreport_batch.commands.inspect import Rest, look_at
+from mlreport_batch.commands.sample import sample_drawn, send_sample
 from mlreport_batch.config.settings import Config
 from mlreport_batch.errors import (
     Checked,
-    ConfigError,
     RenderError,
     StateError,
     checked,
 )
-from mlreport_batch.printing import tell
+from mlreport_batch.printing import colours, painted, tell
 from mlreport_batch.state.folder import network_of
-from mlreport_batch.tick.addressing import Addressing
 from mlreport_batch.tick.from_config import make_channel, own_formats_of
 
 
@@ -67,27 +64,17 @@ def _folder(path: str) -> str:
 
 def _drawing(config: Config) -> str:
     """Draw a sample and look for its words in the PDF: without fonts they vanish."""
-    from mlreport_batch.commands.preview import preview
-
-    with tempfile.TemporaryDirectory() as folder:
-        run = os.path.join(folder, "시험")
-        os.makedirs(run)
-        with open(os.path.join(run, "metrics.csv"), "w", encoding="utf-8") as file:
-            file.write("step,loss\n1,0.5\n2,0.25\n")
-        files = preview(run, folder, config, time.time())
-        pdfs = [name for name in files if name.endswith(".pdf")]
-        if not pdfs:
-            raise RenderError(
-                "no PDF can be drawn", advice="Reinstall mlreport-batch with its fonts"
-            )
-        with open(pdfs[0], "rb") as stream:
-            data = stream.read()
-        if b"NanumGothic" not in data:
-            raise RenderError(
-                "the PDF holds no Korean font",
-                advice="Reinstall mlreport-batch with its fonts",
-            )
-    return f"drawing: HTML, charts and PDF ({len(data) // 1000} KB) with fonts"
+    pdf = sample_drawn(config, "ko").rendered.pdf
+    if pdf is None:
+        raise RenderError(
+            "no PDF can be drawn", advice="Reinstall mlreport-batch with its fonts"
+        )
+    if b"NanumGothic" not in pdf:
+        raise RenderError(
+            "the PDF holds no Korean font",
+            advice="Reinstall mlreport-batch with its fonts",
+        )
+    return f"drawing: HTML, charts and PDF ({len(pdf) // 1000} KB) with fonts"
 
 
 def _google(config: Config, *, live: bool) -> Iterator[Checked]:
@@ -99,33 +86,18 @@ def _google(config: Config, *, live: bool) -> Iterator[Checked]:
 
 
 def _send_test(config: Config) -> str:
-    from mlreport_batch.deliver import Envelope
-    from mlreport_batch.render import Rendered
-    from mlreport_batch.render.mail import compose
-    from mlreport_batch.safety.address import parse_address
-
-    now = time.time()
-    rid = f"test-{int(now)}"
-    addressing = Addressing(config, {}, "", now)
-    recipients = tuple(dict.fromkeys(config.mail.to))
-    if not recipients:
-        raise ConfigError("mail.to names nobody", advice="Name a recipient")
-    text = "mlreport-batch can send mails to you. Nothing else is in this one."
-    header = addressing.of_test(rid, recipients)
-    rendered = Rendered(f"<p>{text}</p>", f"<p>{text}</p>", text, None)
-    message = compose(rendered, header=header)
-    addresses = tuple(parse_address(each)[1] for each in recipients)
-    with make_channel(config).open() as session:
-        session.send(message, Envelope(rid, addressing.sender, addresses))
-    return f"test mail to {', '.join(addresses)} accepted"
+    addresses = send_sample(config)
+    return f"test mail to {', '.join(addresses)} accepted: a sample report"
 
 
 def main(args: argparse.Namespace) -> int:
     """Print one line a thing checked; return the first failure's exit code."""
     config = config_of(args)
     code = 0
+    shades = colours(args.color)
     for line, error in check(config, send_test=args.send_test, live=args.live):
-        tell(f"{'ok  ' if error is None else 'FAIL'}  {line}")
+        word = "ok  " if error is None else painted("FAIL", shades, is_bad=True)
+        tell(f"{word}  {line}")
         if error is not None:
             code = code or error.exit_code
     return code

@@ -1,10 +1,9 @@
 """Look at runs without state: for ``inspect`` and ``preview``."""
 
 import argparse
-import json
-import math
 import os
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -18,9 +17,17 @@ from mlreport_batch.find.folder import Folder, below
 from mlreport_batch.find.listing import walk
 from mlreport_batch.find.runs import RunDir, group_runs
 from mlreport_batch.formats.own_lines import OwnFormat
-from mlreport_batch.language.figures import scalar_text
-from mlreport_batch.printing import tell, tell_json
+from mlreport_batch.language.figures import scalar_text, step_text
+from mlreport_batch.printing import (
+    colours,
+    columns_of,
+    fitted,
+    painted,
+    tell,
+    tell_json,
+)
 from mlreport_batch.read.run import RunState, chosen, read_run
+from mlreport_batch.report import values
 from mlreport_batch.report.model import AlertRules
 from mlreport_batch.report.status import status_of
 from mlreport_batch.report.view import RunView, view_of
@@ -29,6 +36,8 @@ from mlreport_batch.safety.masking.redact import shown
 from mlreport_batch.tick.from_config import own_formats_of
 
 _LISTED_MAX = 50
+_IN_FULL_MAX = 10
+_NAME_MAX = 48
 
 
 class Looked(Struct, frozen=True):
@@ -136,6 +145,7 @@ def as_json(
             for each in rest
             for path, why in each.files
         ],
+        "version": 1,
     }
 
 
@@ -169,17 +179,9 @@ def _run(item: Looked, now: float) -> dict[str, object]:
         "formats": formats,
         "status": status,
         "metrics": {
-            name: {
-                "count": summary.count,
-                "nans": summary.nans,
-                "last": plain(summary.last),
-                "last_step": _step(summary.last_step),
-                "min": plain(summary.low),
-                "max": plain(summary.high),
-            }
-            for name, summary in view.metrics.items()
+            name: values.metric(summary) for name, summary in view.metrics.items()
         },
-        "hparams": {key: _hparam(value) for key, value in view.hparams.items()},
+        "hparams": {key: values.hparam(item) for key, item in view.hparams.items()},
         "checkpoints": [checkpoint.path for checkpoint in run.checkpoints],
         "files": [
             {
@@ -195,42 +197,13 @@ def _run(item: Looked, now: float) -> dict[str, object]:
             {"path": problem.path, "line": problem.line, "message": problem.message}
             for problem in view.problems
         ],
+        "results": {key: values.hparam(item) for key, item in view.results.items()},
+        "intended": {key: values.hparam(item) for key, item in view.expect.items()},
     }
 
 
 def _why_not(kind: str, why: str) -> str:
     return f"holds the same rows as another file ({kind})" if kind else why
-
-
-def plain(value: Scalar) -> Scalar:
-    """Return *value* as JSON can hold it: non-finite numbers become their names."""
-    if isinstance(value, float):
-        if math.isnan(value):
-            return "NaN"
-        if math.isinf(value):
-            return "Infinity" if value > 0 else "-Infinity"
-    return value
-
-
-def _hparam(value: Scalar) -> object:
-    """Return a hyperparameter; a list, kept as its JSON text, is a list again."""
-    if isinstance(value, str) and value.startswith("[") and value.endswith("]"):
-        try:
-            return _plain_list(json.loads(value))
-        except (ValueError, RecursionError):  # a text that only looks like a list
-            return value
-    return plain(value)
-
-
-def _plain_list(value: object) -> object:
-    if isinstance(value, list):
-        return [_plain_list(item) for item in value]
-    return plain(value) if isinstance(value, float) else value
-
-
-def _step(step: float) -> Scalar:
-    whole = math.isfinite(step) and step == int(step) and abs(step) < 1 << 53
-    return int(step) if whole else plain(step)
 
 
 def as_text(looked: Sequence[Looked], now: float) -> str:
@@ -245,12 +218,12 @@ def as_text(looked: Sequence[Looked], now: float) -> str:
                 f"  metric      {name} = {summary.last:.6g} at step "
                 f"{summary.last_step:g} ({summary.count:,} values)"
             )
-        for label, values in (
+        for label, named in (
             ("hparam", item.view.hparams),
             ("intended", item.view.expect),
             ("result", item.view.results),
         ):
-            lines += _listed(label, values)
+            lines += _listed(label, named)
         lines += [f"  checkpoint  {each.path}" for each in item.run.checkpoints]
         files = data["files"]
         assert isinstance(files, list)  # noqa: S101
@@ -274,11 +247,54 @@ def _links(root: str) -> list[str]:
     return [*lines, f"  and {more:,} more links"] if more > 0 else lines
 
 
-def _listed(label: str, values: Mapping[str, Scalar]) -> list[str]:
+def _listed(label: str, named: Mapping[str, Scalar]) -> list[str]:
     return [
         f"  {label:<11} {clean(key)} = {scalar_text(value, 1000)}"
-        for key, value in values.items()
+        for key, value in named.items()
     ]
+
+
+def as_table(looked: Sequence[Looked], now: float, shades: Mapping[str, str]) -> str:
+    """Return what ``inspect`` prints of many runs: a line each, then how many of each.
+
+    Args:
+        looked: The runs.
+        now: Seconds since the epoch.
+        shades: Escape sequences, as `printing.colours` gives them.
+    """
+    rows = [_row(item, now) for item in looked]
+    wide = min(_NAME_MAX, max(columns_of(row[0]) for row in rows))
+    kinds = max(len(row[2]) for row in rows)
+    lines = []
+    for name, status, formats, told, has_problem in rows:
+        end = painted(told, shades, is_bad=has_problem)
+        lines.append(f"{fitted(name, wide)}  {status:<11}  {formats:<{kinds}}  {end}")
+    counts = Counter(row[1] for row in rows)
+    words = ", ".join(f"{count:,} {word}" for word, count in counts.most_common())
+    troubled = sum(row[4] for row in rows)
+    lines += ["", f"{len(rows):,} runs: {words}"]
+    if troubled:
+        lines.append(f"{troubled:,} with problems")
+    lines.append("`inspect` of one of them tells all of it; -v and --json do of all")
+    return "\n".join(lines)
+
+
+def _row(item: Looked, now: float) -> tuple[str, str, str, str, bool]:
+    """Return name, status, formats, the rest in words, and whether it has problems."""
+    view, run = item.view, item.run
+    used = {file.path for file in chosen(run.files)}
+    formats = sorted({file.format for file in run.files if file.path in used})
+    last = max((each.last_step for each in view.metrics.values()), default=None)
+    told = [
+        f"{len(view.metrics):,} metrics"
+        + (f" to step {step_text(last)}" if last is not None else "")
+    ]
+    if run.checkpoints:
+        told.append(f"{len(run.checkpoints):,} checkpoints")
+    if view.problems:
+        told.append(f"{len(view.problems):,} problems")
+    status = status_of(view, AlertRules(), now=now).word
+    return run.name, status, ",".join(formats), ", ".join(told), bool(view.problems)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -296,7 +312,10 @@ def main(args: argparse.Namespace) -> int:
     if not looked:
         tell("\n".join(["no runs found", *told]))
         return 0
-    tell(as_text(looked, now))
+    if len(looked) > _IN_FULL_MAX and not args.verbose:
+        tell(as_table(looked, now, colours(args.color)))
+    else:
+        tell(as_text(looked, now))
     if told:
         of_no_run = ["of no run:"] if len(rest) == 1 else []
         tell("\n".join([*of_no_run, *told]))

@@ -1,86 +1,23 @@
-"""See and settle by hand what the state knows: ``status``, ``retry``, ``drop``."""
+"""Settle by hand what is owed: ``retry`` and ``drop``."""
 
 import argparse
 import contextlib
 import os
-import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
 from mlreport_batch.commands.call import state_folder
 from mlreport_batch.config.locate import find_config, identity
 from mlreport_batch.errors import StateError, UsageError
-from mlreport_batch.language.figures import duration_text
-from mlreport_batch.printing import tell, tell_json
+from mlreport_batch.printing import tell
 from mlreport_batch.state.folder import Lock, LockedError, state_errors
-from mlreport_batch.state.idle import DATABASE, LAST_NEWS_AT
+from mlreport_batch.state.idle import DATABASE
 from mlreport_batch.state.mend import open_state
 from mlreport_batch.state.owed import Owed
 from mlreport_batch.state.record import amend
 from mlreport_batch.state.spool import Spool, spool_of
 from mlreport_batch.state.store import State
-
-
-def status(folder: str, now: float) -> dict[str, object]:
-    """Return what ``status --json`` prints, without changing anything.
-
-    Raises:
-        StateError: The state is damaged.
-    """
-    with (
-        state_errors(folder),
-        contextlib.closing(State.copy_in_memory(folder)) as state,
-    ):
-        mails = state.owed()
-        last = state.meta(LAST_NEWS_AT)
-        return {
-            "state": folder,
-            "runs": state.run_count(),
-            "owed": [_mail(mail, now) for mail in mails if not mail.held],
-            "dead": [_mail(mail, now) for mail in mails if mail.held],
-            "last_news_at": _time(float(last)) if last else None,
-        }
-
-
-def _mail(mail: Owed, now: float) -> dict[str, object]:
-    return {
-        "rid": mail.rid,
-        "subject": mail.subject,
-        "recipients": list(mail.recipients),
-        "created_at": _time(mail.created_at),
-        "age": duration_text(now - mail.created_at),
-        "attempts": mail.attempts,
-        "next_at": _time(mail.next_at) if mail.next_at > now else None,
-        "why": mail.why,
-    }
-
-
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
-
-
-def status_lines(found: dict[str, object]) -> list[str]:
-    """Return what ``status`` prints for people."""
-    lines = [
-        f"state      {found['state']}",
-        f"runs       {found['runs']}",
-        f"last news  {found['last_news_at'] or 'never'}",
-    ]
-    for kind in ("owed", "dead"):
-        mails = found[kind]
-        assert isinstance(mails, list)  # noqa: S101
-        lines.append(f"{kind:<10} {len(mails)}")
-        for mail in mails:
-            lines.append(
-                f"  {mail['rid']}  {mail['subject']}"
-                f"  to {', '.join(mail['recipients'])}"
-                f"  {mail['age']} old, {mail['attempts']} attempts"
-            )
-            if mail["why"]:
-                lines.append(f"    {mail['why']}")
-    return lines
 
 
 def _is_outrun(state: State, mail: Owed) -> bool:
@@ -202,15 +139,8 @@ def _config(args: argparse.Namespace) -> str:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Show what is owed, owe it anew, or give it up; return the exit code."""
+    """Owe mails anew, or give one up; return the exit code."""
     folder = state_folder(args)
-    if args.command == "status":
-        found = status(folder, time.time())
-        if args.json:
-            tell_json(found)
-        else:
-            tell("\n".join(status_lines(found)))
-        return 0
     if args.command == "retry":
         lines = retry(folder, args.rids, _config(args))
     else:

@@ -4,10 +4,11 @@ import argparse
 import os
 import time
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from mlreport_batch.commands.call import config_of
-from mlreport_batch.commands.inspect import look_at
+from mlreport_batch.commands.inspect import Looked, look_at
 from mlreport_batch.config.load import from_paths
 from mlreport_batch.config.locate import DEFAULT_OUT, find_config
 from mlreport_batch.config.settings import Config
@@ -15,6 +16,8 @@ from mlreport_batch.errors import StateError, UsageError
 from mlreport_batch.find.folder import root_of
 from mlreport_batch.find.runs import run_name
 from mlreport_batch.printing import tell
+from mlreport_batch.render import Rendered
+from mlreport_batch.render.mail import MailHeader
 from mlreport_batch.render.pages import slug_of
 from mlreport_batch.report.case import case_of
 from mlreport_batch.report.judge import judge, report_of
@@ -23,28 +26,29 @@ from mlreport_batch.tick.addressing import Addressing
 from mlreport_batch.tick.from_config import own_formats_of, rules_of, wishes_of
 
 
-def preview(path: str, out: str, config: Config | None, now: float) -> list[str]:
-    """Write the report of the run at *path* as HTML, PDF and mail; return the files.
+class Drawing(Struct, frozen=True):
+    """One run's report, drawn.
+
+    Attributes:
+        slug: Names its folder.
+        rendered: What the engine made.
+        header: Of its mail.
+    """
+
+    slug: str
+    rendered: Rendered
+    header: MailHeader
+
+
+def drawn(path: str, config: Config, now: float) -> Drawing:
+    """Draw the report of the run at *path* as it is now.
 
     Raises:
         UsageError: There is not exactly one run at *path*.
-        StateError: The files cannot be written.
     """
     from mlreport_batch.render.local import LocalRenderer
-    from mlreport_batch.render.mail import compose
 
-    config = config or from_paths([path], out)
-    looked = look_at([path], redact=config.redact, own=own_formats_of(config))
-    exact = [item for item in looked if item.run.path == os.path.realpath(path)]
-    if len(exact or looked) != 1:
-        names = ", ".join(item.run.name for item in looked[:5])
-        raise UsageError(
-            f"{path} holds {len(looked)} runs" + (f": {names}" if names else ""),
-            advice="Name one run directory"
-            if names
-            else "`inspect` says what was read",
-        )
-    item = (exact or looked)[0]
+    item = _the_run(path, config)
     path = item.run.path
     roots = {os.path.realpath(each.path): each for each in config.runs}
     root = root_of(path, list(roots)) or item.run.root
@@ -69,15 +73,42 @@ def preview(path: str, out: str, config: Config | None, now: float) -> list[str]
     )
     template = config.render.template
     renderer = LocalRenderer(None if template is None else os.fspath(template))
-    rendered = renderer.render(report)
     addressing = Addressing(config, roots, "", now)
     recipients = addressing.recipients(root if root in roots else None, item.view.to)
     header = addressing.of_run(report, path, recipients)
-    folder = os.path.join(os.path.expanduser(out), "preview", slug)
+    return Drawing(slug, renderer.render(report), header)
+
+
+def _the_run(path: str, config: Config) -> Looked:
+    looked = look_at([path], redact=config.redact, own=own_formats_of(config))
+    exact = [item for item in looked if item.run.path == os.path.realpath(path)]
+    if len(exact or looked) != 1:
+        names = ", ".join(item.run.name for item in looked[:5])
+        raise UsageError(
+            f"{path} holds {len(looked)} runs" + (f": {names}" if names else ""),
+            advice="Name one run directory"
+            if names
+            else "`inspect` says what was read",
+        )
+    return (exact or looked)[0]
+
+
+def preview(path: str, out: str, config: Config | None, now: float) -> list[str]:
+    """Write the report of the run at *path* as HTML, PDF and mail; return the files.
+
+    Raises:
+        UsageError: There is not exactly one run at *path*.
+        StateError: The files cannot be written.
+    """
+    from mlreport_batch.render.mail import compose
+
+    drawing = drawn(path, config or from_paths([path], out), now)
+    rendered = drawing.rendered
+    folder = os.path.join(os.path.expanduser(out), "preview", drawing.slug)
     files = {
         "report.html": rendered.page_html.encode("utf-8", "replace"),
         "report.pdf": rendered.pdf,
-        "report.eml": compose(rendered, header=header),
+        "report.eml": compose(rendered, header=drawing.header),
     }
     written = []
     try:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from mlreport_batch.commands.call import check_paths_only, config_of
 from mlreport_batch.config.locate import config_key, quick_key
 from mlreport_batch.printing import (
+    colours,
     complain,
     progress_shown,
     tell,
@@ -25,8 +26,6 @@ FAIL_ON = 4
 NAMED_MAX = 5
 MAX_RUN_S = 900.0  # a tick ends at the next safe point after so long
 HOLDER_IS_OLD_S = 2700.0  # three times the 15 minutes between two ticks as shipped
-_COLOURS = {"bad": "\033[31;1m", "good": "\033[1m", "soft": "\033[2m", "end": "\033[0m"}
-_PLAIN = dict.fromkeys(_COLOURS, "")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -58,6 +57,7 @@ def _run(args: argparse.Namespace) -> int:
         dry_run=args.dry_run,
         jobs=args.jobs,
         count_alerts=args.fail_on == "alert",
+        with_values=bool(args.json or args.summary),
         changed=None if args.changed is None else tuple(map(os.fsdecode, args.changed)),
     )
     try:
@@ -104,7 +104,7 @@ def _tell(args: argparse.Namespace, summary: "TickSummary", *, is_config: bool) 
 
 
 def _show(args: argparse.Namespace, summary: "TickSummary", *, is_config: bool) -> None:
-    from mlreport_batch.tick.summary import as_json, as_lines, as_markdown
+    from mlreport_batch.tick.telling import as_json, as_lines, as_markdown
 
     if args.json:
         tell_json(as_json(summary))
@@ -118,8 +118,8 @@ def _show(args: argparse.Namespace, summary: "TickSummary", *, is_config: bool) 
     # cron mails whatever is printed: with a config, a good tick has nothing to say.
     wants_lines = args.verbose or args.dry_run or is_terminal or not is_config
     if wants_lines and not args.quiet and not args.json and args.summary != "-":
-        colours = _COLOURS if is_terminal and "NO_COLOR" not in os.environ else _PLAIN
-        for line in as_lines(summary, colours=colours, verbose=args.verbose):
+        shades = colours(args.color)
+        for line in as_lines(summary, colours=shades, verbose=args.verbose):
             tell(line)
     tell("", end="", is_last=True)
 

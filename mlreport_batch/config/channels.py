@@ -25,6 +25,7 @@ _HOST = (
     r"|[0-9A-Fa-f:.]+|\[[0-9A-Fa-f:.]+\]"
 )
 
+DEFAULT_OUTBOX = "~/mlreport-outbox"
 SMTP_PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
 
@@ -33,7 +34,7 @@ class OutboxSettings:
     """Mails as files."""
 
     dir: Path = setting(
-        PathTo("a folder"), "~/mlreport-outbox", help="The folder that takes the mails"
+        PathTo("a folder"), DEFAULT_OUTBOX, help="The folder that takes the mails"
     )
 
 
@@ -102,6 +103,12 @@ class SendmailSettings:
         ListOf(Text(what="text"), at_least=1),
         ["/usr/sbin/sendmail", "-t", "-i"],
         help="The command and its arguments; no shell is involved",
+    )
+    timeout_s: float = setting(
+        Seconds(1, 3600),
+        600,
+        help="Longest time for one mail; programs that send while we wait, such as"
+        " msmtp, need minutes",
     )
 
 

@@ -36,14 +36,19 @@ def find_config(
     asked = explicit or environ.get("MLREPORT_CONFIG")
     if asked:
         return asked
+    for place in (CONFIG_NAME, os.path.join(user_folder(environ), "config.yaml")):
+        if os.path.isfile(place):
+            return place
+    return None
+
+
+def user_folder(environ: Mapping[str, str] = os.environ) -> str:
+    """Return the folder of the user's own config and password."""
     # The XDG specification: what is not absolute is ignored.
     home = environ.get("XDG_CONFIG_HOME", "")
     if not os.path.isabs(home):
         home = os.path.expanduser("~/.config")
-    for place in (CONFIG_NAME, os.path.join(home, "mlreport-batch", "config.yaml")):
-        if os.path.isfile(place):
-            return place
-    return None
+    return os.path.join(home, "mlreport-batch")
 
 
 def read_config(path: str) -> bytes:

@@ -8,7 +8,7 @@ import json
 import re
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ SCHEMA_FILE = Path(__file__).parents[1] / "config.schema.json"
 
 _WIDTH = 79
 _PLAIN = re.compile(r"[A-Za-z~/][A-Za-z0-9~/.@<>_-]*(?: [A-Za-z0-9~/.@<>_-]+)*\Z")
+_NO_TEXT = frozenset("~ null true false yes no on off y n".split())
 _HEAD = """\
 # Settings of mlreport-batch: which runs to report, and to whom.
 #
@@ -27,6 +28,13 @@ _HEAD = """\
 # set the path under "runs" and try: mlreport-batch run --dry-run
 # Only ~ is expanded in paths; relative paths start at the folder of this file.
 # Passwords do not belong here: see smtp.password_env and smtp.password_file.
+"""
+_HEAD_GIVEN = """\
+# Settings of mlreport-batch: which runs to report, and to whom.
+#
+# A "#" right before a key marks a default; remove the "#" to change it.
+# After a change: mlreport-batch check
+# Only ~ is expanded in paths; relative paths start at the folder of this file.
 """
 # Set rather than shown as a default: what everybody has to look at.
 _ACTIVE = {
@@ -37,15 +45,22 @@ _ACTIVE = {
 }
 
 
-def init_text(schema: Path | None = SCHEMA_FILE) -> str:
+def init_text(
+    schema: Path | None = SCHEMA_FILE,
+    given: Mapping[str, object] | None = None,
+    more_runs: Sequence[str] = (),
+) -> str:
     """Return the config that ``init`` writes: every key, explained, with its default.
 
     It works as it stands, with the outbox, once the path under ``runs`` is right.
 
     Args:
         schema: The JSON Schema that editors should use, or None.
+        given: Values to set, by ``table.key``; None stands for the default.
+        more_runs: Further folders of runs.
     """
-    lines = [_HEAD.rstrip()]
+    values = {**_ACTIVE, **(given or {})}
+    lines = [(_HEAD if given is None else _HEAD_GIVEN).rstrip()]
     if schema is not None:
         lines.append(f"# yaml-language-server: $schema={schema.as_uri()}")
     for each in settings_of(Config):
@@ -63,11 +78,13 @@ def init_text(schema: Path | None = SCHEMA_FILE) -> str:
         for number, inner in enumerate(settings_of(table)):
             start = "  - " if is_list and number == 0 else indent
             lines += _comment(inner, start.replace("-", " ") if number else "  ")
-            active = _ACTIVE.get(f"{each.key}.{inner.key}")
+            active = values.get(f"{each.key}.{inner.key}")
             if active is None:
                 lines.append(f"{indent}#{inner.key}: {_yaml(inner.default)}")
             else:
                 lines.append(f"{start}{inner.key}: {_yaml(active)}")
+        if is_list:
+            lines += [f"  - path: {_yaml(path)}" for path in more_runs]
     return "\n".join(lines) + "\n"
 
 
@@ -105,13 +122,18 @@ def _comment(each: Setting, indent: str, *, is_set: bool = False) -> list[str]:
 
 def _yaml(value: object) -> str:
     """Return *value* as YAML on one line, as a person would write it."""
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return f"[{', '.join(_yaml(item) for item in value)}]"
-    if isinstance(value, str) and _PLAIN.match(value):
+    if isinstance(value, str) and _is_plain(value):
         return value
-    if isinstance(value, str) and re.fullmatch("[0-9]+[smhdw]", value):
-        return value
-    return json.dumps(value)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _is_plain(text: str) -> bool:
+    """Whether *text* is the same text in YAML without quotes."""
+    if text.lower() in _NO_TEXT:
+        return False
+    return bool(_PLAIN.match(text) or re.fullmatch("[0-9]+[smhdw]", text))
 
 
 def schema() -> dict[str, Any]:

@@ -252,6 +252,18 @@ class MailSettings:
         " of `from` and `to` in which not everybody can have an address",
         example="[lab.example, kim@gmail.com]",
     )
+    cc: tuple[str, ...] = setting(
+        ListOf(Address()),
+        [],
+        help="Who gets a copy of every mail, whoever it is to",
+        example="[lab@lab.example]",
+    )
+    reply_to: str | None = setting(
+        OrNull(Address()),
+        None,
+        help="Where answers go; null is the sender",
+        example="kim@lab.example",
+    )
     digest: bool = setting(
         Flag(), default=False, help="One mail for all runs of a tick"
     )

@@ -234,7 +234,7 @@ def _addressed(message: bytes) -> set[str]:
     head = message.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
     headers = BytesHeaderParser(policy=policy.default).parsebytes(head)
     found: set[str] = set()
-    for value in headers.get_all("To", []):
+    for value in (*headers.get_all("To", []), *headers.get_all("Cc", [])):
         found.update(address.addr_spec for address in value.addresses)
     return found
 

@@ -139,18 +139,20 @@ class GmailSession:
 
 
 def addressed(message: bytes, recipients: tuple[str, ...]) -> bytes:
-    """Return *message* with only those recipients of its To that are still owed."""
+    """Return *message* with only those recipients that are still owed, as its To."""
     from email.utils import getaddresses
 
     head, gap, body = message.partition(b"\r\n\r\n")
-    match = re.search(rb"(?im)^To:([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)", head)
-    if match is None:
+    head += b"\r\n"
+    fields = rb"(?im)^(%s):([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)\r\n"
+    found = re.findall(fields % b"To|Cc", head)
+    if not found:
         return message
-    text = match[1].decode("ascii", "replace")
-    named = [address.lower() for _, address in getaddresses([text])]
+    texts = [value.decode("utf-8", "replace") for _, value in found]
     wanted = {address.lower() for address in recipients}
-    if set(named) == wanted:
+    if {address.lower() for _, address in getaddresses(texts)} == wanted:
         return message
-    line = "To: " + ",\r\n ".join(recipients)
-    start, end = match.span()
-    return head[:start] + line.encode("ascii") + head[end:] + gap + body
+    line = ("To: " + ",\r\n ".join(recipients) + "\r\n").encode()
+    head = re.sub(fields % b"Cc", b"", head)
+    head = re.sub(fields % b"To", lambda _: line, head)
+    return head.removesuffix(b"\r\n") + gap + body

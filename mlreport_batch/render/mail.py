@@ -2,7 +2,8 @@
 
 Equal input gives equal bytes: boundaries come from the report's id, the date is
 given, nothing is drawn at random. The bytes are pure 7-bit ASCII with CRLF line
-ends and short lines, so no server needs 8BITMIME or SMTPUTF8 to carry them.
+ends and short lines, so no server needs 8BITMIME or SMTPUTF8 to carry them, unless
+an address itself has other letters before its @: those have no form in ASCII.
 
 The parts are put together here and not by `email.message`: CPython folds long
 references into encoded words and has refolded addresses wrongly
@@ -54,6 +55,8 @@ class MailHeader(Struct, frozen=True):
         date: When the report was made; aware.
         sender: ``Name <address>`` or a bare address.
         recipients: Likewise, for the To line. Only from the config.
+        cc: Likewise, for the Cc line.
+        reply_to: Where answers go, or None.
         subject: Any text; as `subject` or `digest_subject` make it.
         thread_root: As `thread_root_id` makes it, or None outside a thread.
         list_id: As `list_id` makes it, or empty.
@@ -71,6 +74,8 @@ class MailHeader(Struct, frozen=True):
     list_id: str = ""
     report_name: str = "report"
     language: str = "en"
+    cc: tuple[str, ...] = ()
+    reply_to: str | None = None
 
 
 def compose(
@@ -167,7 +172,7 @@ def _message(rendered: Rendered, header: MailHeader) -> bytes:
             "application/pdf", rendered.pdf, f"attachment;\r\n {name}", twin=twin
         )
         body = _multipart("mixed", f"=_{header.rid}_1", [body, pdf])
-    return _headers(header).encode("ascii") + body + b"\r\n"
+    return _headers(header).encode() + body + b"\r\n"
 
 
 def _headers(header: MailHeader) -> str:
@@ -186,7 +191,9 @@ def _headers(header: MailHeader) -> str:
     lines = [
         f"Date: {format_datetime(header.date)}",
         f"From: {_mailbox(header.sender)}",
-        "To: " + ",\r\n ".join(map(_mailbox, header.recipients)),
+        _addresses("To", header.recipients),
+        *([_addresses("Cc", header.cc)] if header.cc else []),
+        *([_addresses("Reply-To", [header.reply_to])] if header.reply_to else []),
         f"Subject: {_unstructured(header.subject, used=len('Subject: '))}",
         f"Message-ID: {header.message_id}",
     ]
@@ -209,6 +216,10 @@ def _headers(header: MailHeader) -> str:
         "MIME-Version: 1.0",
     ]
     return "\r\n".join(lines) + "\r\n"
+
+
+def _addresses(field: str, texts: Sequence[str]) -> str:
+    return f"{field}: " + ",\r\n ".join(map(_mailbox, texts))
 
 
 def _mailbox(text: str) -> str:

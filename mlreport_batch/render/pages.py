@@ -37,6 +37,10 @@ class Pages(Struct, frozen=True):
 
     folder: str
 
+    def report_path(self, slug: str) -> str:
+        """Return where a run's newest report lies as HTML."""
+        return os.path.join(self.folder, "reports", slug, "report.html")
+
     def put_report(self, slug: str, page_html: str, pdf: bytes | None) -> None:
         """Keep a run's newest report.
 

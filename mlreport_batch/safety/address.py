@@ -9,7 +9,9 @@ ADDRESS_TEXT_MAX = 600  # characters of one address with its name
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_LOCAL = re.compile(rf"{ATEXT}(?:\.{ATEXT})*")
+# RFC 6532: any other letter counts as one of these.
+_UATEXT = rf"(?:{ATEXT}|[^\x00-\x7f\s])+"
+_LOCAL = re.compile(rf"{_UATEXT}(?:\.{_UATEXT})*")
 _LOCAL_PART_MAX = 64  # RFC 5321, 4.5.3.1.1
 _BARE_MAX = 254
 
@@ -27,9 +29,10 @@ _LOOPBACK = re.compile(
 
 
 def parse_address(text: str) -> tuple[str, str]:
-    """Return the name and the ASCII address of ``Name <address>`` or ``address``.
+    """Return the name and the bare address of ``Name <address>`` or ``address``.
 
-    A domain outside ASCII is turned into its ``xn--`` form.
+    A domain outside ASCII is turned into its ``xn--`` form. What stands before the @
+    has none; where it is not ASCII, the server must know SMTPUTF8 (RFC 6531).
 
     Raises:
         ValueError: It is no address we can mail to; the message says why.
@@ -45,19 +48,14 @@ def parse_address(text: str) -> tuple[str, str]:
     local, at, domain = address.rpartition("@")
     if not at or not local or not domain:
         raise ValueError(f"{text!r} is not an address such as me@lab.example")
-    if not local.isascii():
-        raise ValueError(
-            f"{text!r}: the part before the @ must be plain ASCII, since many"
-            " servers cannot carry other letters; use an ASCII alias"
-        )
-    if not _LOCAL.fullmatch(local) or len(local) > _LOCAL_PART_MAX:
+    if not _LOCAL.fullmatch(local) or len(local.encode()) > _LOCAL_PART_MAX:
         raise ValueError(f"{text!r}: {local!r} cannot stand before the @")
     try:
         domain = domain.encode("idna").decode("ascii")
     except UnicodeError:
         domain = ""
     address = f"{local}@{domain}"
-    if not DOMAIN.fullmatch(domain) or len(address) > _BARE_MAX:
+    if not DOMAIN.fullmatch(domain) or len(address.encode()) > _BARE_MAX:
         raise ValueError(f"{text!r}: what follows the @ is not a domain")
     name = name.strip()
     if len(name) > 1 and name.startswith('"') and name.endswith('"'):

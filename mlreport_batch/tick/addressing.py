@@ -71,6 +71,20 @@ class Addressing:
             ),
         )
 
+    def cc(self, recipients: Sequence[str]) -> tuple[str, ...]:
+        """Return who gets a copy of a mail to *recipients*."""
+        known = {parse_address(text)[1].lower() for text in recipients}
+        return tuple(
+            text
+            for text in dict.fromkeys(self.mail.cc)
+            if parse_address(text)[1].lower() not in known
+        )
+
+    def envelope(self, recipients: Sequence[str]) -> tuple[str, ...]:
+        """Return the bare addresses of all who get a mail to *recipients*."""
+        everybody = (*recipients, *self.cc(recipients))
+        return tuple(parse_address(text)[1] for text in everybody)
+
     def refused(self, root: str | None, asked: Sequence[str]) -> list[str]:
         """Return whom a run's intent *asked* for and the config does not allow."""
         base = self._base(root)
@@ -101,6 +115,8 @@ class Addressing:
             date=self.date,
             sender=self.mail.sender,
             recipients=recipients,
+            cc=self.cc(recipients),
+            reply_to=self.mail.reply_to,
             subject=subject(report.run, report.subject),
             thread_root=thread_root_id(self._instance, path, domain),
             list_id=list_id(report.run, domain),
@@ -119,6 +135,8 @@ class Addressing:
             date=self.date,
             sender=self.mail.sender,
             recipients=recipients,
+            cc=self.cc(recipients),
+            reply_to=self.mail.reply_to,
             subject=digest_subject(len(digest.reports), language, told),
             thread_root=thread_root_id(self._instance, "digest", domain),
             list_id=list_id("digest", domain),
@@ -134,6 +152,8 @@ class Addressing:
             date=self.date,
             sender=self.mail.sender,
             recipients=recipients,
+            cc=self.cc(recipients),
+            reply_to=self.mail.reply_to,
             subject="[mlreport] test",
             language=self._config.report.language,
         )

@@ -246,9 +246,9 @@ class _Tick:
         waiting = [mail.why for mail in owed if not mail.held and mail.why]
         summary.waits_for = self.state.meta("channel_why") or "".join(waiting[:1])
         if config.mail.via == "outbox":
-            summary.places.append(f"mails: {config.outbox.dir}")
+            summary.places["mails"] = str(config.outbox.dir)
         if config.out is not None:
-            summary.places.append(f"pages: {config.out / 'index.html'}")
+            summary.places["pages"] = str(config.out / "index.html")
         if self.options.count_alerts:
             summary.alerted = self.reader.alerted()
         if config.source is None and not self.state.run_count():

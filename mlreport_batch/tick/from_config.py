@@ -60,7 +60,7 @@ def make_channel(config: Config) -> Channel:
         case "sendmail":
             from mlreport_batch.deliver.sendmail import SendmailChannel
 
-            return SendmailChannel(config.sendmail.command)
+            return SendmailChannel(config.sendmail.command, config.sendmail.timeout_s)
         case "gmail":
             from mlreport_batch.google.gmail import GmailChannel
 

@@ -57,6 +57,7 @@ class RunReader:
             now=scope.now,
             every_s=config.report.every,
             first_seen_max_age_s=config.report.first_seen_max_age,
+            with_values=scope.options.with_values,
         )
         self.is_incomplete = False
         """Whether a root could not be read."""

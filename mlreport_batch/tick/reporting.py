@@ -12,7 +12,6 @@ from mlreport_batch.render.mail import MailHeader
 from mlreport_batch.render.pages import Pages, slug_of
 from mlreport_batch.report.describe import describe_digest
 from mlreport_batch.report.model import Report
-from mlreport_batch.safety.address import parse_address
 from mlreport_batch.safety.clean import clean
 from mlreport_batch.state.owed import Owed
 from mlreport_batch.state.store import RunRow
@@ -197,7 +196,7 @@ class Reporter:
             rid=drawn.rid,
             created_at=self._now,
             sender=self._addressing.sender,
-            recipients=tuple(parse_address(text)[1] for text in recipients),
+            recipients=self._addressing.envelope(recipients),
             subject=subject,
         )
         told = [
@@ -247,7 +246,9 @@ class Reporter:
                     advice=advice,
                 )
             )
-        if not (finding.kinds or rid or finding.error):
+        # A dry run makes no report of what it would report.
+        would = self._scope.options.dry_run and finding.report is not None
+        if not (finding.kinds or rid or finding.error or would):
             return
         refused = self._addressing.refused(self._root(finding), finding.recipients)
         self._summary.problems += [
@@ -266,8 +267,17 @@ class Reporter:
                 problems=finding.problems,
                 alerts=finding.alerts,
                 headline=report.headline if report else "",
+                path=finding.path,
+                page=self._page(finding) if rid else "",
+                values=finding.values,
             )
         )
+
+    def _page(self, finding: Finding) -> str:
+        """Return where a run's page lies, empty without pages."""
+        if self._pages is None:
+            return ""
+        return self._pages.report_path(slug_of(finding.name, finding.path))
 
 
 def _waiting(names: Sequence[str]) -> str:

@@ -1,6 +1,5 @@
-"""What a tick is asked to do, what it did, and that as JSON, Markdown and lines."""
+"""What a tick is asked to do, and what it did."""
 
-import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -8,12 +7,7 @@ from contextlib import contextmanager
 from msgspec import Struct, field
 
 from mlreport_batch.errors import MlreportError
-
-_ROWS_MAX = 200
-
-_MARKDOWN = str.maketrans(
-    {char: f"\\{char}" for char in "\\`*_[]<>|#!~"} | {"\n": " ", "&": "&amp;"}
-)
+from mlreport_batch.safety.clean import Scalar
 
 
 class Options(Struct, frozen=True):
@@ -26,6 +20,7 @@ class Options(Struct, frozen=True):
         baseline: Record everything as reported without sending.
         jobs: Processes to use; None leaves it to the config.
         count_alerts: Whether alerts of runs without news are wanted too.
+        with_values: Whether the values of the runs' metrics are wanted too.
         changed: The known folders that a look just before the tick found changed;
             None if there was none.
     """
@@ -36,11 +31,26 @@ class Options(Struct, frozen=True):
     baseline: bool = False
     jobs: int | None = None
     count_alerts: bool = False
+    with_values: bool = False
     changed: tuple[str, ...] | None = None
 
 
 class RunLine(Struct, frozen=True):
-    """One run in a tick's summary."""
+    """One run in a tick's summary.
+
+    Attributes:
+        name: Its name.
+        status: Its status word.
+        news: What is news.
+        new_points: Values not reported before.
+        rid: Its report, None where none was made.
+        problems: What could not be read.
+        alerts: Texts of the alerts that hold.
+        headline: The report's first line.
+        path: The run directory.
+        page: Its page as HTML, empty where none was laid down; the PDF lies beside it.
+        values: Its metrics, as `report.values` gives them, if they were asked for.
+    """
 
     name: str
     status: str
@@ -50,6 +60,9 @@ class RunLine(Struct, frozen=True):
     problems: tuple[str, ...]
     alerts: tuple[str, ...]
     headline: str = ""
+    path: str = ""
+    page: str = ""
+    values: Mapping[str, Mapping[str, Scalar | None]] = field(default_factory=dict)
 
 
 class TickSummary(Struct):
@@ -66,7 +79,7 @@ class TickSummary(Struct):
         seconds: Wall time by stage.
         is_cut: Whether the tick was asked to end before all was done.
         waits_for: Why mails wait, as far as known.
-        places: Where mails and pages were laid.
+        places: Where ``mails`` and ``pages`` were laid.
         alerted: Names of the runs of which an alert holds, if that was asked for.
     """
 
@@ -80,7 +93,7 @@ class TickSummary(Struct):
     seconds: dict[str, float] = field(default_factory=dict)
     is_cut: bool = False
     waits_for: str = ""
-    places: list[str] = field(default_factory=list)
+    places: dict[str, str] = field(default_factory=dict)
     alerted: list[str] = field(default_factory=list)
 
     @property
@@ -101,92 +114,3 @@ class TickSummary(Struct):
         finally:
             spent = self.seconds.get(name, 0.0) + time.perf_counter() - start
             self.seconds[name] = round(spent, 6)
-
-
-def as_json(summary: TickSummary) -> dict[str, object]:
-    """Return what ``run --json`` prints."""
-    return {
-        "runs": [
-            {
-                "name": run.name,
-                "status": run.status,
-                "news": list(run.news),
-                "new_points": run.new_points,
-                "rid": run.rid,
-                "problems": list(run.problems),
-                "alerts": list(run.alerts),
-            }
-            for run in summary.runs
-        ],
-        "sent": summary.sent,
-        "owed": summary.owed,
-        "dead": summary.dead,
-        "problems": summary.problems,
-        "seconds": {stage: round(s, 3) for stage, s in summary.seconds.items()},
-    }
-
-
-def as_markdown(summary: TickSummary) -> str:
-    """Return the summary for a CI job's page."""
-    runs = summary.runs
-    alerts = sum(1 for run in runs if run.alerts)
-    total = (
-        f"{_count(len(runs), 'run')} with news, {alerts} with alerts; "
-        f"{_count(summary.sent, 'mail')} sent, {summary.owed} owed."
-    )
-    lines = ["## Training report", "", total, ""]
-    if runs:
-        lines += ["| Run | Status | Report | Alerts |", "| --- | --- | --- | --- |"]
-        lines += [_row(run) for run in runs[:_ROWS_MAX]]
-        if len(runs) > _ROWS_MAX:
-            lines += ["", f"{_ROWS_MAX} of {len(runs)} runs are shown."]
-        lines.append("")
-    if summary.problems:
-        lines += ["### Problems", ""]
-        lines += [f"- {_cell(problem)}" for problem in summary.problems[:_ROWS_MAX]]
-        lines.append("")
-    return "\n".join(lines)
-
-
-def _row(run: RunLine) -> str:
-    cells = (run.name, run.status, run.headline, "; ".join(run.alerts))
-    return "| " + " | ".join(map(_cell, cells)) + " |"
-
-
-def _cell(text: str) -> str:
-    return text.translate(_MARKDOWN)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def as_lines(
-    summary: TickSummary, *, colours: Mapping[str, str], verbose: bool
-) -> list[str]:
-    """Return a short account for a terminal.
-
-    Args:
-        summary: The tick.
-        colours: Escape sequences for ``bad``, ``good``, ``soft`` and ``end``; empty
-            strings where colours are not wanted.
-        verbose: Whether stages and problems are told too.
-    """
-    lines = []
-    for run in summary.runs:
-        colour = "bad" if run.alerts else "good"
-        text = run.headline or ", ".join(run.news)
-        lines.append(f"{colours[colour]}{run.name}{colours['end']}  {text}")
-        if verbose:
-            lines += [f"  {problem}" for problem in run.problems]
-    if summary.runs or summary.sent:
-        waiting = f", {summary.owed} owed" if summary.owed else ""
-        lines.append(
-            f"{colours['soft']}{_count(len(summary.runs), 'run')} with news, "
-            f"{_count(summary.sent, 'mail')} sent{waiting}{colours['end']}"
-        )
-        lines += summary.places
-    if verbose and math.fsum(summary.seconds.values()):
-        stages = ", ".join(f"{k} {v:.2f} s" for k, v in summary.seconds.items())
-        lines.append(f"{colours['soft']}{stages}{colours['end']}")
-    return lines

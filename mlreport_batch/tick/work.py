@@ -24,6 +24,7 @@ from mlreport_batch.report.case import case_of
 from mlreport_batch.report.judge import judge, mark_of, report_of, wake_at
 from mlreport_batch.report.model import AlertRules, Report, Wishes
 from mlreport_batch.report.news import Snapshot
+from mlreport_batch.report.values import judged_metric
 from mlreport_batch.report.view import RunView, view_of
 from mlreport_batch.safety.clean import Scalar
 from mlreport_batch.safety.masking.redact import redact_text
@@ -42,6 +43,7 @@ class ReadSettings(Struct, frozen=True):
         first_seen_max_age_s: Runs that were quiet for longer when first seen are
             only recorded; None reports them all.
         runs: How many runs this tick reads, in all batches.
+        with_values: Whether the values of metrics are wanted beside the reports.
     """
 
     wishes: Wishes
@@ -52,6 +54,7 @@ class ReadSettings(Struct, frozen=True):
     every_s: float = 0.0
     first_seen_max_age_s: float | None = None
     runs: int = 0
+    with_values: bool = False
 
 
 class RunTask(Struct, frozen=True):
@@ -106,6 +109,7 @@ class Finding(Struct, frozen=True):
         error: Why the run could not be worked on.
         is_passing: Whether that was the machine's fault and not ours.
         is_gone: Whether the directory is gone: this is the last that is told of it.
+        values: Its metrics, as `report.values` gives them, where they are wanted.
     """
 
     path: str
@@ -125,6 +129,7 @@ class Finding(Struct, frozen=True):
     error: str = ""
     is_passing: bool = False
     is_gone: bool = False
+    values: Mapping[str, Mapping[str, Scalar | None]] = field(default_factory=dict)
 
 
 class _Planned(Struct, frozen=True):
@@ -273,6 +278,7 @@ def _found(task: RunTask, state: RunState, settings: ReadSettings) -> Finding:
         problems=tuple(map(str, view.problems)),
         recipients=view.to,
         wake_at=wake_at(judged, state),
+        values=_values(view, wishes) if settings.with_values else {},
     )
     if _only_recorded(task, view, settings):
         return replace(finding, kinds=(), snapshot=mark_of(judged))
@@ -300,6 +306,13 @@ def _found(task: RunTask, state: RunState, settings: ReadSettings) -> Finding:
         ),
         snapshot=mark,
     )
+
+
+def _values(view: RunView, wishes: Wishes) -> dict[str, dict[str, Scalar | None]]:
+    return {
+        name: judged_metric(name, each, wishes.goals)
+        for name, each in view.metrics.items()
+    }
 
 
 def rid_of(*parts: bytes) -> str:

@@ -3,15 +3,18 @@
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from mlreport_batch import __version__
 from mlreport_batch.cli import main
 from mlreport_batch.config.load import load
 from mlreport_batch.errors import ConfigError
+from mlreport_batch.printing import colours, columns_of, fitted
 from mlreport_batch.tick.executors import Inline, Pool, executor_of
 from places import RUNS
 from ticking import Desk
@@ -47,8 +50,10 @@ def test_inspect_says_what_was_found_and_why(desk: Desk):
     [run] = [run for run in runs if run["name"] == "a"]
     assert list(run) == [
         "name", "path", "formats", "status", "metrics", "hparams", "checkpoints",
-        "files", "problems",
+        "files", "problems", "results", "intended",
     ]  # fmt: skip
+    assert run["results"] == {"acc": 0.5}
+    assert run["intended"] == {"lr": 0.1}
     assert run["metrics"]["loss"] == {
         "count": 2, "nans": 1, "last": "NaN", "last_step": 2, "min": 0.5, "max": 0.5,
     }  # fmt: skip
@@ -83,6 +88,7 @@ def test_what_a_terminal_obeys_is_never_printed(desk: Desk):
 def test_inspect_of_nothing_says_so(desk: Desk):
     assert desk.run("inspect", desk.runs).out == "no runs found\n"
     assert desk.run("inspect", desk.runs, "--json").json == {
+        "version": 1,
         "runs": [],
         "left_alone": [],
     }
@@ -119,6 +125,25 @@ def test_inspect_tells_of_every_file_beside_runs_and_below_several_paths(desk: D
     assert lines[-2:] == ["of no run:", f"  file        report.csv: - ({why})"]
     told = desk.run("inspect", *paths, "--json").json
     assert [each["root"] for each in told["left_alone"]] == list(map(str, paths))
+
+
+def test_inspect_of_many_runs_tells_a_line_of_each(desk: Desk):
+    for number in range(11):
+        desk.put(f"r{number:02}/metrics.csv", CSV)
+    desk.put("r03/metrics.csv", f"{CSV}3,what\n")
+    lines = desk.run("inspect", desk.runs).out.splitlines()
+    rows = [line for line in lines if re.match(r"r\d\d  ", line)]
+    assert len(rows) == 11
+    assert (
+        rows[3].split()
+        == "r03 running lightning 1 metrics to step 2, 1 problems".split()
+    )
+    assert "11 runs: 11 running" in lines
+    assert "1 with problems" in lines
+    full = desk.run("inspect", "-v", desk.runs).out
+    assert full.count("  metric      loss = ") == 11
+    coloured = desk.run("inspect", desk.runs, "--color", "always").out
+    assert "\033[31;1m1 metrics" in coloured
 
 
 def test_a_preview_is_drawn_without_state(desk: Desk):
@@ -364,6 +389,36 @@ def test_one_run_that_kills_its_reader_does_not_stop_the_others(
     assert len(desk.mails()) == 5
 
 
+def test_colours_are_for_terminals_and_for_those_who_ask(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    assert not any(colours().values())
+    assert all(colours("always").values())
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "")  # empty counts as not set
+    assert all(colours().values())
+    assert not any(colours("never").values())
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not any(colours().values())
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("TERM", "dumb")
+    assert not any(colours().values())
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "shown"),
+    [
+        ("gan", 5, "gan  "), ("gan", 3, "gan"), ("a/long/name", 6, "…/name"),
+        ("음성/기본", 9, "음성/기본"), ("음성/기본", 10, "음성/기본 "),
+        ("음성/기본", 7, "…/기본 "), ("음성", 1, "…"), ("", 2, "  "),
+    ],
+)  # fmt: skip
+def test_a_name_takes_the_columns_it_is_given(text: str, columns: int, shown: str):
+    assert fitted(text, columns) == shown
+    assert columns_of(shown) == columns
+
+
 def test_an_interrupt_ends_with_75(desk: Desk, monkeypatch: pytest.MonkeyPatch):
     from mlreport_batch.commands import inspect as look
 
@@ -379,7 +434,8 @@ def test_the_module_is_the_program(desk: Desk):
         [sys.executable, "-m", "mlreport_batch", "--version"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert done.stdout.strip()
+    assert done.stdout.startswith(f"mlreport-batch {__version__}\nPython 3.")
+    assert "\nmsgspec " in done.stdout
 
 
 def test_a_terminal_gets_colours_and_a_bar(desk: Desk):

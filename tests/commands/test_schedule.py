@@ -1,4 +1,5 @@
 import os
+import plistlib
 import re
 import shutil
 import subprocess
@@ -6,17 +7,19 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+from msgspec.structs import replace
 
 from mlreport_batch.commands import run as run_command
-from mlreport_batch.commands.schedule import (
-    cron_line,
-    crontab_text,
-    systemd_units,
-)
+from mlreport_batch.commands.schedule.call import Call
+from mlreport_batch.commands.schedule.cron import cron_lines, crontab_text
+from mlreport_batch.commands.schedule.units import systemd_units
+from mlreport_batch.commands.schedule.when import When, when_of
 from mlreport_batch.config.channels import SmtpSettings
 from mlreport_batch.errors import UsageError
 from mlreport_batch.tick.conduct import SEND_S
 from places import ROOT
+from ticking import Desk
 
 AWKWARD = "conf 50% \"of\" $HOME 'it' \\ ; 설정.yaml"
 
@@ -48,6 +51,11 @@ def as_cron(line: str, home: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def the_line(call: Call) -> str:
+    (line,) = cron_lines(call, When())
+    return line
+
+
 def run_as_cron(line: str, home: Path) -> list[str]:
     """Run a crontab line as cron does and return the fake program's arguments."""
     as_cron(line, home).check_returncode()
@@ -57,17 +65,18 @@ def run_as_cron(line: str, home: Path) -> list[str]:
 def test_the_cron_line_calls_the_program_with_its_config(tmp_path: Path):
     program = fake_program(tmp_path / "my env 100%")
     config = tmp_path / AWKWARD
-    called = run_as_cron(cron_line([str(program)], config), tmp_path)
+    called = run_as_cron(the_line(Call((str(program),), config)), tmp_path)
     assert called == [str(program), "run", "-q", "-c", str(config)]
 
 
 def test_every_line_of_the_crontab_but_one_is_a_comment():
-    text = crontab_text(["/usr/bin/x"], Path("/c.yaml"), password_env="PASS_VAR")
+    call = Call(("/usr/bin/x",), Path("/c.yaml"))
+    text = crontab_text(replace(call, password_env="PASS_VAR"), When())
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     assert lines == ["*/15 * * * * /usr/bin/x run -q -c /c.yaml"]
     assert "PASS_VAR" in text
     assert "password_file" in text
-    assert "PASS_VAR" not in crontab_text(["/usr/bin/x"], Path("/c.yaml"))
+    assert "PASS_VAR" not in crontab_text(call, When())
 
 
 def the_only_line(path: Path) -> str:
@@ -106,7 +115,7 @@ def test_the_crontab_example_runs(tmp_path: Path):
 
 
 def test_the_crontab_example_is_up_to_date():
-    made = crontab_text(["/HOME/bin/x"], Path("/HOME/c.yaml")).replace(
+    made = crontab_text(Call(("/HOME/bin/x",), Path("/HOME/c.yaml")), When()).replace(
         "/HOME/bin/x", "$HOME/.local/bin/mlreport-batch"
     )
     made = made.replace("/HOME/c.yaml", "$HOME/.config/mlreport-batch/config.yaml")
@@ -114,32 +123,67 @@ def test_the_crontab_example_is_up_to_date():
 
 
 @pytest.mark.parametrize(
-    ("every_min", "cron", "calendar"),
+    ("text", "cron", "calendar"),
     [
-        (1, "* * * * * ", "OnCalendar=*:0/1\n"),
-        (20, "*/20 * * * * ", "OnCalendar=*:0/20\n"),
-        (60, "0 * * * * ", "OnCalendar=hourly\n"),
+        ("1", ["* * * * *"], ["*:0/1"]),
+        (None, ["*/15 * * * *"], ["*:0/15"]),
+        ("20", ["*/20 * * * *"], ["*:0/20"]),
+        ("60", ["0 * * * *"], ["hourly"]),
+        ("2h", ["0 */2 * * *"], ["*-*-* 0,2,4,6,8,10,12,14,16,18,20,22:0:00"]),
+        (
+            "90 min",
+            ["0 */3 * * *", "30 1-23/3 * * *"],
+            ["*-*-* 0,3,6,9,12,15,18,21:0:00", "*-*-* 1,4,7,10,13,16,19,22:30:00"],
+        ),
+        ("Daily  07:05", ["5 7 * * *"], ["*-*-* 7:5:00"]),
+        ("7:05", ["5 7 * * *"], ["*-*-* 7:5:00"]),
     ],
 )
-def test_the_interval_is_the_one_asked_for(every_min: int, cron: str, calendar: str):
-    line = cron_line(["/x"], Path("/c"), every_min=every_min)
-    assert line == f"{cron}/x run -q -c /c"
-    units = systemd_units(["/x"], Path("/c"), writable=[], every_min=every_min)
-    assert calendar in units["mlreport-batch.timer"]
+def test_the_interval_is_the_one_asked_for(
+    text: str | None, cron: list[str], calendar: list[str]
+):
+    call = Call(("/x",), Path("/c"))
+    when = when_of(text)
+    assert cron_lines(call, when) == [f"{each} /x run -q -c /c" for each in cron]
+    timer = systemd_units(call, when)["mlreport-batch.timer"]
+    assert re.findall("OnCalendar=(.*)", timer) == calendar
 
 
-@pytest.mark.parametrize("every_min", [0, -5, 7, 45, 61, 120])
-def test_an_interval_that_does_not_divide_an_hour_is_refused(every_min: int):
-    with pytest.raises(UsageError, match="does not divide an hour"):
-        cron_line(["/x"], Path("/c"), every_min=every_min)
-    with pytest.raises(UsageError, match="does not divide an hour"):
-        systemd_units(["/x"], Path("/c"), writable=[], every_min=every_min)
+def starts_of(fields: str) -> list[int]:
+    """Return the minutes of a day at which a crontab line starts."""
+
+    def values(field: str, count: int) -> list[int]:
+        span, _, step = field.partition("/")
+        if span == "*":
+            return list(range(0, count, int(step or 1)))
+        if step:
+            return list(range(int(span.partition("-")[0]), count, int(step)))
+        return [int(each) for each in span.split(",")]
+
+    minute, hour, *rest = fields.split()
+    assert rest == ["*", "*", "*"]
+    return [h * 60 + m for h in values(hour, 24) for m in values(minute, 60)]
+
+
+@pytest.mark.parametrize("every_min", [n for n in range(1, 1441) if 1440 % n == 0])
+def test_all_that_divides_a_day_is_kept_to_the_minute(every_min: int):
+    lines = when_of(str(every_min)).cron_fields()
+    starts = sorted(start for line in lines for start in starts_of(line))
+    assert starts == list(range(0, 1440, every_min))
+    assert len(lines) <= 8
+
+
+@pytest.mark.parametrize("text", ["0", "7", "61", "-5", "often", "daily", "25:00"])
+def test_what_is_no_interval_is_refused_with_what_would_be(text: str):
+    with pytest.raises(UsageError) as refused:
+        when_of(text)
+    assert "Take " in str(refused.value)
 
 
 def test_a_path_with_a_line_break_is_refused():
     for config in (Path("/a\n* * * * * rm"), Path("/a\rb"), Path("/a\x1bb")):
         with pytest.raises(UsageError, match="cannot stand in a crontab"):
-            cron_line(["/x"], config)
+            the_line(Call(("/x",), config))
 
 
 def exec_start(service: str) -> list[str]:
@@ -155,7 +199,7 @@ def exec_start(service: str) -> list[str]:
 def test_the_unit_calls_the_program_with_its_config():
     config = Path("/home/me") / AWKWARD
     program = "/opt/my env 100%/bin/mlreport-batch"
-    units = systemd_units([program], config, writable=[Path("/a b/%s")])
+    units = systemd_units(Call((program,), config, (Path("/a b/%s"),)), When())
     service = units["mlreport-batch.service"]
     assert exec_start(service) == [program, "run", "-q", "-c", str(config)]
     assert 'ReadWritePaths="/a b/%%s"' in service
@@ -168,14 +212,12 @@ def shipped(scope: str) -> dict[str, str]:
 
 
 def test_the_shipped_user_units_are_up_to_date():
-    units = systemd_units(
-        ["/HOME/.local/bin/mlreport-batch"],
+    call = Call(
+        ("/HOME/.local/bin/mlreport-batch",),
         Path("/HOME/.config/mlreport-batch/config.yaml"),
-        writable=[
-            Path("/HOME/.local/state/mlreport-batch"),
-            Path("/HOME/mlreport-outbox"),
-        ],
+        (Path("/HOME/.local/state/mlreport-batch"), Path("/HOME/mlreport-outbox")),
     )
+    units = systemd_units(call, When())
     expected = {name: text.replace("/HOME", "%h") for name, text in units.items()}
     assert shipped("user") == expected
 
@@ -199,9 +241,10 @@ def test_systemd_accepts_the_units(scope: str, tmp_path: Path):
     if analyze is None:
         pytest.skip("systemd-analyze is not here")
     program = fake_program(tmp_path / "bin")
-    command, config = [str(program)], tmp_path / "a b%.yaml"
+    config = tmp_path / "a b%.yaml"
     if scope == "user":
-        units = systemd_units(command, config, writable=[tmp_path / "s s"])
+        call = Call((str(program),), config, (tmp_path / "s s",))
+        units = systemd_units(call, when_of("90"))
     else:
         units = {
             name: text.replace("/opt/mlreport-batch/bin/mlreport-batch", str(program))
@@ -256,3 +299,155 @@ def test_systemd_rates_the_system_unit_as_safe():
         check=False,
     )
     assert done.returncode == 0, done.stdout[-300:]
+
+
+# -- put where it belongs ---------------------------------------------------------
+
+CRONTAB = """#!/bin/sh
+# As cron's own: -l prints or says "no crontab for me"; a file takes its place.
+kept="$(dirname "$0")/kept"
+[ -f "$(dirname "$0")/refuse" ] && { echo "not allowed" >&2; exit 1; }
+if [ "$1" = -l ]; then
+    [ -f "$kept" ] || { echo "no crontab for me" >&2; exit 1; }
+    cat "$kept"
+else
+    cp "$1" "$kept"
+fi
+"""
+
+
+@pytest.fixture
+def bin_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of programs that stands before all others."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
+    return folder
+
+
+def put_program(folder: Path, name: str, text: str) -> None:
+    (folder / name).write_text(text)
+    (folder / name).chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("kind", "program"), [("cron", "crontab"), ("slurm", "scrontab")]
+)
+def test_a_crontab_gets_our_lines_once_and_keeps_all_others(
+    kind: str, program: str, bin_folder: Path, desk: Desk
+):
+    put_program(bin_folder, program, CRONTAB)
+    kept = bin_folder / "kept"
+    before = "MAILTO=me\n# mine\n5 4 * * * backup %x\n"
+    kept.write_text(before)
+    config = desk.config()
+    install = ("schedule", kind, "-c", config, "--install")
+    assert "installed (every 15 minutes)" in desk.run(*install).out
+    first = kept.read_text()
+    assert first.startswith(before)
+    assert first.count(" run -q -c ") == 1
+    assert ("#SCRON" in first) == (kind == "slurm")
+    assert "in place already" in desk.run(*install).out
+    assert kept.read_text() == first
+    assert "changed (every 90 minutes)" in desk.run(*install, "--every", "90").out
+    assert kept.read_text().count(" run -q -c ") == 2
+    other = desk.folder / "other.yaml"
+    other.write_text(config.read_text())
+    desk.run("schedule", kind, "-c", other, "--install")
+    assert kept.read_text().count(" run -q -c ") == 3
+    desk.run("schedule", kind, "-c", other, "--remove")
+    assert "removed" in desk.run("schedule", kind, "-c", config, "--remove").out
+    assert kept.read_text() == before
+    said = desk.run("schedule", kind, "-c", config, "--remove")
+    assert (said.code, kept.read_text()) == (0, before)
+
+
+def test_a_crontab_that_cannot_be_read_is_left_alone(bin_folder: Path, desk: Desk):
+    put_program(bin_folder, "crontab", CRONTAB)
+    (bin_folder / "kept").write_text("5 4 * * * backup\n")
+    (bin_folder / "refuse").touch()
+    said = desk.run("schedule", "cron", "-c", desk.config(), "--install")
+    assert said.code == 2
+    assert "not allowed" in said.err
+    assert (bin_folder / "kept").read_text() == "5 4 * * * backup\n"
+
+
+def test_an_empty_crontab_is_made_and_a_second_line_for_one_config_is_told(
+    bin_folder: Path, desk: Desk
+):
+    put_program(bin_folder, "crontab", CRONTAB)
+    config = desk.config()
+    desk.run("schedule", "cron", "-c", config, "--install")
+    kept = bin_folder / "kept"
+    kept.write_text(f"* * * * * mlreport-batch run -c {config}\n")
+    said = desk.run("schedule", "cron", "-c", config, "--install")
+    assert "another line of yours starts this config too" in said.out
+
+
+def test_user_units_are_written_started_and_removed(bin_folder: Path, desk: Desk):
+    log = bin_folder / "log"
+    put_program(bin_folder, "systemctl", f'#!/bin/sh\necho "$@" >> {log}\n')
+    put_program(bin_folder, "loginctl", "#!/bin/sh\necho no\n")
+    config = desk.config()
+    said = desk.run("schedule", "systemd", "-c", config, "--install")
+    assert "installed" in said.out
+    assert "loginctl enable-linger" in said.out
+    folder = desk.folder / "xdg" / "systemd" / "user"
+    assert f" -c {config}" in (folder / "mlreport-batch.service").read_text()
+    assert "--user enable --now mlreport-batch.timer" in log.read_text()
+    said = desk.run("schedule", "systemd", "-c", config, "--install")
+    assert "in place already" in said.out
+    other = desk.folder / "other.yaml"
+    other.write_text(config.read_text())
+    desk.run("schedule", "systemd", "-c", other, "--install", "--every", "daily 7:00")
+    assert len(list(folder.iterdir())) == 4
+    desk.run("schedule", "systemd", "-c", config, "--remove")
+    (timer,) = folder.glob("*.timer")
+    assert "OnCalendar=*-*-* 7:0:00" in timer.read_text()
+    put_program(bin_folder, "systemctl", "#!/bin/sh\necho no bus >&2; exit 1\n")
+    said = desk.run("schedule", "systemd", "-c", config, "--install")
+    assert said.code == 2
+    assert "no bus" in said.err
+    assert "The units are in" in said.err
+
+
+def test_a_mac_gets_an_agent(bin_folder: Path, desk: Desk):
+    put_program(bin_folder, "launchctl", "#!/bin/sh\nexit 0\n")
+    config = desk.config()
+    printed = plistlib.loads(desk.run("schedule", "launchd", "-c", config).out.encode())
+    assert printed["ProgramArguments"][-1] == str(config)
+    assert printed["StartInterval"] == 900
+    daily = desk.run("schedule", "launchd", "-c", config, "--every", "daily 07:30").out
+    assert plistlib.loads(daily.encode())["StartCalendarInterval"] == {
+        "Hour": 7, "Minute": 30,
+    }  # fmt: skip
+    assert desk.run("schedule", "launchd", "-c", config, "--install").code == 0
+    (agent,) = (desk.folder / "Library/LaunchAgents").iterdir()
+    assert plistlib.loads(agent.read_bytes()) == printed
+    assert desk.run("schedule", "launchd", "-c", config, "--remove").code == 0
+    assert not agent.exists()
+
+
+def test_a_cluster_gets_a_config_and_a_cron_job_for_each_line(desk: Desk):
+    config = desk.config("report: {timezone: Asia/Seoul}\n")
+    said = desk.run("schedule", "kubernetes", "-c", config, "--every", "90")
+    settings, *jobs = yaml.safe_load_all(said.out)
+    assert settings["data"]["config.yaml"].strip() == config.read_text().strip()
+    assert [job["spec"]["schedule"] for job in jobs] == [
+        "0 */3 * * *",
+        "30 1-23/3 * * *",
+    ]
+    for job in jobs:
+        assert job["spec"]["timeZone"] == "Asia/Seoul"
+        pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+        (container,) = pod["containers"]
+        # `~` in the config means the folders that are mounted.
+        assert container["env"] == [{"name": "HOME", "value": os.environ["HOME"]}]
+        mounts = {each["mountPath"]: each["name"] for each in container["volumeMounts"]}
+        assert {str(desk.runs), str(desk.out), "/config"} <= set(mounts)
+        assert set(mounts.values()) == {each["name"] for each in pod["volumes"]}
+    said = desk.run("schedule", "kubernetes", "-c", config, "--install")
+    assert said.code == 2
+    assert "kubectl apply" in said.err

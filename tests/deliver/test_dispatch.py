@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mlreport_batch.commands.owed import retry, status
+from mlreport_batch.commands.owed import retry
+from mlreport_batch.commands.status import status
 from mlreport_batch.deliver import Envelope, Policy, Receipt, Refusal, dispatch
 from mlreport_batch.deliver.dispatch import Dispatched, Dispatcher
 from mlreport_batch.errors import (

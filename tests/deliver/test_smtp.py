@@ -741,7 +741,15 @@ def test_the_hello_is_a_name_with_a_dot_or_an_address(
 
 
 @pytest.mark.parametrize(
-    "address", ["a@b>\r\nRCPT TO:<c@d", "a b@c", "김@lab.example", "none", "<a@b>"]
+    "address",
+    [
+        "a@b>\r\nRCPT TO:<c@d",
+        "a b@c",
+        "김\u3000@lab.example",
+        "a@연구.example",
+        "none",
+        "<a@b>",
+    ],
 )
 def test_an_address_cannot_hold_a_command(address: str):
     with ScriptedServer() as server:
@@ -795,3 +803,33 @@ def test_no_thread_or_socket_is_left_after_a_failure():
         with ScriptedServer({"dot": drop}) as server, suppress(UnknownOutcomeError):
             send(plain(server.port))
     assert threading.active_count() == before
+
+
+def unnamed(server: ScriptedServer) -> SmtpChannel:
+    """Return a channel to *server* that does not log in."""
+    return smtp(host="127.0.0.1", port=server.port, security="none")
+
+
+WIDE = Envelope(RID, "ml@lab.example", ("김@lab.example",))
+
+
+def test_letters_beyond_ascii_need_a_server_that_carries_them():
+    features = ("SIZE 20000000", "SMTPUTF8", "8BITMIME")
+    with ScriptedServer(features=features) as server, unnamed(server).open() as out:
+        out.send(MAIL, WIDE)
+        out.send("To: 김@lab.example\r\n\r\nx\r\n".encode(), ENVELOPE)
+        out.send(MAIL, ENVELOPE)
+    asked = [line for line in server.commands if line.startswith("MAIL")]
+    assert [line.endswith(" BODY=8BITMIME SMTPUTF8") for line in asked] == [
+        True, True, False,
+    ]  # fmt: skip
+    assert "RCPT TO:<김@lab.example>" in server.commands
+    assert "김@lab.example".encode() in server.mails[1]
+
+
+def test_a_server_that_carries_no_other_letters_refuses_only_such_a_mail():
+    with ScriptedServer() as server, unnamed(server).open() as out:
+        with pytest.raises(RefusedError, match="SMTPUTF8"):
+            out.send(MAIL, WIDE)
+        out.send(MAIL, ENVELOPE)
+    assert len(server.mails) == 1

@@ -238,6 +238,13 @@ def test_frozen_bytes_stay_when_all_are_owed():
     )
 
 
+def test_whoever_is_owed_a_copy_counts_as_named():
+    mail = b"Cc: Boss <b@x.y>\r\nTo: a@x.y\r\nSubject: x\r\n\r\nCc: text\r\n"
+    assert addressed(mail, ("a@x.y", "b@x.y")) is mail
+    only = b"To: b@x.y\r\nSubject: x\r\n\r\nCc: text\r\n"
+    assert addressed(mail, ("b@x.y",)) == only
+
+
 def test_check_says_who_sends(lab: Lab):
     line = GmailChannel(lab.google).check()
     assert "gmail.send" in line

@@ -1173,7 +1173,7 @@ GUARDS = [
     ),
     Guard(
         "F51",
-        "cli.py",
+        "cli/__init__.py",
         "    open_standard_streams()\n    sys.exit",
         "    sys.exit",
         "test_owed::test_f51_closed_standard_streams_harm_nothing",
@@ -1467,7 +1467,7 @@ GUARDS = [
     ),
     Guard(
         "F59",
-        "cli.py",
+        "cli/__init__.py",
         'redact_text("".join(traceback.format_exception(exc)))',
         '"".join(traceback.format_exception(exc))',
         "test_secrets::test_a_crash_does_not_tell_what_it_crashed_on",

@@ -284,6 +284,7 @@ def test_a_malformed_picture_is_refused(image: Image):
         ('"Doe, \\"J\\"" <j.d+ml@lab.example>', ('Doe, "J"', "j.d+ml@lab.example")),
         ("root@localhost", ("", "root@localhost")),
         ("김 <kim@연구.example>", ("김", "kim@xn--2e0bx87b.example")),
+        ("김 <김.수@연구.example>", ("김", "김.수@xn--2e0bx87b.example")),
     ],
 )
 def test_addresses_are_taken_apart(text: str, expected: tuple[str, str]):
@@ -298,7 +299,8 @@ def test_addresses_are_taken_apart(text: str, expected: tuple[str, str]):
         ("@lab.example", "not an address"),
         ("me@", "not an address"),
         ("Me <me@lab.example> you", "after the address"),
-        ("김@lab.example", "ASCII alias"),
+        ("김\u3000수@lab.example", "before the @"),
+        (f"{'김' * 22}@lab.example", "before the @"),
         ("a b@lab.example", "before the @"),
         ("a@b@lab.example", "before the @"),
         ("a..b@lab.example", "before the @"),
@@ -373,3 +375,10 @@ def test_a_quoted_sender_and_a_utc_date_survive():
     assert parsed["From"].addresses[0].display_name == "Lab; (ML)"
     assert parsed["To"].addresses[0].display_name == "=?utf-8?q?x?="
     assert parsed["Date"].datetime == header.date
+
+
+def test_an_address_beyond_ascii_stands_as_it_is_and_nothing_else_does():
+    head = replace(HEADER, recipients=("김 <김@lab.example>",), cc=("b@lab.example",))
+    message = compose(RENDERED, header=head)
+    wide = [line for line in message.split(b"\r\n") if not line.isascii()]
+    assert wide == [" <김@lab.example>".encode()]

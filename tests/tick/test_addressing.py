@@ -5,6 +5,7 @@ import pytest
 from mlreport_batch.config.load import parse
 from mlreport_batch.safety.address import is_for_all
 from mlreport_batch.tick.addressing import Addressing
+from ticking import Desk
 
 
 def recipients(asked: list[str], *, to: str, allow_to: str = "[]") -> list[str]:
@@ -61,3 +62,19 @@ def test_a_domain_of_everybody_is_known(domain: str):
 )
 def test_a_domain_of_ones_own_is_known(domain: str):
     assert not is_for_all(domain)
+
+
+def test_copies_and_answers_go_where_the_config_says(desk: Desk):
+    desk.put("a/metrics.csv", "step,loss\n1,0.5\n")
+    config = desk.config(
+        "mail: {via: sendmail, from: ml@lab.example, to: [me@lab.example],\n"
+        "  cc: [Lab <all@lab.example>, Me@lab.example], reply_to: kim@lab.example}\n"
+    )
+    assert desk.run("check", "-c", config, "--send-test").code == 0
+    assert desk.run("run", "-c", config).code == 0
+    for mail in desk.mails():
+        assert mail["To"] == "me@lab.example"
+        assert mail["Cc"] == "Lab <all@lab.example>"  # who is written to needs no copy
+        assert mail["Reply-To"] == "kim@lab.example"
+    [sent] = desk.run("status", "-c", config, "--json").json["sent"]
+    assert sent["recipients"] == ["me@lab.example", "all@lab.example"]

@@ -355,16 +355,18 @@ def test_a_dry_run_says_what_it_would_do_and_changes_nothing(desk: Desk):
 def test_json_has_the_promised_shape(desk: Desk):
     desk.put("a/metrics.csv", CSV)
     said = desk.report("--json").json
-    assert list(said) == ["runs", "sent", "owed", "dead", "problems", "seconds"]
+    promised = ["runs", "sent", "owed", "dead", "problems", "seconds"]
+    assert list(said)[: len(promised)] == promised
     [run] = said["runs"]
-    assert list(run) == [
+    assert list(run)[:7] == [
         "name", "status", "news", "new_points", "rid", "problems", "alerts",
     ]  # fmt: skip
     assert len(run["rid"]) == 26
     assert all(isinstance(value, float) for value in said["seconds"].values())
     said = desk.report("--json").json
-    del said["seconds"]
-    assert said == {"runs": [], "sent": 0, "owed": 0, "dead": 0, "problems": []}
+    assert {key: said[key] for key in promised[:-1]} == {
+        "runs": [], "sent": 0, "owed": 0, "dead": 0, "problems": [],
+    }  # fmt: skip
 
 
 def test_a_summary_is_written_as_markdown(desk: Desk):

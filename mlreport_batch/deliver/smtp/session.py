@@ -28,7 +28,8 @@ log = logging.getLogger(__name__)
 
 _KEPT = "The mail is kept and tried again in the next tick"
 _DEAD = "The mail is kept under dead/"
-_ADDRESS = re.compile(r"[!-;=?-~]+@[!-;=?-~]+")  # printable, no blank, < or >
+# Printable, no blank, < or >; other letters only before the @.
+_ADDRESS = re.compile(r"[^\s\x00-\x1f<>\x7f-\x9f\ud800-\udfff]+@[!-;=?-~]+")
 _LOGIN_WANTED = frozenset({530, 534, 535, 538})
 _SEND_IT = 354
 _TOO_LARGE = 552  # RFC 1870; also what a full mailbox answers
@@ -93,8 +94,9 @@ class SmtpSession:
                     advice="Report fewer metrics, or use a server that takes more",
                 )
             size = f" SIZE={len(message)}" if "SIZE" in link.features else ""
+            wide = self._wide(link, message, envelope)
             try:
-                line = f"MAIL FROM:<{envelope.sender}>{size}"
+                line = f"MAIL FROM:<{envelope.sender}>{size}{wide}"
                 answer = self._ask(link.wire, line, envelope)
             except DeliveryError:
                 if was_used:
@@ -104,6 +106,21 @@ class SmtpSession:
             if not answer.is_yes:
                 raise self._refusal(answer, "MAIL", envelope)
             return link.wire
+
+    def _wide(self, link: Link, message: bytes, envelope: Envelope) -> str:
+        """Return what to ask for where an address is not plain ASCII (RFC 6531)."""
+        addresses = (envelope.sender, *envelope.recipients)
+        if message.isascii() and all(map(str.isascii, addresses)):
+            return ""
+        if "SMTPUTF8" not in link.features:
+            raise RefusedError(
+                f"{place_of(self._server)} carries no addresses with other letters"
+                f" than ASCII (SMTPUTF8), and mail {envelope.rid} has one",
+                kept=_DEAD,
+                advice="Name an ASCII alias in the config, or another server; then"
+                f" mlreport-batch retry {envelope.rid}",
+            )
+        return " BODY=8BITMIME SMTPUTF8"
 
     def _check_addresses(self, envelope: Envelope) -> None:
         for address in (envelope.sender, *envelope.recipients):

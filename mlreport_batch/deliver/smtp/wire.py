@@ -118,7 +118,7 @@ class Wire:
     def command(self, line: str) -> Answer:
         """Say *line* and return the answer to it."""
         self.expect_silence()
-        self.send(line.encode("ascii") + b"\r\n")
+        self.send(line.encode() + b"\r\n")
         return self.read(self.timeout_s)
 
     def send(self, data: bytes) -> None:

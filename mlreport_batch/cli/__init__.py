@@ -1,0 +1,106 @@
+"""The command line: what can be asked for, and the codes that the program ends with.
+
+Each command is a module of `commands` with a ``main``, imported when it is asked for.
+"""
+
+import argparse
+import gc
+import io
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+from mlreport_batch.cli.parser import make_parser
+from mlreport_batch.printing import (
+    complain,
+    open_standard_streams,
+    tell,
+    tell_no_more,
+)
+
+
+def entry(
+    *, has_news: bool = False, changed: Sequence[bytes] | None = None
+) -> NoReturn:
+    """Run the command line and leave with its exit code.
+
+    Args:
+        has_news: Whether a first look at the known files found that there is
+            something to do.
+        changed: The folders it found changed, if that is all there is to do.
+    """
+    # What a tick keeps has no cycles to speak of; looking for them takes a tenth of
+    # its time where there is much to read.
+    gc.set_threshold(500_000, 20, 100)
+    open_standard_streams()
+    sys.exit(main(sys.argv[1:], has_news=has_news, changed=changed))
+
+
+def main(
+    argv: Sequence[str],
+    *,
+    has_news: bool = False,
+    changed: Sequence[bytes] | None = None,
+) -> int:
+    """Run the command line *argv* and return its exit code; see `entry`."""
+    for stream in (sys.stdout, sys.stderr):
+        # Under cron the locale may be any; a name must not end in a traceback.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        looked = argparse.Namespace(has_news=has_news, changed=changed)
+        args = make_parser().parse_args(argv, looked)
+    except SystemExit as exc:
+        return exc.code if isinstance(exc.code, int) else 2
+    code = 0
+    umask = os.umask(0o077)
+    os.umask(umask | 0o022)  # nobody else may write to what we write
+    try:
+        command = import_module(f"mlreport_batch.commands.{args.module}")
+        code = int(command.main(args))
+        tell("", end="", is_last=True)
+    except BrokenPipeError:
+        # The reader of our output went away; what we did is done.
+        tell_no_more()
+    except KeyboardInterrupt:
+        sends = args.command in ("run", "baseline", "retry", "drop")
+        kept = "; what was not sent stays owed" if sends else ""
+        complain(f"interrupted{kept}")
+        return 75
+    except Exception as exc:  # noqa: BLE001 - the last net: our bug, exit 70
+        return _failed(exc)
+    finally:
+        os.umask(umask)
+    return code
+
+
+def _failed(exc: Exception) -> int:
+    from mlreport_batch.errors import (
+        DISK_ERRORS,
+        MlreportError,
+        StateError,
+        reason_of,
+    )
+
+    if isinstance(exc, OSError) and exc.errno in DISK_ERRORS:
+        # Even the disk that Python's own modules lie on may fail.
+        exc = StateError(
+            f"{exc.filename or 'a file'}: {reason_of(exc)}",
+            kept="What was not sent stays owed",
+            advice="The next tick goes on from there",
+        )
+    if isinstance(exc, MlreportError):
+        complain(str(exc))
+        return exc.exit_code
+    import traceback
+
+    from mlreport_batch.safety.masking.redact import redact_text
+
+    complain(
+        redact_text("".join(traceback.format_exception(exc)))
+        + "This is a bug of mlreport-batch. What was not sent stays owed; please "
+        "report the lines above."
+    )
+    return 70

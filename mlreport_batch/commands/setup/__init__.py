@@ -1,0 +1,1 @@
+"""What ``init`` needs: its questions, their answers, and what is made of them."""
