@@ -1,5 +1,6 @@
 """What a real browser makes of mails and pages, on a phone and in the dark."""
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -162,6 +163,18 @@ def test_the_first_screen_of_a_phone_tells_what_matters(
         " document.querySelector(s).getBoundingClientRect().bottom))"
     )
     assert max(bottoms) <= 667
+
+
+@pytest.mark.parametrize("name", ["fine", "alarming", "korean"])
+def test_a_mail_fits_a_phone_whose_program_drops_style_sheets(
+    browser: Browser, tmp_path: Path, name: str
+):
+    path = laid(name, "mail", tmp_path)
+    bare = re.sub(r"(?s)<style.*?</style>", "", path.read_text("utf-8"))
+    path.write_text(bare, "utf-8")
+    browser.show(path, width=PHONE, dark=False)
+    wide = browser.run("JSON.stringify(document.documentElement.scrollWidth)")
+    assert wide <= PHONE + 5
 
 
 @pytest.mark.parametrize("form", ["mail", "page"])
