@@ -120,7 +120,6 @@ def test_a_tick_over_the_samples_tells_which_run_needs_a_person(tmp_path: Path):
     assert statuses["detr-coco"] == "failed"
     assert statuses["wav2vec-finetune"] == "killed"
     assert statuses["llama-qlora"] == "out_of_time"
-    assert statuses["gan"] == "running"
     said = "\n".join(told["vit-lr-sweep/lr-0.01"])
     assert "NaN" in said
     assert "lr is 0.01, intended 0.001" in said
