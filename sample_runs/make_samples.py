@@ -23,7 +23,8 @@ Cell = float | str | None
 def main(arguments: Sequence[str]) -> None:
     """Write all runs below the folder named first, or beside this file."""
     root = Path(arguments[0]) if arguments else Path(__file__).parent
-    for make in (gan, resnet, lightning, translation, diverging, korean):
+    kinds = (gan, resnet, lightning, translation, diverging, korean)
+    for make in (*kinds, crashed, killed, out_of_time):
         for name, content in make().items():
             path = root / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -210,6 +211,86 @@ def korean() -> dict[str, str | bytes]:
             "purpose: 방송 뉴스만으로 얼마나 되는지 본다.\n"
             "expect:\n  학습률: 5e-4\n  배치_크기: 32\n  증강: 속도와 소음\n"
         ),
+    }
+
+
+def crashed() -> dict[str, str | bytes]:
+    """Out of the GPU's memory in its ninth epoch; what Slurm caught says so."""
+    noise = Noise(77)
+    rows: list[list[Cell]] = []
+    lines = []
+    for epoch in range(1, 9):
+        left = math.exp(-epoch / 5)
+        loss = noise.around(5.1 + 9 * left, 0.2, 3)
+        rows.append(
+            [epoch, loss, noise.around(5.6 + 8.4 * left, 0.2, 3),
+             noise.around(0.31 - 0.29 * left, 0.006, 4)]
+        )  # fmt: skip
+        lines.append(f"epoch {epoch}/50  loss {loss}")
+    lines += [
+        "Traceback (most recent call last):",
+        '  File "train.py", line 188, in <module>',
+        "    main()",
+        '  File "train.py", line 141, in main',
+        "    outputs = model(images)",
+        "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 1.53 GiB. "
+        "GPU 0 has a total capacity of 23.69 GiB of which 702.94 MiB is free.",
+    ]
+    return {
+        "detr-coco/metrics.csv": table(
+            ["epoch", "train/loss", "val/loss", "val/mAP"], rows
+        ),
+        "detr-coco/slurm-4711.out": "\n".join(lines) + "\n",
+        "detr-coco/hparams.yaml": (
+            "backbone: resnet50\nepochs: 50\nlr: 0.0001\nbatch_size: 8\nqueries: 100\n"
+        ),
+    }
+
+
+def killed() -> dict[str, str | bytes]:
+    """Ended by the system for its memory, in the middle of a line of ``nohup.out``."""
+    noise = Noise(31)
+    rows: list[list[Cell]] = []
+    lines = []
+    for step in range(250, 5001, 250):
+        left = math.exp(-step / 1800)
+        loss = noise.around(0.62 + 2.7 * left, 0.05, 4)
+        rows.append([step, loss, noise.around(0.11 + 0.8 * left, 0.01, 4)])
+        lines.append(f"step {step}: loss {loss}")
+    return {
+        "wav2vec-finetune/progress.csv": table(["step", "train_loss", "val_wer"], rows),
+        "wav2vec-finetune/nohup.out": "\n".join([*lines, "Killed"]) + "\n",
+        "wav2vec-finetune/hparams.json": json.dumps(
+            {"max_steps": 20000, "lr": 0.0003, "mask_time_prob": 0.05}, indent=2
+        )
+        + "\n",
+    }
+
+
+def out_of_time() -> dict[str, str | bytes]:
+    """Half of its steps done when the time that Slurm gave it was over."""
+    noise = Noise(64)
+    lines, told = [], []
+    for step in range(50, 1501, 50):
+        loss = noise.around(1.21 + 0.9 * math.exp(-step / 350), 0.03, 4)
+        entry = {"step": step, "loss": loss, "grad_norm": noise.around(0.8, 0.2, 3)}
+        if step % 250 == 0:
+            entry["eval_loss"] = noise.around(
+                1.3 + 0.8 * math.exp(-step / 350), 0.01, 4
+            )
+        lines.append(json.dumps(entry))
+        told.append(f"step {step} loss {loss}")
+    told.append(
+        "slurmstepd: error: *** JOB 4712 ON gpu-07 CANCELLED AT 2026-01-15T09:00:12 "
+        "DUE TO TIME LIMIT ***"
+    )
+    return {
+        "llama-qlora/log.jsonl": "\n".join(lines) + "\n",
+        "llama-qlora/slurm-4712.out": "\n".join(told) + "\n",
+        "llama-qlora/config.json": json.dumps(
+            {"max_steps": 3000, "lora_r": 16, "lora_alpha": 32, "lr": 0.0002}, indent=2
+        )
+        + "\n",
     }
 
 

@@ -69,9 +69,9 @@ def test_the_main_command_makes_what_the_readme_says(place: Path):
     done = type_in(place, command)
     assert done.returncode == 0, done.stderr
     out = place / "mlreport-out"
-    assert len(list(out.glob("outbox/*.eml"))) == 6
-    assert len(list(out.glob("reports/*/report.html"))) == 6
-    assert len(list(out.glob("reports/*/report.pdf"))) == 6
+    assert len(list(out.glob("outbox/*.eml"))) == 9
+    assert len(list(out.glob("reports/*/report.html"))) == 9
+    assert len(list(out.glob("reports/*/report.pdf"))) == 9
     assert (out / "index.html").is_file()
     before = contents(place)
     again = type_in(place, command)

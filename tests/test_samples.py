@@ -14,6 +14,9 @@ RUNS = {
     "segmentation/lightning_logs/version_0",
     "transformer-ko-en",
     "vit-lr-sweep/lr-0.01",
+    "detr-coco",
+    "wav2vec-finetune",
+    "llama-qlora",
     "음성인식/한국어-기본모형",
 }
 OWN = {"make_samples.py", "README.md"}
@@ -103,9 +106,20 @@ def test_a_tick_over_the_samples_tells_which_run_needs_a_person(tmp_path: Path):
         check=True,
     )
 
-    told = {run["name"]: run["alerts"] for run in json.loads(done.stdout)["runs"]}
+    runs = {run["name"]: run for run in json.loads(done.stdout)["runs"]}
+    told = {name: run["alerts"] for name, run in runs.items()}
     assert told.keys() == RUNS
-    assert [name for name, alerts in told.items() if alerts] == ["vit-lr-sweep/lr-0.01"]
+    assert {name for name, alerts in told.items() if alerts} == {
+        "vit-lr-sweep/lr-0.01",
+        "detr-coco",
+        "wav2vec-finetune",
+        "llama-qlora",
+    }
+    statuses = {name: run["status"] for name, run in runs.items()}
+    assert statuses["resnet50-cifar10"] == "finished"
+    assert statuses["detr-coco"] == "failed"
+    assert statuses["wav2vec-finetune"] == "killed"
+    assert statuses["llama-qlora"] == "out_of_time"
     said = "\n".join(told["vit-lr-sweep/lr-0.01"])
     assert "NaN" in said
     assert "lr is 0.01, intended 0.001" in said

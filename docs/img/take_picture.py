@@ -1,5 +1,5 @@
 # ruff: noqa: INP001  (a script beside its picture, no package)
-"""Take ``mails.png``, the README's picture: two mails made from the sample runs.
+"""Take ``mails.png``, the README's picture: mails made from the sample runs.
 
     python docs/img/take_picture.py
 
@@ -18,18 +18,23 @@ from pathlib import Path
 from PIL import Image
 
 ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT / "tests" / "helpers")]
+
+from browser import Browser  # noqa: E402
+
 PICTURE = Path(__file__).with_name("mails.png")
-RUNS = ("gan", "vit-lr-sweep")
-WIDTH, HEIGHT, GAP = 660, 1060, 12
+SHOTS = (
+    ("resnet50-cifar10", 660, False),
+    ("vit-lr-sweep", 375, False),
+    ("detr-coco", 375, True),
+)
+"""Run, width in CSS pixels, and whether the reader's screen is dark."""
+HEIGHT, GAP, GROUND = 980, 14, "#d5dae0"
 SCALE = 2
-PAGE = """<!doctype html><meta charset="utf-8"><style>
-body {{ margin: 0; display: flex; gap: {gap}px; background: #fff }}
-iframe {{ border: 0; width: {width}px; height: {height}px }}
-</style>{frames}"""
 
 
 def main() -> None:
-    """Run a tick, put two of its mails side by side, and take the picture."""
+    """Run a tick, show some of its mails, and put what is seen side by side."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shutil.copytree(
@@ -42,19 +47,21 @@ def main() -> None:
             ],
             check=True,
         )
-        frames = ""
-        for run in RUNS:
+        wide = sum(width + GAP for _, width, _ in SHOTS) + GAP
+        whole = Image.new("RGB", (wide * SCALE, (HEIGHT + 2 * GAP) * SCALE), GROUND)
+        left = GAP
+        browser = Browser(folder / "profile", scale=SCALE)
+        for run, width, is_dark in SHOTS:
             (mail,) = (folder / "out/outbox").glob(f"*-{run}-*.eml")
-            (folder / f"{run}.html").write_text(body_of(mail), encoding="utf-8")
-            frames += f'<iframe src="{run}.html" scrolling="no"></iframe>'
-        page = folder / "page.html"
-        page.write_text(
-            PAGE.format(frames=frames, width=WIDTH, height=HEIGHT, gap=GAP),
-            encoding="utf-8",
-        )
-        take(page, folder / "picture.png")
-        picture = Image.open(folder / "picture.png").convert("RGB")
-        few = picture.quantize(192, dither=Image.Dither.NONE)
+            page = folder / f"{run}.html"
+            page.write_text(body_of(mail), encoding="utf-8")
+            browser.show(page, width=width, dark=is_dark)
+            page.with_suffix(".png").write_bytes(browser.picture(height=HEIGHT))
+            shot = Image.open(page.with_suffix(".png")).convert("RGB")
+            whole.paste(shot, (left * SCALE, GAP * SCALE))
+            left += width + GAP
+        browser.close()
+        few = whole.quantize(192, dither=Image.Dither.NONE)
         few.save(PICTURE, optimize=True)
     sys.stdout.write(f"{PICTURE}: {PICTURE.stat().st_size} bytes\n")
 
@@ -74,26 +81,6 @@ def body_of(mail: Path) -> str:
             url = f"data:{part.get_content_type()};base64,{encoded}"
             html = html.replace(f"cid:{cid}", url)
     return html
-
-
-def take(page: Path, picture: Path) -> None:
-    """Let Chromium draw *page* into *picture*."""
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        raise SystemExit("Chromium is not here")
-    subprocess.run(  # noqa: S603
-        [
-            *(chromium, "--headless", "--no-sandbox", "--disable-gpu"),
-            *("--disable-background-networking", "--hide-scrollbars"),
-            f"--user-data-dir={page.parent / 'profile'}",
-            f"--force-device-scale-factor={SCALE}",
-            f"--window-size={2 * WIDTH + GAP},{HEIGHT}",
-            *(f"--screenshot={picture}", page.as_uri()),
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        check=True,
-    )
 
 
 if __name__ == "__main__":

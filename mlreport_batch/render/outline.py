@@ -45,7 +45,8 @@ def with_outline(data: bytes, headings: Sequence[Heading], language: str) -> byt
         root: _catalog(catalog[1].decode("latin-1"), size if shown else 0, language)
     }
     objects |= _outline(shown, places, first=size)
-    return data + _update(objects, root, len(data), start[1].decode(), info[0].decode())
+    ends = f"/Root {root} 0 R {info[0].decode()} /Prev {start[1].decode()}"
+    return data + _update(objects, max(size, *objects) + 1, len(data), ends)
 
 
 def _packed_texts(data: bytes) -> Iterator[bytes]:
@@ -86,15 +87,13 @@ def _outline(
     return found
 
 
-def _update(
-    objects: Mapping[int, str], root: int, at: int, before: str, info: str
-) -> bytes:
-    """Return *objects* and the table of where they are, to stand at byte *at*."""
+def _update(objects: Mapping[int, str], table: int, at: int, ends: str) -> bytes:
+    """Return *objects*, and as object *table* where they are, to stand at byte *at*."""
     written, offsets = b"", {}
     for number, text in objects.items():
         offsets[number] = at + len(written)
         written += f"{number} 0 obj\n{text}\nendobj\n".encode("latin-1")
-    table, here = max(objects) + 1, at + len(written)
+    here = at + len(written)
     offsets[table] = here
     entries = b"".join(
         b"\x01" + offset.to_bytes(4, "big") + b"\0" for offset in offsets.values()
@@ -102,7 +101,7 @@ def _update(
     index = " ".join(f"{number} 1" for number in offsets)
     head = (
         f"{table} 0 obj\n<< /Type /XRef /Size {table + 1} /Index [{index}] /W [1 4 1] "
-        f"/Root {root} 0 R {info} /Prev {before} /Length {len(entries)} >>\nstream\n"
+        f"{ends} /Length {len(entries)} >>\nstream\n"
     )
     tail = f"\nendstream\nendobj\nstartxref\n{here}\n%%EOF\n"
     return written + head.encode() + entries + tail.encode()

@@ -28,7 +28,8 @@ QUIET = (
 class Browser:
     """A headless Chromium, spoken to through its debugging pipe."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, scale: int = 1) -> None:
+        self._scale = scale
         assert CHROMIUM
         theirs_in, self._to = os.pipe()
         self._from, theirs_out = os.pipe()
@@ -82,7 +83,7 @@ class Browser:
             "Emulation.setDeviceMetricsOverride",
             width=width,
             height=900,
-            deviceScaleFactor=1,
+            deviceScaleFactor=self._scale,
             mobile=width < 500,
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}

@@ -1,5 +1,6 @@
 """What a real browser makes of mails and pages, on a phone and in the dark."""
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -13,7 +14,8 @@ from mlreport_batch.render.local import LocalRenderer
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
-PHONE, DESKTOP = 375, 800
+NARROW, PHONE, DESKTOP = 320, 375, 800
+TEXT_PX_MIN = 11
 
 OVERFLOWING = """
 JSON.stringify({
@@ -63,6 +65,43 @@ CONTRASTS = """
 """
 
 
+# Visible texts too small to be read. The letters of a chart shrink with it.
+SMALL = """
+JSON.stringify([...document.querySelectorAll('body *')].flatMap(e => {
+  const own = [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim());
+  if (!own || !e.getClientRects().length) return [];
+  const svg = e.closest('svg');
+  const scale = svg ? svg.getBoundingClientRect().width / svg.viewBox.baseVal.width : 1;
+  const size = parseFloat(getComputedStyle(e).fontSize) * scale;
+  return size < LEAST ? [[e.className, e.textContent.slice(0, 40), size]] : [];
+}))
+"""
+
+# Pairs of texts that lie over each other by more than the room around letters.
+OVERLAPS = """
+(() => {
+  const boxes = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const node = walker.currentNode, range = document.createRange();
+    if (!node.data.trim()) continue;
+    range.selectNodeContents(node);
+    for (const r of range.getClientRects()) if (r.width > 1) boxes.push([r, node.data]);
+  }
+  boxes.sort((a, b) => a[0].top - b[0].top);
+  const found = [];
+  boxes.forEach(([r, text], i) => {
+    for (let j = i + 1; j < boxes.length && boxes[j][0].top < r.bottom - 4; j++) {
+      const o = boxes[j][0];
+      const wide = Math.min(r.right, o.right) - Math.max(r.left, o.left);
+      if (wide > 2) found.push([text.slice(0, 40), boxes[j][1].slice(0, 40), wide]);
+    }
+  });
+  return JSON.stringify(found);
+})()
+"""
+
+
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     if CHROMIUM is None:
@@ -93,39 +132,64 @@ def laid(name: str, form: str, folder: Path) -> Path:
     return lay(rendered(name), form, folder)
 
 
-@pytest.mark.parametrize("width", [PHONE, DESKTOP])
 @pytest.mark.parametrize("form", ["mail", "page"])
 @pytest.mark.parametrize("name", sorted(CASES))
-def test_nothing_overflows_and_no_figure_wraps(
-    browser: Browser, tmp_path: Path, name: str, form: str, width: int
+def test_nothing_overflows_or_overlaps_and_all_can_be_read(
+    browser: Browser, tmp_path: Path, name: str, form: str
 ):
-    browser.show(laid(name, form, tmp_path), width=width, dark=False)
-    seen = browser.run(OVERFLOWING)
-    assert seen["out"] == []
-    assert seen["wide"] <= seen["room"] == width
-    assert seen["broken"] == 0
-    assert browser.run(WRAPPED) == []
-
-
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("form", ["mail", "page"])
-@pytest.mark.parametrize("name", ["alarming", "fine", "digest"])
-def test_every_text_has_contrast(
-    browser: Browser, tmp_path: Path, name: str, form: str, dark: bool
-):
-    browser.show(laid(name, form, tmp_path), width=DESKTOP, dark=dark)
+    path = laid(name, form, tmp_path)
+    for width in (NARROW, PHONE, DESKTOP):
+        browser.show(path, width=width, dark=width == PHONE)
+        seen = browser.run(OVERFLOWING)
+        assert seen["out"] == []
+        assert seen["wide"] <= seen["room"] == width
+        assert seen["broken"] == 0
+        assert browser.run(OVERLAPS) == []
+        assert browser.run(CONTRASTS) == []
+        if width > NARROW:
+            assert browser.run(SMALL.replace("LEAST", str(TEXT_PX_MIN))) == []
+            assert browser.run(WRAPPED) == []
+    browser.show(path, width=DESKTOP, dark=True)
     assert browser.run(CONTRASTS) == []
 
 
-def test_the_dark_mail_is_dark_and_its_charts_stay_white(
-    browser: Browser, tmp_path: Path
+@pytest.mark.parametrize("name", ["fine", "alarming", "korean"])
+def test_the_first_screen_of_a_phone_tells_what_matters(
+    browser: Browser, tmp_path: Path, name: str
 ):
-    browser.show(laid("fine", "mail", tmp_path), width=DESKTOP, dark=True)
-    colours = browser.run(
-        "JSON.stringify(['.card', 'img.chart'].map(s => getComputedStyle("
-        "document.querySelector(s)).backgroundColor))"
+    browser.show(laid(name, "mail", tmp_path), width=PHONE, dark=False)
+    bottoms = browser.run(
+        "JSON.stringify(['.lead', '.bar', '.far', '.hero'].map(s =>"
+        " document.querySelector(s).getBoundingClientRect().bottom))"
     )
-    assert colours == ["rgb(26, 29, 33)", "rgb(255, 255, 255)"]
+    assert max(bottoms) <= 667
+
+
+@pytest.mark.parametrize("name", ["fine", "alarming", "korean"])
+def test_a_mail_fits_a_phone_whose_program_drops_style_sheets(
+    browser: Browser, tmp_path: Path, name: str
+):
+    path = laid(name, "mail", tmp_path)
+    bare = re.sub(r"(?s)<style.*?</style>", "", path.read_text("utf-8"))
+    path.write_text(bare, "utf-8")
+    browser.show(path, width=PHONE, dark=False)
+    wide = browser.run("JSON.stringify(document.documentElement.scrollWidth)")
+    assert wide <= PHONE + 5
+
+
+@pytest.mark.parametrize("form", ["mail", "page"])
+def test_in_the_dark_charts_and_legends_change_colours_alike(
+    browser: Browser, tmp_path: Path, form: str
+):
+    browser.show(laid("fine", form, tmp_path), width=DESKTOP, dark=True)
+    filters = browser.run(
+        "JSON.stringify([...document.querySelectorAll('.chart, .sw')].map("
+        "e => getComputedStyle(e).filter))"
+    )
+    assert set(filters) == {"invert(0.9) hue-rotate(180deg)"}
+    ground = "document.querySelector('.card, main')"
+    colour = f"getComputedStyle({ground}).backgroundColor"
+    assert browser.run(f"JSON.stringify({colour})") == "rgb(26, 29, 33)"
 
 
 def test_values_of_one_part_of_the_data_end_in_one_line(

@@ -1,0 +1,67 @@
+"""The table of metrics, and the small curves in it."""
+
+from mlreport_batch.render.sparks import HERO, INK, ROW, spark
+from mlreport_batch.render.tables import tabulated
+from sample_reports import metric
+
+
+def test_each_metric_has_one_cell_and_lines_keep_their_order():
+    rows = [
+        metric("lr"),
+        metric("val_loss", family="loss", part="val"),
+        metric("f1"),
+        metric("loss", family="loss", part="train"),
+        metric("test/acc", family="acc", part="test"),
+        metric("other_loss", family="loss", part="train"),
+    ]
+    table = tabulated(rows)
+    assert table.parts == ["train", "val", "test"]
+    assert [line.label for line in table.families] == ["loss", "acc"]
+    assert [line.label for line in table.singles] == ["lr", "f1", "other_loss"]
+    lines = [*table.families, *table.singles]
+    shown = [row.key for line in lines for row in line.cells.values()]
+    assert sorted(shown) == sorted(row.key for row in rows)
+    assert table.line_of(rows[3]).row is rows[1], "what was not trained on speaks"
+
+
+def test_a_line_names_metrics_that_its_label_and_column_do_not():
+    table = tabulated(
+        [
+            metric("train_loss_epoch", family="loss", part="train"),
+            metric("val/loss", family="loss", part="val"),
+        ]
+    )
+    assert table.families[0].names == ["train_loss_epoch"]
+
+
+def test_a_small_curve_shows_gaps_and_the_last_number():
+    drawn = spark([[3.0, 2.0, None, 1.0, None]], ROW)
+    assert drawn.count("M") == 2
+    assert '<circle cx="52.5"' in drawn
+
+
+def test_curves_of_one_line_share_their_height_and_the_last_is_strong():
+    drawn = spark([[0.0, 0.0], [2.0, 1.0]], HERO)
+    assert drawn.index('stroke-opacity="0.45"') < drawn.index('stroke-opacity="1.0"')
+    assert "M3.0 49.0L147.0 49.0" in drawn.replace(" L", "L"), "the lowest of both"
+    assert "fill-opacity" in drawn
+
+
+def test_a_curve_of_nothing_or_of_infinities_is_drawn_all_the_same():
+    for curves in ([], [[None, None]], [[1.0, 1.0]], [[-1e308, 1e308]]):
+        assert spark(curves, ROW).endswith("</svg>")
+    assert "nan" not in spark([[float("nan"), float("inf"), 1.0]], ROW)
+
+
+def light(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [
+        p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts
+    ]
+    return sum(w * p for w, p in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def test_small_curves_can_be_told_from_a_light_and_a_dark_ground():
+    for ground in ("#ffffff", "#1a1d21"):
+        first, second = sorted((light(INK), light(ground)))
+        assert (second + 0.05) / (first + 0.05) >= 3
