@@ -33,7 +33,9 @@ def home(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("XDG_CONFIG_HOME", "MLREPORT_CONFIG", "LC_ALL", "LC_MESSAGES"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("LANG", "C.UTF-8")
-    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    # Nothing of this machine may be scheduled.
+    monkeypatch.setenv("PATH", str(desk.folder / "nothing"))
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     return desk.folder
 
 
@@ -147,6 +149,16 @@ def test_without_a_person_all_that_is_missing_is_named_at_once(desk: Desk, home:
     assert not (home / ".config").exists()
 
 
+def test_answers_that_do_not_fit_together_leave_nothing(desk: Desk, home: Path):
+    said = desk.run(
+        "init", "--runs", "runs", "--to", "a@x.example", "--through", "smtp", "--host",
+        "mx.example", "--security", "none", "--username", "a", "--password-env", "X",
+    )  # fmt: skip
+    assert said.code == 78
+    assert "none would send the password in clear text" in said.err
+    assert not (home / ".config").exists()
+
+
 def test_every_answer_is_an_option(desk: Desk, home: Path, tmp_path: Path):
     desk.put("a/metrics.csv", CSV)
     (tmp_path / "more").mkdir()
@@ -199,9 +211,8 @@ def test_a_route_that_fails_keeps_the_config_and_says_what_to_do(
 
 
 def test_what_cannot_start_ticks_is_said_though_all_else_is_set(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    desk: Desk,
 ):
-    monkeypatch.setenv("PATH", str(tmp_path))  # no crontab there
     args = ("--runs", "runs", "--through", "outbox", "--schedule", "cron")
     said = desk.run("init", *args)
     assert said.code == 2
@@ -269,12 +280,14 @@ def test_the_dialogue_says_the_same_in_every_language(language: str):
 @pytest.mark.parametrize("text", ["~/no", "/a b", "/실험: #1", "/'\"\\", "/- a", "yes"])
 def test_any_path_stands_in_the_config_as_it_is(text: str, home: Path):
     file = str(home / "c.yaml")
-    route = Route("smtp", "ml@x.example", "mx.example", 25, "starttls", "no", "secret")
+    route = Route(
+        "smtp", "ml@x.example", "mx.example", 25, "starttls", "true", "secret"
+    )
     answers = Answers("ko", (text, "/more"), ("a@x.example",), route, "", When(), "")
     config = parse(config_text(answers, file).encode(), file)
     wanted = os.path.join(home, os.path.expanduser(text))
     assert [root.path for root in config.runs] == [os.path.abspath(wanted), "/more"]
-    assert config.smtp.username == "no"
+    assert config.smtp.username == "true"
     assert (config.smtp.port, config.smtp.security) == (25, "starttls")
     assert str(config.smtp.password_file) == password_place(file)
 
