@@ -87,6 +87,15 @@ def test_enter_all_the_way_gives_a_folder_of_mails_and_a_sample(
     assert "is there already" in again.err
 
 
+def test_runs_that_are_old_news_are_counted(desk: Desk):
+    desk.put("new/metrics.csv", CSV)
+    for name in ("old", "older"):
+        desk.put(f"{name}/metrics.csv", CSV, age_s=30 * 86400)
+    said = desk.run("init", "--runs", "runs", "--through", "outbox")
+    assert "What the first tick would report:\n  new  " in said.out
+    assert "2 runs have been quiet for a week or longer" in said.out
+
+
 def test_a_password_that_is_refused_may_be_typed_again(
     desk: Desk, home: Path, typing: Typing
 ):
