@@ -76,7 +76,7 @@ def test_enter_all_the_way_gives_a_folder_of_mails_and_a_sample(
     desk.put("a/metrics.csv", CSV)
     said = typing(lines="\n" * 6)
     assert said.code == 0, said.err
-    assert "1  ~/runs: 1 runs: a" in said.out
+    assert "1  ~/runs: 1 found: a" in said.out
     assert settings(home)["runs"] == [{"path": "~/runs"}]
     [mail] = (home / "mlreport-outbox").iterdir()
     assert b"X-Mlreport-Id: test-" in mail.read_bytes()
@@ -93,7 +93,7 @@ def test_runs_that_are_old_news_are_counted(desk: Desk):
         desk.put(f"{name}/metrics.csv", CSV, age_s=30 * 86400)
     said = desk.run("init", "--runs", "runs", "--through", "outbox")
     assert "What the first tick would report:\n  new  " in said.out
-    assert "2 runs have been quiet for a week or longer" in said.out
+    assert "Quiet for a week or longer: 2. Such runs" in said.out
 
 
 def test_a_password_that_is_refused_may_be_typed_again(
