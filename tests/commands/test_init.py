@@ -125,6 +125,79 @@ def test_a_password_that_is_refused_may_be_typed_again(
     }  # fmt: skip
 
 
+def test_a_service_that_is_known_needs_an_app_password_and_nothing_else(
+    desk: Desk, home: Path, typing: Typing
+):
+    for number in range(12):
+        desk.put(f"r{number:02}/metrics.csv", CSV)
+    (home / "nothing").mkdir()
+    crontab = home / "nothing" / "crontab"
+    crontab.write_text('#!/bin/sh\n[ "$1" = -l ] && exit 0\n/bin/cp "$1" "$HOME/tab"\n')
+    crontab.chmod(0o755)
+    with ScriptedServer(features=("AUTH PLAIN",)) as server:
+        said = typing(
+            *("--host", "127.0.0.1", "--port", str(server.port), "--security", "none"),
+            lines="\n1\nkim@gmail.com\nnone of them\n1\n\n\n\n\n",
+            passwords=("abcd efgh ijkl mnop",),
+        )
+    assert said.code == 0, said.out + said.err
+    assert "none of them is none of these: gmail, outlook," in said.err
+    assert "app password: one made for one program" in said.out
+    assert "https://myaccount.google.com/apppasswords" in said.out
+    secret = home / ".config/mlreport-batch/smtp-password"
+    assert secret.read_text() == "abcdefghijklmnop\n"
+    assert settings(home)["smtp"]["username"] == "kim@gmail.com"
+    assert settings(home)["mail"]["from"] == "ML reports <kim@gmail.com>"
+    assert "and 2 more" in said.out
+    assert "*/15 * * * * " in (home / "tab").read_text()
+    assert "All set" in said.out
+
+
+def test_a_login_that_fails_for_good_is_said_and_may_be_mended_later(
+    desk: Desk, home: Path, typing: Typing
+):
+    answers = ("--through", "smtp", "--runs", "runs", "--to", "kim@lab.example")
+    more = ("--timezone", "Asia/Seoul", "--every", "15", "--schedule", "none")
+    with ScriptedServer({"auth": "535 5.7.8 no"}, features=("AUTH PLAIN",)) as server:
+        where = ("--host", "127.0.0.1", "--port", str(server.port))
+        said = typing(
+            *answers, *more, *where, "--security", "none", "--username", "kim",
+            lines="\n\n", passwords=("wrong", ""),
+        )  # fmt: skip
+    assert said.code == 77
+    assert "mails do not go out yet" in said.out
+    assert settings(home)["mail"]["via"] == "smtp"
+
+
+def test_a_route_may_be_tried_without_a_mail(desk: Desk, home: Path):
+    args = ("--runs", "runs", "--through", "outbox", "--no-test")
+    assert desk.run("init", *args).code == 0
+    assert not (home / "mlreport-outbox").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "why"),
+    [
+        (("--to", "me"), "not an address"),
+        (("--to", "me@x.example", "--through", "pigeon"), "pigeon is none of these"),
+        (("--through", "outbox", "--timezone", "Moon"), "no time zone"),
+        (("--through", "outbox", "--every", "never"), "no time to start at"),
+        (("--through", "smtp", "--to", ","), "nobody is named"),
+        (
+            ("--through", "smtp", "--to", "a@x.example", "--host", "x", "--port", "0"),
+            "0 is no port",
+        ),
+    ],
+)
+def test_an_option_that_is_wrong_is_refused(
+    desk: Desk, home: Path, flags: tuple[str, ...], why: str
+):
+    said = desk.run("init", "--runs", "runs", *flags)
+    assert said.code == 2
+    assert why in said.err
+    assert not (home / ".config").exists()
+
+
 def test_a_wrong_answer_is_asked_for_again_and_no_other(desk: Desk, typing: Typing):
     said = typing(
         "--through", "outbox", "--schedule", "none",
