@@ -178,6 +178,31 @@ def test_the_action_reports_summarizes_and_fails_as_asked(place: Path):
     assert set(action["inputs"]) >= {"paths", "out", "fail-on", "artifact", "comment"}
 
 
+def test_the_page_of_places_shows_calls_that_work(place: Path):
+    page = (ROOT / "docs/places.md").read_text(encoding="utf-8")
+    lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
+    calls = [line for line in lines if line.startswith("mlreport-batch ")]
+    (place / "mlreport.yaml").write_text("runs: [{path: sample_runs}]\n")
+    for call in calls:
+        done = type_in(place, call.replace(" --install", ""))
+        assert done.returncode == 0, (call, done.stderr)
+    job, pipeline = map(yaml.safe_load, blocks(page, "yaml")[1:])
+    (place / "sample_runs/gan").rename(place / "runs")
+    report = job["report"]["script"][-1].replace("/tmp/venv/bin/", "")
+    assert type_in(place, report).returncode == 0
+    (place / "runs").rename(place / "dvclive")
+    assert type_in(place, pipeline["stages"]["report"]["cmd"]).returncode == 0
+    assert (place / "report/summary.md").exists()
+
+
+def test_the_action_takes_what_the_page_of_places_gives_it():
+    page = (ROOT / "docs/places.md").read_text(encoding="utf-8")
+    job = yaml.safe_load(blocks(page, "yaml")[0])["jobs"]["train"]
+    action = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
+    (step,) = [step for step in job["steps"] if "mlreport" in step.get("uses", "")]
+    assert set(step["with"]) <= set(action["inputs"])
+
+
 GH = """#!/bin/sh
 echo "$@" >> calls
 case "$*" in *--paginate*) cat found 2>/dev/null || true ;; esac

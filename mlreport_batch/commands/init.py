@@ -13,6 +13,7 @@ from mlreport_batch.commands.setup.answers import (
     without_blanks,
 )
 from mlreport_batch.commands.setup.asker import Asker
+from mlreport_batch.commands.setup.look import look
 from mlreport_batch.config.services import SERVICES
 from mlreport_batch.config.settings import Config
 from mlreport_batch.errors import CredentialError, MlreportError
@@ -132,6 +133,9 @@ def _show_first_tick(config: Config, asker: Asker) -> None:
         tell(f"  {run.name}  {run.headline}")
     if (more := len(summary.runs) - _SHOWN_MAX) > 0:
         tell("  " + asker.say("first_more", more=f"{more:,}"))
+    quiet = sum(len(look(root.path).names) for root in config.runs) - len(summary.runs)
+    if quiet > 0:
+        asker.tell("first_quiet", count=f"{quiet:,}")
 
 
 def _schedule_failures(

@@ -279,6 +279,10 @@ def as_table(looked: Sequence[Looked], now: float, shades: Mapping[str, str]) ->
     return "\n".join(lines)
 
 
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def _row(item: Looked, now: float) -> tuple[str, str, str, str, bool]:
     """Return name, status, formats, the rest in words, and whether it has problems."""
     view, run = item.view, item.run
@@ -286,13 +290,13 @@ def _row(item: Looked, now: float) -> tuple[str, str, str, str, bool]:
     formats = sorted({file.format for file in run.files if file.path in used})
     last = max((each.last_step for each in view.metrics.values()), default=None)
     told = [
-        f"{len(view.metrics):,} metrics"
+        _counted(len(view.metrics), "metric")
         + (f" to step {step_text(last)}" if last is not None else "")
     ]
     if run.checkpoints:
-        told.append(f"{len(run.checkpoints):,} checkpoints")
+        told.append(_counted(len(run.checkpoints), "checkpoint"))
     if view.problems:
-        told.append(f"{len(view.problems):,} problems")
+        told.append(_counted(len(view.problems), "problem"))
     status = status_of(view, AlertRules(), now=now).word
     return run.name, status, ",".join(formats), ", ".join(told), bool(view.problems)
 

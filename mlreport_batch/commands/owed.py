@@ -30,7 +30,10 @@ def _is_outrun(state: State, mail: Owed) -> bool:
 def _opened(folder: str) -> Iterator[tuple[State, Spool, list[str]]]:
     path = os.path.join(folder, DATABASE)
     if not os.path.exists(path) and not os.path.exists(f"{path}.bak"):
-        raise UsageError(f"there is no state in {folder}")
+        raise UsageError(
+            f"there is no state in {folder}",
+            advice="-c or --out names another; a first `run` makes one",
+        )
     try:
         lock = Lock(folder)
     except LockedError as exc:

@@ -170,7 +170,9 @@ def _dask(name: str) -> "FuturesExecutor":
         return Client(address, timeout=30).get_executor()  # type: ignore[no-any-return]
     except OSError as exc:
         raise ConfigError(
-            f"executor: no scheduler answers at {address}: {exc}"
+            f"executor: no scheduler answers at {address}: {exc}",
+            kept="Nothing was read or sent",
+            advice="Start it, or set executor: inline",
         ) from exc
 
 

@@ -135,15 +135,14 @@ def test_inspect_of_many_runs_tells_a_line_of_each(desk: Desk):
     rows = [line for line in lines if re.match(r"r\d\d  ", line)]
     assert len(rows) == 11
     assert (
-        rows[3].split()
-        == "r03 running lightning 1 metrics to step 2, 1 problems".split()
+        rows[3].split() == "r03 running lightning 1 metric to step 2, 1 problem".split()
     )
     assert "11 runs: 11 running" in lines
     assert "1 with problems" in lines
     full = desk.run("inspect", "-v", desk.runs).out
     assert full.count("  metric      loss = ") == 11
     coloured = desk.run("inspect", desk.runs, "--color", "always").out
-    assert "\033[31;1m1 metrics" in coloured
+    assert "\033[31;1m1 metric" in coloured
 
 
 def test_a_preview_is_drawn_without_state(desk: Desk):

@@ -33,7 +33,9 @@ def home(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("XDG_CONFIG_HOME", "MLREPORT_CONFIG", "LC_ALL", "LC_MESSAGES"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("LANG", "C.UTF-8")
-    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    # Nothing of this machine may be scheduled.
+    monkeypatch.setenv("PATH", str(desk.folder / "nothing"))
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     return desk.folder
 
 
@@ -74,7 +76,7 @@ def test_enter_all_the_way_gives_a_folder_of_mails_and_a_sample(
     desk.put("a/metrics.csv", CSV)
     said = typing(lines="\n" * 6)
     assert said.code == 0, said.err
-    assert "1  ~/runs: 1 runs: a" in said.out
+    assert "1  ~/runs: 1 found: a" in said.out
     assert settings(home)["runs"] == [{"path": "~/runs"}]
     [mail] = (home / "mlreport-outbox").iterdir()
     assert b"X-Mlreport-Id: test-" in mail.read_bytes()
@@ -83,6 +85,15 @@ def test_enter_all_the_way_gives_a_folder_of_mails_and_a_sample(
     again = typing(lines="\n" * 6)
     assert again.code == 2
     assert "is there already" in again.err
+
+
+def test_runs_that_are_old_news_are_counted(desk: Desk):
+    desk.put("new/metrics.csv", CSV)
+    for name in ("old", "older"):
+        desk.put(f"{name}/metrics.csv", CSV, age_s=30 * 86400)
+    said = desk.run("init", "--runs", "runs", "--through", "outbox")
+    assert "What the first tick would report:\n  new  " in said.out
+    assert "Quiet for a week or longer: 2. Such runs" in said.out
 
 
 def test_a_password_that_is_refused_may_be_typed_again(
@@ -112,6 +123,79 @@ def test_a_password_that_is_refused_may_be_typed_again(
         "host": "127.0.0.1", "port": server.port, "security": "none",
         "username": "kim", "password_file": "~/.config/mlreport-batch/smtp-password",
     }  # fmt: skip
+
+
+def test_a_service_that_is_known_needs_an_app_password_and_nothing_else(
+    desk: Desk, home: Path, typing: Typing
+):
+    for number in range(12):
+        desk.put(f"r{number:02}/metrics.csv", CSV)
+    (home / "nothing").mkdir()
+    crontab = home / "nothing" / "crontab"
+    crontab.write_text('#!/bin/sh\n[ "$1" = -l ] && exit 0\n/bin/cp "$1" "$HOME/tab"\n')
+    crontab.chmod(0o755)
+    with ScriptedServer(features=("AUTH PLAIN",)) as server:
+        said = typing(
+            *("--host", "127.0.0.1", "--port", str(server.port), "--security", "none"),
+            lines="\n1\nkim@gmail.com\nnone of them\n1\n\n\n\n\n",
+            passwords=("abcd efgh ijkl mnop",),
+        )
+    assert said.code == 0, said.out + said.err
+    assert "none of them is none of these: gmail, outlook," in said.err
+    assert "app password: one made for one program" in said.out
+    assert "https://myaccount.google.com/apppasswords" in said.out
+    secret = home / ".config/mlreport-batch/smtp-password"
+    assert secret.read_text() == "abcdefghijklmnop\n"
+    assert settings(home)["smtp"]["username"] == "kim@gmail.com"
+    assert settings(home)["mail"]["from"] == "ML reports <kim@gmail.com>"
+    assert "and 2 more" in said.out
+    assert "*/15 * * * * " in (home / "tab").read_text()
+    assert "All set" in said.out
+
+
+def test_a_login_that_fails_for_good_is_said_and_may_be_mended_later(
+    desk: Desk, home: Path, typing: Typing
+):
+    answers = ("--through", "smtp", "--runs", "runs", "--to", "kim@lab.example")
+    more = ("--timezone", "Asia/Seoul", "--every", "15", "--schedule", "none")
+    with ScriptedServer({"auth": "535 5.7.8 no"}, features=("AUTH PLAIN",)) as server:
+        where = ("--host", "127.0.0.1", "--port", str(server.port))
+        said = typing(
+            *answers, *more, *where, "--security", "none", "--username", "kim",
+            lines="\n\n", passwords=("wrong", ""),
+        )  # fmt: skip
+    assert said.code == 77
+    assert "mails do not go out yet" in said.out
+    assert settings(home)["mail"]["via"] == "smtp"
+
+
+def test_a_route_may_be_tried_without_a_mail(desk: Desk, home: Path):
+    args = ("--runs", "runs", "--through", "outbox", "--no-test")
+    assert desk.run("init", *args).code == 0
+    assert not (home / "mlreport-outbox").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "why"),
+    [
+        (("--to", "me"), "not an address"),
+        (("--to", "me@x.example", "--through", "pigeon"), "pigeon is none of these"),
+        (("--through", "outbox", "--timezone", "Moon"), "no time zone"),
+        (("--through", "outbox", "--every", "never"), "no time to start at"),
+        (("--through", "smtp", "--to", ","), "nobody is named"),
+        (
+            ("--through", "smtp", "--to", "a@x.example", "--host", "x", "--port", "0"),
+            "0 is no port",
+        ),
+    ],
+)
+def test_an_option_that_is_wrong_is_refused(
+    desk: Desk, home: Path, flags: tuple[str, ...], why: str
+):
+    said = desk.run("init", "--runs", "runs", *flags)
+    assert said.code == 2
+    assert why in said.err
+    assert not (home / ".config").exists()
 
 
 def test_a_wrong_answer_is_asked_for_again_and_no_other(desk: Desk, typing: Typing):
@@ -144,6 +228,16 @@ def test_without_a_person_all_that_is_missing_is_named_at_once(desk: Desk, home:
     assert said.code == 2
     for flag in ("--runs", "--to", "--from", "--host"):
         assert flag in said.err
+    assert not (home / ".config").exists()
+
+
+def test_answers_that_do_not_fit_together_leave_nothing(desk: Desk, home: Path):
+    said = desk.run(
+        "init", "--runs", "runs", "--to", "a@x.example", "--through", "smtp", "--host",
+        "mx.example", "--security", "none", "--username", "a", "--password-env", "X",
+    )  # fmt: skip
+    assert said.code == 78
+    assert "none would send the password in clear text" in said.err
     assert not (home / ".config").exists()
 
 
@@ -199,9 +293,8 @@ def test_a_route_that_fails_keeps_the_config_and_says_what_to_do(
 
 
 def test_what_cannot_start_ticks_is_said_though_all_else_is_set(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    desk: Desk,
 ):
-    monkeypatch.setenv("PATH", str(tmp_path))  # no crontab there
     args = ("--runs", "runs", "--through", "outbox", "--schedule", "cron")
     said = desk.run("init", *args)
     assert said.code == 2
@@ -269,12 +362,14 @@ def test_the_dialogue_says_the_same_in_every_language(language: str):
 @pytest.mark.parametrize("text", ["~/no", "/a b", "/실험: #1", "/'\"\\", "/- a", "yes"])
 def test_any_path_stands_in_the_config_as_it_is(text: str, home: Path):
     file = str(home / "c.yaml")
-    route = Route("smtp", "ml@x.example", "mx.example", 25, "starttls", "no", "secret")
+    route = Route(
+        "smtp", "ml@x.example", "mx.example", 25, "starttls", "true", "secret"
+    )
     answers = Answers("ko", (text, "/more"), ("a@x.example",), route, "", When(), "")
     config = parse(config_text(answers, file).encode(), file)
     wanted = os.path.join(home, os.path.expanduser(text))
     assert [root.path for root in config.runs] == [os.path.abspath(wanted), "/more"]
-    assert config.smtp.username == "no"
+    assert config.smtp.username == "true"
     assert (config.smtp.port, config.smtp.security) == (25, "starttls")
     assert str(config.smtp.password_file) == password_place(file)
 

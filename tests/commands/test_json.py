@@ -7,7 +7,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from mlreport_batch.cli import manual
+from mlreport_batch.commands import shapes
 from mlreport_batch.commands.shapes import SCHEMAS, SHAPES, schema_texts, with_tables
+from mlreport_batch.tick.summary import RunLine, TickSummary
+from mlreport_batch.tick.telling import as_markdown
 from places import ROOT
 from ticking import Desk
 
@@ -109,3 +113,38 @@ def test_the_summary_is_the_same_text_for_the_same_runs(desk: Desk):
     assert "| val\\_loss | 0.25 | 3 | 0.25 | 3 |" in first
     again = desk.run("run", desk.runs, "--out", desk.folder / "o2", "--summary", "-")
     assert again.out == first
+
+
+def test_a_summary_of_many_runs_is_cut_and_says_so():
+    value = {"last": "NaN", "last_step": 3, "best": None, "best_step": None}
+    runs = [
+        RunLine(
+            f"r{number:03}", "failed", (), 0, None, (), ("NaN",) if number < 30 else (),
+            values={f"m{m:02}": value for m in range(15)},
+        )
+        for number in range(250)
+    ]  # fmt: skip
+    text = as_markdown(TickSummary(runs=runs, problems=["a root cannot be read"]))
+    assert "> [!CAUTION]\n> 30 runs in need of a person:" in text
+    assert "> - and 10 more" in text
+    assert "200 of 250 runs are shown." in text
+    assert text.count("<details>") == 20
+    assert "| m11 | NaN | 3 |  |  |\n\nand 3 more\n\n</details>" in text
+    assert "> [!WARNING]\n> - a root cannot be read" in text
+
+
+def test_what_is_made_from_the_code_is_written_where_it_belongs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(shapes, "SCHEMAS", tmp_path / "schemas")
+    page = tmp_path / "json.md"
+    page.write_text("<!-- shape run -->\nold\n<!-- end -->\nkept\n")
+    shapes.main([str(page)])
+    assert {path.name for path in (tmp_path / "schemas").iterdir()} == set(
+        schema_texts()
+    )
+    assert "| `runs` | list of `ReportedRun` |" in page.read_text()
+    assert page.read_text().endswith("<!-- end -->\nkept\n")
+    manual.main(str(tmp_path))
+    assert (tmp_path / "commands.md").read_text("utf-8") == manual.reference()
+    assert (tmp_path / "mlreport-batch.1").exists()

@@ -52,7 +52,10 @@ def install(call: Call, when: When) -> list[str]:
         os.makedirs(call.writable[0], mode=0o700, exist_ok=True)
         write_durably(path, text, 0o644)
     except OSError as exc:
-        raise StateError(f"{path} cannot be written: {exc.strerror}") from exc
+        raise StateError(
+            f"{path} cannot be written: {exc.strerror}",
+            advice="Mend the permissions, or take `schedule cron`",
+        ) from exc
     _launchctl("bootout", f"gui/{os.getuid()}/{_label(call)}")
     failed = _launchctl("bootstrap", f"gui/{os.getuid()}", path)
     if failed:
@@ -77,7 +80,10 @@ def remove(call: Call) -> list[str]:
     try:
         os.unlink(path)
     except OSError as exc:
-        raise StateError(f"{path} cannot be removed: {exc.strerror}") from exc
+        raise StateError(
+            f"{path} cannot be removed: {exc.strerror}",
+            advice="Mend the permissions, or remove it by hand",
+        ) from exc
     return [f"{path}: removed"]
 
 

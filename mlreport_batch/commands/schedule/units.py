@@ -168,7 +168,10 @@ def remove(call: Call) -> list[str]:
         try:
             os.unlink(path)
         except OSError as exc:
-            raise StateError(f"{path} cannot be removed: {exc.strerror}") from exc
+            raise StateError(
+                f"{path} cannot be removed: {exc.strerror}",
+                advice="Mend the permissions, or remove it by hand",
+            ) from exc
     _run("systemctl", "--user", "daemon-reload")
     return [f"{name}.timer: removed"]
 
@@ -199,7 +202,10 @@ def _write(path: str, text: str) -> bool:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         write_durably(path, text.encode(), 0o644)
     except OSError as exc:
-        raise StateError(f"{path} cannot be written: {exc.strerror}") from exc
+        raise StateError(
+            f"{path} cannot be written: {exc.strerror}",
+            advice="Mend the permissions, or take `schedule cron`",
+        ) from exc
     return True
 
 

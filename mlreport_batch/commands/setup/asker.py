@@ -62,7 +62,7 @@ class Asker:
             try:
                 return check(said or default or "")
             except MlreportError as exc:
-                complain(exc.message)
+                complain(str(exc))
 
     def try_again(self, key: str) -> str:
         """Return what a person types instead, empty for nothing."""

@@ -47,7 +47,10 @@ def write_new(file: str, text: str, mode: int = 0o644) -> None:
             f"{file} is there already", advice="Name another file"
         ) from exc
     except OSError as exc:
-        raise UsageError(f"{file} cannot be written: {exc.strerror}") from exc
+        raise UsageError(
+            f"{file} cannot be written: {exc.strerror}",
+            advice="Name a file in a folder of your own",
+        ) from exc
     with open(descriptor, "w", encoding="utf-8") as stream:
         stream.write(text)
 
@@ -115,4 +118,8 @@ def write_password(path: str, password: str) -> None:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         write_durably(path, f"{password}\n".encode(), 0o600)
     except OSError as exc:
-        raise StateError(f"{path} cannot be written: {exc.strerror}") from exc
+        raise StateError(
+            f"{path} cannot be written: {exc.strerror}",
+            kept="The config was not written either",
+            advice="Mend the permissions, or name a --password-file of yours",
+        ) from exc
