@@ -182,7 +182,7 @@ def _metric(language: str, row: MetricRow) -> list[str]:
         best = f"{best} {say(language, 'table.at', step=row.best_step)}"
     trend = say(language, f"trend.{row.trend}")
     if row.is_best_now:
-        trend = say(language, "table.best_now")
+        trend = label(language, "best_now", row.goal)
     return [row.key, row.value, row.step, row.delta, best, trend]
 
 

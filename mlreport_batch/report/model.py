@@ -52,6 +52,7 @@ class MetricRow(Struct, frozen=True):
         family: What is measured, of a metric that shares a line of the table.
         part: The part of the data it was measured on, of ``families.PARTS``, or empty.
         curve: The course, oldest first, to be drawn small; None for a gap.
+        goal: ``min``, ``max`` or empty.
     """
 
     key: str
@@ -69,6 +70,7 @@ class MetricRow(Struct, frozen=True):
     family: str = ""
     part: str = ""
     curve: tuple[float | None, ...] = ()
+    goal: str = ""
 
 
 class HparamRow(Struct, frozen=True):

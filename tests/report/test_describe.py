@@ -80,6 +80,23 @@ def test_the_headline_tells_the_best():
     assert "best" not in report(view({"loss": [2]})).headline
 
 
+@pytest.mark.parametrize(
+    ("metric", "values", "words"),
+    [
+        ("검증 손실", [2.0, 1.0], "현재까지 최저"),
+        ("검증 손실", [2.0, 1.0, 3.0], "최저 1 (스텝 2)"),
+        ("검증 정확도", [0.1, 0.2], "현재까지 최고"),
+        ("검증 정확도", [0.1, 0.2, 0.1], "최고 0.2 (스텝 2)"),
+    ],
+)
+def test_korean_calls_the_best_value_lowest_or_highest_by_the_goal(
+    metric: str, values: list[float], words: str
+):
+    found = report(view({metric: values}), language="ko")
+    assert words in found.headline
+    assert [row.goal for row in found.metrics] == ["min" if "손" in metric else "max"]
+
+
 def test_the_headline_names_the_first_alert():
     alerts = (Alert("nan", "a", "a is NaN"), Alert("stall", "", "quiet"))
     text = report(view({"loss": [1]}), alerts=alerts).headline
