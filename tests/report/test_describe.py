@@ -204,6 +204,24 @@ def test_facts_steps_and_the_like_are_told():
     assert report(view()).steps == ""
 
 
+@pytest.mark.parametrize(
+    ("hparams", "noted", "commit"),
+    [
+        ({"git_commit": "0123456789abcdef"}, "", "0123456789"),
+        ({"env.git.sha": "abc1234"}, "", "abc1234"),
+        ({"code/commit_hash": "abc1234"}, "", "abc1234"),
+        ({"git_commit": "main"}, "", ""),
+        ({"revision": "abc1234", "sha": "abc1234", "recommit": "abc1234"}, "", ""),
+        ({}, "os: Linux\ngit.commit: abcdef0123456\nx: y", "abcdef0123"),
+        ({}, "os: Linux", ""),
+    ],
+)
+def test_the_commit_of_a_run_is_told(hparams: dict[str, str], noted: str, commit: str):
+    found = report(view(hparams=hparams, texts=(Text("environment", noted),)))
+    facts = {fact.key: fact.value for fact in found.facts}
+    assert facts.get("Commit", "") == commit
+
+
 def test_checkpoints_come_newest_first():
     at = int(NOW.timestamp()) * 10**9
     old, new = Checkpoint("old.pt", 0, at - 10**10), Checkpoint("best.pt", 10**6, at)
