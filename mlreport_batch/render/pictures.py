@@ -8,7 +8,7 @@ import base64
 import struct
 from collections.abc import Iterator
 
-from mlreport_batch.render import pdf
+from mlreport_batch.render import pdf, png
 
 SIDE_MAX = 480
 """Pixels of the longer side of what is shown."""
@@ -53,7 +53,7 @@ def _sizes(width: int, height: int) -> Iterator[tuple[int, int]]:
 
 def _is_blank(drawn: bytes, width: int, height: int) -> bool:
     """Return whether a picture is all white, as one that could not be decoded is."""
-    return drawn == pdf.pack_png(b"\xff" * (4 * width * height), width, height)
+    return drawn == png.pack_png(b"\xff" * (4 * width * height), width, height)
 
 
 def size_of(data: bytes) -> tuple[int, int] | None:

@@ -4,7 +4,7 @@ import base64
 import struct
 import zlib
 
-from mlreport_batch.render.pdf import pack_png
+from mlreport_batch.render.png import pack_png
 
 JPEG = base64.b64decode(
     "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAFA3PEY8MlBGQUZaVVBfeMiCeG5uePWvuZHI////////"

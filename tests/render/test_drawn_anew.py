@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlreport_batch.render import pdf, pictures
+from mlreport_batch.render import pictures
+from mlreport_batch.render.png import pack_png
 from picture_files import JPEG, png, stating
 
 
@@ -52,7 +53,7 @@ def test_a_large_picture_is_made_small():
         JPEG[:-40],
         stating(60_000, 60_000),
         stating(0, 10),
-        pdf.pack_png(b"\xff" * 400, 10, 10),
+        pack_png(b"\xff" * 400, 10, 10),
         b"\xff\xd8\xff\xd9",
         b"\xff\xd8\xff\xe0\x00\x00" + b"\xff\xd9",
     ],
