@@ -71,3 +71,10 @@ def test_no_bytes_make_reading_a_size_fail(data: bytes, start: bytes):
     end = b"IEND\xaeB`\x82" if start.startswith(b"\x89") else b"\xff\xd9"
     found = pictures.size_of(start + data + end)
     assert found is None or len(found) == 2
+
+
+def test_a_picture_of_too_many_pixels_is_not_decoded(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(pictures, "_PIXELS_MAX", 599)
+    assert pictures.drawn_anew(png()) is None
+    monkeypatch.setattr(pictures, "_PIXELS_MAX", 600)
+    assert pictures.drawn_anew(png()) is not None
