@@ -24,6 +24,7 @@ from mlreport_batch.report.judge import judge, report_of
 from mlreport_batch.safety.files import write_durably
 from mlreport_batch.tick.addressing import Addressing
 from mlreport_batch.tick.from_config import own_formats_of, rules_of, wishes_of
+from mlreport_batch.tick.pictures import with_pictures
 
 
 class Drawing(Struct, frozen=True):
@@ -71,6 +72,7 @@ def drawn(path: str, config: Config, now: float) -> Drawing:
         run=run_name(path, root),
         project=os.path.basename(root),
     )
+    report = with_pictures(report, path, item.view.started_ns)
     template = config.render.template
     renderer = LocalRenderer(None if template is None else os.fspath(template))
     addressing = Addressing(config, roots, "", now)

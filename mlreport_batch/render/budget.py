@@ -43,20 +43,21 @@ class Limits(Struct, frozen=True):
     charts: int
     runs: int
     cell: int
+    samples: int = 0
 
 
 MAIL: Final[Sequence[Limits]] = (
-    Limits(120, 40, 30, 60, 9000, 30, 40, 12, 40, 300),
-    Limits(100, 40, 12, 30, 3000, 15, 30, 12, 25, 240),
-    Limits(60, 30, 8, 20, 1200, 10, 20, 8, 15, 200),
-    Limits(40, 16, 5, 10, 400, 6, 12, 6, 8, 160),
+    Limits(120, 40, 30, 60, 9000, 30, 40, 12, 40, 300, 3),
+    Limits(100, 40, 12, 30, 3000, 15, 30, 12, 25, 240, 3),
+    Limits(60, 30, 8, 20, 1200, 10, 20, 8, 15, 200, 2),
+    Limits(40, 16, 5, 10, 400, 6, 12, 6, 8, 160, 1),
     Limits(20, 8, 3, 5, 0, 4, 8, 4, 4, 120),
     Limits(8, 4, 2, 3, 0, 2, 4, 2, 2, 80),
 )
 """Sizes to try for a mail, the fullest first; the last always fits."""
 
-PAGE: Final = Limits(2000, 1000, 300, 500, 60_000, 300, 200, 40, 300, 600)
-PDF: Final = Limits(600, 400, 150, 200, 24_000, 150, 100, 24, 150, 300)
+PAGE: Final = Limits(2000, 1000, 300, 500, 60_000, 300, 200, 40, 300, 600, 12)
+PDF: Final = Limits(600, 400, 150, 200, 24_000, 150, 100, 24, 150, 300, 12)
 
 
 def fullest(draw: Callable[[Limits], tuple[str, _Row]]) -> tuple[str, _Row]:
@@ -141,6 +142,7 @@ def fit(report: Report, limits: Limits, *, where: str) -> Fitted:
             _figures(m, room) for m in cut("metrics", report.metrics, limits.metrics)
         ),
         charts=cut("charts", report.charts, limits.charts),
+        samples=cut("samples", report.samples, limits.samples),
         date=shorten(report.date, 2 * _FIGURE),
         time=shorten(report.time, 2 * _FIGURE),
         results=tuple(
@@ -192,6 +194,7 @@ def fit_digest(digest: Digest, limits: Limits, *, where: str) -> FittedDigest:
         charts=0 if len(ranked) > _FEW_RUNS else min(2, limits.charts),
         problems=min(3, limits.problems),
         texts=0,
+        samples=0,
     )
     return FittedDigest(
         replace(digest, headline=shorten(digest.headline, 2 * limits.cell)),

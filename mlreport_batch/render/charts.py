@@ -334,8 +334,8 @@ def _best(series: DrawnCurve, field: _Field, index: int) -> Iterator[str]:
     text = html.escape(series.best_text)
     half = len(text) * _CHAR_PX / 2
     box = field.box
-    below = y + 19 if y + 20 <= box.bottom else y - 9
-    above = y - 9 if y - 20 >= box.top else y + 19
+    below = y + 17 if y + 18 <= box.bottom else y - 9
+    above = y - 9 if y - 18 >= box.top else y + 17
     at = below if series.goal == "min" else above
     middle = min(max(x, box.left + half), box.right - half)
     yield (

@@ -1,7 +1,6 @@
 """Draw reports and put them into frozen mails, in a child process with limits."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
@@ -81,19 +80,11 @@ def _draw_bounded(task: DrawTask, settings: DrawSettings) -> Drawn:
 
 @cache
 def _child(settings: DrawSettings) -> "BoundedChild[DrawTask, Drawn]":
-    import atexit
-
-    from mlreport_batch.safety.child import BoundedChild
+    from mlreport_batch.safety.child import BoundedChild, end_at_exit
 
     child = BoundedChild(partial(_draw_local, settings=settings))
-    atexit.register(_end, child)
+    end_at_exit(child)
     return child
-
-
-def _end(child: "BoundedChild[DrawTask, Drawn]") -> None:
-    """End the drawing child with this process; a Ctrl-C by then comes too late."""
-    with suppress(KeyboardInterrupt):
-        child.close()
 
 
 def _draw_local(task: DrawTask, settings: DrawSettings) -> Drawn:

@@ -4,9 +4,10 @@ The default templates (``templates/*.j2``) are internal and may change with any
 version. A user's own template speaks the placeholder vocabulary alone.
 """
 
+import base64
 import functools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -35,6 +36,7 @@ _CHART = sparks.Size(344, 172)
 """As wide as a phone, so that nothing written in it gets smaller there."""
 _SPARKS_MAX = 12
 """Lines of a mail's table that have a small curve: each is a part of the mail."""
+_NAME = 120
 
 
 class _Picture(Struct, frozen=True):
@@ -52,6 +54,23 @@ class _Small(Struct, frozen=True):
     cid: str
     size: sparks.Size
     data: bytes
+
+
+class _Shown(Struct, frozen=True):
+    """A sample picture as a form shows it."""
+
+    cid: str
+    source: str
+    caption: str
+    width: int
+    data: bytes
+
+
+class _Images(Struct, frozen=True):
+    """What a mail refers to by cid."""
+
+    charts: Sequence[_Picture]
+    samples: Sequence[_Shown] = ()
 
 
 class LocalRenderer(Struct, frozen=True):
@@ -145,26 +164,29 @@ class _Drawing:
             page_html=page,
             text=layout.safe(plain.write(self.report)),
             pdf=printed,
-            images=(*self.images(images), *self._small_images(mail)),
+            images=(
+                *self.images(images.charts),
+                *self._small_images(mail),
+                *_sample_images(images.samples),
+            ),
             note="; ".join(dict.fromkeys(self.notes)),
         )
 
-    def _mail(
-        self, where: str, limits: budget.Limits
-    ) -> tuple[str, Sequence[_Picture]]:
-        page, pictures = self._laid_out("mail", limits, where)
+    def _mail(self, where: str, limits: budget.Limits) -> tuple[str, _Images]:
+        page, images = self._laid_out("mail", limits, where)
         if len(page) > budget.MAIL_BYTES:  # and styles will only add to it
-            return page, pictures
-        return layout.inline(page), pictures
+            return page, images
+        return layout.inline(page), images
 
     def _laid_out(
         self, form: str, limits: budget.Limits, where: str
-    ) -> tuple[str, Sequence[_Picture]]:
+    ) -> tuple[str, _Images]:
         report = self.report
         if isinstance(report, Digest):
             return self._digest(report, form, limits, where)
         fitted = budget.fit(report, limits, where=where)
         pictures = self.draw(fitted.report.charts)
+        samples = _samples(fitted.report, form, self._cid)
         text = layout.fill(
             "report.html.j2",
             fitted.report,
@@ -173,13 +195,14 @@ class _Drawing:
             notes=fitted.notes,
             pictures=pictures,
             sparks=self._small,
+            samples=samples,
             link=report.link if report.link.startswith("https://") else "",
         )
-        return text, pictures
+        return text, _Images(pictures, samples)
 
     def _digest(
         self, digest: Digest, form: str, limits: budget.Limits, where: str
-    ) -> tuple[str, Sequence[_Picture]]:
+    ) -> tuple[str, _Images]:
         fitted = budget.fit_digest(digest, limits, where=where)
         details = [
             {
@@ -199,7 +222,8 @@ class _Drawing:
             counts=fitted.alert_counts,
             details=details,
         )
-        return text, [picture for one in details for picture in one["pictures"]]  # type: ignore[attr-defined]
+        shown = [picture for one in details for picture in one["pictures"]]  # type: ignore[attr-defined]
+        return text, _Images(shown)
 
     def draw(self, wanted: Sequence[Chart]) -> Sequence[_Picture]:
         """Return the pictures of *wanted*; one that cannot be drawn is left out."""
@@ -313,6 +337,24 @@ class _Drawing:
             reason = shown(str(exc))
             self.notes.append(f"{say(self.report.language, 'note.pdf')}: {reason}")
             return None
+
+
+def _samples(report: Report, form: str, cid: Callable[[str], str]) -> list[_Shown]:
+    """Return the pictures that the run saved; a mail has them as parts of its own."""
+    found = []
+    for number, sample in enumerate(report.samples, 1):
+        part = cid(f"sample{number}")
+        inside = f"data:image/png;base64,{base64.b64encode(sample.data).decode()}"
+        name = shorten(sample.name, _NAME)
+        caption = say(report.language, "sample.name", name=name, at=sample.at)
+        source = f"cid:{part}" if form == "mail" else inside
+        found.append(_Shown(part, source, caption, sample.width, sample.data))
+    return found
+
+
+def _sample_images(samples: Sequence[_Shown]) -> Iterator[Image]:
+    for each in samples:
+        yield Image(each.cid, "image/png", each.data, layout.safe(each.caption))
 
 
 def _title(report: Report | Digest) -> str:

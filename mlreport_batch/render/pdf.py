@@ -91,10 +91,10 @@ def _few_emoji(html: str) -> str:
     return html
 
 
-def write_png(svg: str, *, width: int, height: int) -> bytes:
+def write_png(svg: str, *, width: int, height: int, scale: int = SCALE) -> bytes:
     """Return *svg*, which is *width* x *height* CSS pixels, as an opaque PNG."""
-    pixels = _pixels(svg, width, height)
-    return pack_png(pixels, width * SCALE, height * SCALE)
+    pixels = _pixels(svg, width, height, scale)
+    return pack_png(pixels, width * scale, height * scale)
 
 
 def write_inked(drawn: Sequence[tuple[str, int, int]], *, ink: str) -> list[bytes]:
@@ -124,7 +124,7 @@ def write_inked(drawn: Sequence[tuple[str, int, int]], *, ink: str) -> list[byte
     return pictures
 
 
-def _pixels(body: str, width: int, height: int) -> bytes:
+def _pixels(body: str, width: int, height: int, scale: int = SCALE) -> bytes:
     """Return *body* on white, four bytes (B, G, R, unused) each pixel."""
     plutoprint, nothing = _engine()
     size = plutoprint.PageSize(
@@ -138,10 +138,10 @@ def _pixels(body: str, width: int, height: int) -> bytes:
         f"<style>body{{margin:0}}svg{{display:block}}</style>{_few_emoji(body)}"
     )
     canvas = plutoprint.ImageCanvas(
-        width * SCALE, height * SCALE, plutoprint.IMAGE_FORMAT_RGB24
+        width * scale, height * scale, plutoprint.IMAGE_FORMAT_RGB24
     )
     canvas.clear_surface(1, 1, 1)
-    canvas.scale(SCALE, SCALE)
+    canvas.scale(scale, scale)
     book.render_page(canvas, 0)
     canvas.flush()
     return bytes(canvas.get_data())

@@ -67,6 +67,10 @@ def _report(report: Report) -> Iterator[str]:
     yield from _hparams(report)
     yield from _facts(say(language, "part.results"), report.results)
     yield from _checkpoints(report)
+    yield from _lines(
+        say(language, "part.samples"),
+        [say(language, "sample.name", name=s.name, at=s.at) for s in report.samples],
+    )
     for block in report.texts:
         yield from _head(block.title)
         yield from block.text.split("\n")
@@ -182,7 +186,7 @@ def _metric(language: str, row: MetricRow) -> list[str]:
         best = f"{best} {say(language, 'table.at', step=row.best_step)}"
     trend = say(language, f"trend.{row.trend}")
     if row.is_best_now:
-        trend = say(language, "table.best_now")
+        trend = label(language, "best_now", row.goal)
     return [row.key, row.value, row.step, row.delta, best, trend]
 
 

@@ -239,6 +239,7 @@ def _plateau_alerts(case: Case) -> list[Alert]:
                 case.wishes.language,
                 "alert_plateau",
                 metric=name,
+                word=case.best_word(name),
                 best=case.said(name, best[0]),
                 best_place=place_text(case, best[1]),
                 since=f"{since:,}",

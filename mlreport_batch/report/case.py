@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from mlreport_batch.language.dates import local_now, moment_text, zone
 from mlreport_batch.language.figures import figure, places_of, with_unit
+from mlreport_batch.language.say import say
 from mlreport_batch.report.goals import best_of, goal_of, is_rate
 from mlreport_batch.report.intended import Compared, compare_intent, same_value
 from mlreport_batch.report.model import AlertRules, Verdict, Wishes
@@ -75,6 +76,10 @@ class Case(Struct, frozen=True):
     def said(self, name: str, value: float) -> str:
         """Return a value of a metric as text with its unit."""
         return with_unit(self.figure(name, value), unit_of(name))
+
+    def best_word(self, name: str) -> str:
+        """Return what the best value of a metric is called: lowest or highest."""
+        return say(self.wishes.language, f"best.{self.goals[name] or 'max'}")
 
     def course(self, name: str) -> Course:
         """Return the curve of a metric."""

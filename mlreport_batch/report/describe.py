@@ -268,6 +268,7 @@ def _metric_row(
         family=clean(member.family),
         part=member.part,
         curve=tuple(thinned(middle, SMALL_POINTS)),
+        goal=case.goals[name] or "",
     )
 
 

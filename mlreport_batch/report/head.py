@@ -1,5 +1,6 @@
 """The head of a report: the status with its evidence, the times, what still holds."""
 
+import re
 from collections.abc import Sequence
 
 from mlreport_batch.language.figures import duration_text, step_text
@@ -10,7 +11,17 @@ from mlreport_batch.report.due import told_at
 from mlreport_batch.report.model import Fact, TextBlock
 from mlreport_batch.report.news import Changes, Snapshot
 from mlreport_batch.report.timing import Timing
+from mlreport_batch.report.view import RunView
 from mlreport_batch.safety.clean import clean, clean_block
+
+COMMIT_SHOWN = 10
+
+_COMMIT = re.compile(
+    r"(?i)(?<![a-z])(?:git|vcs)[._/-]?(?:sha|hash|rev(?:ision)?)$"
+    r"|(?<![a-z])commit(?:[._-]?(?:hash|sha|id))?$"
+)
+_HASH = re.compile(r"[0-9a-f]{7,64}")
+_NOTED = re.compile(r"(?m)^\s*(?:git\.)?commit: ([0-9a-f]{7,64})\s*$")
 
 
 def status_text(case: Case, *, is_told: bool) -> str:
@@ -78,7 +89,26 @@ def facts_of(case: Case, changes: Changes, timing: Timing) -> tuple[Fact, ...]:
     if view.restarts:
         text = say(language, "restarts", count=f"{view.restarts:,}")
         facts.append(Fact(say(language, "fact_restarts"), text))
+    commit = commit_of(view)
+    if commit:
+        facts.append(Fact(say(language, "fact_commit"), commit))
     return tuple(facts)
+
+
+def commit_of(view: RunView) -> str:
+    """Return the start of the commit that a run says it was made of, or nothing.
+
+    It stands in a hyperparameter such as ``git_sha``, or in what a framework noted of
+    the environment, as W&B does.
+    """
+    for key, value in view.hparams.items():
+        if _COMMIT.search(key) and _HASH.fullmatch(str(value)):
+            return str(value)[:COMMIT_SHOWN]
+    for text in view.texts:
+        noted = _NOTED.search(text.text) if text.kind == "environment" else None
+        if noted is not None:
+            return noted[1][:COMMIT_SHOWN]
+    return ""
 
 
 def texts_of(case: Case) -> tuple[TextBlock, ...]:

@@ -95,8 +95,13 @@ class Headline:
         if best is None:
             return f"{self._name} {self._case.said(self._name, last.last)}"
         place = place_text(self._case, best[1])
-        value = self._case.said(self._name, best[0])
-        return self._say("finished_best", metric=self._name, best=value, place=place)
+        return self._say(
+            "finished_best",
+            word=self._case.best_word(self._name),
+            metric=self._name,
+            best=self._case.said(self._name, best[0]),
+            place=place,
+        )
 
     def _against_best(self) -> str:
         name = self._name or ""
@@ -104,10 +109,13 @@ class Headline:
         if best is None or summary.count <= 1:
             return ""
         if summary.last == best[0]:
-            return self._say("headline_best")
+            return self._say(f"best_now.{self._case.goals[name]}")
         place = place_text(self._case, best[1])
         return self._say(
-            "headline_best_was", best=self._case.said(name, best[0]), place=place
+            "headline_best_was",
+            word=self._case.best_word(name),
+            best=self._case.said(name, best[0]),
+            place=place,
         )
 
     def _change(self, name: str) -> str:

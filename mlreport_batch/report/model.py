@@ -52,6 +52,7 @@ class MetricRow(Struct, frozen=True):
         family: What is measured, of a metric that shares a line of the table.
         part: The part of the data it was measured on, of ``families.PARTS``, or empty.
         curve: The course, oldest first, to be drawn small; None for a gap.
+        goal: ``min``, ``max`` or empty.
     """
 
     key: str
@@ -69,6 +70,7 @@ class MetricRow(Struct, frozen=True):
     family: str = ""
     part: str = ""
     curve: tuple[float | None, ...] = ()
+    goal: str = ""
 
 
 class HparamRow(Struct, frozen=True):
@@ -151,6 +153,24 @@ class Chart(Struct, frozen=True):
     planned_text: str = ""
 
 
+class Sample(Struct, frozen=True):
+    """A picture that a run saved, drawn anew.
+
+    Attributes:
+        name: Its path below the run.
+        at: When it was saved.
+        data: A PNG of our own making.
+        width: Its pixels.
+        height: Likewise.
+    """
+
+    name: str
+    at: str
+    data: bytes
+    width: int
+    height: int
+
+
 class Fact(Struct, frozen=True):
     """A labelled value of the report's head or of its results table."""
 
@@ -206,6 +226,7 @@ class Report(Struct, frozen=True):
             one line, or empty.
         share: How much of its plan the run has done, 0 to 1; None without a plan.
         left: How long it will go on, where the headline tells its end, or empty.
+        samples: Pictures that the run saved, newest first.
     """
 
     rid: str
@@ -242,6 +263,7 @@ class Report(Struct, frozen=True):
     unstated: str = ""
     share: float | None = None
     left: str = ""
+    samples: tuple[Sample, ...] = ()
 
     @property
     def further_alerts(self) -> tuple[AlertRow, ...]:

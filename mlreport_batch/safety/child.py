@@ -134,6 +134,17 @@ class BoundedChild(Generic[_Task, _Result]):
         self._process = self._pipe = None
 
 
+def end_at_exit(child: BoundedChild[_Task, _Result]) -> None:
+    """End *child* with this process; a Ctrl-C by then comes too late."""
+    import atexit
+
+    def end() -> None:
+        with contextlib.suppress(KeyboardInterrupt):
+            child.close()
+
+    atexit.register(end)
+
+
 def _serve(
     work: Callable[[_Task], _Result],
     pipe: "Connection[_Result, _Task]",

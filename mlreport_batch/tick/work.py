@@ -28,6 +28,7 @@ from mlreport_batch.report.values import judged_metric
 from mlreport_batch.report.view import RunView, view_of
 from mlreport_batch.safety.clean import Scalar
 from mlreport_batch.safety.masking.redact import redact_text
+from mlreport_batch.tick.pictures import with_pictures
 
 
 class ReadSettings(Struct, frozen=True):
@@ -298,11 +299,15 @@ def _found(task: RunTask, state: RunState, settings: ReadSettings) -> Finding:
     return replace(
         finding,
         alerts=texts_of(judged.alerts),
-        report=report_of(
-            judged,
-            rid=_rid(task.rid_seed, mark),
-            run=run.name,
-            project=task.project,
+        report=with_pictures(
+            report_of(
+                judged,
+                rid=_rid(task.rid_seed, mark),
+                run=run.name,
+                project=task.project,
+            ),
+            run.path,
+            view.started_ns,
         ),
         snapshot=mark,
     )

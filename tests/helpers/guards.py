@@ -1159,8 +1159,8 @@ GUARDS = [
     ),
     Guard(
         "F51",
-        "render/draw.py",
-        "with suppress(KeyboardInterrupt):",
+        "safety/child.py",
+        "with contextlib.suppress(KeyboardInterrupt):",
         "if True:",
         "test_owed::test_f51_a_signal_while_the_process_ends_shows_no_traceback",
     ),

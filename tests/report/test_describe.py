@@ -80,6 +80,23 @@ def test_the_headline_tells_the_best():
     assert "best" not in report(view({"loss": [2]})).headline
 
 
+@pytest.mark.parametrize(
+    ("metric", "values", "words"),
+    [
+        ("검증 손실", [2.0, 1.0], "현재까지 최저"),
+        ("검증 손실", [2.0, 1.0, 3.0], "최저 1 (스텝 2)"),
+        ("검증 정확도", [0.1, 0.2], "현재까지 최고"),
+        ("검증 정확도", [0.1, 0.2, 0.1], "최고 0.2 (스텝 2)"),
+    ],
+)
+def test_korean_calls_the_best_value_lowest_or_highest_by_the_goal(
+    metric: str, values: list[float], words: str
+):
+    found = report(view({metric: values}), language="ko")
+    assert words in found.headline
+    assert [row.goal for row in found.metrics] == ["min" if "손" in metric else "max"]
+
+
 def test_the_headline_names_the_first_alert():
     alerts = (Alert("nan", "a", "a is NaN"), Alert("stall", "", "quiet"))
     text = report(view({"loss": [1]}), alerts=alerts).headline
@@ -185,6 +202,24 @@ def test_facts_steps_and_the_like_are_told():
     assert found.problems == ("a.csv:3: bad",)
     assert report(view({"a": [1]})).steps == "1"
     assert report(view()).steps == ""
+
+
+@pytest.mark.parametrize(
+    ("hparams", "noted", "commit"),
+    [
+        ({"git_commit": "0123456789abcdef"}, "", "0123456789"),
+        ({"env.git.sha": "abc1234"}, "", "abc1234"),
+        ({"code/commit_hash": "abc1234"}, "", "abc1234"),
+        ({"git_commit": "main"}, "", ""),
+        ({"revision": "abc1234", "sha": "abc1234", "recommit": "abc1234"}, "", ""),
+        ({}, "os: Linux\ngit.commit: abcdef0123456\nx: y", "abcdef0123"),
+        ({}, "os: Linux", ""),
+    ],
+)
+def test_the_commit_of_a_run_is_told(hparams: dict[str, str], noted: str, commit: str):
+    found = report(view(hparams=hparams, texts=(Text("environment", noted),)))
+    facts = {fact.key: fact.value for fact in found.facts}
+    assert facts.get("Commit", "") == commit
 
 
 def test_checkpoints_come_newest_first():
