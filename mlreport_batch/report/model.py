@@ -151,6 +151,55 @@ class Chart(Struct, frozen=True):
     planned_text: str = ""
 
 
+class BoardRow(Struct, frozen=True):
+    """One run of a leaderboard.
+
+    Attributes:
+        rank: Its place, empty without a value.
+        run: Its name within the group.
+        value: Its best value.
+        gap: How far that is from the leader's, signed; empty for the leader.
+        status: Its status word.
+        note: ``baseline`` or empty.
+        cells: What it states of the hyperparameters that differ.
+        settings: The first of these in one line.
+        is_this: Whether it is the run that the report is about.
+    """
+
+    rank: str
+    run: str
+    value: str
+    gap: str
+    status: str
+    note: str
+    cells: tuple[str, ...]
+    settings: str
+    is_this: bool
+
+
+class Comparison(Struct, frozen=True):
+    """Runs of a group, whose name is empty for the root, against each other.
+
+    Attributes:
+        metric: What they are ranked by.
+        line: Where the run stands, or who leads; one sentence.
+        notes: What else is known, a sentence each.
+        columns: The hyperparameters that differ.
+        rows: The leaderboard, the best first.
+        total: How many runs there are.
+        chart: The courses of the leader, this run and the one before it, or None.
+    """
+
+    group: str
+    metric: str
+    line: str
+    notes: tuple[str, ...]
+    columns: tuple[str, ...]
+    rows: tuple[BoardRow, ...]
+    total: int
+    chart: Chart | None = None
+
+
 class Fact(Struct, frozen=True):
     """A labelled value of the report's head or of its results table."""
 
@@ -206,6 +255,7 @@ class Report(Struct, frozen=True):
             one line, or empty.
         share: How much of its plan the run has done, 0 to 1; None without a plan.
         left: How long it will go on, where the headline tells its end, or empty.
+        comparison: The run against the others of its group, None where it is alone.
     """
 
     rid: str
@@ -242,6 +292,7 @@ class Report(Struct, frozen=True):
     unstated: str = ""
     share: float | None = None
     left: str = ""
+    comparison: Comparison | None = None
 
     @property
     def further_alerts(self) -> tuple[AlertRow, ...]:
@@ -279,6 +330,7 @@ class Digest(Struct, frozen=True):
     headline: str
     reports: tuple[Report, ...]
     cuts: tuple[str, ...] = ()
+    boards: tuple[Comparison, ...] = ()
 
 
 class ChartWishes(Struct, frozen=True):
@@ -306,6 +358,7 @@ class Wishes(Struct, frozen=True):
     expect: Mapping[str, Scalar] = field(default_factory=dict)
     language: str = "en"
     charts: ChartWishes = ChartWishes()
+    baseline: str | None = None
 
 
 class Occasion(Struct, frozen=True):
@@ -333,6 +386,7 @@ class AlertRules(Struct, frozen=True):
         nan: Whether NaN and infinities are told.
         divergence: Whether a metric far above its course is told.
         plateau: Values without a new best that are told, None for never.
+        repeat, behind: Whether what `report.needless` finds is told.
         remind_s: Seconds until an alert that still holds, of a run that goes on, is
             told again, None for never.
     """
@@ -341,4 +395,6 @@ class AlertRules(Struct, frozen=True):
     nan: bool = True
     divergence: bool = True
     plateau: int | None = None
+    repeat: bool = True
+    behind: bool = True
     remind_s: float | None = 86400.0
