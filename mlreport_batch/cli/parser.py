@@ -105,6 +105,12 @@ class _Version(argparse.Action):
         parser.exit(0)
 
 
+_OUT_STATE = "look at the state that `run PATH --out DIR` keeps there"
+_COLUMNS = (
+    "name", "group", "status", "metric", "best", "last", "step", "progress", "written"
+)  # fmt: skip
+
+
 class _Commands:
     """Adds commands to a parser, each with the module that does it."""
 
@@ -241,7 +247,34 @@ def _add_looks(commands: _Commands) -> None:
         color=True,
     )
     status.add_argument("--json", action="store_true", help="print one JSON object")
-    _add_out(status, "look at the state that `run PATH --out DIR` keeps there")
+    _add_out(status, _OUT_STATE)
+    _add_runs(commands)
+
+
+def _add_runs(commands: _Commands) -> None:
+    """Add the commands that tell of runs out of the state."""
+    ls = commands.add("ls", "ls", "List the runs that are known.", config=True)
+    ls.add_argument(
+        "glob", nargs="?", metavar="GLOB", default="*", help="only these runs"
+    )
+    ls.add_argument(
+        "--sort",
+        metavar="COL",
+        choices=_COLUMNS,
+        default="name",
+        help=f"by {', '.join(_COLUMNS)}",
+    )
+    compare = commands.add(
+        "compare", "compare", "Say what differs between runs.", config=True
+    )
+    compare.add_argument(
+        "runs", nargs="+", metavar="RUN", help="a run's name, its end, or a glob"
+    )
+    for command in (ls, compare):
+        command.add_argument(
+            "--json", action="store_true", help="print one JSON object"
+        )
+        _add_out(command, _OUT_STATE)
 
 
 def _add_out(command: Parser, text: str) -> None:

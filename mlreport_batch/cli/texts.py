@@ -43,6 +43,10 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     "runs a line each is told; -v and --json tell all of every run.",
     "status": "Says which runs are known, when the last mails were made, and which "
     "mails wait, for what, and until when.",
+    "ls": "Lists the runs that are known as a table, out of the state, without looking "
+    "at their files. GLOB takes names of runs and of the folders above them.",
+    "compare": "Says which hyperparameters differ between runs, and shows their "
+    "metrics side by side, out of the state.",
     "init": "Asks where the runs are, who gets mail and through what, writes a "
     "commented config and the password (mode 0600), tries the route, mails a sample "
     "report, shows what the first tick would report, and has ticks started by cron or "
@@ -84,6 +88,8 @@ _EXAMPLES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
         ("inspect ~/experiments/gan", "one run in full"),
     ),
     "status": (("status", ""), ("status --out report", "of a run with --out")),
+    "ls": (("ls 'sweep*' --sort best", "who leads"),),
+    "compare": (("compare lr-0.1 lr-0.01", ""),),
     "init": (
         ("init", "asks"),
         ("init --runs ~/experiments --to me@gmail.com --password-file ~/.app-password",

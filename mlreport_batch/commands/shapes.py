@@ -47,6 +47,19 @@ class JudgedMetric(Metric, forbid_unknown_fields=True):
     best_step: Annotated[Figure | None, Meta(description="where it was reached first")]
 
 
+class Position(Struct, forbid_unknown_fields=True):
+    """Where a run stands in its group."""
+
+    group: Annotated[str, Meta(description="the group; empty for the root")]
+    metric: Annotated[str, Meta(description="what its runs are ranked by")]
+    goal: Annotated[Literal["min", "max"], Meta(description="which way is better")]
+    rank: Annotated[int | None, Meta(description="from 1; null without a value")]
+    of: Annotated[int, Meta(description="how many runs the group has")]
+    best: Annotated[float | None, Meta(description="the run's best value")]
+    leader: Annotated[str, Meta(description="the best run")]
+    leader_best: Annotated[float | None, Meta(description="its best value")]
+
+
 class ReportedRun(Struct, forbid_unknown_fields=True):
     """A run that has news, or that `--all` asks for."""
 
@@ -72,6 +85,9 @@ class ReportedRun(Struct, forbid_unknown_fields=True):
         str | None, Meta(description="its page as HTML; only with `--out` or PATHs")
     ]
     pdf: Annotated[str | None, Meta(description="the same as PDF")]
+    position: Annotated[
+        Position | None, Meta(description="among the runs of its group; null if alone")
+    ]
 
 
 class Run(Struct, forbid_unknown_fields=True):

@@ -77,6 +77,8 @@ class FlagOr(Kind):
     kind: Kind
 
     def read(self, value: Any, place: Place) -> Any:
+        if isinstance(value, str) and value.lower() in ("yes", "no", "on", "off"):
+            return place.expected(f"true, false or {self.kind.words()}", value)
         return value if type(value) is bool else self.kind.read(value, place)
 
     def schema(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
+from mlreport_batch.config.alerts import AlertSettings
 from mlreport_batch.config.builder import Table, setting, settings_of
 from mlreport_batch.config.channels import (
     GoogleSettings,
@@ -19,10 +20,11 @@ from mlreport_batch.config.channels import (
     SendmailSettings,
     SmtpSettings,
 )
+from mlreport_batch.config.digests import TIMES
 from mlreport_batch.config.kinds import (
     Duration,
     Expectations,
-    Flag,
+    FlagOr,
     Hparams,
     LinePattern,
     ListOf,
@@ -78,6 +80,14 @@ class RunsRoot:
         help="The hyperparameters you mean these runs to have, beside `report.expect`;"
         " a glob on run names leads to those of some of them",
         example='{optimizer.lr: 0.001, "vit-*": {warmup: 500}}',
+    )
+
+    group: tuple[str, ...] = setting(
+        _GLOBS,
+        ["{parent}"],
+        help="Which runs are compared with each other: a text, in which `{parent}` is"
+        " the folder above a run; or globs on run names, each of which is a group",
+        example='["resnet*/seed-*", "vit*"]',
     )
 
     def expected_of(self, name: str) -> dict[str, Scalar]:
@@ -176,6 +186,13 @@ class ReportSettings:
         help="How many charts; or a table of `most`, `metrics`, `smoothing`, `axis`",
         example="{most: 6, smoothing: 0, axis: log}",
     )
+    baseline: str | None = setting(
+        OrNull(Text(what="the name of a run")),
+        None,
+        help="The run that the others of its group are compared with, by its name or"
+        " the end of it; null is the best finished one",
+        example="resnet50-plain",
+    )
     every: float = setting(
         Duration(),
         "0s",
@@ -264,8 +281,12 @@ class MailSettings:
         help="Where answers go; null is the sender",
         example="kim@lab.example",
     )
-    digest: bool = setting(
-        Flag(), default=False, help="One mail for all runs of a tick"
+    digest: bool | str = setting(
+        FlagOr(Text(TIMES, "daily HH:MM or weekly DAY HH:MM")),
+        default=False,
+        help="One mail for all runs of a tick; or at set times of `report.timezone`,"
+        " with alerts and ends at once in between",
+        example="daily 07:00",
     )
     max_per_tick: int = setting(
         Whole(1, 10_000),
@@ -282,35 +303,6 @@ class MailSettings:
         "resend",
         help="What to do when the line broke and nobody knows whether a mail was taken:"
         " send the same bytes again, or hold the mail for `retry` and `drop`",
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class AlertSettings:
-    """What is worth an alert."""
-
-    stall: float | Literal["auto"] | None = setting(
-        OrNull(Duration("auto"), is_switch=True),
-        "auto",
-        help="Silence that counts as a stall; `auto` goes by each run's own pace, its"
-        " age and the silences that it came back from",
-        example="2h",
-    )
-    nan: bool = setting(Flag(), default=True, help="A metric became NaN or infinite")
-    divergence: bool = setting(
-        Flag(), default=True, help="A metric with a goal runs away from it"
-    )
-    plateau: int | None = setting(
-        OrNull(Whole(2, 1_000_000), is_switch=True),
-        None,
-        help="So many values without a new best count as a plateau",
-        example="20",
-    )
-    remind: float | None = setting(
-        OrNull(Duration(), is_switch=True),
-        "1d",
-        help="How long until NaN or a divergence that a run goes on with is told again;"
-        " null never does",
     )
 
 

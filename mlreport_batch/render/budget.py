@@ -14,7 +14,6 @@ from msgspec.structs import replace
 
 from mlreport_batch.language.say import say
 from mlreport_batch.report.model import (
-    Digest,
     HparamRow,
     MetricRow,
     Report,
@@ -80,16 +79,6 @@ class Fitted(Struct, frozen=True):
     notes: Mapping[str, str]
 
 
-class FittedDigest(Struct, frozen=True):
-    """A digest within limits: rows for its table and runs shown in detail."""
-
-    digest: Digest
-    rows: Sequence[Report]
-    alert_counts: Sequence[int]
-    details: Sequence[Fitted]
-    notes: Mapping[str, str]
-
-
 def fit(report: Report, limits: Limits, *, where: str) -> Fitted:
     """Return *report* cut to *limits*; *where* says where the rest is."""
     notes: dict[str, str] = defaultdict(str)
@@ -117,7 +106,7 @@ def fit(report: Report, limits: Limits, *, where: str) -> Fitted:
         headline=shorten(report.headline, 2 * room),
         standing=shorten(report.standing, 4 * room),
         purpose=shorten(report.purpose, 2 * room),
-        steps=shorten(report.steps, 2 * _FIGURE),
+        steps=shorten(report.steps, 2 * FIGURE),
         intent_text=shorten(report.intent_text, 2 * room),
         unstated=shorten(report.unstated, 2 * room),
         facts=tuple(
@@ -143,8 +132,8 @@ def fit(report: Report, limits: Limits, *, where: str) -> Fitted:
         ),
         charts=cut("charts", report.charts, limits.charts),
         samples=cut("samples", report.samples, limits.samples),
-        date=shorten(report.date, 2 * _FIGURE),
-        time=shorten(report.time, 2 * _FIGURE),
+        date=shorten(report.date, 2 * FIGURE),
+        time=shorten(report.time, 2 * FIGURE),
         results=tuple(
             replace(r, key=shorten(r.key, room), value=shorten(r.value, room))
             for r in cut("results", report.results, limits.results)
@@ -153,10 +142,10 @@ def fit(report: Report, limits: Limits, *, where: str) -> Fitted:
             replace(
                 c,
                 path=shorten(c.path, room),
-                size=shorten(c.size, _FIGURE),
-                age=shorten(c.age, _FIGURE),
-                step=shorten(c.step, _FIGURE),
-                mark=shorten(c.mark, _FIGURE),
+                size=shorten(c.size, FIGURE),
+                age=shorten(c.age, FIGURE),
+                step=shorten(c.step, FIGURE),
+                mark=shorten(c.mark, FIGURE),
             )
             for c in cut("checkpoints", report.checkpoints, limits.checkpoints)
         ),
@@ -169,52 +158,6 @@ def fit(report: Report, limits: Limits, *, where: str) -> Fitted:
     return Fitted(fitted, notes)
 
 
-def fit_digest(digest: Digest, limits: Limits, *, where: str) -> FittedDigest:
-    """Return *digest* cut to *limits*: its runs worst first, few rows for each."""
-    ranked = worst_first(digest.reports)
-    rows = ranked[: limits.runs * 5]
-    details = ranked[: limits.runs]
-    notes: dict[str, str] = defaultdict(str)
-    if len(rows) < len(ranked):
-        notes["rows"] = say(
-            digest.language,
-            "more.rows",
-            shown=len(rows),
-            total=f"{len(ranked):,}",
-            where=where,
-        )
-    if len(details) < len(ranked):
-        notes["runs"] = say(
-            digest.language, "more.runs", shown=len(details), total=f"{len(ranked):,}"
-        )
-    each = replace(
-        limits,
-        metrics=min(8, limits.metrics),
-        alerts=min(5, limits.alerts),
-        charts=0 if len(ranked) > _FEW_RUNS else min(2, limits.charts),
-        problems=min(3, limits.problems),
-        texts=0,
-        samples=0,
-    )
-    return FittedDigest(
-        replace(digest, headline=shorten(digest.headline, 2 * limits.cell)),
-        tuple(_glance(report, limits.cell) for report in rows),
-        tuple(report.attention for report in rows),
-        tuple(fit(report, each, where=where) for report in details),
-        notes,
-    )
-
-
-def _glance(report: Report, room: int) -> Report:
-    """Return what a digest's table shows of *report*, cut to *room*."""
-    return replace(
-        report,
-        run=shorten(report.run, room),
-        metrics=tuple(_figures(row, room) for row in report.metrics[:1]),
-    )
-
-
-_FEW_RUNS = 3
 _STATUS_RANK = {"failed": 0, "killed": 0, "out_of_time": 0, "stalled": 1, "quiet": 4}
 
 
@@ -242,22 +185,22 @@ def _need(row: HparamRow) -> int:
     return _NEED.get(row.verdict, 3)
 
 
-_FIGURE = 24  # longer than any number; figures never wrap
+FIGURE = 24  # longer than any number; figures never wrap
 
 
 def _figures(row: MetricRow, room: int) -> MetricRow:
     return replace(
         row,
         key=shorten(row.key, room),
-        value=shorten(row.value, _FIGURE),
-        step=shorten(row.step, _FIGURE),
-        delta=shorten(row.delta, _FIGURE),
-        best=shorten(row.best, _FIGURE),
-        best_step=shorten(row.best_step, _FIGURE),
-        low=shorten(row.low, _FIGURE),
-        high=shorten(row.high, _FIGURE),
-        points=shorten(row.points, _FIGURE),
-        spark=row.spark[-2 * _FIGURE :],
+        value=shorten(row.value, FIGURE),
+        step=shorten(row.step, FIGURE),
+        delta=shorten(row.delta, FIGURE),
+        best=shorten(row.best, FIGURE),
+        best_step=shorten(row.best_step, FIGURE),
+        low=shorten(row.low, FIGURE),
+        high=shorten(row.high, FIGURE),
+        points=shorten(row.points, FIGURE),
+        spark=row.spark[-2 * FIGURE :],
     )
 
 

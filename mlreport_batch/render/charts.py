@@ -19,7 +19,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mlreport_batch.render.axes import Axis, step_axis, value_axis
-from mlreport_batch.report.model import Chart, DrawnCurve
+from mlreport_batch.report.drawn import Chart, DrawnCurve
 
 WIDTH = 560
 HEIGHT = 230

@@ -21,14 +21,30 @@ from mlreport_batch.report.model import Digest, Report
 _TEMPLATES = Path(__file__).with_name("templates")
 _STYLES: Final[Mapping[str, Sequence[tuple[str, bool]]]] = {
     # file, and whether it is kept as it is instead of being inlined
-    "mail": (("base.css", False), ("mail.css", False), ("mail-keep.css", True)),
+    "mail": (
+        ("base.css", False),
+        ("board.css", False),
+        ("board-keep.css", True),
+        ("mail.css", False),
+        ("mail-keep.css", True),
+    ),
     "document": (
         ("base.css", False),
         ("mail.css", False),
         ("document-keep.css", True),
     ),
-    "page": (("base.css", False), ("page.css", False)),
-    "print": (("base.css", False), ("print.css", False)),
+    "page": (
+        ("base.css", False),
+        ("board.css", False),
+        ("board-keep.css", True),
+        ("page.css", False),
+    ),
+    "print": (
+        ("base.css", False),
+        ("board.css", False),
+        ("board-keep.css", True),
+        ("print.css", False),
+    ),
 }
 # What no encoder or parser takes, and what reorders text. Reports are clean
 # already; this is the last wall before libraries written in C.

@@ -17,6 +17,7 @@ from mlreport_batch.language.say import say
 from mlreport_batch.render import (
     Image,
     Rendered,
+    boards,
     budget,
     charts,
     layout,
@@ -27,7 +28,11 @@ from mlreport_batch.render import (
 )
 from mlreport_batch.render.outline import Heading
 from mlreport_batch.render.tables import tabulated
-from mlreport_batch.report.model import Chart, Digest, DrawnCurve, Report
+from mlreport_batch.report.drawn import Chart, DrawnCurve
+from mlreport_batch.report.model import (
+    Digest,
+    Report,
+)
 from mlreport_batch.safety.clean import shorten
 from mlreport_batch.safety.masking.redact import shown
 
@@ -187,6 +192,7 @@ class _Drawing:
         fitted = budget.fit(report, limits, where=where)
         pictures = self.draw(fitted.report.charts)
         samples = _samples(fitted.report, form, self._cid)
+        board, versus = self._board(report, limits, form)
         text = layout.fill(
             "report.html.j2",
             fitted.report,
@@ -196,21 +202,39 @@ class _Drawing:
             pictures=pictures,
             sparks=self._small,
             samples=samples,
+            board=board,
+            versus=versus,
             link=report.link if report.link.startswith("https://") else "",
         )
-        return text, _Images(pictures, samples)
+        return text, _Images([*pictures, *versus], samples)
+
+    def _board(
+        self, report: Report, limits: budget.Limits, form: str
+    ) -> tuple[boards.FittedBoard | None, Sequence[_Picture]]:
+        """Return the run against the others, cut to *limits*, and its pictures."""
+        found = report.comparison
+        if found is None:
+            return None, ()
+        columns = boards.PHONE_COLUMNS if form == "mail" else None
+        rows = min(10, limits.results)
+        board = boards.fit_board(
+            found, limits.cell, report.language, rows=rows, columns=columns
+        )
+        is_drawn = found.chart is not None and limits.charts > 1
+        return board, self.draw([found.chart] if found.chart and is_drawn else [])
 
     def _digest(
         self, digest: Digest, form: str, limits: budget.Limits, where: str
     ) -> tuple[str, _Images]:
-        fitted = budget.fit_digest(digest, limits, where=where)
+        fitted = boards.fit_digest(digest, limits, where=where, is_mail=form == "mail")
         details = [
             {
-                "report": one.report,
-                "notes": one.notes,
-                "pictures": self.draw(one.report.charts),
+                "report": section.fitted.report,
+                "notes": section.fitted.notes,
+                "pictures": self.draw(section.fitted.report.charts),
+                "link": section.link,
             }
-            for one in fitted.details
+            for section in fitted.sections
         ]
         text = layout.fill(
             "digest.html.j2",
@@ -218,8 +242,9 @@ class _Drawing:
             form,
             title=digest.headline,
             notes=fitted.notes,
-            rows=fitted.rows,
-            counts=fitted.alert_counts,
+            troubles=fitted.troubles,
+            boards=fitted.boards,
+            lines=fitted.lines,
             details=details,
         )
         shown = [picture for one in details for picture in one["pictures"]]  # type: ignore[attr-defined]

@@ -1,14 +1,11 @@
-"""The plain-text twin: the same figures in columns, for terminals and old eyes.
+"""The plain-text twin: the same figures in columns, for terminals and old eyes."""
 
-Widths are counted as terminals count them: Hangul, kana, Han and most emoji take
-two columns, combining marks none.
-"""
-
-import unicodedata
 from collections.abc import Iterator, Sequence
 
 from mlreport_batch.language.say import label, say
-from mlreport_batch.render.budget import PDF, fit, worst_first
+from mlreport_batch.render.boards import FittedBoard, fit_board, fit_digest
+from mlreport_batch.render.budget import PDF, fit
+from mlreport_batch.render.columns import COLUMNS, table, width
 from mlreport_batch.render.placeholders import status_of
 from mlreport_batch.report.model import (
     Digest,
@@ -19,10 +16,7 @@ from mlreport_batch.report.model import (
     Verdict,
 )
 
-COLUMNS = 78
-_GAP = "  "
-_LEAST_KEY = 20  # a name gets at least this much room beside its figures
-_DIGEST_ROWS = 8
+_BOARD_COLUMNS = 4
 
 
 def write(report: Report | Digest) -> str:
@@ -32,20 +26,6 @@ def write(report: Report | Digest) -> str:
     while "\n\n\n" in text:
         text = text.replace("\n\n\n", "\n\n")
     return text.strip("\n") + "\n"
-
-
-def width(text: str) -> int:
-    """Return how many terminal columns *text* takes."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0
-        if unicodedata.combining(c) or c in "\u200b\u200d\ufe0f"
-        else 2
-        if unicodedata.east_asian_width(c) in "WF"
-        else 1
-        for c in text
-    )
 
 
 def _report(report: Report) -> Iterator[str]:
@@ -62,8 +42,14 @@ def _report(report: Report) -> Iterator[str]:
     if report.steps:
         left = f"; {report.left}" if report.left else ""
         yield from _fold(f"{say(language, 'head.steps')}: {report.steps}{left}")
-    yield from _table([], [[fact.key, fact.value] for fact in report.facts], "ll")
-    yield from _core(report, len(report.metrics))
+    yield from table([], [[fact.key, fact.value] for fact in report.facts], "ll")
+    yield from _needs(report)
+    yield from _metrics(report)
+    if report.comparison is not None:
+        board = fit_board(
+            report.comparison, PDF.cell, language, rows=10, columns=_BOARD_COLUMNS
+        )
+        yield from _board(language, board, say(language, "part.board"))
     yield from _hparams(report)
     yield from _facts(say(language, "part.results"), report.results)
     yield from _checkpoints(report)
@@ -84,43 +70,71 @@ def _report(report: Report) -> Iterator[str]:
 
 def _digest(digest: Digest) -> Iterator[str]:
     language = digest.language
-    ranked = worst_first(digest.reports)
-    yield digest.date
+    fitted = fit_digest(digest, PDF, where=say(language, "more.run"), is_mail=True)
+    yield f"{digest.date} {digest.time}"
     yield from _fold(digest.headline)
-    yield digest.time
+    if fitted.troubles:
+        yield from _head(f"{say(language, 'part.alerts')}!")
+        for trouble in fitted.troubles:
+            yield from _fold(f"! {trouble.run}: {trouble.text}", "  ")
+    for board in fitted.boards:
+        yield from _board(language, board, say(language, "part.boards"))
     yield from _head(say(language, "part.runs"))
-    names = ("run", "status", "main", "alerts")
-    heads = [say(language, f"table.{name}") for name in names]
-    yield from _table(
-        heads,
+    yield from table(
+        [],
         [
-            [
-                report.run,
-                _status_word(report),
-                f"{report.main_row.key} {report.main_row.value}"
-                if report.main_row
-                else "-",
-                str(report.attention),
-            ]
-            for report in ranked
+            [line.run, line.state, line.metric, line.value, line.delta, line.spark]
+            for line in fitted.lines
         ],
-        "lllr",
+        "lllrrl",
     )
-    for report in ranked[: PDF.runs]:
+    if fitted.notes["rows"]:
+        yield from ("", fitted.notes["rows"])
+    for section in fitted.sections:
+        report = section.fitted.report
         yield from ("", "-" * COLUMNS)
         yield from _fold(report.run)
         yield from _fold(status_of(report))
         yield from _fold(report.headline)
-        yield from _core(report, _DIGEST_ROWS)
-    if len(ranked) > PDF.runs:
-        shown, total = PDF.runs, f"{len(ranked):,}"
-        yield from ("", say(language, "more.runs", shown=shown, total=total))
+        yield from _needs(report)
+    if fitted.notes["runs"]:
+        yield from ("", fitted.notes["runs"])
     yield from _lines(say(language, "part.cuts"), digest.cuts)
     yield from _foot(digest)
 
 
-def _core(report: Report, most: int) -> Iterator[str]:
-    """Yield what every reader needs: alerts, intent and metrics."""
+def _board(language: str, fitted: FittedBoard, title: str) -> Iterator[str]:
+    """Yield a leaderboard: what is said of it, then the runs."""
+    board = fitted.board
+    yield from _head(f"{title}: {board.group}" if board.group else title)
+    yield from _fold(board.line)
+    for note in board.notes:
+        yield from _fold(f"- {note}", "  ")
+    yield ""
+    columns = board.columns[:_BOARD_COLUMNS]
+    heads = [say(language, f"table.{name}") for name in ("rank", "run")]
+    rows = [
+        [
+            f"{'>' if row.is_this else ' '}{row.rank}",
+            f"{row.run} ({label(language, 'mark', row.note)})" if row.note else row.run,
+            row.value,
+            row.gap,
+            *row.cells[: len(columns)],
+            label(language, "status", row.status),
+        ]
+        for row in board.rows
+    ]
+    yield from table(
+        [*heads, board.metric, say(language, "table.gap"), *columns, ""],
+        rows,
+        "rlrr" + "r" * len(columns) + "l",
+    )
+    if fitted.more:
+        yield fitted.more
+
+
+def _needs(report: Report) -> Iterator[str]:
+    """Yield what needs a person: alerts, and what is not as intended."""
     language = report.language
     if report.standing:
         yield from _fold(report.standing)
@@ -130,7 +144,6 @@ def _core(report: Report, most: int) -> Iterator[str]:
             kind = label(language, "alert", alert.kind)
             yield from _fold(f"! {kind}: {alert.text}", "  ")
     yield from _intent(report)
-    yield from _metrics(report, most)
 
 
 def _intent(report: Report) -> Iterator[str]:
@@ -142,7 +155,7 @@ def _intent(report: Report) -> Iterator[str]:
     for text in above:
         yield from _fold(text)
     if wrong:
-        yield from _table(
+        yield from table(
             [say(language, f"table.{n}") for n in ("hparam", "intended", "actual")],
             [[h.key, h.intended, _actual(language, h)] for h in wrong],
             "lll",
@@ -151,25 +164,17 @@ def _intent(report: Report) -> Iterator[str]:
         yield from _fold(report.unstated)
 
 
-def _metrics(report: Report, most: int) -> Iterator[str]:
+def _metrics(report: Report) -> Iterator[str]:
     language = report.language
     yield from _head(say(language, "part.metrics"))
     if not report.metrics:
         yield say(language, "table.none")
         return
     names = ("metric", "now", "step", "delta", "best")
-    rows = [_metric(language, row) for row in _together(report.metrics)[:most]]
-    yield from _table(
+    rows = [_metric(language, row) for row in _together(report.metrics)]
+    yield from table(
         [*(say(language, f"table.{name}") for name in names), ""], rows, "lrrrrl"
     )
-    if len(report.metrics) > most:
-        yield say(
-            language,
-            "more.metrics",
-            shown=most,
-            total=f"{len(report.metrics):,}",
-            where=say(language, "more.pdf"),
-        )
 
 
 def _together(rows: Sequence[MetricRow]) -> list[MetricRow]:
@@ -212,7 +217,7 @@ def _hparams(report: Report) -> Iterator[str]:
         for h in report.further_hparams
     ]
     names = ("hparam", "actual", "intended")
-    yield from _table([*(say(language, f"table.{n}") for n in names), ""], rows, "llll")
+    yield from table([*(say(language, f"table.{n}") for n in names), ""], rows, "llll")
 
 
 def _checkpoints(report: Report) -> Iterator[str]:
@@ -228,15 +233,13 @@ def _checkpoints(report: Report) -> Iterator[str]:
         rows.append(
             [c.path, c.step, c.size, c.age, " ".join(filter(None, (mark, new)))]
         )
-    yield from _table(
-        [*(say(language, f"table.{n}") for n in names), ""], rows, "lrrrl"
-    )
+    yield from table([*(say(language, f"table.{n}") for n in names), ""], rows, "lrrrl")
 
 
 def _facts(title: str, facts: Sequence[Fact]) -> Iterator[str]:
     if facts:
         yield from _head(title)
-        yield from _table([], [[f.key, f.value] for f in facts], "ll")
+        yield from table([], [[f.key, f.value] for f in facts], "ll")
 
 
 def _lines(title: str, lines: Sequence[str]) -> Iterator[str]:
@@ -249,10 +252,6 @@ def _lines(title: str, lines: Sequence[str]) -> Iterator[str]:
 def _foot(report: Report | Digest) -> Iterator[str]:
     made = say(report.language, "foot.made", host=report.host)
     yield from ("", "-- ", made, report.rid)
-
-
-def _status_word(report: Report) -> str:
-    return label(report.language, "status", report.status)
 
 
 def _head(title: str) -> Iterator[str]:
@@ -269,36 +268,3 @@ def _fold(text: str, indent: str = "") -> Iterator[str]:
         else:
             line = f"{line} {token}" if line else token
     yield line
-
-
-def _table(
-    heads: Sequence[str], rows: Sequence[Sequence[str]], sides: str
-) -> Iterator[str]:
-    """Yield aligned columns; *sides* has ``l`` or ``r`` for each.
-
-    A first cell too wide for the screen gets a line of its own, so that one long
-    name does not push every figure off it. Empty columns are left out.
-    """
-    used = [i for i in range(len(sides)) if any(row[i] for row in rows)]
-    if not used:
-        return
-    table = [list(heads)] if heads else []
-    table.extend(list(row) for row in rows)
-    widths = {i: max(width(row[i]) for row in table) for i in used}
-    first, *others = used
-    rest = sum(widths[i] + len(_GAP) for i in others)
-    room = max(_LEAST_KEY, COLUMNS - rest)
-    widths[first] = max(
-        (w for row in table if (w := width(row[first])) <= room), default=0
-    )
-    for row in table:
-        cells = [_pad(row[i], widths[i], sides[i]) for i in used]
-        if others and width(row[first]) > widths[first]:
-            yield row[first]
-            cells[0] = " " * widths[first]
-        yield _GAP.join(cells)
-
-
-def _pad(text: str, columns: int, side: str) -> str:
-    space = " " * max(0, columns - width(text))
-    return text + space if side == "l" else space + text

@@ -8,8 +8,8 @@ from mlreport_batch.language.figures import step_text
 from mlreport_batch.language.say import say
 from mlreport_batch.read.summary import MetricSummary, began_to_fail
 from mlreport_batch.report.case import Case
+from mlreport_batch.report.drawn import Chart, DrawnCurve
 from mlreport_batch.report.goals import is_reward, kind_of
-from mlreport_batch.report.model import Chart, DrawnCurve
 from mlreport_batch.report.names import chosen_names, family_of, is_held_out
 from mlreport_batch.safety.clean import clean
 

@@ -2,7 +2,7 @@
 
 import math
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from mlreport_batch.language.dates import date_text
@@ -17,11 +17,11 @@ from mlreport_batch.language.figures import (
     with_unit,
 )
 from mlreport_batch.language.say import say
-from mlreport_batch.report.alerts import Alert
+from mlreport_batch.report.alerts import Alert, place_text
 from mlreport_batch.report.case import Case
 from mlreport_batch.report.curves import chart_groups, chart_of
 from mlreport_batch.report.families import Member, families
-from mlreport_batch.report.goals import headline_metric, main_metrics
+from mlreport_batch.report.goals import asked_first, main_metrics
 from mlreport_batch.report.head import (
     age_text,
     facts_of,
@@ -35,6 +35,7 @@ from mlreport_batch.report.headline import Headline, lead_of, told_first
 from mlreport_batch.report.model import (
     AlertRow,
     CheckpointRow,
+    Comparison,
     Digest,
     Fact,
     HparamRow,
@@ -45,7 +46,7 @@ from mlreport_batch.report.model import (
     Verdict,
 )
 from mlreport_batch.report.names import chosen_names, unit_of
-from mlreport_batch.report.news import Changes, Snapshot
+from mlreport_batch.report.news import Changes, Earlier, Snapshot, history_of
 from mlreport_batch.report.timing import timing_of
 from mlreport_batch.safety.clean import Scalar, clean
 from mlreport_batch.safety.masking.redact import redact_text
@@ -98,10 +99,9 @@ def describe(
 
     names = chosen_names(main_metrics(view), wishes.metrics)
     shown = names[: cut("metrics", METRICS_MAX, len(names))]
-    main = shown[0] if shown else None
-    if tuple(wishes.metrics) == ("*",):
-        main = headline_metric(shown)
-    hparams, intent_text, unstated, intent_ok = _hparam_rows(case, changes)
+    main = asked_first(shown, wishes.metrics)
+    history = history_of(reported, changes, step=view.step, at=case.now)
+    hparams, intent_text, unstated, intent_ok = _hparam_rows(case, history)
     members = families({name: view.metrics[name].count for name in shown})
     groups = chart_groups(case, shown, main)
     most = wishes.charts.most
@@ -171,8 +171,21 @@ def describe(
     )
 
 
-def describe_digest(reports: Sequence[Report], *, rid: str, language: str) -> Digest:
-    """Return one digest over *reports*, those with alerts first."""
+def describe_digest(
+    reports: Sequence[Report],
+    *,
+    rid: str,
+    language: str,
+    boards: Sequence[Comparison] = (),
+) -> Digest:
+    """Return one digest over *reports*, those with alerts first.
+
+    Args:
+        reports: Those of the runs.
+        rid: The digest's id.
+        language: Of its words.
+        boards: Who leads in the groups of the runs.
+    """
     ordered = sorted(reports, key=lambda report: not report.attention)
     with_alerts = sum(1 for report in reports if report.attention)
     kind = "digest_headline" if with_alerts else "digest_headline_fine"
@@ -187,6 +200,7 @@ def describe_digest(reports: Sequence[Report], *, rid: str, language: str) -> Di
             language, kind, runs=f"{len(reports):,}", alerts=f"{with_alerts:,}"
         ),
         reports=tuple(ordered),
+        boards=tuple(boards),
     )
 
 
@@ -197,7 +211,7 @@ def _result_text(name: str, value: Scalar) -> str:
 
 
 def _hparam_rows(
-    case: Case, changes: Changes
+    case: Case, history: Mapping[str, Sequence[Earlier]]
 ) -> tuple[list[HparamRow], str, str, bool | None]:
     view, wishes, compared = case.view, case.wishes, case.compared
     rows = [
@@ -206,7 +220,7 @@ def _hparam_rows(
             value="" if item.verdict is Verdict.missing else scalar_text(item.actual),
             intended=scalar_text(item.intended),
             verdict=item.verdict,
-            changed_from=_changed_from(item.key, changes),
+            changed_from=_changed_from(item.key, case, history),
         )
         for item in compared
         if item.verdict is not Verdict.unstated
@@ -218,7 +232,7 @@ def _hparam_rows(
             value=scalar_text(view.hparams[name]),
             intended="",
             verdict=Verdict.extra if compared else None,
-            changed_from=_changed_from(name, changes),
+            changed_from=_changed_from(name, case, history),
         )
         for name in chosen_names(list(view.hparams), wishes.hparams)
         if name not in named
@@ -236,10 +250,23 @@ def _hparam_rows(
     return rows, text, unstated_text, bad == 0 if stated else None
 
 
-def _changed_from(key: str, changes: Changes) -> str:
-    if key not in changes.changed_hparams:
-        return ""
-    return scalar_text(changes.changed_hparams[key][0])
+def _changed_from(
+    key: str, case: Case, history: Mapping[str, Sequence[Earlier]]
+) -> str:
+    """Return the values that a hyperparameter had, the last first, and until when."""
+    told = []
+    for earlier in reversed(history.get(key, ())):
+        value, at = scalar_text(earlier.value), case.moment(earlier.at)
+        if earlier.step is None:
+            told.append(say(case.wishes.language, "until", value=value, at=at))
+        else:
+            place = place_text(case, earlier.step)
+            told.append(
+                say(
+                    case.wishes.language, "until_place", value=value, at=at, place=place
+                )
+            )
+    return "; ".join(told)
 
 
 def _metric_row(

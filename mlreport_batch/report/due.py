@@ -12,6 +12,8 @@ from mlreport_batch.report.model import AlertRules
 REMINDED = ("nan", "divergence")
 CAN_END = (*REMINDED, "stall", "failed", "intent")
 HOLDING = (*CAN_END, "plateau")
+ONCE = ("repeat", "behind")
+"""What is told once, and not again whatever becomes of it."""
 RECOVERED = "was "
 """How the key of an alert begins that was told and is over."""
 FLAPS_S = 86400.0
@@ -103,6 +105,7 @@ def told_after(
         at = now if alert.key in fresh else told_at(alert, told)
         if at is not None:
             after[alert.key] = at
+    after.update((k, at) for k, at in told.items() if k.partition(":")[0] in ONCE)
     for key in gone(alerts, told):
         after[RECOVERED + key] = told[key]
     for key, at in told.items():

@@ -152,6 +152,18 @@ def importance(name: str) -> tuple[bool, int, bool]:
     return not is_reward(name), kind_of(name), not is_held_out(name)
 
 
+def asked_first(names: Sequence[str], globs: Sequence[str]) -> str | None:
+    """Return the metric to name first: by the user's order, if there is one.
+
+    Args:
+        names: The metrics that *globs* take, in their order.
+        globs: What the user wants to see.
+    """
+    if tuple(globs) == ("*",):
+        return headline_metric(names)
+    return next(iter(names), None)
+
+
 @lru_cache(maxsize=4096)
 def is_reward(name: str) -> bool:
     """Return whether *name* is that of what an agent earns."""

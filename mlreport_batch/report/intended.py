@@ -22,10 +22,21 @@ def same_value(intended: Scalar, actual: Scalar) -> bool:
     """Return whether two hyperparameters mean the same: 1e-3, 0.001 and "0.001" do."""
     if intended is None or actual is None:
         return _none_text(intended) == _none_text(actual)
-    first, second = _number(intended), _number(actual)
+    first, second = as_number(intended), as_number(actual)
     if first is not None and second is not None:
         return first == second or math.isclose(first, second, rel_tol=1e-9)
     return str(_bool_text(intended)).strip() == str(_bool_text(actual)).strip()
+
+
+def canonical(value: Scalar) -> str:
+    """Return one text for all that means the same, to nine digits; see `same_value`."""
+    value = _none_text(value)
+    if value is None:
+        return "null"
+    number = as_number(value)
+    if number is not None:
+        return "0" if number == 0 else f"{number:.9g}"
+    return str(_bool_text(value)).strip()
 
 
 def _none_text(value: Scalar) -> Scalar:
@@ -38,7 +49,8 @@ def _bool_text(value: Scalar) -> Scalar:
     return str(value).lower() if isinstance(value, bool) else value
 
 
-def _number(value: Scalar) -> float | None:
+def as_number(value: Scalar) -> float | None:
+    """Return what number a hyperparameter is, written as one or as text; else None."""
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, str):

@@ -15,7 +15,13 @@ from mlreport_batch.report.case import Case
 from mlreport_batch.report.describe import describe
 from mlreport_batch.report.due import due_alerts, gone, told_after
 from mlreport_batch.report.model import Occasion, Report, Verdict
-from mlreport_batch.report.news import Changes, Snapshot, compare, snapshot_of
+from mlreport_batch.report.news import (
+    Changes,
+    Snapshot,
+    compare,
+    history_of,
+    snapshot_of,
+)
 from mlreport_batch.report.plan import goal_of_run
 from mlreport_batch.report.status import BROKEN, believed_at, patience_s
 
@@ -83,8 +89,14 @@ class Judged(Struct, frozen=True):
         return not {"alerts", "status"}.isdisjoint(self.kinds())
 
 
-def judge(case: Case, base: Snapshot | None) -> Judged:
-    """Return what is to be said of a run whose last report showed *base*."""
+def judge(case: Case, base: Snapshot | None, needless: Sequence[Alert] = ()) -> Judged:
+    """Return what is to be said of a run whose last report showed *base*.
+
+    Args:
+        case: The run.
+        base: What its last report showed.
+        needless: What the other runs of its group say of it; each is told once.
+    """
     status = case.status
     outcome = status.word if status.is_over else ""
     is_old = base is not None and _ended_long_ago(case, base)
@@ -92,6 +104,8 @@ def judge(case: Case, base: Snapshot | None) -> Judged:
     alerts = find_alerts(case, changes, base.alerts if base else ())
     if is_old:
         alerts = [alert for alert in alerts if alert.kind not in BROKEN]
+    told = base.alerts if base else {}
+    alerts += [alert for alert in needless if alert.key not in told]
     if base is not None and _is_lost(case, base, alerts):
         kinds = tuple(k for k in changes.kinds if k not in ("metrics", "checkpoints"))
         changes = replace(changes, kinds=kinds)
@@ -142,12 +156,14 @@ def report_of(judged: Judged, *, rid: str, run: str, project: str) -> Report:
 def mark_of(judged: Judged) -> Snapshot:
     """Return what a report shows that tells the alerts that are due now."""
     case, status = judged.case, judged.case.status
+    step = case.view.step
     return snapshot_of(
         case.view,
         best={name: best and best[0] for name, best in case.bests.items()},
         alerts=told_after(judged.alerts, judged.due(), judged.told, case.now),
         at=case.now,
         outcome=status.word if status.is_over else "",
+        history=history_of(judged.base, judged.changes, step=step, at=case.now),
     )
 
 

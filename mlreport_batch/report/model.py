@@ -11,6 +11,7 @@ from typing import Literal
 
 from msgspec import Struct, field
 
+from mlreport_batch.report.drawn import Chart, Sample
 from mlreport_batch.safety.clean import Scalar
 
 
@@ -101,74 +102,53 @@ class AlertRow(Struct, frozen=True):
     text: str
 
 
-class DrawnCurve(Struct, frozen=True):
-    """The bounded course of one metric, to be drawn.
+class BoardRow(Struct, frozen=True):
+    """One run of a leaderboard.
 
     Attributes:
-        key: The metric's name.
-        steps: x of each bucket, ascending; length n.
-        lows: Lowest finite value of each bucket or None where it has none.
-        highs: Highest finite value of each bucket, likewise; equal to ``lows``
-            while every bucket holds one point.
-        latest: The latest value as text, for the legend.
-        last: (step, value) of the latest value, None where that is no number.
-        best: (step, value) of the best value, None where it is not marked.
-        best_text: That value as text.
-        goal: ``min``, ``max`` or empty.
-        bad_since: The step since which no value is finite, None where the last one is.
+        rank: Its place, empty without a value.
+        run: Its name within the group.
+        value: Its best value.
+        gap: How far that is from the leader's, signed; empty for the leader.
+        status: Its status word.
+        note: ``baseline`` or empty.
+        cells: What it states of the hyperparameters that differ.
+        settings: The first of these in one line.
+        is_this: Whether it is the run that the report is about.
     """
 
-    key: str
-    steps: tuple[float, ...]
-    lows: tuple[float | None, ...]
-    highs: tuple[float | None, ...]
-    latest: str
-    last: tuple[float, float] | None = None
-    best: tuple[float, float] | None = None
-    best_text: str = ""
-    goal: str = ""
-    bad_since: float | None = None
+    rank: str
+    run: str
+    value: str
+    gap: str
+    status: str
+    note: str
+    cells: tuple[str, ...]
+    settings: str
+    is_this: bool
 
 
-class Chart(Struct, frozen=True):
-    """One picture: metrics that belong together, such as train and val loss.
+class Comparison(Struct, frozen=True):
+    """Runs of a group, whose name is empty for the root, against each other.
 
     Attributes:
-        title: Its name; no other chart of the report has it.
-        series: The curves.
-        is_log: Whether its values, all positive, are drawn on a logarithm.
-        smoothing: The weight of what came before, from 0, for none, up to 1; None
-            smooths what is noisy.
-        until: The step that the run reached; None where the curves tell it.
-        planned: The step at which the run is meant to end, None where it is not drawn.
-        planned_text: What is said of that.
+        metric: What they are ranked by.
+        line: Where the run stands, or who leads; one sentence.
+        notes: What else is known, a sentence each.
+        columns: The hyperparameters that differ.
+        rows: The leaderboard, the best first.
+        total: How many runs there are.
+        chart: The courses of the leader, this run and the one before it, or None.
     """
 
-    title: str
-    series: tuple[DrawnCurve, ...]
-    is_log: bool = False
-    smoothing: float | None = None
-    until: float | None = None
-    planned: float | None = None
-    planned_text: str = ""
-
-
-class Sample(Struct, frozen=True):
-    """A picture that a run saved, drawn anew.
-
-    Attributes:
-        name: Its path below the run.
-        at: When it was saved.
-        data: A PNG of our own making.
-        width: Its pixels.
-        height: Likewise.
-    """
-
-    name: str
-    at: str
-    data: bytes
-    width: int
-    height: int
+    group: str
+    metric: str
+    line: str
+    notes: tuple[str, ...]
+    columns: tuple[str, ...]
+    rows: tuple[BoardRow, ...]
+    total: int
+    chart: Chart | None = None
 
 
 class Fact(Struct, frozen=True):
@@ -227,6 +207,7 @@ class Report(Struct, frozen=True):
         share: How much of its plan the run has done, 0 to 1; None without a plan.
         left: How long it will go on, where the headline tells its end, or empty.
         samples: Pictures that the run saved, newest first.
+        comparison: The run against the others of its group, None where it is alone.
     """
 
     rid: str
@@ -264,6 +245,7 @@ class Report(Struct, frozen=True):
     share: float | None = None
     left: str = ""
     samples: tuple[Sample, ...] = ()
+    comparison: Comparison | None = None
 
     @property
     def further_alerts(self) -> tuple[AlertRow, ...]:
@@ -301,6 +283,7 @@ class Digest(Struct, frozen=True):
     headline: str
     reports: tuple[Report, ...]
     cuts: tuple[str, ...] = ()
+    boards: tuple[Comparison, ...] = ()
 
 
 class ChartWishes(Struct, frozen=True):
@@ -328,6 +311,7 @@ class Wishes(Struct, frozen=True):
     expect: Mapping[str, Scalar] = field(default_factory=dict)
     language: str = "en"
     charts: ChartWishes = ChartWishes()
+    baseline: str | None = None
 
 
 class Occasion(Struct, frozen=True):
@@ -355,6 +339,7 @@ class AlertRules(Struct, frozen=True):
         nan: Whether NaN and infinities are told.
         divergence: Whether a metric far above its course is told.
         plateau: Values without a new best that are told, None for never.
+        repeat, behind: Whether what `report.needless` finds is told.
         remind_s: Seconds until an alert that still holds, of a run that goes on, is
             told again, None for never.
     """
@@ -363,4 +348,6 @@ class AlertRules(Struct, frozen=True):
     nan: bool = True
     divergence: bool = True
     plateau: int | None = None
+    repeat: bool = True
+    behind: bool = True
     remind_s: float | None = 86400.0

@@ -22,6 +22,24 @@ class MetricMark(Struct, frozen=True):
     best: float | None = None
 
 
+HISTORY_MAX = 6
+"""So many earlier values of a hyperparameter are kept, the last ones."""
+
+
+class Earlier(Struct, frozen=True, array_like=True):
+    """A value that a hyperparameter had.
+
+    Attributes:
+        value: The value, masked where it is a secret.
+        step: Where the run was when another was found, None where nobody knows.
+        at: When that was, seconds since the epoch.
+    """
+
+    value: Scalar
+    step: float | None
+    at: float
+
+
 class Snapshot(Struct, frozen=True):
     """What a report showed: the *reported* mark.
 
@@ -37,6 +55,7 @@ class Snapshot(Struct, frozen=True):
             those that held, and as ``was KEY`` those that were over.
         restarts: How often a log had begun anew.
         at: When the report was made, seconds since the epoch.
+        history: The values that hyperparameters had before, the oldest first.
     """
 
     metrics: dict[str, MetricMark] = field(default_factory=dict)
@@ -52,6 +71,7 @@ class Snapshot(Struct, frozen=True):
     alerts: dict[str, float] = field(default_factory=dict)
     restarts: int = 0
     at: float = 0.0
+    history: dict[str, tuple[Earlier, ...]] = field(default_factory=dict)
 
 
 class Changes(Struct, frozen=True):
@@ -126,6 +146,24 @@ def compare(view: RunView, reported: Snapshot | None, outcome: str = "") -> Chan
     )
 
 
+def history_of(
+    reported: Snapshot | None, changes: Changes, *, step: float | None, at: float
+) -> dict[str, tuple[Earlier, ...]]:
+    """Return the values that hyperparameters had, with those that just *changes*.
+
+    Args:
+        reported: What was told last.
+        changes: What is new since.
+        step: Where the run is now, None where nobody knows.
+        at: Seconds since the epoch.
+    """
+    history = dict(reported.history) if reported else {}
+    for key, (before, _) in changes.changed_hparams.items():
+        earlier = (*history.get(key, ()), Earlier(before, step, at))
+        history[key] = earlier[-HISTORY_MAX:]
+    return history
+
+
 def _all_equal(first: Mapping[str, Scalar], second: Mapping[str, Scalar]) -> bool:
     return first.keys() == second.keys() and all(
         _equal(value, second[key]) for key, value in first.items()
@@ -143,6 +181,7 @@ def snapshot_of(
     alerts: dict[str, float],
     at: float,
     outcome: str = "",
+    history: dict[str, tuple[Earlier, ...]] | None = None,
 ) -> Snapshot:
     """Return what a report made of *view* shows."""
     return Snapshot(
@@ -161,4 +200,5 @@ def snapshot_of(
         alerts=alerts,
         restarts=view.restarts,
         at=at,
+        history=history or {},
     )

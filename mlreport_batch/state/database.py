@@ -138,6 +138,26 @@ class Database:
             state._prepare(is_new=source is None)
         return state
 
+    @classmethod
+    def read(cls, folder: str) -> Self:
+        """Return the state in *folder* to be looked at, without its lock.
+
+        That of an earlier version is copied first.
+
+        Raises:
+            StateError: It is damaged or cannot be opened.
+        """
+        source = open_read_only(folder)
+        if source is None:
+            return cls.copy_in_memory(folder)
+        if source.execute("PRAGMA user_version").fetchone()[0] != SCHEMA:
+            source.close()
+            return cls.copy_in_memory(folder)
+        state = cls.__new__(cls)
+        state._begin(folder)
+        state._db = source
+        return state
+
     def close(self) -> None:
         """Close the file; what was not committed is undone."""
         self._db.close()

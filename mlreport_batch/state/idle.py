@@ -30,6 +30,7 @@ RECORDED_AT = "recorded_at"
 BELIEVED = (LAST_NEWS_AT, RECORDED_AT)
 """Times by which it is seen that the clock was set back."""
 TOLD_AT = "dead_told_at"
+DIGEST_DUE = "digest_due"  # of one at set times that something waits for
 DAY_S = 86400.0
 
 HELD = 8

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from mlreport_batch.errors import DamagedStateError
 from mlreport_batch.read.run import RunState
 from mlreport_batch.report.news import Snapshot
+from mlreport_batch.state.briefs import BriefTable
 from mlreport_batch.state.database import checked
 from mlreport_batch.state.folders import FolderTable
 from mlreport_batch.state.owed import OwedTable
@@ -55,7 +56,7 @@ class RunRow(Struct, frozen=True):
     gone_at: float | None = None
 
 
-class State(FolderTable, OwedTable):
+class State(FolderTable, OwedTable, BriefTable):
     """The state of one folder: its folders, its runs, and what is owed.
 
     Args:
@@ -102,7 +103,7 @@ class State(FolderTable, OwedTable):
     def forget_gone(self, before: float) -> None:
         """Forget runs that vanished before a time."""
         for row in self._runs("gone_at < ?", before):
-            for table in ("marks", "runs"):
+            for table in ("marks", "briefs", "runs"):
                 self._db.execute(
                     f"DELETE FROM {table} WHERE path=?",  # noqa: S608
                     (os.fsencode(row.path),),

@@ -9,7 +9,9 @@ from mlreport_batch.state.idle import sum_of
 from mlreport_batch.state.rows import summed
 from mlreport_batch.state.spool import NOTE, spool_of
 
-SCHEMA = 5
+SCHEMA = 6
+_RECORDED = 5
+"""Since this version each mail has its record in the spool."""
 
 _TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL, sum INTEGER)
@@ -45,6 +47,13 @@ CREATE TABLE documents (
     rid TEXT PRIMARY KEY, run TEXT NOT NULL, document TEXT NOT NULL,
     made_at REAL NOT NULL, doubt INTEGER NOT NULL, sent INTEGER NOT NULL
 ) WITHOUT ROWID;
+"""
+_BRIEFS = """
+CREATE TABLE briefs (
+    path BLOB PRIMARY KEY, grp TEXT NOT NULL, metric TEXT NOT NULL, score REAL,
+    brief BLOB NOT NULL
+);
+CREATE INDEX briefs_grp ON briefs (grp, metric, score);
 """
 
 # What brings the tables of an earlier version up to the next one.
@@ -88,30 +97,35 @@ UPDATE runs SET sum = sum_of(path, root, name, seq, grown, wake_at, rid, status,
 UPDATE marks SET seen = summed(seen, path), reported = summed(reported, path);
 UPDATE listings SET listing = summed(listing, path);
 """,
+    # As after a change of the config, the next tick looks at all runs.
+    5: _BRIEFS  # noqa: S608
+    + "UPDATE meta SET value = '', sum = sum_of(key, '') WHERE key = 'config_key';",
 }
 
 
 def create(db: sqlite3.Connection) -> None:
     """Make the tables, in a transaction of the caller."""
-    _execute(db, _TABLES)
+    _execute(db, _TABLES + _BRIEFS)
     db.execute(f"PRAGMA user_version={SCHEMA}")
 
 
 def upgrade(db: sqlite3.Connection, version: int, folder: str) -> None:
     """Bring the tables of *version* up to `SCHEMA`, in a transaction of the caller.
 
-    A mail that waits has no record: it goes out as it is, and nothing supersedes it.
+    Before there were records, a mail that waits has none: it goes out as it is, and
+    nothing supersedes it.
 
     Args:
         db: The state.
         version: Of its tables.
         folder: The state folder.
     """
-    _take_over_notes(db, folder)
-    runs: dict[str, list[bytes]] = {}
-    for rid, path in db.execute("SELECT rid, path FROM owed_runs ORDER BY path"):
-        runs.setdefault(rid, []).append(path)
-    db.create_function("joined", 1, lambda rid: b"\0".join(runs.get(rid, ())))
+    if version < _RECORDED:
+        _take_over_notes(db, folder)
+        runs: dict[str, list[bytes]] = {}
+        for rid, path in db.execute("SELECT rid, path FROM owed_runs ORDER BY path"):
+            runs.setdefault(rid, []).append(path)
+        db.create_function("joined", 1, lambda rid: b"\0".join(runs.get(rid, ())))
     db.create_function("sum_of", -1, sum_of)
     db.create_function("summed", 2, summed)
     for earlier in range(version, SCHEMA):

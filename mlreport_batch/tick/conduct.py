@@ -134,6 +134,8 @@ class _Tick:
                         self.reporter.note(finding, rid=None)
                 due, replaced = self.reader.settled(due)
                 self.reporter.report(due, replaced, executor)
+                if not summary.is_cut:
+                    self.reader.settle_digest()
         self._finish_state(config_key)
         with summary.stage("deliver"):
             self._deliver()

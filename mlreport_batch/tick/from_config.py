@@ -23,6 +23,7 @@ def wishes_of(config: Config) -> Wishes:
             smoothing=report.charts.smoothing,
             axis=report.charts.axis,
         ),
+        baseline=report.baseline,
     )
 
 
@@ -34,6 +35,8 @@ def rules_of(config: Config) -> AlertRules:
         nan=alerts.nan,
         divergence=alerts.divergence,
         plateau=alerts.plateau,
+        repeat=alerts.repeat,
+        behind=alerts.behind,
         remind_s=alerts.remind,
     )
 

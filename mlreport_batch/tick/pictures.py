@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from mlreport_batch.find.pictures import SIZE_MAX, newest_pictures
 from mlreport_batch.language.dates import moment_text
-from mlreport_batch.report.model import Report, Sample
+from mlreport_batch.report.drawn import Sample
+from mlreport_batch.report.model import Report
 from mlreport_batch.safety.clean import clean
 from mlreport_batch.safety.files import open_regular
 from mlreport_batch.safety.masking.redact import redact_text

@@ -6,14 +6,19 @@ from fnmatch import fnmatchcase
 
 from msgspec.structs import replace
 
+from mlreport_batch.config.digests import next_digest
 from mlreport_batch.config.settings import RunsRoot
 from mlreport_batch.errors import ConfigError
+from mlreport_batch.language.dates import local_now
+from mlreport_batch.report.alerts import Alert
+from mlreport_batch.report.brief import Brief
 from mlreport_batch.report.due import holds
 from mlreport_batch.state.catalog import Catalog
 from mlreport_batch.state.database import BACKUP_AT
 from mlreport_batch.state.idle import (
     BELIEVED,
     CONFIG_KEY,
+    DIGEST_DUE,
     LAST_NEWS_AT,
     OWN_FORMATS,
     RECORDED_AT,
@@ -32,6 +37,8 @@ from mlreport_batch.tick.work import (
 )
 
 BATCH = 256
+FIRST_MAX = 50
+"""So many runs that were never told are reported at once, if no config asks."""
 
 
 class RunReader:
@@ -41,6 +48,7 @@ class RunReader:
         config, self._options = scope.config, scope.options
         self._scope, self._state, self._debts = scope, scope.state, scope.debts
         self._summary, self._now = scope.summary, scope.now
+        self._company = scope.company
         self._instance = scope.state.meta("instance").encode()
         never = {os.path.realpath(path) for path in config.never_enter}
         own = own_formats_of(config)
@@ -58,9 +66,35 @@ class RunReader:
             every_s=config.report.every,
             first_seen_max_age_s=config.report.first_seen_max_age,
             with_values=scope.options.with_values,
+            held_until=self._held_until(),
         )
         self.is_incomplete = False
         """Whether a root could not be read."""
+
+    def _held_until(self) -> float:
+        """Return when the next digest at set times is due; 0 if it is this tick's.
+
+        The first news there ever is does not wait.
+        """
+        when, due = self._scope.config.mail.digest, self._state.meta(DIGEST_DUE)
+        is_due = due != "" and float(due) <= self._now
+        if not isinstance(when, str) or is_due or not self._state.meta(LAST_NEWS_AT):
+            return 0.0
+        here = local_now(self._scope.config.report.zone(), self._now)
+        return next_digest(when, here).timestamp()
+
+    def settle_digest(self) -> None:
+        """Note that what was held back for a digest is told, if this tick's was one."""
+        if not self._settings.held_until and self._state.meta(DIGEST_DUE):
+            with self._state.transaction():
+                self._state.set_meta(DIGEST_DUE, "")
+
+    def _note_held(self, findings: Sequence[Finding]) -> None:
+        """Note when a digest is due, if something waits for it."""
+        at, due = self._settings.held_until, self._state.meta(DIGEST_DUE)
+        waits = any(f.kinds and f.report is None and not f.error for f in findings)
+        if at and waits and not (due and float(due) <= at):
+            self._state.set_meta(DIGEST_DUE, repr(at))
 
     def _accept(self, root: str, name: str) -> bool:
         found = self._scope.roots.get(root)
@@ -131,7 +165,62 @@ class RunReader:
             if len(findings) < len(paths) and self._scope.should_stop():
                 break
         self._state.commit()
-        return findings
+        return self._not_too_many(self._in_company(findings))
+
+    def _not_too_many(self, findings: Sequence[Finding]) -> list[Finding]:
+        """Record the older ones of very many runs that were never told.
+
+        That is for calls that name folders: a config has ``first_seen_max_age``.
+        """
+        new = [f for f in findings if f.report is not None and f.is_first]
+        new.sort(key=lambda f: -(f.brief.written if f.brief else 0.0))
+        over = new[FIRST_MAX:]
+        options = self._options
+        if not over or self._scope.config.source is not None or options.report_all:
+            return list(findings)
+        with self._state.transaction():
+            self._note_recorded()
+            for finding in over:
+                row = self._state.run(finding.path)
+                if row is not None:
+                    self._state.put_run(replace(row, wake_at=finding.wake_at))
+                    self._state.put_reported(finding.path, finding.snapshot)
+        self._summary.notices.append(
+            f"the {FIRST_MAX} newest of {len(new):,} new runs are reported; the others "
+            "are known now and reported once they have news, or by `--all`"
+        )
+        left_out = {finding.path for finding in over}
+        return [finding for finding in findings if finding.path not in left_out]
+
+    def _in_company(self, findings: Sequence[Finding]) -> list[Finding]:
+        """Judge anew the runs of which their groups say more than was known before.
+
+        What they all were read as is kept by now.
+        """
+        self._company.forget()
+        again = [
+            finding.path
+            for finding in findings
+            if finding.kinds
+            and finding.is_changed
+            and (row := self._state.run(finding.path)) is not None
+            and self._is_told_more(row, finding)
+        ]
+        found = read_batch(self._tasks(again), self._settings) if again else []
+        self._keep_seen(found)
+        anew = {finding.path: _lightened(finding) for finding in found}
+        return [anew.get(finding.path, finding) for finding in findings]
+
+    def _is_told_more(self, row: RunRow, finding: Finding) -> bool:
+        alerts = self._needless(row, finding.brief)
+        return {alert.key for alert in alerts} != set(finding.needless)
+
+    def _needless(self, row: RunRow, brief: Brief | None) -> tuple[Alert, ...]:
+        """Return what the group of a run says of it, as far as it is known."""
+        if brief is None:
+            return ()
+        rules, language = self._settings.rules, self._settings.wishes.language
+        return self._company.needless(row, brief, rules, language)
 
     def _tasks(
         self,
@@ -174,6 +263,7 @@ class RunReader:
                     is_wanted=wanted or self._options.report_all,
                     record_only=self._options.baseline,
                     expect=self._scope.roots[row.root].expected_of(row.name),
+                    needless=self._needless(row, self._state.brief(path)),
                 )
             )
         return tasks
@@ -196,12 +286,19 @@ class RunReader:
                 self._note_recorded()
             if any(finding.kinds for finding in findings):
                 self._state.set_meta(LAST_NEWS_AT, repr(self._now))
+                self._note_held(findings)
             for row, finding, recorded in changed:
-                self._state.put_run(row)
-                if finding.is_changed and finding.state is not None:
-                    self._state.put_seen(row.path, finding.state)
-                if recorded:
-                    self._state.put_reported(row.path, finding.snapshot)
+                self._keep_run(row, finding, recorded=recorded)
+
+    def _keep_run(self, row: RunRow, finding: Finding, *, recorded: bool) -> None:
+        """Keep what was read of a run, in a transaction of the caller."""
+        self._state.put_run(row)
+        if finding.is_changed and finding.state is not None:
+            self._state.put_seen(row.path, finding.state)
+        if finding.brief is not None:
+            self._company.put(row, finding.brief)
+        if recorded:
+            self._state.put_reported(row.path, finding.snapshot)
 
     def _note_recorded(self) -> None:
         """Note that runs count as told that no mail tells of."""
@@ -251,7 +348,7 @@ class RunReader:
         if not again:
             return due, replaced
         tasks = self._tasks(again, wanted=True, replaced=replaced)
-        found = read_batch(tasks, replace(self._settings, every_s=0.0))
+        found = read_batch(tasks, replace(self._settings, every_s=0.0, held_until=0.0))
         anew = {finding.path: finding for finding in found if finding.report}
         return [anew.get(finding.path, finding) for finding in due], replaced
 
@@ -268,7 +365,7 @@ class RunReader:
                 more.update(dict.fromkeys(owed[rid].runs))
         paths = [path for path in more if path not in known]
         tasks = self._tasks(paths, wanted=True)
-        found = read_batch(tasks, replace(self._settings, every_s=0.0))
+        found = read_batch(tasks, replace(self._settings, every_s=0.0, held_until=0.0))
         return [finding for finding in found if finding.report is not None]
 
 

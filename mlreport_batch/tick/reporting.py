@@ -10,14 +10,17 @@ from mlreport_batch.errors import MlreportError, RenderError
 from mlreport_batch.render.draw import Drawn, DrawSettings, DrawTask, draw_batch
 from mlreport_batch.render.mail import MailHeader
 from mlreport_batch.render.pages import Pages, slug_of
+from mlreport_batch.report.comparison import comparison_of
 from mlreport_batch.report.describe import describe_digest
-from mlreport_batch.report.model import Report
+from mlreport_batch.report.model import Comparison, Report
+from mlreport_batch.report.ranking import Position, Ranking
 from mlreport_batch.safety.clean import clean
 from mlreport_batch.state.owed import Owed
 from mlreport_batch.state.store import RunRow
 from mlreport_batch.tick.addressing import Addressing
 from mlreport_batch.tick.debts import Frozen
 from mlreport_batch.tick.executors import Executor
+from mlreport_batch.tick.from_config import wishes_of
 from mlreport_batch.tick.scope import Scope
 from mlreport_batch.tick.summary import RunLine
 from mlreport_batch.tick.work import Finding, rid_of
@@ -36,6 +39,7 @@ class Reporter:
         self._instance = scope.state.meta("instance")
         self._addressing = Addressing(config, scope.roots, self._instance, scope.now)
         self._pages = None if config.out is None else Pages(os.fspath(config.out))
+        self._wishes = wishes_of(config)
         self._undrawn: dict[str, tuple[MlreportError, list[str]]] = {}
 
     def report(
@@ -55,11 +59,10 @@ class Reporter:
             self._tell_undrawn()
 
     def _report(self, due: list[Finding], executor: Executor) -> None:
+        due[:] = [self._compared(finding) for finding in due]
+        self._summary.boards += self._boards(due)
         due.sort(key=lambda finding: (not finding.alerts, finding.name))
-        mail = self._config.mail
-        alone = [] if mail.digest and len(due) > 1 else due[: mail.max_per_tick]
-        if len(due) == len(alone) + 1 and alone and not mail.digest:
-            alone = due  # a digest of one is a report
+        alone = self._alone(due)
         together = due[len(alone) :]
         done = 0
         batches = [alone[i : i + REPORTS] for i in range(0, len(alone), REPORTS)]
@@ -76,6 +79,48 @@ class Reporter:
             language = self._config.report.language
             date = self._addressing.date
             self._pages.put_index(self._state.runs(), date, language)
+
+    def _alone(self, due: list[Finding]) -> list[Finding]:
+        """Return those of *due* that have mails of their own, the first ones.
+
+        A person who names folders, with more runs in them than one would read mails
+        about, has one digest of all.
+        """
+        mail = self._config.mail
+        is_much = self._config.source is None and len(due) > mail.max_per_tick
+        if is_much or (mail.digest and len(due) > 1):
+            return []
+        alone = due[: mail.max_per_tick]
+        if len(due) == len(alone) + 1 and alone and not mail.digest:
+            return due  # a digest of one is a report
+        return alone
+
+    def _ranking(self, finding: Finding) -> Ranking | None:
+        row, run = self._state.run(finding.path), finding.brief
+        if row is None or run is None:
+            return None
+        return self._scope.company.ranking(row, run)
+
+    def _compared(self, finding: Finding) -> Finding:
+        """Return *finding* with its report told against the others of the group."""
+        ranking, report = self._ranking(finding), _report_of(finding)
+        if ranking is None:
+            return finding
+        comparison = comparison_of(ranking, self._wishes, finding.brief)
+        return replace(finding, report=replace(report, comparison=comparison))
+
+    def _position(self, finding: Finding) -> Position | None:
+        ranking, run = self._ranking(finding), finding.brief
+        return None if ranking is None or run is None else ranking.position(run)
+
+    def _boards(self, findings: Sequence[Finding]) -> tuple[Comparison, ...]:
+        """Return the leaderboards of the groups that *findings* are of."""
+        rankings = {
+            (each.group, each.metric, each.leader.name): each
+            for each in map(self._ranking, findings)
+            if each is not None
+        }
+        return tuple(comparison_of(each, self._wishes) for each in rankings.values())
 
     def _draw(
         self, tasks: Iterator[list[DrawTask]], executor: Executor
@@ -149,6 +194,7 @@ class Reporter:
             [_report_of(finding) for finding in findings],
             rid=rid,
             language=self._config.report.language,
+            boards=self._boards(findings),
         )
         head = self._addressing.of_digest(digest, recipients)
         [drawn] = next(iter(self._draw(iter([[DrawTask(digest, head)]]), executor)))
@@ -270,6 +316,7 @@ class Reporter:
                 path=finding.path,
                 page=self._page(finding) if rid else "",
                 values=finding.values,
+                position=self._position(finding),
             )
         )
 

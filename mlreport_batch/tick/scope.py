@@ -6,6 +6,7 @@ from functools import cached_property
 
 from mlreport_batch.config.settings import Config, RunsRoot
 from mlreport_batch.state.store import State
+from mlreport_batch.tick.company import Company
 from mlreport_batch.tick.debts import Debts
 from mlreport_batch.tick.summary import Options, TickSummary
 
@@ -40,6 +41,7 @@ class Scope:
         self.now = now
         self.progress = progress
         self.summary = TickSummary()
+        self.company = Company(state, self.roots)
         self._is_asked_to_stop = is_asked_to_stop
 
     def should_stop(self) -> bool:

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from msgspec import Struct, field
 
 from mlreport_batch.errors import MlreportError
+from mlreport_batch.report.model import Comparison
+from mlreport_batch.report.ranking import Position
 from mlreport_batch.safety.clean import Scalar
 
 
@@ -63,6 +65,7 @@ class RunLine(Struct, frozen=True):
     path: str = ""
     page: str = ""
     values: Mapping[str, Mapping[str, Scalar | None]] = field(default_factory=dict)
+    position: Position | None = None
 
 
 class TickSummary(Struct):
@@ -81,6 +84,7 @@ class TickSummary(Struct):
         waits_for: Why mails wait, as far as known.
         places: Where ``mails`` and ``pages`` were laid.
         alerted: Names of the runs of which an alert holds, if that was asked for.
+        boards: Who leads in the groups that have news.
     """
 
     runs: list[RunLine] = field(default_factory=list)
@@ -95,6 +99,7 @@ class TickSummary(Struct):
     waits_for: str = ""
     places: dict[str, str] = field(default_factory=dict)
     alerted: list[str] = field(default_factory=list)
+    boards: list[Comparison] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:

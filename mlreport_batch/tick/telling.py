@@ -2,8 +2,11 @@
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
+from msgspec.structs import asdict
+
+from mlreport_batch.report.model import Comparison
 from mlreport_batch.tick.summary import RunLine, TickSummary
 
 MARK = "<!-- mlreport-batch -->"
@@ -12,6 +15,10 @@ MARK = "<!-- mlreport-batch -->"
 _ROWS_MAX = 200
 _DETAILED_MAX = 20
 _METRICS_MAX = 12
+_BOARDS_MAX = 20
+_COLUMNS_MAX = 8
+_LINES_MAX = 15
+_LINES_BOARDS_MAX = 3
 _MARKDOWN = str.maketrans(
     {char: f"\\{char}" for char in "\\`*_[]<>|#!~"} | {"\n": " ", "&": "&amp;"}
 )
@@ -49,6 +56,7 @@ def _run(run: RunLine) -> dict[str, object]:
         "metrics": run.values,
         "page": run.page or None,
         "pdf": pdf if run.page and os.path.exists(pdf) else None,
+        "position": None if run.position is None else asdict(run.position),
     }
 
 
@@ -70,6 +78,8 @@ def as_markdown(summary: TickSummary) -> str:
         if len(runs) > _ROWS_MAX:
             lines += ["", f"{_ROWS_MAX} of {len(runs)} runs are shown."]
         lines.append("")
+    for board in summary.boards[:_BOARDS_MAX]:
+        lines += _board(board)
     for run in runs[:_DETAILED_MAX]:
         lines += _details(run)
     if summary.problems:
@@ -116,8 +126,26 @@ def _figure(value: object) -> str:
     return "" if value is None else str(value)
 
 
+def _board(board: Comparison) -> Iterator[str]:
+    """Yield a leaderboard, with a column for each hyperparameter that differs."""
+    columns = board.columns[:_COLUMNS_MAX]
+    heads = ["Place", "Run", board.metric, "To the leader", *columns, "Status"]
+    yield from (f"### {_cell(board.group or 'Runs')}", "", _cell(board.line), "")
+    yield from (f"- {_cell(note)}" for note in board.notes)
+    yield from ("", _line(heads), _line(["---"] * len(heads)))
+    for row in board.rows:
+        cells = row.cells[: len(columns)]
+        yield _line([row.rank, row.run, row.value, row.gap, *cells, row.status])
+    yield ""
+    if len(board.rows) < board.total:
+        yield from (f"{len(board.rows)} of {board.total:,} runs are shown.", "")
+
+
 def _row(run: RunLine) -> str:
-    cells = (run.name, run.status, run.headline, "; ".join(run.alerts))
+    return _line((run.name, run.status, run.headline, "; ".join(run.alerts)))
+
+
+def _line(cells: Iterable[str]) -> str:
     return "| " + " | ".join(map(_cell, cells)) + " |"
 
 
@@ -141,12 +169,17 @@ def as_lines(
         verbose: Whether stages and problems are told too.
     """
     lines = []
-    for run in summary.runs:
+    runs = summary.runs if verbose else summary.runs[:_LINES_MAX]
+    for run in runs:
         colour = "bad" if run.alerts else "good"
         text = run.headline or ", ".join(run.news)
         lines.append(f"{colours[colour]}{run.name}{colours['end']}  {text}")
         if verbose:
             lines += [f"  {problem}" for problem in run.problems]
+    if len(runs) < len(summary.runs):
+        more = len(summary.runs) - len(runs)
+        lines.append(f"{colours['soft']}… and {more:,} more{colours['end']}")
+    lines += [board.line for board in summary.boards[:_LINES_BOARDS_MAX]]
     if summary.runs or summary.sent:
         waiting = f", {summary.owed} owed" if summary.owed else ""
         lines.append(

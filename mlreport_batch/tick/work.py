@@ -19,7 +19,8 @@ from mlreport_batch.find.runs import RunDir, RunFile
 from mlreport_batch.formats import Problem
 from mlreport_batch.read.bulk.ahead import Bulk, Unread, is_worth
 from mlreport_batch.read.run import RunState, plan_of, read_run, unread_logs
-from mlreport_batch.report.alerts import texts_of
+from mlreport_batch.report.alerts import Alert, texts_of
+from mlreport_batch.report.brief import Brief, brief_of
 from mlreport_batch.report.case import case_of
 from mlreport_batch.report.judge import judge, mark_of, report_of, wake_at
 from mlreport_batch.report.model import AlertRules, Report, Wishes
@@ -45,6 +46,8 @@ class ReadSettings(Struct, frozen=True):
             only recorded; None reports them all.
         runs: How many runs this tick reads, in all batches.
         with_values: Whether the values of metrics are wanted beside the reports.
+        held_until: When what does not hurry is told, seconds since the epoch; 0 for
+            now.
     """
 
     wishes: Wishes
@@ -56,6 +59,7 @@ class ReadSettings(Struct, frozen=True):
     first_seen_max_age_s: float | None = None
     runs: int = 0
     with_values: bool = False
+    held_until: float = 0.0
 
 
 class RunTask(Struct, frozen=True):
@@ -74,6 +78,7 @@ class RunTask(Struct, frozen=True):
         record_only: Whether what is there now counts as reported without a report.
         is_gone: Whether the directory is gone, so that nothing can be read any more.
         expect: What the config means the runs of its root, or of its name, to have.
+        needless: What the other runs of its group say of it.
     """
 
     run: RunDir
@@ -87,6 +92,7 @@ class RunTask(Struct, frozen=True):
     record_only: bool = False
     is_gone: bool = False
     expect: Mapping[str, Scalar] = field(default_factory=dict)
+    needless: tuple[Alert, ...] = ()
 
 
 class Finding(Struct, frozen=True):
@@ -111,6 +117,9 @@ class Finding(Struct, frozen=True):
         is_passing: Whether that was the machine's fault and not ours.
         is_gone: Whether the directory is gone: this is the last that is told of it.
         values: Its metrics, as `report.values` gives them, where they are wanted.
+        brief: What other runs are compared with; None where it could not be read.
+        needless: Keys of what the other runs of its group said of it.
+        is_first: Whether nothing was told of it before, nor recorded.
     """
 
     path: str
@@ -131,6 +140,9 @@ class Finding(Struct, frozen=True):
     is_passing: bool = False
     is_gone: bool = False
     values: Mapping[str, Mapping[str, Scalar | None]] = field(default_factory=dict)
+    brief: Brief | None = None
+    needless: tuple[str, ...] = ()
+    is_first: bool = False
 
 
 class _Planned(Struct, frozen=True):
@@ -233,7 +245,7 @@ def _last_words(task: RunTask, settings: ReadSettings) -> Finding:
     if state is not None:
         # Its silence is no news, and nothing will come that a report could wait for.
         rules = replace(settings.rules, stall_s=None)
-        settings = replace(settings, rules=rules, every_s=0.0)
+        settings = replace(settings, rules=rules, every_s=0.0, held_until=0.0)
         finding = _found(task, state, settings)
         if finding.kinds == ("alerts",) and not task.is_wanted:
             # It is over, so nobody need be reminded.
@@ -264,7 +276,7 @@ def _found(task: RunTask, state: RunState, settings: ReadSettings) -> Finding:
         has_grown=has_grown,
         timezone=settings.timezone,
     )
-    judged = judge(case, task.reported)
+    judged = judge(case, task.reported, task.needless)
     kinds = judged.kinds()
     finding = Finding(
         path=run.path,
@@ -280,22 +292,22 @@ def _found(task: RunTask, state: RunState, settings: ReadSettings) -> Finding:
         recipients=view.to,
         wake_at=wake_at(judged, state),
         values=_values(view, wishes) if settings.with_values else {},
+        brief=brief_of(case, run.name),
+        needless=tuple(alert.key for alert in task.needless),
+        is_first=task.reported is None,
     )
     if _only_recorded(task, view, settings):
         return replace(finding, kinds=(), snapshot=mark_of(judged))
     if not (kinds or task.is_wanted):
         return finding
-    last = task.reported.at if task.reported else 0.0
-    waits_until = last + settings.every_s
-    # A clock that was set back must not hold up reports until it has caught up.
-    may_wait = not (task.is_wanted or judged.is_urgent())
-    if last <= now < waits_until and may_wait:
+    waits_until = _waits_until(task, settings)
+    if now < waits_until and not (task.is_wanted or judged.is_urgent()):
         wakes = [at for at in (finding.wake_at, waits_until) if at is not None]
         return replace(finding, wake_at=min(wakes))
     mark = mark_of(judged)
     if task.base is not task.reported:
         # The mail that this one supersedes told of changes that nobody has read.
-        judged = judge(case, task.base)
+        judged = judge(case, task.base, task.needless)
     return replace(
         finding,
         alerts=texts_of(judged.alerts),
@@ -320,6 +332,14 @@ def _values(view: RunView, wishes: Wishes) -> dict[str, dict[str, Scalar | None]
     }
 
 
+def _waits_until(task: RunTask, settings: ReadSettings) -> float:
+    """Return until when what does not hurry is held back, seconds since the epoch."""
+    last = task.reported.at if task.reported else 0.0
+    # A clock that was set back must not hold up reports until it has caught up.
+    every_until = last + settings.every_s if last <= settings.now else 0.0
+    return max(every_until, settings.held_until)
+
+
 def rid_of(*parts: bytes) -> str:
     """Return the id of a report that is made from *parts* alone."""
     return sha256(b"\0".join(parts)).hexdigest()[:26]
@@ -331,7 +351,12 @@ def _rid(seed: str, snapshot: Snapshot) -> str:
     Also when an old state comes back, as from a backup of the disk, that would count
     the same reports anew: one id never has two contents.
     """
-    told = replace(snapshot, at=0.0, alerts=dict.fromkeys(snapshot.alerts, 0.0))
+    timeless = {
+        key: tuple(replace(each, at=0.0) for each in earlier)
+        for key, earlier in snapshot.history.items()
+    }
+    alerts = dict.fromkeys(snapshot.alerts, 0.0)
+    told = replace(snapshot, at=0.0, alerts=alerts, history=timeless)
     shown = msgspec.msgpack.encode(told, order="deterministic")
     return rid_of(seed.encode(), shown)
 

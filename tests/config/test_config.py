@@ -235,7 +235,10 @@ def test_all_problems_are_said_at_once_with_line_and_key():
         "conf.yaml:12 mail.to: is missing; via: smtp needs recipients",
         "conf.yaml:13 mail.too: unknown key 'too'; did you mean 'to'?",
         "conf.yaml:15 mail.max_per_tick: expected int, got 'abc'",
-        "conf.yaml:16 mail.digest: expected true or false, got 'yes'",
+        (
+            "conf.yaml:16 mail.digest: expected true, false or daily HH:MM or weekly"
+            " DAY HH:MM, got 'yes'"
+        ),
         "conf.yaml:18 'from' is already set in line 17",
         "conf.yaml:19 smtp.host: is missing; via: smtp needs a server",
         "conf.yaml:20 smtp.port: expected int, got 'abc'",

@@ -5,12 +5,11 @@ from datetime import datetime, timedelta, timezone
 
 from msgspec.structs import replace
 
+from mlreport_batch.report.drawn import Chart, DrawnCurve
 from mlreport_batch.report.model import (
     AlertRow,
-    Chart,
     CheckpointRow,
     Digest,
-    DrawnCurve,
     Fact,
     HparamRow,
     MetricRow,

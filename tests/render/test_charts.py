@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 import sample_reports
 from mlreport_batch.render import axes, charts, pdf
-from mlreport_batch.report.model import Chart, DrawnCurve
+from mlreport_batch.report.drawn import Chart, DrawnCurve
 
 SVG = "{http://www.w3.org/2000/svg}"
 

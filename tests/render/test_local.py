@@ -96,11 +96,14 @@ def test_elements_nest_and_nothing_is_fetched_or_run(
     cids = {f"cid:{image.cid}" for image in rendered.images}
     for text in (rendered.mail_html, rendered.page_html):
         document = Document(text)
+        places = {pair for _, each in document.elements for pair in each.items()}
         for tag, attributes in document.elements:
             assert tag not in ("script", "iframe", "object", "embed", "form", "link")
             for name, value in attributes.items():
                 assert not name.startswith("on")
-                if name in ("src", "background", "href"):
+                if name == "href" and value.startswith("#"):
+                    assert ("id", value[1:]) in places
+                elif name in ("src", "background", "href"):
                     assert value in cids
                 assert "url(" not in value
         assert not re.search(r"@import|url\(|expression\(", text.split("<body")[0])
@@ -427,6 +430,11 @@ def test_a_digest_of_many_runs_fits_and_says_what_it_left_out():
     text = Document(rendered.mail_html).text
     assert "of 500 runs" in text
     assert "vision/resnet50-linear/seed_1" in text
+
+
+def test_two_hundred_runs_have_room_in_one_mail():
+    text = Document(render(sample_reports.digest(count=200)).mail_html).text
+    assert "Listing" not in text
 
 
 def test_a_korean_report_has_no_english_label():

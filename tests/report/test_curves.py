@@ -12,8 +12,13 @@ from msgspec.structs import replace
 from folding import fold_points
 from mlreport_batch.report.case import Case, case_of
 from mlreport_batch.report.curves import chart_groups, chart_of
+from mlreport_batch.report.drawn import Chart
 from mlreport_batch.report.goals import headline_metric
-from mlreport_batch.report.model import AlertRules, Chart, ChartWishes, Wishes
+from mlreport_batch.report.model import (
+    AlertRules,
+    ChartWishes,
+    Wishes,
+)
 from mlreport_batch.report.view import Place
 from views import view
 

@@ -175,7 +175,7 @@ def test_intended_hyperparameters_come_first():
 
 def test_a_changed_hyperparameter_shows_what_it_was():
     found = report(view(hparams={"lr": 0.2}), view(hparams={"lr": 0.1}))
-    assert found.hparams[0].changed_from == "0.1"
+    assert found.hparams[0].changed_from == "0.1 (until 13:05 UTC)"
 
 
 def test_facts_steps_and_the_like_are_told():

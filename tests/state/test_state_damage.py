@@ -598,7 +598,8 @@ def test_f21_damage_is_not_taken_for_a_later_version(
 def _made_earlier(lab: OutboxLab, version: int, name: str = "state.db") -> None:
     """Turn a state file into what an earlier version would have written."""
     with sqlite3.connect(lab.state / name) as database:
-        _without_sums(database, Spool(str(lab.state / "spool")))
+        if version < 5:  # rows had no sums, and mails no records
+            _without_sums(database, Spool(str(lab.state / "spool")))
         for later in range(SCHEMA, version, -1):
             database.executescript(EARLIER[later])
         if version == 1:
@@ -636,6 +637,7 @@ def _without_sums(database: sqlite3.Connection, spool: Spool) -> None:
 
 # What turns the tables of a version into those of the one before it.
 EARLIER = {
+    6: "DROP TABLE briefs;",
     5: """
 CREATE INDEX owed_runs_path ON owed_runs (path);
 CREATE TABLE frozen (rid TEXT PRIMARY KEY, digest TEXT NOT NULL, config BLOB NOT NULL)

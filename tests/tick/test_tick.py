@@ -497,7 +497,7 @@ def test_why_mails_wait_is_said_also_after_the_server_was_down(desk: Desk):
 def test_a_run_in_a_digest_has_a_page_of_its_own(desk: Desk):
     for number in range(22):
         desk.put(f"r{number}/metrics.csv", CSV)
-    assert desk.report("--json").json["sent"] == 21
+    assert desk.report("--json").json["sent"] == 1
     assert len(list(desk.out.glob("reports/*/report.html"))) == 22
 
 
@@ -831,8 +831,8 @@ def test_a_digest_of_an_outage_is_superseded_as_a_whole(desk: Desk):
     desk.answer(0)
     assert desk.tick(config, now + 14400).sent == 1
     [text] = desk.texts()
-    assert "87.5 % less" in text
-    assert "75.0 % less" in text
+    assert re.search(r"loss +1 +-7 ", text)
+    assert re.search(r" 2 +-6 ", text)
 
 
 def test_a_digest_that_single_mails_supersede_gives_each_run_its_base(desk: Desk):
@@ -918,7 +918,7 @@ def test_a_superseded_digest_loses_nothing_of_a_run_left_out_by_only(desk: Desk)
     desk.tick(config, now + 14400)
     text = "\n".join(desk.texts())
     assert "loss 4" in text
-    assert "loss 8" in text
+    assert re.search(r"(?m)^b .* 8$", text)
 
 
 def test_a_run_that_vanished_stays_in_the_owed_digest(desk: Desk):
@@ -935,7 +935,7 @@ def test_a_run_that_vanished_stays_in_the_owed_digest(desk: Desk):
     desk.tick(config, now + 14400)
     text = "\n".join(desk.texts())
     assert "loss 4" in text
-    assert "loss 8" in text
+    assert re.search(r"(?m)^b .* 8$", text)
 
 
 def test_news_told_by_a_digest_that_still_waits_is_not_told_again(desk: Desk):
