@@ -1,13 +1,15 @@
 """Find and read the runs of a tick, and commit what was seen before it is reported."""
 
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 
 from msgspec.structs import replace
 
 from mlreport_batch.config.settings import RunsRoot
 from mlreport_batch.errors import ConfigError
+from mlreport_batch.find.runs import RunDir
+from mlreport_batch.report.card import Card
 from mlreport_batch.report.due import holds
 from mlreport_batch.state.catalog import Catalog
 from mlreport_batch.state.database import BACKUP_AT
@@ -21,11 +23,13 @@ from mlreport_batch.state.idle import (
 from mlreport_batch.state.store import RunRow
 from mlreport_batch.tick.executors import Executor
 from mlreport_batch.tick.from_config import own_formats_of, rules_of, wishes_of
+from mlreport_batch.tick.pages import PageWriter
 from mlreport_batch.tick.scope import Scope
 from mlreport_batch.tick.work import (
     Finding,
     ReadSettings,
     RunTask,
+    card_batch,
     read_apart,
     read_batch,
     rid_of,
@@ -37,7 +41,7 @@ BATCH = 256
 class RunReader:
     """Turns folders into findings."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, pages: PageWriter) -> None:
         config, self._options = scope.config, scope.options
         self._scope, self._state, self._debts = scope, scope.state, scope.debts
         self._summary, self._now = scope.summary, scope.now
@@ -58,7 +62,9 @@ class RunReader:
             every_s=config.report.every,
             first_seen_max_age_s=config.report.first_seen_max_age,
             with_values=scope.options.with_values,
+            has_pages=pages.is_on,
         )
+        self._pages = pages
         self.is_incomplete = False
         """Whether a root could not be read."""
 
@@ -69,6 +75,7 @@ class RunReader:
     def survey(self, config_key: str) -> list[str]:
         """Return the runs to look at: dirty, due, or all of them."""
         catalog, state, summary = self._catalog, self._state, self._summary
+        self._pages.begin(config_key)
         survey = catalog.survey(
             list(self._scope.roots), self._now, self._options.changed, shared=BATCH
         )
@@ -125,6 +132,7 @@ class RunReader:
         )
         for batch in results:
             self._keep_seen(batch)
+            self._pages.take(batch)
             # States are large; reports are made from what is kept already.
             findings += [_lightened(finding) for finding in batch]
             self._scope.progress("read", len(findings), len(paths))
@@ -222,6 +230,32 @@ class RunReader:
             status=finding.status or row.status,
         )
 
+    def cards(
+        self, paths: Sequence[str], executor: Executor
+    ) -> Iterator[tuple[str, Card]]:
+        """Yield path and card of the runs that were seen, by what is kept of them."""
+        batches = (paths[i : i + BATCH] for i in range(0, len(paths), BATCH))
+        tasks = (self._seen_tasks(batch) for batch in batches)
+        for cards in executor.map(card_batch, tasks, self._settings):
+            yield from cards
+
+    def _seen_tasks(self, paths: Iterable[str]) -> list[RunTask]:
+        rows = [row for row in map(self._state.run, paths) if row is not None]
+        return [
+            RunTask(
+                run=RunDir(row.name, row.path, row.root, (), (), ()),
+                seen=self._state.seen(row.path),
+                reported=self._state.reported(row.path),
+                base=None,
+                rid_seed="",
+                project=os.path.basename(row.root),
+                has_grown=row.grown,
+                expect=self._scope.roots[row.root].expected_of(row.name),
+            )
+            for row in rows
+            if row.root in self._scope.roots
+        ]
+
     def alerted(self) -> list[str]:
         """Return the names of the runs of which an alert that was told holds."""
         state = self._state
@@ -275,7 +309,7 @@ class RunReader:
 def _lightened(finding: Finding) -> Finding:
     """Return *finding* without what is kept already."""
     snapshot = None if finding.report is None else finding.snapshot
-    return replace(finding, state=None, snapshot=snapshot)
+    return replace(finding, state=None, snapshot=snapshot, card=None)
 
 
 def _is_wanted(root: RunsRoot, name: str) -> bool:

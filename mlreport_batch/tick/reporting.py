@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from mlreport_batch.errors import MlreportError, RenderError
 from mlreport_batch.render.draw import Drawn, DrawSettings, DrawTask, draw_batch
 from mlreport_batch.render.mail import MailHeader
-from mlreport_batch.render.pages import Pages, slug_of
+from mlreport_batch.render.pages import slug_of
 from mlreport_batch.report.describe import describe_digest
 from mlreport_batch.report.model import Report
 from mlreport_batch.safety.clean import clean
@@ -18,6 +18,7 @@ from mlreport_batch.state.store import RunRow
 from mlreport_batch.tick.addressing import Addressing
 from mlreport_batch.tick.debts import Frozen
 from mlreport_batch.tick.executors import Executor
+from mlreport_batch.tick.pages import PageWriter
 from mlreport_batch.tick.scope import Scope
 from mlreport_batch.tick.summary import RunLine
 from mlreport_batch.tick.work import Finding, rid_of
@@ -28,14 +29,14 @@ REPORTS = 16
 class Reporter:
     """Turns findings into mails that are owed."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, pages: PageWriter) -> None:
         config = self._config = scope.config
         self._scope, self._state, self._debts = scope, scope.state, scope.debts
         self._summary, self._now = scope.summary, scope.now
         self._replaced: frozenset[str] = frozenset()
         self._instance = scope.state.meta("instance")
         self._addressing = Addressing(config, scope.roots, self._instance, scope.now)
-        self._pages = None if config.out is None else Pages(os.fspath(config.out))
+        self._pages = pages
         self._undrawn: dict[str, tuple[MlreportError, list[str]]] = {}
 
     def report(
@@ -49,6 +50,7 @@ class Reporter:
             executor: Where they are drawn.
         """
         self._replaced = replaced
+        self._pages.take(due)
         try:
             self._report(due, executor)
         finally:
@@ -72,10 +74,6 @@ class Reporter:
                 return
         for recipients, members in self._by_recipients(together).items():
             self._keep_digest(members, recipients, executor)
-        if due and self._pages is not None:
-            language = self._config.report.language
-            date = self._addressing.date
-            self._pages.put_index(self._state.runs(), date, language)
 
     def _draw(
         self, tasks: Iterator[list[DrawTask]], executor: Executor
@@ -120,8 +118,7 @@ class Reporter:
                 self._not_drawn([finding], drawn.error)
             elif row is not None:
                 slug = slug_of(row.name, row.path)
-                if self._pages is not None:
-                    self._pages.put_report(slug, drawn.page_html, drawn.pdf)
+                self._pages.put_report(slug, drawn)
                 told = [(finding, replace(row, slug=slug))]
                 recipients, subject = self._recipients(finding), _report_of(finding).run
                 mails.append(self._frozen(told, drawn, recipients, subject))
@@ -160,7 +157,7 @@ class Reporter:
             for finding in findings
             if (row := self._state.run(finding.path)) is not None
         ]
-        if self._pages is not None:
+        if self._pages.is_on:
             members = [
                 (finding, replace(row, slug=slug_of(row.name, row.path)))
                 for finding, row in members
@@ -182,8 +179,8 @@ class Reporter:
         batches = (tasks[i : i + REPORTS] for i in range(0, len(tasks), REPORTS))
         flat = (page for batch in self._draw(batches, executor) for page in batch)
         for (_, row), page in zip(members, flat, strict=False):
-            if page.error is None and self._pages is not None:
-                self._pages.put_report(row.slug, page.page_html, page.pdf)
+            if page.error is None:
+                self._pages.put_report(row.slug, page)
 
     def _frozen(
         self,
@@ -275,7 +272,7 @@ class Reporter:
 
     def _page(self, finding: Finding) -> str:
         """Return where a run's page lies, empty without pages."""
-        if self._pages is None:
+        if not self._pages.is_on:
             return ""
         return self._pages.report_path(slug_of(finding.name, finding.path))
 

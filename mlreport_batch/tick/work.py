@@ -20,8 +20,15 @@ from mlreport_batch.formats import Problem
 from mlreport_batch.read.bulk.ahead import Bulk, Unread, is_worth
 from mlreport_batch.read.run import RunState, plan_of, read_run, unread_logs
 from mlreport_batch.report.alerts import texts_of
-from mlreport_batch.report.case import case_of
-from mlreport_batch.report.judge import judge, mark_of, report_of, wake_at
+from mlreport_batch.report.card import Card, card_of
+from mlreport_batch.report.case import Case, case_of
+from mlreport_batch.report.judge import (
+    Judged,
+    judge,
+    mark_of,
+    report_of,
+    wake_at,
+)
 from mlreport_batch.report.model import AlertRules, Report, Wishes
 from mlreport_batch.report.news import Snapshot
 from mlreport_batch.report.values import judged_metric
@@ -44,6 +51,7 @@ class ReadSettings(Struct, frozen=True):
             only recorded; None reports them all.
         runs: How many runs this tick reads, in all batches.
         with_values: Whether the values of metrics are wanted beside the reports.
+        has_pages: Whether there is a page over all runs, which wants their cards.
     """
 
     wishes: Wishes
@@ -55,6 +63,7 @@ class ReadSettings(Struct, frozen=True):
     first_seen_max_age_s: float | None = None
     runs: int = 0
     with_values: bool = False
+    has_pages: bool = False
 
 
 class RunTask(Struct, frozen=True):
@@ -110,6 +119,7 @@ class Finding(Struct, frozen=True):
         is_passing: Whether that was the machine's fault and not ours.
         is_gone: Whether the directory is gone: this is the last that is told of it.
         values: Its metrics, as `report.values` gives them, where they are wanted.
+        card: What the page over all runs shows of it, where there is such a page.
     """
 
     path: str
@@ -130,6 +140,7 @@ class Finding(Struct, frozen=True):
     is_passing: bool = False
     is_gone: bool = False
     values: Mapping[str, Mapping[str, Scalar | None]] = field(default_factory=dict)
+    card: Card | None = None
 
 
 class _Planned(Struct, frozen=True):
@@ -248,21 +259,8 @@ def _last_words(task: RunTask, settings: ReadSettings) -> Finding:
 def _found(task: RunTask, state: RunState, settings: ReadSettings) -> Finding:
     """Return what is to be told of a run whose files say *state*."""
     run, now = task.run, settings.now
-    view = view_of(state)
-    has_grown = task.has_grown or (
-        task.seen is not None and _points(task.seen) < _points(state)
-    )
-    wishes = settings.wishes
-    if task.expect:
-        wishes = replace(wishes, expect={**wishes.expect, **task.expect})
-    case = case_of(
-        view,
-        wishes,
-        settings.rules,
-        now=now,
-        has_grown=has_grown,
-        timezone=settings.timezone,
-    )
+    case = _case(task, state, settings)
+    view, has_grown = case.view, case.has_grown
     judged = judge(case, task.reported)
     kinds = judged.kinds()
     finding = Finding(
@@ -278,7 +276,8 @@ def _found(task: RunTask, state: RunState, settings: ReadSettings) -> Finding:
         problems=tuple(map(str, view.problems)),
         recipients=view.to,
         wake_at=wake_at(judged, state),
-        values=_values(view, wishes) if settings.with_values else {},
+        values=_values(view, case.wishes) if settings.with_values else {},
+        card=_card(task, judged) if settings.has_pages else None,
     )
     if _only_recorded(task, view, settings):
         return replace(finding, kinds=(), snapshot=mark_of(judged))
@@ -313,6 +312,37 @@ def _values(view: RunView, wishes: Wishes) -> dict[str, dict[str, Scalar | None]
         name: judged_metric(name, each, wishes.goals)
         for name, each in view.metrics.items()
     }
+
+
+def _case(task: RunTask, state: RunState, settings: ReadSettings) -> Case:
+    wishes = settings.wishes
+    if task.expect:
+        wishes = replace(wishes, expect={**wishes.expect, **task.expect})
+    return case_of(
+        view_of(state),
+        wishes,
+        settings.rules,
+        now=settings.now,
+        has_grown=task.has_grown
+        or (task.seen is not None and _points(task.seen) < _points(state)),
+        timezone=settings.timezone,
+    )
+
+
+def _card(task: RunTask, judged: Judged) -> Card:
+    run = task.run
+    return card_of(judged.case, judged.alerts, run=run.name, project=task.project)
+
+
+def card_batch(
+    tasks: Sequence[RunTask], settings: ReadSettings
+) -> list[tuple[str, Card]]:
+    """Return path and card of each run that was seen, by what is known of it."""
+    return [
+        (task.run.path, _card(task, judge(_case(task, seen, settings), task.reported)))
+        for task in tasks
+        if (seen := task.seen) is not None
+    ]
 
 
 def rid_of(*parts: bytes) -> str:
