@@ -69,11 +69,17 @@ class Pages(Struct, frozen=True):
             raise unusable(folder, exc) from exc
 
     def has(self, slug: str, name: str) -> bool:
-        """Return whether a run has a file of that name."""
-        return os.path.exists(os.path.join(self.folder_of(slug), name))
+        """Return whether a run has a file of that name with something in it."""
+        try:
+            return os.path.getsize(os.path.join(self.folder_of(slug), name)) > 0
+        except OSError:
+            return False
 
     def put_curves(self, slug: str, key: str, curves: PageCurves) -> None:
         """Keep a run's curves.
+
+        A first tick may write those of ten thousand runs, which to wait for the disk
+        each time would make take twice as long; lost ones are written anew.
 
         Raises:
             StateError: They could not be written.
@@ -82,7 +88,8 @@ class Pages(Struct, frozen=True):
         try:
             os.makedirs(folder, exist_ok=True)
             path = os.path.join(folder, CURVES)
-            replace_file(path, script_of("curves", key, curves), MODE)
+            script = script_of("curves", key, curves)
+            replace_file(path, script, MODE, is_synced=False)
         except OSError as exc:
             raise unusable(folder, exc) from exc
 

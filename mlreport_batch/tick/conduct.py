@@ -125,6 +125,7 @@ class _Tick:
     def run(self, config_key: str) -> TickSummary:
         """Read, report, keep and send."""
         summary = self.summary
+        self.pages.begin(config_key)
         with executor_of(self.config.executor, self.options.jobs) as executor:
             with summary.stage("discover"):
                 paths = self.reader.survey(config_key)

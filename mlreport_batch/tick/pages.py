@@ -63,14 +63,16 @@ class PageWriter:
         self._has_failed = False
 
     def begin(self, config_key: str) -> None:
-        """Note that the pages are behind the state from now on."""
-        if not self.is_on:
-            return
+        """Note whether the pages are as the state is, and the config is the same."""
         state = self._state
         is_same = state.meta(CONFIG_KEY) == config_key
         self._is_behind = not is_same or state.meta(PAGES) != self._key
-        with state.transaction(stays_open=True):
-            state.set_meta(PAGES, "")
+
+    def fall_behind(self) -> None:
+        """Note in the state, with what is committed next, that pages are behind it."""
+        if self.is_on and self._state.meta(PAGES):
+            with self._state.transaction(stays_open=True):
+                self._state.set_meta(PAGES, "")
 
     def take(self, findings: Iterable[Finding]) -> None:
         """Keep the cards of runs that were read, and write their curves."""
@@ -131,11 +133,12 @@ class PageWriter:
         state = self._state
         files = RowFiles(self._pages.folder)
         index = None if self._is_behind else files.index()
-        gone = [id_of(path) for path in state.gone_since(self._scope.now)]
-        if index is not None and not self._cards and not gone:
-            return
-        total = state.shown_count()
-        sums = None if index is None else self._changed(files, index, gone, total)
+        total, sums = state.shown_count(), None
+        if index is not None:
+            gone = [id_of(path) for path in state.gone_since(index.made)]
+            sums = self._changed(files, index, gone, total)
+            if sums == index.files:
+                return
         if sums is None:
             sums = files.make(self._all_rows(cards_of), total)
         report, now = self._scope.config.report, self._scope.now

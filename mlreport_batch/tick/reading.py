@@ -75,7 +75,6 @@ class RunReader:
     def survey(self, config_key: str) -> list[str]:
         """Return the runs to look at: dirty, due, or all of them."""
         catalog, state, summary = self._catalog, self._state, self._summary
-        self._pages.begin(config_key)
         survey = catalog.survey(
             list(self._scope.roots), self._now, self._options.changed, shared=BATCH
         )
@@ -200,6 +199,7 @@ class RunReader:
         if not changed:
             return
         with self._state.transaction():
+            self._pages.fall_behind()
             if any(recorded for *_, recorded in changed):
                 self._note_recorded()
             if any(finding.kinds for finding in findings):

@@ -51,6 +51,8 @@ class Reporter:
         """
         self._replaced = replaced
         self._pages.take(due)
+        if due:
+            self._pages.fall_behind()
         try:
             self._report(due, executor)
         finally:

@@ -135,6 +135,10 @@
         height: Math.max(0, height - EDGE.top - EDGE.bottom),
       };
       this.marks = svg("g");
+      if (!points.length) {
+        this.picture.replaceChildren();
+        return;
+      }
       this.picture.replaceChildren(
         svg("clipPath", { id }, svg("rect", frame)),
         svg("g", { class: "grid" }, this.grid(y0, y1)),
@@ -273,7 +277,7 @@
     // -- values ----------------------------------------------------------------------
 
     point(x) {
-      if (this.start) return;
+      if (this.start || !this.marks?.isConnected) return;
       const found = this.curves.map((curve) =>
         x === null || !curve.points.length ? null : curve.points[nearest(curve.points, x)],
       );

@@ -14,7 +14,7 @@
     step: { word: "table.step", value: (row) => row.step, isNumber: true },
     started: { word: "page.started", value: (row) => row.started, isNumber: true },
     written: { word: "page.written", value: (row) => row.written, isNumber: true },
-    reported: { word: "head.report", value: (row) => row.reported, isNumber: true },
+    reported: { word: "page.reported", value: (row) => row.reported, isNumber: true },
     run: { word: "head.run", value: (row) => row.name },
     status: { word: "head.status", value: (row) => say(`status.${row.status}`) },
   };
