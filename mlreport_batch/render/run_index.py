@@ -11,7 +11,14 @@ from msgspec import Struct
 
 from mlreport_batch.language.english import ENGLISH
 from mlreport_batch.language.say import say
-from mlreport_batch.render.run_rows import PageRow, sum_of
+from mlreport_batch.render.pages import Pages
+from mlreport_batch.render.run_rows import (
+    VERSION,
+    PageIndex,
+    PageRow,
+    RowFiles,
+    sum_of,
+)
 
 STATIC_ROWS = 50
 """Runs that are shown without scripts; the table of all of them would be megabytes."""
@@ -41,6 +48,28 @@ class Shown(Struct, frozen=True):
     total: int
     at: datetime
     language: str
+
+
+def put_page(
+    pages: Pages, files: RowFiles, sums: tuple[str, ...], shown: Shown
+) -> None:
+    """Write the page over all runs, once the files of its runs are there.
+
+    Args:
+        pages: Where to.
+        files: Of the runs.
+        sums: Theirs.
+        shown: What a browser without scripts shows.
+
+    Raises:
+        OSError: It could not be written.
+    """
+    language = shown.language
+    made = shown.at.timestamp()
+    files.put_index(PageIndex(VERSION, language, made, sums, words_of(language)))
+    for name, data in assets().items():
+        pages.put(f"assets/{name}", data)
+    pages.put("index.html", index_html(shown).encode("utf-8", "replace"))
 
 
 @cache

@@ -23,6 +23,7 @@ SPARK_LEVELS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_
 """One letter a height, the lowest first; a blank stands for nothing finite."""
 EXACT_MAX = 2**53
 """Whole numbers beyond this are not the same in a browser, which has only floats."""
+_LONG = 10**TEXT_MAX
 _DIGITS = 6
 
 Figure = float | str
@@ -170,9 +171,11 @@ def _value(value: Scalar) -> Scalar:
         return clean(value, TEXT_MAX)
     if isinstance(value, bool) or value is None:
         return value
-    if not math.isfinite(value):
-        return number(value)
-    return str(value) if abs(value) > EXACT_MAX and value == int(value) else value
+    if abs(value) <= EXACT_MAX:
+        return value
+    # Beyond, two may be one in a browser; a seed is told whole.
+    is_told = isinstance(value, int) and abs(value) < _LONG
+    return str(value) if is_told else number(value)
 
 
 def _tags(hparams: Mapping[str, Scalar]) -> tuple[str, ...]:

@@ -14,13 +14,7 @@ from mlreport_batch.errors import StateError
 from mlreport_batch.language.dates import local_now
 from mlreport_batch.render.draw import Drawn
 from mlreport_batch.render.pages import CURVES, Pages, id_of, slug_of, unusable
-from mlreport_batch.render.run_index import (
-    STATIC_ROWS,
-    Shown,
-    assets,
-    index_html,
-    words_of,
-)
+from mlreport_batch.render.run_index import STATIC_ROWS, Shown, put_page
 from mlreport_batch.render.run_rows import (
     VERSION,
     PageCurves,
@@ -141,14 +135,10 @@ class PageWriter:
                 return
         if sums is None:
             sums = files.make(self._all_rows(cards_of), total)
-        report, now = self._scope.config.report, self._scope.now
-        language, at = report.language, local_now(report.zone(), now)
-        files.put_index(PageIndex(VERSION, language, now, sums, words_of(language)))
-        for name, data in assets().items():
-            self._pages.put(f"assets/{name}", data)
         latest = [self._row(row, None) for row in state.latest_runs(STATIC_ROWS)]
-        page = index_html(Shown(latest, total, at, language))
-        self._pages.put("index.html", page.encode("utf-8", "replace"))
+        report = self._scope.config.report
+        at = local_now(report.zone(), self._scope.now)
+        put_page(self._pages, files, sums, Shown(latest, total, at, report.language))
 
     def _changed(
         self, files: RowFiles, index: PageIndex, gone: Sequence[str], total: int

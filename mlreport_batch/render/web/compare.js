@@ -190,7 +190,7 @@
       points.forEach((point, index) => {
         const all = this.curves?.[index]?.points ?? [];
         const shown = point ?? all.findLast((each) => each.y !== null);
-        const text = shown ? `${mlreport.number(shown.y)} @ ${mlreport.count(shown.step)}` : "–";
+        const text = shown ? `${mlreport.number(shown.raw)} @ ${mlreport.count(shown.step)}` : "–";
         this.values[index]?.replaceChildren(text);
       });
     }
