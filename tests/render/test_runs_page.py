@@ -308,7 +308,10 @@ def test_what_a_run_says_stays_text(reader: Reader, tmp_path: Path):
     assert reader.ask(before) == reader.ask(
         "document.querySelectorAll('head script').length"
     )
-    values = "[...document.querySelectorAll('.runs tr:not(.space) td:last-child')].map(e => e.textContent)"
+    values = (
+        "[...document.querySelectorAll('.runs tr:not(.space) td:last-child')]"
+        ".map(e => e.textContent)"
+    )
     assert set(reader.ask(values)) == {""}
     reader.type("__proto__")
     assert reader.ask(values) == ["__proto__"]

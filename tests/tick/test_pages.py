@@ -130,6 +130,7 @@ def test_pages_that_a_killed_tick_left_behind_are_made_anew(
     now = time.time()
     desk.tick(config, now)
     desk.append("b/metrics.csv", "3,0.125\n")
+    time.sleep(0.1)  # what was written just now is looked at again
     target = "change" if where == "before" else "put_index"
 
     def die(*_: object) -> None:
@@ -137,10 +138,10 @@ def test_pages_that_a_killed_tick_left_behind_are_made_anew(
 
     monkeypatch.setattr(RowFiles, target, die)
     with pytest.raises(KeyboardInterrupt):
-        desk.tick(config, now + 60)
+        desk.tick(config, now + 1)
     monkeypatch.undo()
     desk.append("a/metrics.csv", "3,0.0625\n")
-    desk.tick(config, now + 120)
+    desk.tick(config, now + 2)  # b is not looked at
     rows = rows_in(folder)
     assert rows["b"].metrics["loss"][0] == 0.125
     assert rows["a"].metrics["loss"][0] == 0.0625
