@@ -16,6 +16,7 @@ from mlreport_batch.config.builder import Table, setting, settings_of
 from mlreport_batch.config.channels import (
     GoogleSettings,
     OutboxSettings,
+    PagesSettings,
     SendmailSettings,
     SmtpSettings,
 )
@@ -219,19 +220,6 @@ class RenderSettings:
         None,
         help="Your own HTML template for the local engine; null is the built-in one",
         example="report.html",
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class PagesSettings:
-    """Where the reports lie as pages, with a page over all runs."""
-
-    dir: Path | None = setting(
-        OrNull(PathTo("a folder")),
-        None,
-        help="Folder for `index.html` and `reports/`, beside the mails; null writes no"
-        " pages. `--out` goes before it",
-        example="~/public_html/runs",
     )
 
 

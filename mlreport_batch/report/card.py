@@ -8,8 +8,8 @@ from msgspec import Struct
 from mlreport_batch.language.figures import number
 from mlreport_batch.report.alerts import Alert
 from mlreport_batch.report.case import Case, Course
-from mlreport_batch.report.describe import chosen_names
 from mlreport_batch.report.goals import headline_metric, main_metrics
+from mlreport_batch.report.names import chosen_names
 from mlreport_batch.report.timing import timing_of
 from mlreport_batch.safety.clean import Scalar, clean
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from browsing import CONTRASTS, Browser
+from browser import CONTRASTS, Browser
 from hostile import PAYLOADS
 from mlreport_batch.render.pages import Pages, id_of
 from mlreport_batch.render.run_index import STATIC_ROWS, Shown, put_page

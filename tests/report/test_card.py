@@ -68,7 +68,7 @@ def test_what_is_no_number_is_called_by_its_name():
 def test_whole_numbers_stay_different_in_a_browser():
     hparams = {"a": EXACT_MAX, "b": EXACT_MAX + 1, "c": -(10**400), "d": True}
     found = card(hparams=hparams).hparams
-    assert found == hparams | {"b": str(EXACT_MAX + 1), "c": "-1e+400"}
+    assert found == hparams | {"b": str(EXACT_MAX + 1), "c": "-1e400"}
 
 
 def test_tags_are_words_of_a_hyperparameter():
