@@ -2,7 +2,7 @@
 
 import html
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from urllib.parse import quote
@@ -22,13 +22,20 @@ from mlreport_batch.render.run_rows import (
 
 STATIC_ROWS = 50
 """Runs that are shown without scripts; the table of all of them would be megabytes."""
-STYLE = "index.css"
-SCRIPTS = tuple(f"{name}.js" for name in "base runs table chart compare index".split())
+_STYLES = ("chart.css", "index.css")
+_CURVES = ("base.js", "chart.js", "curves.js")
+_SCRIPTS = (*_CURVES, "runs.js", "table.js", "compare.js", "index.js")
+_ON_A_RUN = (*_CURVES, "run.js")
 _FOLDER = os.path.join(os.path.dirname(__file__), "web")
 # `file:` is what 'self' means for a page that was opened from the disk.
 _POLICY = (
     "default-src 'none'; script-src 'self' file:; style-src 'self' file:; "
     "img-src 'self' file:; base-uri 'none'; form-action 'none'"
+)
+_REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline';"
+_RUN_POLICY = (
+    "default-src 'none'; script-src 'self' file:; "
+    "style-src 'self' file: 'unsafe-inline';"
 )
 _GROUPS = ("page.", "status.", "time.", "head.", "table.", "part.")
 _BAD = ("failed", "killed", "out_of_time", "stalled")
@@ -76,7 +83,7 @@ def put_page(
 def assets() -> Mapping[str, bytes]:
     """Return the files that the page needs beside its data, by name."""
     found = {}
-    for name in (STYLE, *SCRIPTS):
+    for name in {*_STYLES, *_SCRIPTS, *_ON_A_RUN}:
         with open(os.path.join(_FOLDER, name), "rb") as stream:
             found[name] = stream.read()
     return found
@@ -108,17 +115,13 @@ def index_html(shown: Shown) -> str:
     if shown.total > len(ordered):
         part = text("page.static", shown=f"{len(ordered):,}", total=count)
         more = f'<p class="more">{part}</p>\n'
-    scripts = "".join(
-        f'<script defer src="{_address("assets", name)}"></script>\n'
-        for name in SCRIPTS
-    )
     return (
         f'<!doctype html>\n<html lang="{language}">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="referrer" content="no-referrer">\n'
         f"<title>{text('part.runs')}</title>\n"
-        f'<link rel="stylesheet" href="{_address("assets", STYLE)}">\n{scripts}'
+        f"{_links(_STYLES, _SCRIPTS)}"
         f'<script defer src="data/index.js?{shown.at.timestamp():.0f}"></script>\n'
         f"</head>\n<body>\n<main>\n<h1>{text('part.runs')} <small>{count}</small></h1>"
         f'\n<table class="static">\n<thead><tr>{heads}</tr></thead>\n'
@@ -128,9 +131,29 @@ def index_html(shown: Shown) -> str:
     )
 
 
-def _address(folder: str, name: str) -> str:
-    """Return the address of an asset, another one for each version of it."""
-    return f"{folder}/{name}?{sum_of(assets()[name])}"
+def _links(styles: Iterable[str], scripts: Iterable[str], above: str = "") -> str:
+    """Return the elements that load assets, by another address for each version."""
+
+    def address(name: str) -> str:
+        return f"{above}assets/{name}?{sum_of(assets()[name])}"
+
+    return "".join(
+        [f'<link rel="stylesheet" href="{address(name)}">\n' for name in styles]
+        + [f'<script defer src="{address(name)}"></script>\n' for name in scripts]
+    )
+
+
+def with_curves(page: str) -> str:
+    """Return the page of one run with scripts that draw its curves above its pictures.
+
+    A report allows no scripts: the folder of pages, which has them, lets in its own.
+    Where a page has another policy, as one from a template of the user's, it stays.
+    """
+    if _REPORT_POLICY not in page.partition("</head>")[0]:
+        return page
+    links = _links(["chart.css"], _ON_A_RUN, "../../")
+    page = page.replace(_REPORT_POLICY, _RUN_POLICY, 1)
+    return page.replace("</head>", f"{links}</head>", 1)
 
 
 def _line(row: PageRow, at: datetime, language: str) -> str:

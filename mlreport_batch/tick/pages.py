@@ -14,7 +14,7 @@ from mlreport_batch.errors import StateError
 from mlreport_batch.language.dates import local_now
 from mlreport_batch.render.draw import Drawn
 from mlreport_batch.render.pages import CURVES, Pages, id_of, slug_of, unusable
-from mlreport_batch.render.run_index import STATIC_ROWS, Shown, put_page
+from mlreport_batch.render.run_index import STATIC_ROWS, Shown, put_page, with_curves
 from mlreport_batch.render.run_rows import (
     VERSION,
     PageCurves,
@@ -91,7 +91,8 @@ class PageWriter:
     def put_report(self, slug: str, drawn: Drawn) -> None:
         """Keep a run's newest report."""
         if self.is_on:
-            self._try(lambda: self._pages.put_report(slug, drawn.page_html, drawn.pdf))
+            page = with_curves(drawn.page_html)
+            self._try(lambda: self._pages.put_report(slug, page, drawn.pdf))
 
     def finish(self, cards_of: CardsOf) -> None:
         """Write the page over all runs, if a run on it is not as it was.

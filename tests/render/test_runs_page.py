@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 
 from browser import CONTRASTS, Browser
+import sample_reports
 from hostile import PAYLOADS
+from mlreport_batch.render.local import LocalRenderer
 from mlreport_batch.render.pages import Pages, id_of
-from mlreport_batch.render.run_index import STATIC_ROWS, Shown, put_page
+from mlreport_batch.render.run_index import STATIC_ROWS, Shown, put_page, with_curves
 from mlreport_batch.render.run_rows import PageCurves, PageRow, RowFiles
 from mlreport_batch.report.card import CardCurve
 from waiting import eventually
@@ -84,6 +86,11 @@ def run(number: int, **more: Any) -> PageRow:  # noqa: ANN401
     return PageRow(**(row | more))
 
 
+@cache
+def rendered_page() -> str:
+    return LocalRenderer().render(sample_reports.fine()).page_html
+
+
 def lay(folder: Path, rows: list[PageRow], language: str = "en") -> Path:
     """Write a page over some runs."""
     pages, files = Pages(str(folder)), RowFiles(str(folder))
@@ -95,9 +102,8 @@ def lay(folder: Path, rows: list[PageRow], language: str = "en") -> Path:
             )
             times = ((1.0, 1000.0), (40.0, 5000.0))
             pages.put_curves(row.slug, row.id, PageCurves(curves, times))
-            (folder / "reports" / row.slug / "report.html").write_text(
-                "<h1>report</h1>"
-            )
+            page = with_curves(rendered_page())
+            (folder / "reports" / row.slug / "report.html").write_text(page)
     sums = files.make(rows, len(rows))
     put_page(pages, files, sums, Shown(rows[:STATIC_ROWS], len(rows), AT, language))
     return folder / "index.html"
@@ -142,7 +148,7 @@ class Reader:
 
     def lines(self) -> list[str]:
         return self.ask(
-            "[...document.querySelectorAll('.chart .line')]"
+            "[...document.querySelectorAll('.plot .line')]"
             ".map(e => e.getAttribute('d'))"
         )
 
@@ -151,7 +157,7 @@ class Reader:
 
     def drag(self, start: float, end: float) -> None:
         """Drag over the picture of the curves, from and to some part of its width."""
-        box = self.ask("document.querySelector('.chart').getBoundingClientRect()")
+        box = self.ask("document.querySelector('.plot').getBoundingClientRect()")
         for kind, share in (("Pressed", start), ("Moved", end), ("Released", end)):
             self.browser.ask(
                 "Input.dispatchMouseEvent",
@@ -216,13 +222,13 @@ def test_a_reader_sorts_filters_searches_and_compares(
     reader.type("run-0000")
     for number in (0, 1):
         reader.click(f"[data-focus='pick {id_of(str(number))}']")
-    reader.wait("document.querySelectorAll('.chart .line').length === 2")
+    reader.wait("document.querySelectorAll('.plot .line').length === 2")
     whole = reader.lines()
     assert all(line.startswith("M") for line in whole)
     differing = "[...document.querySelectorAll('.differences tbody tr')]"
     assert reader.ask(f"{differing}.map(e => e.textContent)") == ["lr10.1", "seed01"]
     reader.drag(0.3, 0.6)
-    reader.wait("mlreport.page.compare.chart.zoom !== null")
+    reader.wait("mlreport.page.compare.curves.chart.zoom !== null")
     zoomed = reader.lines()
     assert zoomed != whole
     reader.click(".field input[type=checkbox]")
@@ -233,16 +239,16 @@ def test_a_reader_sorts_filters_searches_and_compares(
     assert (
         reader.ask("document.querySelector('input[type=search]').value") == "run-0000"
     )
-    reader.wait("document.querySelectorAll('.chart .line').length === 2")
+    reader.wait("document.querySelectorAll('.plot .line').length === 2")
     reader.open(places[count])  # and without it, as this browser left it
     assert (
         reader.ask("document.querySelector('input[type=search]').value") == "run-0000"
     )
-    assert reader.ask("document.querySelectorAll('.chart .line').length") == 0
+    assert reader.ask("document.querySelectorAll('.plot .line').length") == 0
+    assert reader.wrong() == []
     reader.click("[data-focus='head run']")
     reader.do("document.querySelector('.runs a').click()")
     reader.wait("location.pathname.endsWith('/report.html')")
-    assert reader.wrong() == []
 
 
 def test_only_rows_in_sight_are_elements(reader: Reader, places: dict[int, str]):
@@ -263,12 +269,12 @@ def test_curves_stand_over_time_and_are_smoothed(
     reader: Reader, places: dict[int, str]
 ):
     reader.open(f"{places[6]}#sel={id_of('0')}&x=elapsed&smooth=0.9")
-    reader.wait("document.querySelectorAll('.chart .line').length === 1")
-    points = "mlreport.page.compare.chart.curves[0].points"
+    reader.wait("document.querySelectorAll('.plot .line').length === 1")
+    points = "mlreport.page.compare.curves.chart.curves[0].points"
     assert reader.ask(f"[{points}[0].x, {points}[39].x]") == [0, 4000]
     assert reader.ask(f"{points}[39].y") > reader.ask(f"{points}[39].raw")
     assert reader.ask(f"{points}[0].y") == reader.ask(f"{points}[0].raw")
-    assert reader.ask("document.querySelectorAll('.chart .raw').length") == 1
+    assert reader.ask("document.querySelectorAll('.plot .raw').length") == 1
 
 
 @pytest.mark.parametrize("width", [375, 1200])
@@ -282,7 +288,7 @@ def test_the_page_from_the_disk_fits_and_can_be_read(
     for selected in ("", id_of("1")):
         reader.do(f"mlreport.page.change({{sel: {json.dumps(selected.split())}}})")
         if selected:
-            reader.wait("document.querySelectorAll('.chart .line').length === 1")
+            reader.wait("document.querySelectorAll('.plot .line').length === 1")
         assert reader.ask("document.documentElement.scrollWidth") <= width
         assert reader.browser.run(CONTRASTS) == []
         assert reader.browser.run(NAMELESS) == []
@@ -316,6 +322,36 @@ def test_what_a_run_says_stays_text(reader: Reader, tmp_path: Path):
     reader.type("__proto__")
     assert reader.ask(values) == ["__proto__"]
     assert reader.wrong() == []
+
+
+def test_the_page_of_a_run_draws_its_curves_above_their_pictures(
+    reader: Reader, tmp_path: Path
+):
+    rows = [run(0)]
+    lay(tmp_path, rows)
+    folder = tmp_path / "reports" / rows[0].slug
+    reader.browser.show(folder / "report.html", width=375, dark=True)
+    reader.wait("document.querySelector('.plot .line')")
+    assert reader.ask("document.querySelector('.curves ~ .fig svg') !== null")
+    first = reader.lines()
+    assert first[0].count("L") == len(STEPS) - 1
+    reader.click(".field input[type=checkbox]")
+    eventually(lambda: reader.lines() != first)
+    assert reader.ask("document.documentElement.scrollWidth") == 375
+    assert reader.browser.run(CONTRASTS) == []
+    assert reader.browser.run(NAMELESS) == []
+    assert reader.wrong() == []
+
+
+def test_the_page_of_a_run_lets_in_scripts_of_its_folder_alone():
+    report = rendered_page()
+    page = with_curves(report)
+    assert "script" not in report
+    assert page.count("<script") == page.count('<script defer src="../../assets/') > 0
+    assert "script-src 'self' file:;" in page
+    assert "<h1>" in page
+    own = "<html><head></head><body>default-src 'none'</body></html>"
+    assert with_curves(own) == own
 
 
 def test_without_scripts_there_is_a_table(reader: Reader, places: dict[int, str]):

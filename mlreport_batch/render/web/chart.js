@@ -70,7 +70,7 @@
       this.options = { isLog: false, xText: String, title: "" };
       this.zoom = null;
       this.picture = svg("svg", {
-        class: "chart", tabindex: "0", role: "img",
+        class: "plot", tabindex: "0", role: "img",
         ondblclick: () => this.zoomTo(null),
         onkeydown: (event) => this.pressed(event),
         onpointerdown: (event) => this.grabbed(event),
@@ -84,7 +84,7 @@
       this.back = button("page.zoom_reset", () => this.zoomTo(null));
       this.host = el(
         "div",
-        { class: "chart-box" },
+        { class: "plot-box" },
         this.picture,
         el(
           "div",
@@ -128,7 +128,7 @@
         height - EDGE.bottom - ((y - y0 + room) / (y1 - y0 + 2 * room)) * (height - EDGE.top - EDGE.bottom);
       this.size = { width, height };
       this.back.disabled = !this.zoom;
-      const id = "chart-inside";
+      const id = "plot-inside";
       const frame = {
         x: EDGE.left, y: EDGE.top,
         width: Math.max(0, width - EDGE.left - EDGE.right),
