@@ -16,6 +16,7 @@ from mlreport_batch.safety.clean import Scalar, clean
 METRICS_MAX = 20
 HPARAMS_MAX = 40
 TAGS_MAX = 8
+ALERTS_MAX = 8
 TEXT_MAX = 80
 CURVES_MAX = 12
 SPARK_POINTS = 24
@@ -54,7 +55,7 @@ class Card(Struct, frozen=True):
     Attributes:
         group: What it belongs to: the folder above it.
         tags: What its hyperparameter ``tags`` says.
-        alerts: What needs a person about it, told or not, worst first.
+        alerts: What needs a person about it, told or not, the worst first.
         main: The metric that is named first, or nothing.
         metrics: (latest value, best value or None without a goal), by metric.
         hparams: Its hyperparameters.
@@ -104,7 +105,7 @@ def card_of(case: Case, alerts: Sequence[Alert], *, run: str, project: str) -> C
     return Card(
         group=group_of(run, project),
         tags=_tags(view.hparams),
-        alerts=tuple(clean(alert.text) for alert in alerts),
+        alerts=tuple(clean(alert.text) for alert in alerts[:ALERTS_MAX]),
         main=clean(main or ""),
         metrics={clean(name): _figures(case, name) for name in shown},
         hparams={clean(key): _value(view.hparams[key]) for key in hparams},

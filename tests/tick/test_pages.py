@@ -178,6 +178,14 @@ def test_a_page_over_recorded_runs_lists_them(desk: Desk):
     assert (row.page, row.drawn, row.metrics["loss"][0]) == (False, True, 0.25)
 
 
+def test_check_says_whether_pages_can_be_written(desk: Desk):
+    desk.put("a/metrics.csv", CSV)
+    config, folder = pages_of(desk)
+    assert f"ok    pages {folder}" in desk.run("check", "-c", config).out
+    folder.write_text("no folder")
+    assert f"FAIL  pages {folder} cannot be" in desk.run("check", "-c", config).out
+
+
 def test_pages_lie_beside_the_runs_and_never_among_them(desk: Desk):
     with pytest.raises(ConfigError) as caught:
         desk.settings(desk.config(f"pages: {{dir: {desk.runs}/pages}}\n"))
