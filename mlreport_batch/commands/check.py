@@ -26,7 +26,8 @@ def check(config: Config, *, send_test: bool, live: bool) -> Iterator[Checked]:
         yield checked(lambda path=root.path: _runs(path, config))  # type: ignore[misc]
     yield checked(lambda: _folder(os.fspath(config.state)))
     if config.pages.dir is not None:
-        yield checked(lambda path=os.fspath(config.pages.dir): _pages(path))  # type: ignore[misc]
+        pages = os.fspath(config.pages.dir)
+        yield checked(lambda: _pages(pages))
     yield checked(lambda: _drawing(config))
     if config.render.engine == "google" or config.mail.via == "gmail":
         yield from _google(config, live=live)

@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
+from mlreport_batch.config.alerts import AlertSettings
 from mlreport_batch.config.builder import Table, setting, settings_of
 from mlreport_batch.config.channels import (
     GoogleSettings,
@@ -283,35 +284,6 @@ class MailSettings:
         "resend",
         help="What to do when the line broke and nobody knows whether a mail was taken:"
         " send the same bytes again, or hold the mail for `retry` and `drop`",
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class AlertSettings:
-    """What is worth an alert."""
-
-    stall: float | Literal["auto"] | None = setting(
-        OrNull(Duration("auto"), is_switch=True),
-        "auto",
-        help="Silence that counts as a stall; `auto` goes by each run's own pace, its"
-        " age and the silences that it came back from",
-        example="2h",
-    )
-    nan: bool = setting(Flag(), default=True, help="A metric became NaN or infinite")
-    divergence: bool = setting(
-        Flag(), default=True, help="A metric with a goal runs away from it"
-    )
-    plateau: int | None = setting(
-        OrNull(Whole(2, 1_000_000), is_switch=True),
-        None,
-        help="So many values without a new best count as a plateau",
-        example="20",
-    )
-    remind: float | None = setting(
-        OrNull(Duration(), is_switch=True),
-        "1d",
-        help="How long until NaN or a divergence that a run goes on with is told again;"
-        " null never does",
     )
 
 

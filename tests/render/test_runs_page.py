@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from browser import CONTRASTS, Browser
 import sample_reports
+from browser import CONTRASTS, Browser
 from hostile import PAYLOADS
 from mlreport_batch.render.local import LocalRenderer
 from mlreport_batch.render.pages import Pages, id_of
@@ -332,7 +332,9 @@ def test_the_page_of_a_run_draws_its_curves_above_their_pictures(
     folder = tmp_path / "reports" / rows[0].slug
     reader.browser.show(folder / "report.html", width=375, dark=True)
     reader.wait("document.querySelector('.plot .line')")
-    assert reader.ask("document.querySelector('.curves ~ .fig svg') !== null")
+    assert reader.ask(
+        "document.querySelector('.curves ~ :is(.fig, .figs) svg') !== null"
+    )
     first = reader.lines()
     assert first[0].count("L") == len(STEPS) - 1
     reader.click(".field input[type=checkbox]")
