@@ -25,6 +25,9 @@ def check(config: Config, *, send_test: bool, live: bool) -> Iterator[Checked]:
     for root in config.runs:
         yield checked(lambda path=root.path: _runs(path, config))  # type: ignore[misc]
     yield checked(lambda: _folder(os.fspath(config.state)))
+    if config.pages.dir is not None:
+        pages = os.fspath(config.pages.dir)
+        yield checked(lambda: _pages(pages))
     yield checked(lambda: _drawing(config))
     if config.render.engine == "google" or config.mail.via == "gmail":
         yield from _google(config, live=live)
@@ -45,14 +48,24 @@ def _runs(path: str, config: Config) -> str:
     return f"runs {path}: {len(looked)} found{more}"
 
 
-def _folder(path: str) -> str:
+def _check_writable(what: str, path: str) -> None:
     place = path
     while not os.path.exists(place) and place != os.path.dirname(place):
         place = os.path.dirname(place)
-    if not os.access(place, os.W_OK | os.X_OK):
+    if not os.access(place, os.W_OK | os.X_OK) or not os.path.isdir(place):
         raise StateError(
-            f"state {path} cannot be written", advice=f"Mend the permissions of {place}"
+            f"{what} {path} cannot be written",
+            advice=f"Mend the permissions of {place}",
         )
+
+
+def _pages(path: str) -> str:
+    _check_writable("pages", path)
+    return f"pages {path}"
+
+
+def _folder(path: str) -> str:
+    _check_writable("state", path)
     network = network_of(path)
     if network:
         return (

@@ -1,4 +1,4 @@
-"""The config tables of the channels, and of Google."""
+"""The config tables of the channels, of pages, and of Google."""
 
 # ruff: noqa: RUF009 - `setting` stands for `dataclasses.field`
 
@@ -35,6 +35,19 @@ class OutboxSettings:
 
     dir: Path = setting(
         PathTo("a folder"), DEFAULT_OUTBOX, help="The folder that takes the mails"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PagesSettings:
+    """Where the reports lie as pages, with a page over all runs."""
+
+    dir: Path | None = setting(
+        OrNull(PathTo("a folder")),
+        None,
+        help="Folder for `index.html` and `reports/`, beside the mails; null writes no"
+        " pages. `--out` goes before it",
+        example="~/public_html/runs",
     )
 
 

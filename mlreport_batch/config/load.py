@@ -92,7 +92,11 @@ def parse(data: bytes, path: str | os.PathLike[str]) -> Config:
     return replace(
         config,
         source=Path(file).absolute(),
-        never_enter=(config.state, config.outbox.dir),
+        never_enter=(
+            config.state,
+            config.outbox.dir,
+            *([config.pages.dir] if config.pages.dir else []),
+        ),
     )
 
 
@@ -205,6 +209,8 @@ class _Check:
         ours = [("state", self.config.state)]
         if self.config.mail.via == "outbox":
             ours.append(("outbox.dir", self.config.outbox.dir))
+        if self.config.pages.dir is not None:
+            ours.append(("pages.dir", self.config.pages.dir))
         for key, folder in ours:
             for other_key, other in roots:
                 if _relation(_real(str(folder)), other).startswith(("is", "lies")):

@@ -17,6 +17,7 @@ from mlreport_batch.config.builder import Table, setting, settings_of
 from mlreport_batch.config.channels import (
     GoogleSettings,
     OutboxSettings,
+    PagesSettings,
     SendmailSettings,
     SmtpSettings,
 )
@@ -327,7 +328,7 @@ class Config:
 
     Attributes:
         source: The config file, or None.
-        out: Folder for `reports/` and `index.html`; None with a config file.
+        out: Folder that `--out` names for pages; None without it.
         never_enter: Folders that belong to us; they are not looked into.
     """
 
@@ -345,6 +346,11 @@ class Config:
     )
     render: RenderSettings = setting(
         _table(RenderSettings), {}, help="How a report is drawn"
+    )
+    pages: PagesSettings = setting(
+        _table(PagesSettings),
+        {},
+        help="Where the reports lie as pages, with a page over all runs",
     )
     mail: MailSettings = setting(_table(MailSettings), {}, help="Who gets mails")
     outbox: OutboxSettings = setting(
@@ -386,6 +392,11 @@ class Config:
     source: Path | None = None
     out: Path | None = None
     never_enter: tuple[Path, ...] = ()
+
+    @property
+    def pages_folder(self) -> Path | None:
+        """The folder of pages, None for no pages."""
+        return self.pages.dir if self.out is None else self.out
 
     def recipients_of(self, root: RunsRoot) -> tuple[str, ...]:
         """Return who gets the reports on runs below *root*, as written."""

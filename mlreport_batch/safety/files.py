@@ -139,8 +139,17 @@ def write_durably(path: str, data: bytes, mode: int = 0o600) -> None:
     sync_folder(os.path.dirname(path))
 
 
-def replace_file(path: str, data: bytes, mode: int = 0o600) -> None:
+def replace_file(
+    path: str, data: bytes, mode: int = 0o600, *, is_synced: bool = True
+) -> None:
     """Write *data* to *path*; its name is durable once its folder is synced.
+
+    Args:
+        path: Where to.
+        data: What.
+        mode: Its permissions.
+        is_synced: Whether a power loss leaves the old file or the new one, too;
+            without it what is left may be empty.
 
     Raises:
         OSError: The old file or the new one stands; the temporary file is gone.
@@ -158,7 +167,8 @@ def replace_file(path: str, data: bytes, mode: int = 0o600) -> None:
             left = memoryview(data)
             while left:
                 left = left[os.write(descriptor, left) :]
-            os.fsync(descriptor)
+            if is_synced:
+                os.fsync(descriptor)
         finally:
             os.close(descriptor)
         os.rename(temporary, path)

@@ -19,6 +19,7 @@ from mlreport_batch.state.rows import damaged_row, decode, encode
 
 LEFT_OUT = math.inf
 """When to look again at a run that the config leaves out: once it takes it in."""
+_SHOWN = "gone_at IS NULL AND COALESCE(wake_at, 0) < 9e999"  # not left out
 _T = TypeVar("_T")
 
 
@@ -81,6 +82,25 @@ class State(FolderTable, OwedTable, BriefTable):
         """Return how many runs are known."""
         query = "SELECT COUNT(*) FROM runs WHERE gone_at IS NULL"
         return int(self._db.execute(query).fetchone()[0])
+
+    def shown_runs(self) -> Iterator[RunRow]:
+        """Yield the runs that a page over all runs shows, by path."""
+        return self._runs(_SHOWN)
+
+    def shown_count(self) -> int:
+        """Return how many they are."""
+        query = f"SELECT COUNT(*) FROM runs WHERE {_SHOWN}"  # noqa: S608
+        return int(self._db.execute(query).fetchone()[0])
+
+    def latest_runs(self, count: int) -> list[RunRow]:
+        """Return those of them that were reported last."""
+        query = f"SELECT * FROM runs WHERE {_SHOWN} ORDER BY reported_at DESC LIMIT ?"  # noqa: S608
+        return [_run_row(row) for row in self._db.execute(query, (count,))]
+
+    def gone_since(self, at: float) -> list[str]:
+        """Return the runs that were found to be gone at that time or later."""
+        query = "SELECT path FROM runs WHERE gone_at >= ?"
+        return [os.fsdecode(path) for (path,) in self._db.execute(query, (at,))]
 
     def run(self, path: str) -> RunRow | None:
         """Return one run."""

@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable
 from fnmatch import fnmatchcase
+from functools import partial
 
 from mlreport_batch.config.locate import identity
 from mlreport_batch.config.settings import Config
@@ -27,6 +28,7 @@ from mlreport_batch.state.store import State
 from mlreport_batch.tick.debts import Debts
 from mlreport_batch.tick.executors import executor_of
 from mlreport_batch.tick.from_config import make_channel
+from mlreport_batch.tick.pages import PageWriter
 from mlreport_batch.tick.reading import RunReader
 from mlreport_batch.tick.reporting import Reporter
 from mlreport_batch.tick.scope import Scope
@@ -116,12 +118,14 @@ class _Tick:
         self.state, self.debts = scope.state, scope.debts
         self.summary, self.now = scope.summary, scope.now
         self._must_stop = must_stop
-        self.reader = RunReader(scope)
-        self.reporter = Reporter(scope)
+        self.pages = PageWriter(scope)
+        self.reader = RunReader(scope, self.pages)
+        self.reporter = Reporter(scope, self.pages)
 
     def run(self, config_key: str) -> TickSummary:
         """Read, report, keep and send."""
         summary = self.summary
+        self.pages.begin(config_key)
         with executor_of(self.config.executor, self.options.jobs) as executor:
             with summary.stage("discover"):
                 paths = self.reader.survey(config_key)
@@ -136,6 +140,7 @@ class _Tick:
                 self.reporter.report(due, replaced, executor)
                 if not summary.is_cut:
                     self.reader.settle_digest()
+                self.pages.finish(partial(self.reader.cards, executor=executor))
         self._finish_state(config_key)
         with summary.stage("deliver"):
             self._deliver()
@@ -163,6 +168,7 @@ class _Tick:
         wanted = {
             CONFIG_KEY: config_key,
             INCOMPLETE: "1" if self.reader.is_incomplete else "",
+            **self.pages.settled(),
         }
         if any(state.meta(key) != value for key, value in wanted.items()):
             with state.transaction():
@@ -249,8 +255,8 @@ class _Tick:
         summary.waits_for = self.state.meta("channel_why") or "".join(waiting[:1])
         if config.mail.via == "outbox":
             summary.places["mails"] = str(config.outbox.dir)
-        if config.out is not None:
-            summary.places["pages"] = str(config.out / "index.html")
+        if config.pages_folder is not None:
+            summary.places["pages"] = str(config.pages_folder / "index.html")
         if self.options.count_alerts:
             summary.alerted = self.reader.alerted()
         if config.source is None and not self.state.run_count():

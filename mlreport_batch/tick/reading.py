@@ -1,17 +1,18 @@
 """Find and read the runs of a tick, and commit what was seen before it is reported."""
 
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 
 from msgspec.structs import replace
 
 from mlreport_batch.config.digests import next_digest
-from mlreport_batch.config.settings import RunsRoot
 from mlreport_batch.errors import ConfigError
+from mlreport_batch.find.runs import RunDir
 from mlreport_batch.language.dates import local_now
 from mlreport_batch.report.alerts import Alert
 from mlreport_batch.report.brief import Brief
+from mlreport_batch.report.card import Card
 from mlreport_batch.report.due import holds
 from mlreport_batch.state.catalog import Catalog
 from mlreport_batch.state.database import BACKUP_AT
@@ -25,16 +26,11 @@ from mlreport_batch.state.idle import (
 )
 from mlreport_batch.state.store import RunRow
 from mlreport_batch.tick.executors import Executor
+from mlreport_batch.tick.finding import Finding, ReadSettings, RunTask
 from mlreport_batch.tick.from_config import own_formats_of, rules_of, wishes_of
+from mlreport_batch.tick.pages import PageWriter
 from mlreport_batch.tick.scope import Scope
-from mlreport_batch.tick.work import (
-    Finding,
-    ReadSettings,
-    RunTask,
-    read_apart,
-    read_batch,
-    rid_of,
-)
+from mlreport_batch.tick.work import card_batch, read_apart, read_batch, rid_of
 
 BATCH = 256
 FIRST_MAX = 50
@@ -44,7 +40,7 @@ FIRST_MAX = 50
 class RunReader:
     """Turns folders into findings."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, pages: PageWriter) -> None:
         config, self._options = scope.config, scope.options
         self._scope, self._state, self._debts = scope, scope.state, scope.debts
         self._summary, self._now = scope.summary, scope.now
@@ -55,7 +51,7 @@ class RunReader:
         self._own_key = repr(own) if own else ""
         self._is_own_new = self._state.meta(OWN_FORMATS) != self._own_key
         self._catalog = Catalog(
-            scope.state, self._accept, frozenset(never), (own, self._is_own_new)
+            scope.state, self._scope.accepts, frozenset(never), (own, self._is_own_new)
         )
         self._settings = ReadSettings(
             wishes=wishes_of(config),
@@ -67,7 +63,9 @@ class RunReader:
             first_seen_max_age_s=config.report.first_seen_max_age,
             with_values=scope.options.with_values,
             held_until=self._held_until(),
+            has_pages=pages.is_on,
         )
+        self._pages = pages
         self.is_incomplete = False
         """Whether a root could not be read."""
 
@@ -95,10 +93,6 @@ class RunReader:
         waits = any(f.kinds and f.report is None and not f.error for f in findings)
         if at and waits and not (due and float(due) <= at):
             self._state.set_meta(DIGEST_DUE, repr(at))
-
-    def _accept(self, root: str, name: str) -> bool:
-        found = self._scope.roots.get(root)
-        return found is not None and _is_wanted(found, name)
 
     def survey(self, config_key: str) -> list[str]:
         """Return the runs to look at: dirty, due, or all of them."""
@@ -159,6 +153,7 @@ class RunReader:
         )
         for batch in results:
             self._keep_seen(batch)
+            self._pages.take(batch)
             # States are large; reports are made from what is kept already.
             findings += [_lightened(finding) for finding in batch]
             self._scope.progress("read", len(findings), len(paths))
@@ -233,7 +228,7 @@ class RunReader:
         tasks = []
         for path in paths:
             row = self._state.run(path)
-            if row is None or not self._accept(row.root, row.name):
+            if row is None or not self._scope.accepts(row.root, row.name):
                 continue
             if not fnmatchcase(row.name, self._options.only):
                 continue
@@ -282,6 +277,7 @@ class RunReader:
         if not changed:
             return
         with self._state.transaction():
+            self._pages.fall_behind()
             if any(recorded for *_, recorded in changed):
                 self._note_recorded()
             if any(finding.kinds for finding in findings):
@@ -319,13 +315,39 @@ class RunReader:
             status=finding.status or row.status,
         )
 
+    def cards(
+        self, paths: Sequence[str], executor: Executor
+    ) -> Iterator[tuple[str, Card]]:
+        """Yield path and card of the runs that were seen, by what is kept of them."""
+        batches = (paths[i : i + BATCH] for i in range(0, len(paths), BATCH))
+        tasks = (self._seen_tasks(batch) for batch in batches)
+        for cards in executor.map(card_batch, tasks, self._settings):
+            yield from cards
+
+    def _seen_tasks(self, paths: Iterable[str]) -> list[RunTask]:
+        rows = [row for row in map(self._state.run, paths) if row is not None]
+        return [
+            RunTask(
+                run=RunDir(row.name, row.path, row.root, (), (), ()),
+                seen=self._state.seen(row.path),
+                reported=self._state.reported(row.path),
+                base=None,
+                rid_seed="",
+                project=os.path.basename(row.root),
+                has_grown=row.grown,
+                expect=self._scope.roots[row.root].expected_of(row.name),
+            )
+            for row in rows
+            if row.root in self._scope.roots
+        ]
+
     def alerted(self) -> list[str]:
         """Return the names of the runs of which an alert that was told holds."""
         state = self._state
         return [
             row.name
             for row in state.runs()
-            if self._accept(row.root, row.name)
+            if self._scope.accepts(row.root, row.name)
             and fnmatchcase(row.name, self._options.only)
             and (mark := state.reported(row.path)) is not None
             and holds(mark.alerts)
@@ -372,10 +394,4 @@ class RunReader:
 def _lightened(finding: Finding) -> Finding:
     """Return *finding* without what is kept already."""
     snapshot = None if finding.report is None else finding.snapshot
-    return replace(finding, state=None, snapshot=snapshot)
-
-
-def _is_wanted(root: RunsRoot, name: str) -> bool:
-    return any(fnmatchcase(name, glob) for glob in root.include) and not any(
-        fnmatchcase(name, glob) for glob in root.exclude
-    )
+    return replace(finding, state=None, snapshot=snapshot, card=None)

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from mlreport_batch.errors import MlreportError, RenderError
 from mlreport_batch.render.draw import Drawn, DrawSettings, DrawTask, draw_batch
 from mlreport_batch.render.mail import MailHeader
-from mlreport_batch.render.pages import Pages, slug_of
+from mlreport_batch.render.pages import slug_of
 from mlreport_batch.report.comparison import comparison_of
 from mlreport_batch.report.describe import describe_digest
 from mlreport_batch.report.model import Comparison, Report
@@ -20,10 +20,12 @@ from mlreport_batch.state.store import RunRow
 from mlreport_batch.tick.addressing import Addressing
 from mlreport_batch.tick.debts import Frozen
 from mlreport_batch.tick.executors import Executor
+from mlreport_batch.tick.finding import Finding
 from mlreport_batch.tick.from_config import wishes_of
+from mlreport_batch.tick.pages import PageWriter
 from mlreport_batch.tick.scope import Scope
 from mlreport_batch.tick.summary import RunLine
-from mlreport_batch.tick.work import Finding, rid_of
+from mlreport_batch.tick.work import rid_of
 
 REPORTS = 16
 
@@ -31,14 +33,14 @@ REPORTS = 16
 class Reporter:
     """Turns findings into mails that are owed."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, pages: PageWriter) -> None:
         config = self._config = scope.config
         self._scope, self._state, self._debts = scope, scope.state, scope.debts
         self._summary, self._now = scope.summary, scope.now
         self._replaced: frozenset[str] = frozenset()
         self._instance = scope.state.meta("instance")
         self._addressing = Addressing(config, scope.roots, self._instance, scope.now)
-        self._pages = None if config.out is None else Pages(os.fspath(config.out))
+        self._pages = pages
         self._wishes = wishes_of(config)
         self._undrawn: dict[str, tuple[MlreportError, list[str]]] = {}
 
@@ -53,6 +55,9 @@ class Reporter:
             executor: Where they are drawn.
         """
         self._replaced = replaced
+        self._pages.take(due)
+        if due:
+            self._pages.fall_behind()
         try:
             self._report(due, executor)
         finally:
@@ -75,10 +80,6 @@ class Reporter:
                 return
         for recipients, members in self._by_recipients(together).items():
             self._keep_digest(members, recipients, executor)
-        if due and self._pages is not None:
-            language = self._config.report.language
-            date = self._addressing.date
-            self._pages.put_index(self._state.runs(), date, language)
 
     def _alone(self, due: list[Finding]) -> list[Finding]:
         """Return those of *due* that have mails of their own, the first ones.
@@ -165,8 +166,7 @@ class Reporter:
                 self._not_drawn([finding], drawn.error)
             elif row is not None:
                 slug = slug_of(row.name, row.path)
-                if self._pages is not None:
-                    self._pages.put_report(slug, drawn.page_html, drawn.pdf)
+                self._pages.put_report(slug, drawn)
                 told = [(finding, replace(row, slug=slug))]
                 recipients, subject = self._recipients(finding), _report_of(finding).run
                 mails.append(self._frozen(told, drawn, recipients, subject))
@@ -206,7 +206,7 @@ class Reporter:
             for finding in findings
             if (row := self._state.run(finding.path)) is not None
         ]
-        if self._pages is not None:
+        if self._pages.is_on:
             members = [
                 (finding, replace(row, slug=slug_of(row.name, row.path)))
                 for finding, row in members
@@ -228,8 +228,8 @@ class Reporter:
         batches = (tasks[i : i + REPORTS] for i in range(0, len(tasks), REPORTS))
         flat = (page for batch in self._draw(batches, executor) for page in batch)
         for (_, row), page in zip(members, flat, strict=False):
-            if page.error is None and self._pages is not None:
-                self._pages.put_report(row.slug, page.page_html, page.pdf)
+            if page.error is None:
+                self._pages.put_report(row.slug, page)
 
     def _frozen(
         self,
@@ -322,7 +322,7 @@ class Reporter:
 
     def _page(self, finding: Finding) -> str:
         """Return where a run's page lies, empty without pages."""
-        if self._pages is None:
+        if not self._pages.is_on:
             return ""
         return self._pages.report_path(slug_of(finding.name, finding.path))
 

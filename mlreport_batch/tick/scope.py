@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from functools import cached_property
 
 from mlreport_batch.config.settings import Config, RunsRoot
@@ -54,3 +55,12 @@ class Scope:
     def roots(self) -> dict[str, RunsRoot]:
         """The roots of the config by their real paths."""
         return {os.path.realpath(root.path): root for root in self.config.runs}
+
+    def accepts(self, root: str, name: str) -> bool:
+        """Return whether the run *name* below *root* is one that the config wants."""
+        found = self.roots.get(root)
+        return (
+            found is not None
+            and any(fnmatchcase(name, glob) for glob in found.include)
+            and not any(fnmatchcase(name, glob) for glob in found.exclude)
+        )

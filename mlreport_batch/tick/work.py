@@ -6,7 +6,7 @@ executor; so is `render.draw.draw_batch`, which turns reports into frozen mails.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from hashlib import sha256
 
@@ -19,130 +19,19 @@ from mlreport_batch.find.runs import RunDir, RunFile
 from mlreport_batch.formats import Problem
 from mlreport_batch.read.bulk.ahead import Bulk, Unread, is_worth
 from mlreport_batch.read.run import RunState, plan_of, read_run, unread_logs
-from mlreport_batch.report.alerts import Alert, texts_of
-from mlreport_batch.report.brief import Brief, brief_of
-from mlreport_batch.report.case import case_of
-from mlreport_batch.report.judge import judge, mark_of, report_of, wake_at
-from mlreport_batch.report.model import AlertRules, Report, Wishes
+from mlreport_batch.report.alerts import texts_of
+from mlreport_batch.report.brief import brief_of
+from mlreport_batch.report.card import Card, card_of
+from mlreport_batch.report.case import Case, case_of
+from mlreport_batch.report.judge import Judged, judge, mark_of, report_of, wake_at
+from mlreport_batch.report.model import Wishes
 from mlreport_batch.report.news import Snapshot
 from mlreport_batch.report.values import judged_metric
 from mlreport_batch.report.view import RunView, view_of
 from mlreport_batch.safety.clean import Scalar
 from mlreport_batch.safety.masking.redact import redact_text
+from mlreport_batch.tick.finding import Finding, ReadSettings, RunTask
 from mlreport_batch.tick.pictures import with_pictures
-
-
-class ReadSettings(Struct, frozen=True):
-    """What reading and judging a run needs to know.
-
-    Attributes:
-        wishes: What the user wants in reports.
-        rules: Which alerts are wanted.
-        redact: The user's globs on names of secrets.
-        timezone: Name of the zone of dates, or empty for the machine's.
-        now: When the tick began, seconds since the epoch.
-        every_s: Least time between two reports of a run.
-        first_seen_max_age_s: Runs that were quiet for longer when first seen are
-            only recorded; None reports them all.
-        runs: How many runs this tick reads, in all batches.
-        with_values: Whether the values of metrics are wanted beside the reports.
-        held_until: When what does not hurry is told, seconds since the epoch; 0 for
-            now.
-    """
-
-    wishes: Wishes
-    rules: AlertRules
-    redact: tuple[str, ...]
-    timezone: str
-    now: float
-    every_s: float = 0.0
-    first_seen_max_age_s: float | None = None
-    runs: int = 0
-    with_values: bool = False
-    held_until: float = 0.0
-
-
-class RunTask(Struct, frozen=True):
-    """One run to read.
-
-    Attributes:
-        run: The directory.
-        seen: Its state at the last tick.
-        reported: What its last report showed, delivered or still owed.
-        base: What its last report showed that may have been delivered; changes are
-            told against it. The same as ``reported`` unless a mail is superseded.
-        rid_seed: What the id of its next report is made from.
-        project: Name of the root folder.
-        has_grown: Whether an earlier tick saw it grow.
-        is_wanted: Whether it is reported even without news.
-        record_only: Whether what is there now counts as reported without a report.
-        is_gone: Whether the directory is gone, so that nothing can be read any more.
-        expect: What the config means the runs of its root, or of its name, to have.
-        needless: What the other runs of its group say of it.
-    """
-
-    run: RunDir
-    seen: RunState | None
-    reported: Snapshot | None
-    base: Snapshot | None
-    rid_seed: str
-    project: str
-    has_grown: bool = False
-    is_wanted: bool = False
-    record_only: bool = False
-    is_gone: bool = False
-    expect: Mapping[str, Scalar] = field(default_factory=dict)
-    needless: tuple[Alert, ...] = ()
-
-
-class Finding(Struct, frozen=True):
-    """What reading a run brought.
-
-    Attributes:
-        path: The run directory.
-        name: Its name.
-        state: Its state now, None where it could not be read.
-        is_changed: Whether the state must be kept anew.
-        has_grown: Whether values were added since the state before.
-        kinds: What is news; empty for none.
-        new_points: Values not reported yet.
-        status: Its status word.
-        report: The report, if one is due.
-        snapshot: What that report shows; without a report, what counts as reported.
-        alerts: Texts of the alerts that hold.
-        problems: What could not be read.
-        recipients: Who asks for its reports, by the run's own intent.
-        wake_at: When to look again even if no file changes.
-        error: Why the run could not be worked on.
-        is_passing: Whether that was the machine's fault and not ours.
-        is_gone: Whether the directory is gone: this is the last that is told of it.
-        values: Its metrics, as `report.values` gives them, where they are wanted.
-        brief: What other runs are compared with; None where it could not be read.
-        needless: Keys of what the other runs of its group said of it.
-        is_first: Whether nothing was told of it before, nor recorded.
-    """
-
-    path: str
-    name: str
-    state: RunState | None = None
-    is_changed: bool = False
-    has_grown: bool = False
-    kinds: tuple[str, ...] = ()
-    new_points: int = 0
-    status: str = ""
-    report: Report | None = None
-    snapshot: Snapshot | None = None
-    alerts: tuple[str, ...] = ()
-    problems: tuple[str, ...] = ()
-    recipients: tuple[str, ...] = ()
-    wake_at: float | None = None
-    error: str = ""
-    is_passing: bool = False
-    is_gone: bool = False
-    values: Mapping[str, Mapping[str, Scalar | None]] = field(default_factory=dict)
-    brief: Brief | None = None
-    needless: tuple[str, ...] = ()
-    is_first: bool = False
 
 
 class _Planned(Struct, frozen=True):
@@ -261,22 +150,9 @@ def _last_words(task: RunTask, settings: ReadSettings) -> Finding:
 def _found(task: RunTask, state: RunState, settings: ReadSettings) -> Finding:
     """Return what is to be told of a run whose files say *state*."""
     run, now = task.run, settings.now
-    view = view_of(state)
-    has_grown = task.has_grown or (
-        task.seen is not None and _points(task.seen) < _points(state)
-    )
-    wishes = settings.wishes
-    if task.expect:
-        wishes = replace(wishes, expect={**wishes.expect, **task.expect})
-    case = case_of(
-        view,
-        wishes,
-        settings.rules,
-        now=now,
-        has_grown=has_grown,
-        timezone=settings.timezone,
-    )
+    case = _case(task, state, settings)
     judged = judge(case, task.reported, task.needless)
+    view, has_grown = case.view, case.has_grown
     kinds = judged.kinds()
     finding = Finding(
         path=run.path,
@@ -291,10 +167,11 @@ def _found(task: RunTask, state: RunState, settings: ReadSettings) -> Finding:
         problems=tuple(map(str, view.problems)),
         recipients=view.to,
         wake_at=wake_at(judged, state),
-        values=_values(view, wishes) if settings.with_values else {},
+        values=_values(view, case.wishes) if settings.with_values else {},
         brief=brief_of(case, run.name),
         needless=tuple(alert.key for alert in task.needless),
         is_first=task.reported is None,
+        card=_card(task, judged) if settings.has_pages else None,
     )
     if _only_recorded(task, view, settings):
         return replace(finding, kinds=(), snapshot=mark_of(judged))
@@ -338,6 +215,37 @@ def _waits_until(task: RunTask, settings: ReadSettings) -> float:
     # A clock that was set back must not hold up reports until it has caught up.
     every_until = last + settings.every_s if last <= settings.now else 0.0
     return max(every_until, settings.held_until)
+
+
+def _case(task: RunTask, state: RunState, settings: ReadSettings) -> Case:
+    wishes = settings.wishes
+    if task.expect:
+        wishes = replace(wishes, expect={**wishes.expect, **task.expect})
+    return case_of(
+        view_of(state),
+        wishes,
+        settings.rules,
+        now=settings.now,
+        has_grown=task.has_grown
+        or (task.seen is not None and _points(task.seen) < _points(state)),
+        timezone=settings.timezone,
+    )
+
+
+def _card(task: RunTask, judged: Judged) -> Card:
+    run = task.run
+    return card_of(judged.case, judged.alerts, run=run.name, project=task.project)
+
+
+def card_batch(
+    tasks: Sequence[RunTask], settings: ReadSettings
+) -> list[tuple[str, Card]]:
+    """Return path and card of each run that was seen, by what is known of it."""
+    return [
+        (task.run.path, _card(task, judge(_case(task, seen, settings), task.reported)))
+        for task in tasks
+        if (seen := task.seen) is not None
+    ]
 
 
 def rid_of(*parts: bytes) -> str:

@@ -24,6 +24,29 @@ QUIET = (
     "--remote-debugging-pipe",
 )
 
+# Contrast of every visible text with the nearest opaque background behind it.
+CONTRASTS = """
+(() => {
+  const rgb = s => s.match(/[\\d.]+/g).map(Number);
+  const light = c => { const [r, g, b] = c.slice(0, 3).map(v => { v /= 255;
+    return v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4; });
+    return .2126 * r + .7152 * g + .0722 * b; };
+  const behind = e => { for (; e; e = e.parentElement) {
+    const c = rgb(getComputedStyle(e).backgroundColor);
+    if (c.length < 4 || c[3] === 1) return c; } return [255, 255, 255]; };
+  const bad = [];
+  for (const e of document.querySelectorAll('body *')) {
+    const own = [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim());
+    if (!own || !e.getClientRects().length || e.closest('svg')
+        || e.classList.contains('sw')) continue;
+    const a = light(rgb(getComputedStyle(e).color)), b = light(behind(e));
+    const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+    if (ratio < 4.5) bad.push([e.className, e.textContent.slice(0, 40), ratio]);
+  }
+  return JSON.stringify(bad);
+})()
+"""
+
 
 class Browser:
     """A headless Chromium, spoken to through its debugging pipe."""
@@ -78,7 +101,8 @@ class Browser:
         message, _, self._pending = self._pending.partition(b"\0")
         return json.loads(message)
 
-    def show(self, path: Path, *, width: int, dark: bool) -> None:
+    def show(self, place: Path | str, *, width: int, dark: bool) -> None:
+        """Open a file or an address, and wait until it is loaded."""
         self.ask(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -88,7 +112,8 @@ class Browser:
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.ask("Emulation.setEmulatedMedia", features=[scheme])
-        self.ask("Page.navigate", url=path.as_uri())
+        url = place if isinstance(place, str) else place.as_uri()
+        self.ask("Page.navigate", url=url)
         while self._read().get("method") != "Page.loadEventFired":
             pass
 

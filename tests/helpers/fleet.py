@@ -15,7 +15,8 @@ from mlreport_batch.read.run import RunState
 from mlreport_batch.report.model import AlertRules, Report, Wishes
 from mlreport_batch.report.news import Snapshot
 from mlreport_batch.safety.clean import Scalar
-from mlreport_batch.tick.work import ReadSettings, RunTask, read_batch
+from mlreport_batch.tick.finding import ReadSettings, RunTask
+from mlreport_batch.tick.work import read_batch
 
 START = 1_700_000_000.0 // 86400 * 86400 + 9 * 3600  # nine in the morning, UTC
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0

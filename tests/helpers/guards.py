@@ -284,7 +284,8 @@ GUARDS = [
     Guard(
         "F18 F20",
         "safety/files.py",
-        "            os.fsync(descriptor)\n        finally:\n"
+        "            if is_synced:\n                os.fsync(descriptor)\n"
+        "        finally:\n"
         "            os.close(descriptor)\n        os.rename(temporary, path)",
         "        finally:\n"
         "            os.close(descriptor)\n        os.rename(temporary, path)",

@@ -1,14 +1,13 @@
 """What a real browser makes of mails and pages, on a phone and in the dark."""
 
 import re
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 import sample_reports
-from browser import CHROMIUM, Browser, lay
+from browser import CONTRASTS, Browser, lay
 from mlreport_batch.render import Rendered
 from mlreport_batch.render.local import LocalRenderer
 
@@ -40,30 +39,6 @@ JSON.stringify([...document.querySelector('.history').tBodies[0].rows]
     document.createRange(); range.selectNodeContents(b);
     return Math.round(range.getBoundingClientRect().right); }))
 """
-
-# Contrast of every visible text with the nearest opaque background behind it.
-CONTRASTS = """
-(() => {
-  const rgb = s => s.match(/[\\d.]+/g).map(Number);
-  const light = c => { const [r, g, b] = c.slice(0, 3).map(v => { v /= 255;
-    return v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4; });
-    return .2126 * r + .7152 * g + .0722 * b; };
-  const behind = e => { for (; e; e = e.parentElement) {
-    const c = rgb(getComputedStyle(e).backgroundColor);
-    if (c.length < 4 || c[3] === 1) return c; } return [255, 255, 255]; };
-  const bad = [];
-  for (const e of document.querySelectorAll('body *')) {
-    const own = [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim());
-    if (!own || !e.getClientRects().length || e.closest('svg')
-        || e.classList.contains('sw')) continue;
-    const a = light(rgb(getComputedStyle(e).color)), b = light(behind(e));
-    const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
-    if (ratio < 4.5) bad.push([e.className, e.textContent.slice(0, 40), ratio]);
-  }
-  return JSON.stringify(bad);
-})()
-"""
-
 
 # Visible texts too small to be read. The letters of a chart shrink with it.
 SMALL = """
@@ -100,15 +75,6 @@ OVERLAPS = """
   return JSON.stringify(found);
 })()
 """
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
-    browser = Browser(tmp_path_factory.mktemp("chromium"))
-    yield browser
-    browser.close()
 
 
 CASES = {
