@@ -2,7 +2,7 @@
 
     git worktree add /tmp/other COMMIT
     python -m venv /tmp/other/.venv  # and install /tmp/other into it
-    python benchmarks/against.py /tmp/other/.venv/bin/python [ROUNDS] [WORK ...]
+    python -m benchmarks.against /tmp/other/.venv/bin/python [ROUNDS] [WORK ...]
 
 A ratio above 1.05 in CPU is a figure to look at. Each side has its own tree and state.
 """
@@ -12,19 +12,17 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from trees import (
+from benchmarks.measure import Cost, compare, run
+from benchmarks.trees import (
     HEADER,
-    Cost,
     append_rows,
     body,
-    compare,
+    event_runs,
     lightning_runs,
     line_runs,
-    run,
     scratch,
     settle,
     small_runs,
-    tell,
 )
 
 Side = Callable[[], Cost]
@@ -45,7 +43,7 @@ class Desk:
         )
 
     def call(self, command: str) -> Cost:
-        program = [self.python, "-m", "mlreport_batch", command]
+        program = [self.python, "-P", "-m", "mlreport_batch", command]
         return run([*program, "-c", str(self.config)])
 
     def baseline(self) -> Cost:
@@ -88,6 +86,12 @@ def lines_first(desk: Desk) -> Side:
     return desk.baseline
 
 
+def events_first(desk: Desk) -> Side:
+    event_runs(desk.root, 200, 220_000)
+    settle()
+    return desk.baseline
+
+
 def ten_reports(desk: Desk) -> Side:
     lightning_runs(desk.root, 200, 4_000_000)
     settle()
@@ -111,6 +115,7 @@ WORKS = {
     "first read, 500 runs, 100 MB": first_read,
     "first read, 2,000 small runs": small_first,
     "first read, 100 runs of JSON lines": lines_first,
+    "first read, 220,000 TensorBoard scalars": events_first,
     "ten reports among 200 runs": ten_reports,
     "one report": one_report,
 }
@@ -123,7 +128,12 @@ def main(other: str, rounds: int, wanted: list[str]) -> None:
         with scratch() as folder:
             ours = work(Desk(sys.executable, folder / "ours"))
             theirs = work(Desk(other, folder / "theirs"))
-            tell(title, *compare(ours, theirs, rounds), "the other commit", 1.05)
+            here, there = compare(ours, theirs, rounds)
+            print(
+                f"{title}\n  CPU {here.cpu:.3f} s against {there.cpu:.3f} s, "
+                f"ratio {here.cpu / there.cpu:.3f}   peak {here.peak_mb:.0f} MB "
+                f"against {there.peak_mb:.0f} MB"
+            )
 
 
 if __name__ == "__main__":

@@ -1,22 +1,19 @@
-"""Synthetic run directories for the benchmarks, and how they are timed.
+"""Synthetic run directories for the benchmarks.
 
 Nothing here is random between two calls: the same arguments make the same tree.
 """
 
-import ctypes
 import json
-import os
 import random
 import shutil
-import statistics
-import subprocess
-import sys
+import struct
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+from mlreport_batch.formats.kit.events import masked_crc
 
 TRAIN = ("loss", "acc", "lr", "grad_norm", "aux_loss", "kl", "entropy", "speed_err")
 VAL = ("val_loss", "val_acc", "val_f1", "val_auc")
@@ -138,83 +135,44 @@ def settle() -> None:
     time.sleep(0.2)
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What a process cost: seconds of wall time and CPU, peak memory in MB."""
+def event_runs(root: Path, runs: int, scalars: int, *, bodies: int = 20) -> int:
+    """Write *runs* run directories with *scalars* scalars of five tags; return bytes.
 
-    wall: float
-    cpu: float
-    peak_mb: float
-
-
-def run(command: Sequence[str | os.PathLike[str]], *, check: bool = True) -> Cost:
-    """Run *command* to its end, output thrown away, and return what it cost.
-
-    CPU time is that of the process and of all that it started.
+    They are what PyTorch's ``SummaryWriter`` writes: a scalar a record.
     """
-    _adopt_orphans()
-    start = time.perf_counter()
-    with subprocess.Popen(
-        [*map(os.fspath, command)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE if check else subprocess.DEVNULL,
-    ) as process:
-        complaint = process.stderr.read() if process.stderr else b""
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-    cpu = usage.ru_utime + usage.ru_stime
-    while True:
-        try:
-            _, _, more = os.wait4(-1, 0)
-        except ChildProcessError:
-            break
-        cpu += more.ru_utime + more.ru_stime
-    if check and process.returncode:
-        raise SystemExit(f"{command}: {process.returncode}\n{complaint.decode()}")
-    return Cost(wall, cpu, usage.ru_maxrss / 1024)
+    tags = ("train/loss", "train/accuracy", "lr-Adam", "val/loss", "val/accuracy")
+    texts = []
+    for seed in range(min(bodies, runs)):
+        draw = random.Random(seed).random
+        records = [_record(_field(3, b"brain.Event:2"), 0.0)]
+        for step in range(scalars // runs // len(tags)):
+            for tag in tags:
+                value = _field(1, tag.encode()) + b"\x15" + struct.pack("<f", draw())
+                summary = _field(5, _field(1, value))
+                records.append(_record(b"\x10" + _varint(step * 10) + summary, step))
+        texts.append(b"".join(records))
+    for number in range(runs):
+        folder = root / f"group_{number % 20:02d}" / f"run_{number:05d}"
+        folder.mkdir(parents=True)
+        name = f"events.out.tfevents.1700000000.host.{number}.0"
+        (folder / name).write_bytes(texts[number % len(texts)])
+    return sum(len(texts[number % len(texts)]) for number in range(runs))
 
 
-def _adopt_orphans() -> None:
-    """Become the parent of what our children leave behind, such as a fork server."""
-    set_child_subreaper = 36
-    ctypes.CDLL(None).prctl(set_child_subreaper, 1, 0, 0, 0)
+def _record(rest: bytes, second: float) -> bytes:
+    data = b"\x09" + struct.pack("<d", 1.7e9 + second) + rest
+    head = struct.pack("<Q", len(data))
+    sums = (struct.pack("<I", masked_crc(part)) for part in (head, data))
+    return head + next(sums) + data + next(sums)
 
 
-def compare(
-    ours: Callable[[], Cost], theirs: Callable[[], Cost], rounds: int
-) -> tuple[Cost, Cost]:
-    """Run both in turn and return the medians of each."""
-    ours_costs, their_costs = [], []
-    for _ in range(rounds):
-        their_costs.append(theirs())
-        ours_costs.append(ours())
-    return median(ours_costs), median(their_costs)
+def _field(number: int, data: bytes) -> bytes:
+    return bytes([number << 3 | 2]) + _varint(len(data)) + data
 
 
-def median(costs: Sequence[Cost]) -> Cost:
-    """Return the median of each part of *costs*."""
-    return Cost(
-        statistics.median(cost.wall for cost in costs),
-        statistics.median(cost.cpu for cost in costs),
-        max(cost.peak_mb for cost in costs),
-    )
-
-
-def tell(title: str, ours: Cost, theirs: Cost, name: str, target: float) -> None:
-    """Print both sides and their ratios."""
-    print(title)
-    for who, cost in (("mlreport-batch", ours), (name, theirs)):
-        print(
-            f"  {who:<24} wall {cost.wall:8.3f} s   cpu {cost.cpu:8.3f} s   "
-            f"peak {cost.peak_mb:6.0f} MB"
-        )
-    print(
-        f"  ratio                    wall {ours.wall / theirs.wall:8.2f}     "
-        f"cpu {ours.cpu / theirs.cpu:8.2f}     budget {target}"
-    )
-
-
-def mlreport(*args: str | os.PathLike[str]) -> list[str]:
-    """Return the command line of a tick in a process of its own."""
-    return [sys.executable, "-m", "mlreport_batch", *map(os.fspath, args)]
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*out, value])

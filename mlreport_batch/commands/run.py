@@ -44,12 +44,15 @@ def _run(args: argparse.Namespace) -> int:
         args.changed = glance(folder, key, now)
         if args.changed == []:
             return 0
+    from mlreport_batch.config.remembered import remember_state
     from mlreport_batch.state.folder import LockedError
     from mlreport_batch.tick.conduct import run_tick
     from mlreport_batch.tick.summary import Options
 
     config = config_of(args)
     check_paths_only(config)
+    if folder is None and key and not args.dry_run:
+        remember_state(key, config)
     key = key or config_key(repr(config).encode())  # of one that was piped in
     options = Options(
         only=args.only,

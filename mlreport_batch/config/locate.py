@@ -134,7 +134,34 @@ def quick_key(
     except OSError:
         return "", None
     extra = "\0".join(map(os.path.realpath, paths)) + f"\0{out or ''}"
-    return config_key(data + os.fsencode(extra), file), quick_state_dir(data, file)
+    key = config_key(data + os.fsencode(extra), file)
+    return key, quick_state_dir(data, file) or _told_before(key, file)
+
+
+def told_file(config_path: str) -> str:
+    """Return where it is kept what the YAML reader found to be the state folder.
+
+    The file holds the config's key and the folder, one a line.
+    """
+    # The XDG specification: what is not absolute is ignored.
+    home = os.environ.get("XDG_CACHE_HOME", "")
+    if not os.path.isabs(home):
+        home = os.path.expanduser("~/.cache")
+    place = os.fsencode(os.path.abspath(config_path))
+    return os.path.join(home, "mlreport-batch", f"state-{zlib.crc32(place):08x}")
+
+
+def _told_before(key: str, config_path: str) -> str | None:
+    """Return the state folder that the YAML reader found, None for another config.
+
+    As with `quick_state_dir`, a wrong answer does no harm.
+    """
+    try:
+        with open(told_file(config_path), "rb") as file:
+            told, _, folder = file.read(10_000).partition(b"\n")
+    except OSError:
+        return None
+    return os.fsdecode(folder) if told == key.encode() else None
 
 
 def default_state(config_path: str) -> str:

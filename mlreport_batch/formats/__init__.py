@@ -8,12 +8,20 @@ To add a format: write one module that ends in a `LogFormat`, and name that in
 `formats.registry`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
 from mlreport_batch.safety.clean import Scalar
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
+    Places = npt.NDArray[np.int64]
 
 Memory = MutableMapping[str, Scalar]
 """What a reader of one log keeps between chunks and ticks; starts empty."""
@@ -291,6 +299,37 @@ class BulkLayout(Struct, frozen=True):
     outer_unit: str = ""
 
 
+class Column(Struct, frozen=True):
+    """The points of one metric, in file order.
+
+    Attributes:
+        metric: Its name.
+        places: Where each point stands, in bytes from the start of the first chunk;
+            rising.
+        steps: The step of each.
+        values: The value of each.
+    """
+
+    metric: str
+    places: "Places"
+    steps: "Floats"
+    values: "Floats"
+
+
+class Columns(Struct, frozen=True):
+    """What several chunks say, read at once.
+
+    Attributes:
+        bounds: Where each chunk begins, as ``Column.places`` count, and the last ends.
+        columns: The points of all that could be read so.
+        rest: The other items of each chunk; None where it takes ``parse`` to read it.
+    """
+
+    bounds: "Places"
+    columns: tuple[Column, ...]
+    rest: tuple[tuple[Item, ...] | None, ...]
+
+
 class LogFormat(Struct, frozen=True):
     """A family of files, and how to read them.
 
@@ -316,6 +355,8 @@ class LogFormat(Struct, frozen=True):
         members: For documents that tell of several runs, which none of them owns:
             yields these, and `Problem`s. It may raise `NotYetError`, as ``parse`` may,
             which gets one member at a time.
+        columns: For logs of records that can also be read many chunks at once: returns
+            what ``parse`` would, of chunks whose memory is empty.
     """
 
     name: str
@@ -326,3 +367,4 @@ class LogFormat(Struct, frozen=True):
     split: Callable[[bytes], int] | None = None
     bulk_layout: Callable[[bytes], BulkLayout | None] | None = None
     members: Callable[[bytes], Iterable[Member | Problem]] | None = None
+    columns: Callable[[Sequence[Chunk]], Columns] | None = None

@@ -1,12 +1,13 @@
 """TensorBoard: ``events.out.tfevents.*``, read without TensorFlow."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from mlreport_batch.formats import (
     Candidate,
     Chunk,
+    Columns,
     Hparams,
     Item,
     LogFormat,
@@ -19,6 +20,7 @@ from mlreport_batch.formats import (
 )
 from mlreport_batch.formats.kit import events
 from mlreport_batch.formats.kit.bookkeeping import is_bookkeeping
+from mlreport_batch.formats.kit.event_columns import columns_of
 from mlreport_batch.formats.kit.moved import is_moved
 from mlreport_batch.safety.masking.redact import shown_name
 
@@ -26,10 +28,7 @@ _NAME = re.compile(r"(?:.*\.)?events\.out\.tfevents(?:\.(?P<rest>.*))?")
 _WRITER = re.compile(r"\d{10,}\.(?P<host>.+)\.(?P<pid>\d+)\.\d+(?:\.\w+)*")
 _TENSORBOARDX = re.compile(r"\d{10,}\.(?!.*\.\d+\.\d+$).+")
 _HPARAMS_FOLDER = re.compile(r"\d{10}\.\d+")
-_STEP, _SUMMARY, _SESSION = 2, 5, 7
-_TAG, _SIMPLE, _TENSOR, _METADATA = 1, 2, 8, 9
 _NOT_SCALARS = frozenset([4, 5, 6])  # image, histogram, audio
-_CHECKED_MAX = 4096
 VALUES_MAX = 100_000  # of one record; a step has a few
 
 
@@ -79,10 +78,7 @@ def _parse(chunk: Chunk, memory: Memory) -> Iterable[Item]:
         if not size or len(record) < size:
             return
         try:
-            found = list(islice(_items(record), VALUES_MAX + 1))
-            # Only what is used is checked, and blobs are not used.
-            if found and size <= _CHECKED_MAX and not events.is_sound(record):
-                raise events.BadRecordError  # noqa: TRY301
+            found = _said(record)
         except events.BadRecordError:
             count = memory["bad_rows"] = int(memory.get("bad_rows") or 0) + 1
             if count == 1:
@@ -98,11 +94,25 @@ def _parse(chunk: Chunk, memory: Memory) -> Iterable[Item]:
         at += size
 
 
+def _said(record: bytes) -> list[Item]:
+    """Return what one record says, as far as it is read."""
+    found = list(islice(_items(record), VALUES_MAX + 1))
+    if found and len(record) <= events.CHECKED_MAX and not events.is_sound(record):
+        raise events.BadRecordError
+    return found
+
+
+def _columns(chunks: Sequence[Chunk]) -> Columns:
+    """Return what *chunks* say, much of it at once."""
+    return columns_of(chunks, _said, VALUES_MAX)
+
+
 EVENT_FILE = LogFormat(
     name="tensorboard",
     matches=_matches,
     split=_split,
     parse=_parse,
+    columns=_columns,
 )
 """Scalars and hparams; text, images, histograms and graphs are passed over.
 
@@ -139,14 +149,14 @@ def _writer(name: str) -> tuple[str, str] | None:
 
 def _items(record: bytes) -> Iterator[Item]:
     step = 0
-    for number, _, value in events.fields(record[events.HEAD_SIZE : -events.TAIL_SIZE]):
-        if number == _STEP:
+    for number, _, value in events.fields(events.data_of(record)):
+        if number == events.STEP:
             step = events.signed(value)
-        elif number == _SUMMARY:
+        elif number == events.SUMMARY:
             for field, _, item in events.fields(events.message(value)):
                 if field == 1:
                     yield from _value(events.message(item), float(step))
-        elif number == _SESSION and _is_start(events.message(value)):
+        elif number == events.SESSION and _is_start(events.message(value)):
             yield Restart(float(step))
 
 
@@ -161,13 +171,13 @@ def _value(data: bytes, step: float) -> Iterator[Item]:
     value: float | None = None
     plugin = content = b""
     for number, _, item in events.fields(data):
-        if number == _TAG:
+        if number == events.TAG:
             tag = events.message(item).decode("utf-8", "replace")
-        elif number == _SIMPLE:
+        elif number == events.SIMPLE:
             value = events.float32(item)
-        elif number == _TENSOR:
+        elif number == events.TENSOR:
             value = events.tensor_value(events.message(item))
-        elif number == _METADATA:
+        elif number == events.METADATA:
             plugin, content = _plugin(events.message(item))
         elif number in _NOT_SCALARS:
             return

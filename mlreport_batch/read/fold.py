@@ -177,18 +177,20 @@ class LogFold:
             return None
         return self.metrics()
 
-    def join(self, parts: Mapping[str, MetricSummary], first_step: float) -> bool:
+    def join(self, parts: Mapping[str, MetricSummary]) -> bool:
         """Take over values that were folded elsewhere, unless a step goes back.
 
         Args:
             parts: What comes next, as `join_summaries` wants it.
-            first_step: The least step in it.
         """
         known = self.folded()
         if known is None or len(known.keys() | parts.keys()) > METRICS_MAX:
             return False
-        for metric, summary in known.items():
-            if first_step < self._last_written.get(metric, summary.last_step):
+        for metric, part in parts.items():
+            last = self._last_written.get(metric)
+            if last is None and metric in known:
+                last = known[metric].last_step
+            if last is not None and part.first_step < last:
                 return False
         for metric, part in parts.items():
             before = known.get(metric)

@@ -23,7 +23,7 @@ from mlreport_batch.formats import (
     ProblemKind,
 )
 from mlreport_batch.formats.registry import format_of
-from mlreport_batch.read.bulk.ahead import Bulk, Unread
+from mlreport_batch.read.bulk.ahead import Bulk, Unread, kind_of
 from mlreport_batch.read.collect import (
     ITEMS_MAX,
     PROBLEMS_MAX,
@@ -68,6 +68,10 @@ class Reading(Struct, frozen=True):
     def is_still(self, signature: Signature, seconds: float = STILL_S) -> bool:
         """Return whether a file was not written to for *seconds*."""
         return self.now_ns - signature.mtime_ns >= seconds * 1e9
+
+    def ends(self, log_format: LogFormat, file: RunFile) -> bool:
+        """Return whether a last line without a newline counts as a line."""
+        return log_format.split is None and self.is_still(file.signature, FINAL_S)
 
 
 class _Pass(Struct, frozen=True):
@@ -155,9 +159,8 @@ def unread_log(
     """Return what `read_series` would read of a log that is a series by itself."""
     log_format = format_of(file.format)
     before = _usable(_said(file, known))
-    if log_format.bulk_layout is None:
-        return None
-    if before is not None and _is_settled(before, file):
+    is_settled = before is not None and _is_settled(before, file)
+    if is_settled or kind_of(log_format) is None:
         return None
     since = before.cursor if before is not None else None
     return Unread(
@@ -165,7 +168,7 @@ def unread_log(
         log_format=log_format,
         size=max(0, file.signature.size - (since.offset if since else 0)),
         since=since,
-        use_open_line=reading.is_still(file.signature, FINAL_S),
+        use_open_line=reading.ends(log_format, file),
         memory=before.memory if before else {},
         metrics=before.metrics if before else {},
         prefix=file.match.prefix if file.match else "",
@@ -317,12 +320,11 @@ def _read_log(
     hints: Mapping[str, Scalar] | None,
 ) -> tuple[_Pass, LogFold]:
     since = before.cursor if before is not None else None
-    split = log_format.split
-    use_open_line = split is None and reading.is_still(file.signature, FINAL_S)
+    use_open_line = reading.ends(log_format, file)
     bulk = reading.bulk
     ahead = bulk and bulk.reader(file.full_path, since, use_open_line=use_open_line)
     with ahead or LogReader(
-        file.full_path, since, use_open_line=use_open_line, split=split
+        file.full_path, since, use_open_line=use_open_line, split=log_format.split
     ) as reader:
         base = None if reader.is_from_zero else before
         since_then = base or earlier
@@ -331,9 +333,11 @@ def _read_log(
         memory = dict(base.memory) if base else _begun(earlier, hints)
         orphans_before = fold.orphans
         for chunk in reader.chunks():
-            if bulk and bulk.fold(log_format, chunk, memory, fold, collected.prefix):
-                continue
-            items = log_format.parse(chunk, memory)
+            prefix = collected.prefix
+            at_once = (
+                bulk.fold(log_format, chunk, memory, fold, prefix) if bulk else None
+            )
+            items = log_format.parse(chunk, memory) if at_once is None else at_once
             if earlier and file.match and file.match.extends:
                 items = beyond(items, earlier.metrics)
             collected.take(items)

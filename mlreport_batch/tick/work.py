@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from mlreport_batch.errors import MlreportError
 from mlreport_batch.find.runs import RunDir, RunFile
 from mlreport_batch.formats import Problem
-from mlreport_batch.read.bulk.ahead import Bulk, Unread, is_worth
+from mlreport_batch.read.bulk.ahead import Bulk, Unread, worthwhile
 from mlreport_batch.read.run import RunState, plan_of, read_run, unread_logs
 from mlreport_batch.report.alerts import texts_of
 from mlreport_batch.report.brief import brief_of
@@ -50,10 +50,11 @@ def read_batch(tasks: Sequence[RunTask], settings: ReadSettings) -> list[Finding
     """Return a finding for each task; a run that fails does not fail the others."""
     now_ns = int(settings.now * 1e9)
     plans = [_planned(task, now_ns) for task in tasks]
-    size = sum(log.size for plan in plans for log in plan.unread)
-    if not is_worth(size, len(tasks) / max(1, len(tasks), settings.runs)):
+    unread = (log for plan in plans for log in plan.unread)
+    kinds = worthwhile(unread, len(tasks) / max(1, len(tasks), settings.runs))
+    if not kinds:
         return [_safely_read(plan, settings, None) for plan in plans]
-    with Bulk() as bulk:
+    with Bulk(kinds) as bulk:
         ahead = bulk.ahead((plan, plan.unread) for plan in plans)
         return [_safely_read(plan, settings, bulk) for plan in ahead]
 

@@ -45,8 +45,8 @@ GUARDS = [
     Guard(
         "F1",
         "read/log.py",
-        "use_open_line = split is None and reading.is_still(file.signature, FINAL_S)",
-        "use_open_line = False",
+        "return log_format.split is None and self.is_still(file.signature, FINAL_S)",
+        "return False",
         "test_tick::test_an_unfinished_last_line_is_used_after_an_hour",
     ),
     Guard(

@@ -12,19 +12,25 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from lengths import examples
+from bulk_reading import (
+    NOW_NS,
+    assert_same,
+    common,
+    everything_in_bulk,
+    read_all,
+    runs_in,
+)
 from mlreport_batch.cli import main
-from mlreport_batch.find.listing import walk
-from mlreport_batch.find.runs import RunDir, group_runs
-from mlreport_batch.formats import Chunk, Item, Memory
+from mlreport_batch.formats import Chunk, Item, LogFormat, Memory
 from mlreport_batch.formats.lightning import LIGHTNING_CSV
 from mlreport_batch.formats.registry import by_name
+from mlreport_batch.formats.tensorboard import EVENT_FILE
 from mlreport_batch.read.bulk import ahead as bulk_module
-from mlreport_batch.read.bulk.ahead import Bulk, is_worth
+from mlreport_batch.read.bulk.ahead import Bulk, Unread, kind_of, worthwhile
 from mlreport_batch.read.fold import LogFold
 from mlreport_batch.read.run import RunState, plan_of, read_run, unread_logs
 from mlreport_batch.read.summary import Curve, MetricSummary, join_summaries, width_for
@@ -32,58 +38,12 @@ from mlreport_batch.state.rows import decode
 from mlreport_batch.tick import work
 from places import RUNS
 
-NOW_NS = 4_000_000_000_000_000_000
 LATE_NS = NOW_NS + 10**13
 
 
 @pytest.fixture(autouse=True)
 def _everything_in_bulk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bulk_module, "ALONE_BYTES", 0)
-
-
-def runs_in(root: Path) -> list[RunDir]:
-    folders = list(walk(str(root), root=str(root)))
-    return group_runs(folders, str(root))
-
-
-def read_all(
-    root: Path, before: dict[str, RunState], *, in_bulk: bool, now_ns: int = NOW_NS
-) -> dict[str, RunState]:
-    runs = runs_in(root)
-    if not in_bulk:
-        return {
-            run.name: read_run(run, before.get(run.name), now_ns=now_ns) for run in runs
-        }
-    unread = [unread_logs(plan_of(run), before.get(run.name), now_ns) for run in runs]
-    with Bulk() as bulk:
-        return {
-            run.name: read_run(run, before.get(run.name), now_ns=now_ns, bulk=bulk)
-            for run in bulk.ahead(zip(runs, unread, strict=True))
-        }
-
-
-def orders(states: dict[str, RunState]) -> list[list[str]]:
-    return [
-        list(log.metrics) for state in states.values() for log in state.logs.values()
-    ]
-
-
-def assert_same(root: Path, *parts: dict[str, bytes]) -> None:
-    """Append *parts* one after the other and compare both ways after each."""
-    slow: dict[str, RunState] = {}
-    fast: dict[str, RunState] = {}
-    for number, part in enumerate(parts):
-        for name, data in part.items():
-            path = root / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("ab") as file:
-                file.write(data)
-        now_ns = NOW_NS + number
-        slow = read_all(root, slow, in_bulk=False, now_ns=now_ns)
-        fast = read_all(root, fast, in_bulk=True, now_ns=now_ns)
-        assert repr(fast) == repr(slow)
-        assert fast == slow or "nan" in repr(slow)
-        assert orders(fast) == orders(slow)
+    everything_in_bulk(monkeypatch)
 
 
 numbers = st.one_of(
@@ -149,16 +109,6 @@ def tables(draw: st.DrawFn, *, odd: bool) -> Table:
             )
         rows.append(tuple(row))
     return Table(header, tuple(rows))
-
-
-common = settings(
-    deadline=None,
-    max_examples=examples(60),
-    suppress_health_check=[
-        HealthCheck.function_scoped_fixture, HealthCheck.too_slow,
-        HealthCheck.data_too_large,
-    ],
-)  # fmt: skip
 
 
 def parts_of(found: list[Table], cut: int, end: str) -> list[dict[str, bytes]]:
@@ -273,7 +223,7 @@ def test_plain_rows_take_the_fast_way(tmp_path: Path, monkeypatch: pytest.Monkey
     runs = runs_in(tmp_path)
     monkeypatch.setitem(by_name(), "lightning", replace(LIGHTNING_CSV, parse=refuse))
     unread = [unread_logs(plan_of(run), None, NOW_NS) for run in runs]
-    with Bulk() as bulk:
+    with Bulk({bulk_module.ROWS, bulk_module.RECORDS}) as bulk:
         for run in bulk.ahead(zip(runs, unread, strict=True)):
             state = read_run(run, None, now_ns=NOW_NS, bulk=bulk)
     assert state.logs["metrics.csv"].metrics["loss"].count == 200
@@ -429,7 +379,8 @@ def test_a_tick_commits_the_same_state_both_ways(
         config = tmp_path / f"{name}.yaml"
         text = f"runs:\n  - path: {tmp_path}/runs\nstate: {tmp_path}/{name}\n"
         config.write_text(text)
-        monkeypatch.setattr(work, "is_worth", lambda *_, name=name: name == "fast")
+        kinds = {bulk_module.ROWS} if name == "fast" else set()
+        monkeypatch.setattr(work, "worthwhile", lambda *_, kinds=kinds: kinds)
         assert main(["baseline", "-c", str(config), "--jobs", jobs]) == 0
         with closing(sqlite3.connect(tmp_path / name / "state.db")) as database:
             seen.append(database.execute("SELECT path, seen FROM marks").fetchall())
@@ -454,14 +405,26 @@ def plain(state: RunState) -> RunState:
     )
 
 
-def test_little_is_read_line_by_line_unless_it_adds_up(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delitem(sys.modules, "pandas", raising=False)
-    enough = bulk_module.WORTH_BYTES
+@pytest.mark.parametrize("log_format", [LIGHTNING_CSV, EVENT_FILE])
+def test_little_is_read_line_by_line_unless_it_adds_up(
+    log_format: LogFormat, monkeypatch: pytest.MonkeyPatch
+):
+    kind = kind_of(log_format)
+    assert kind is not None
+
+    def is_worth(size: int, of_all: float = 1.0) -> bool:
+        log = Unread("x", log_format, size, None, False, {}, {}, "")
+        found = worthwhile([log], of_all)
+        assert found in (set(), {kind})
+        return bool(found)
+
+    monkeypatch.delitem(sys.modules, kind.library, raising=False)
+    enough = kind.worth_bytes
     assert [is_worth(enough - 1), is_worth(enough)] == [False, True]
-    # A tenth of what is to be read: the rest is read with the same pandas.
+    # A tenth of what is to be read: the rest is read with the same library.
     tenth = enough // 10
     assert [is_worth(tenth - 1, 0.1), is_worth(tenth + 1, 0.1)] == [False, True]
-    monkeypatch.setitem(sys.modules, "pandas", object())
+    monkeypatch.setitem(sys.modules, kind.library, object())
     assert is_worth(1)
 
 
@@ -471,7 +434,8 @@ def test_a_failure_in_bulk_leaves_the_logs_to_their_formats(
     def fail(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(bulk_module, "ALONE_BYTES", 10**9)
+    rows = replace(bulk_module.ROWS, alone_bytes=10**9)
+    monkeypatch.setattr(bulk_module, "ROWS", rows)
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "metrics.csv").write_bytes(long_log(20))
     slow = read_all(tmp_path, {}, in_bulk=False)

@@ -169,7 +169,7 @@ def test_a_fold_takes_over_what_was_folded_elsewhere(points: Points, cut: int):
         _packed([course.low for course in courses]),
         _packed([course.high for course in courses]),
     )
-    assert fold.join({"a": replace(parts, curve=curve)}, rest[0][1])
+    assert fold.join({"a": replace(parts, curve=curve)})
     assert repr(fold.metrics()) == repr(fold_points(points))
     fold.add("a", 1e9, 1.0)
     assert fold.metrics()["a"].count == len(points) + 1
@@ -180,13 +180,13 @@ def test_a_fold_takes_nothing_over_where_a_step_goes_back(
 ):
     known = fold_points([("a", 5, 1.0)])
     later = fold_points([("a", 4, 1.0)])
-    assert not LogFold(known).join(later, 4)
-    assert not LogFold(plan=LogFold().plan()).join(later, 4)
+    assert not LogFold(known).join(later)
+    assert not LogFold(plan=LogFold().plan()).join(later)
     fold = LogFold()
     fold.add("a", 5, 1.0)
-    assert not fold.join(later, 4)
+    assert not fold.join(later)
     monkeypatch.setattr(folds, "METRICS_MAX", 1)
-    assert not fold.join(fold_points([("b", 6, 1.0)]), 6)
+    assert not fold.join(fold_points([("b", 6, 1.0)]))
     fold.add("b", 7, 1.0)
     assert fold.folded() is None
 

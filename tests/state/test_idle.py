@@ -164,3 +164,38 @@ def test_news_reach_the_command_line(tree: Path):
     )
     assert done.returncode == 0, done.stderr
     assert len(list((tree / "outbox").glob("*.eml"))) == 1
+
+
+@pytest.mark.parametrize(
+    "spelling", ["{folder}", '"state": {folder}', "&a {folder}", "? state\n: {folder}"]
+)
+def test_any_spelling_of_the_config_is_parsed_once(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, spelling: str
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tree / "cache"))
+    config = str(tree / "flow.yaml")
+    state = spelling.format(folder=f"{tree}/state")
+    roots, outbox = f"runs: [{{path: {tree}/runs}}]", f"outbox: {{dir: {tree}/outbox}}"
+    text = f"{state if ':' in state else f'state: {state}'}\n{roots}\n{outbox}\n"
+    if spelling == "{folder}":
+        text = f"{{state: {state}, {roots}, {outbox}}}"
+    Path(config).write_text(text)
+    assert first_look([], None, config) is None
+    assert main(["run", "-c", config, "--dry-run", "-q"]) == 0
+    assert not (tree / "cache").exists()
+    assert main(["run", "-c", config]) == 0
+    assert first_look([], None, config) == []
+    (tree / "runs" / "run_00" / "metrics.csv").write_bytes(ROW * 2)
+    assert first_look([], None, config) == [os.fsencode(tree / "runs" / "run_00")]
+    Path(config).write_text(text + " # edited\n")
+    assert first_look([], None, config) is None
+
+
+def test_nothing_is_remembered_where_nothing_can_be_written(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tree / "mlreport.yaml"))
+    config = tree / "flow.yaml"
+    config.write_text(f"{{state: {tree}/state, runs: [{{path: {tree}/runs}}]}}")
+    assert main(["run", "-c", str(config), "-q"]) == 0
+    assert first_look([], None, str(config)) is None

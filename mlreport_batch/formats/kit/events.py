@@ -8,12 +8,21 @@ tensorboard/plugins/hparams/plugin_data.proto.
 
 import struct
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 
 from mlreport_batch.safety.clean import Scalar
 
 HEAD_SIZE = 12
 TAIL_SIZE = 4
+WALL, STEP, SUMMARY, SESSION = 1, 2, 5, 7
+"""Fields of an ``Event``."""
+TAG, SIMPLE, TENSOR, METADATA = 1, 2, 8, 9
+"""Fields of a value in a summary."""
+VARINT, EIGHT_BYTES, BYTES, FOUR_BYTES = 0, 1, 2, 5
+"""Wire types."""
+CHECKED_MAX = 4096
+"""Bytes of a record up to which its checksum is looked at: blobs are not used."""
+_SIZES_KEPT = 4096
 _LENGTH = struct.Struct("<Q")
 _CRC = struct.Struct("<I")
 _FLOAT = struct.Struct("<f")
@@ -22,6 +31,8 @@ _VARINT_MAX = 10
 
 Fields = Iterator[tuple[int, int, int | bytes]]
 """(field number, wire type, value): an int for varints, else the bytes."""
+Spans = Iterator[tuple[int, int, int, int, int]]
+"""(field number, wire type, start and stop of the value, value of a varint)."""
 
 
 class BadRecordError(ValueError):
@@ -29,7 +40,8 @@ class BadRecordError(ValueError):
 
 
 @cache
-def _table() -> tuple[int, ...]:
+def crc_table() -> tuple[int, ...]:
+    """Return what the lowest byte of a CRC-32C does to it, by its value."""
     table = []
     for number in range(256):
         crc = number
@@ -41,7 +53,7 @@ def _table() -> tuple[int, ...]:
 
 def masked_crc(data: bytes) -> int:
     """Return the CRC-32C of *data*, rotated as the record format wants it."""
-    table = _table()
+    table = crc_table()
     crc = 0xFFFFFFFF
     for byte in data:
         crc = table[(crc ^ byte) & 0xFF] ^ crc >> 8
@@ -55,7 +67,11 @@ def record_size(data: bytes, at: int) -> int:
     Raises:
         BadRecordError: The length's checksum is wrong: no record starts here.
     """
-    head = data[at : at + HEAD_SIZE]
+    return _size_of(data[at : at + HEAD_SIZE])
+
+
+@lru_cache(_SIZES_KEPT)  # most records of a file are of a few lengths
+def _size_of(head: bytes) -> int:
     if len(head) < HEAD_SIZE:
         return 0
     if masked_crc(head[:8]) != _CRC.unpack_from(head, 8)[0]:
@@ -63,24 +79,41 @@ def record_size(data: bytes, at: int) -> int:
     return int(_LENGTH.unpack_from(head)[0]) + HEAD_SIZE + TAIL_SIZE
 
 
+def starts_of(data: bytes) -> list[int]:
+    """Return where the whole records at the start of *data* begin, and the last ends.
+
+    Raises:
+        BadRecordError: A wrong length comes after them: no record starts there.
+    """
+    starts = [0]
+    at, end, size_of = 0, len(data), _size_of
+    while size := size_of(data[at : at + HEAD_SIZE]):
+        at += size
+        if at > end:
+            break
+        starts.append(at)
+    return starts
+
+
 def complete(data: bytes) -> int:
     """Return how many bytes at the start of *data* are whole records.
 
     From a wrong length on everything counts: nothing behind it can be found.
     """
-    at = 0
     try:
-        while (size := record_size(data, at)) and at + size <= len(data):
-            at += size
+        return starts_of(data)[-1]
     except BadRecordError:
         return len(data)
-    return at
+
+
+def data_of(record: bytes) -> bytes:
+    """Return the data in a whole *record*."""
+    return record[HEAD_SIZE:-TAIL_SIZE]
 
 
 def is_sound(record: bytes) -> bool:
     """Return whether the checksum of the data in a whole *record* is right."""
-    data = record[HEAD_SIZE:-TAIL_SIZE]
-    return masked_crc(data) == int(_CRC.unpack(record[-TAIL_SIZE:])[0])
+    return masked_crc(data_of(record)) == int(_CRC.unpack(record[-TAIL_SIZE:])[0])
 
 
 def fields(data: bytes) -> Fields:
@@ -89,30 +122,45 @@ def fields(data: bytes) -> Fields:
     Raises:
         BadRecordError: The bytes are no message.
     """
-    at = 0
-    size = len(data)
-    while at < size:
-        key, at = _varint(data, at)
+    for number, wire, start, stop, value in spans(data, 0, len(data)):
+        yield number, wire, data[start:stop] if wire else value
+
+
+def spans(data: bytes, at: int, end: int) -> Spans:
+    """Yield where the fields of one message stand.
+
+    Args:
+        data: Bytes that hold the message.
+        at: Where it starts in them.
+        end: Where it stops.
+
+    Raises:
+        BadRecordError: The bytes are no message.
+    """
+    while at < end:
+        key, at = _varint(data, at, end)
         wire = key & 7
-        if wire == 0:
-            value, at = _varint(data, at)
-            yield key >> 3, wire, value
-            continue
-        if wire == 2:  # noqa: PLR2004
-            length, at = _varint(data, at)
-        elif wire in (1, 5):
-            length = 8 if wire == 1 else 4
+        start, value = at, 0
+        if wire == VARINT:
+            value, at = _varint(data, at, end)
         else:
-            raise BadRecordError
-        if at + length > size:
-            raise BadRecordError
-        yield key >> 3, wire, data[at : at + length]
-        at += length
+            if wire == BYTES:
+                length, start = _varint(data, at, end)
+            elif wire in (EIGHT_BYTES, FOUR_BYTES):
+                length = 8 if wire == EIGHT_BYTES else 4
+            else:
+                raise BadRecordError
+            at = start + length
+            if at > end:
+                raise BadRecordError
+        yield key >> 3, wire, start, at, value
 
 
-def _varint(data: bytes, at: int) -> tuple[int, int]:
+def _varint(data: bytes, at: int, end: int) -> tuple[int, int]:
+    if at < end and data[at] < 0x80:  # noqa: PLR2004 - most are of one byte
+        return data[at], at + 1
     value = 0
-    for count, byte in enumerate(data[at : at + _VARINT_MAX]):
+    for count, byte in enumerate(data[at : min(end, at + _VARINT_MAX)]):
         value |= (byte & 0x7F) << 7 * count
         if byte < 0x80:  # noqa: PLR2004
             return value, at + count + 1
@@ -210,8 +258,9 @@ def _packed(found: tuple[int, int | bytes] | None, layout: str) -> bytes:
     if found is None:
         return bytes(size)  # the default: a zero is not written
     wire, value = found
-    if wire == 2 and layout not in "fd":  # noqa: PLR2004
-        value, _ = _varint(message(value), 0)
+    if wire == BYTES and layout not in "fd":
+        content = message(value)
+        value, _ = _varint(content, 0, len(content))
     if isinstance(value, bytes):
         return value
     return (value & (1 << 8 * size) - 1).to_bytes(size, "little")

@@ -1,62 +1,68 @@
-"""Read much new CSV data at once: the rows of many logs in one call of pandas.
+"""Read much new data at once: the rows or records of many logs in one call.
 
-Line by line a log is read at a tenth of the speed, which does not matter for the
-few kilobytes of an ordinary tick, and matters for a backlog. Rows of logs with the
-same columns are joined to some megabytes, parsed together and folded with NumPy, log
-by log and column by column, into the very summaries that `fold` makes of points.
+One by one they are read at a tenth of the speed, which does not matter for the few
+kilobytes of an ordinary tick, and matters for a backlog. Rows with the same columns,
+and records of the same format, are joined to some megabytes, read together and folded
+with NumPy, log by log and metric by metric, into the very summaries that `fold` makes
+of points.
 
-Only rows of plain numbers are read so. Anything else in a chunk (text, NaN, quotes, a
-row of another length, a step that goes back) leaves that chunk to its format.
+Only plain numbers are read so. Anything else in a chunk (text, NaN, quotes, a row of
+another length, a damaged record, a step that goes back) leaves that chunk to its
+format.
 """
 
 import os
 import sys
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from msgspec import Struct
 
 from mlreport_batch.find.tail import Cursor, LogReader
-from mlreport_batch.formats import BulkLayout, Chunk, LogFormat, Memory
-from mlreport_batch.read.bulk.rows import (
-    Folded,
-    Rows,
-    counts_of,
-    fold_rows,
-    goes_on,
-    remember,
-    rows_of,
-)
+from mlreport_batch.formats import Chunk, Item, LogFormat, Memory
+from mlreport_batch.read.bulk.fold import Folded, counts_of
+from mlreport_batch.read.bulk.records import Records, fold_records, records_of
+from mlreport_batch.read.bulk.rows import Rows, fold_rows, rows_of
 from mlreport_batch.read.fold import LogFold
 from mlreport_batch.read.summary import MetricSummary
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
-WORTH_BYTES: Final = 6 << 20
-"""New bytes from which on importing pandas costs less than it saves."""
 GROUP_BYTES: Final = 6 << 20
 AHEAD_BYTES: Final = 32 << 20
 SMALL_BYTES: Final = 4 << 20
 """Logs with more new bytes are read by themselves, chunk after chunk."""
-ALONE_BYTES: Final = 256 << 10
 THREADS: Final = 2
 
-_T = TypeVar("_T")
 
+class Kind(Struct, frozen=True):
+    """A way to read much at once.
 
-def is_worth(size: int, of_all: float = 1.0) -> bool:
-    """Return whether *size* new bytes are worth reading in bulk.
-
-    Args:
-        size: New bytes of a batch.
-        of_all: Which share of all that is to be read this batch is, from 0 to 1: what
-            pandas costs to be imported is saved by all of it.
+    Attributes:
+        library: What it needs.
+        worth_bytes: New bytes from which on importing that costs less than it saves.
+        alone_bytes: Those from which on it pays once that is imported.
     """
-    if "pandas" in sys.modules:
-        return size >= ALONE_BYTES
-    return size >= max(ALONE_BYTES, WORTH_BYTES * of_all)
+
+    library: str
+    worth_bytes: int
+    alone_bytes: int
+
+
+ROWS: Final = Kind("pandas", 6 << 20, 256 << 10)
+RECORDS: Final = Kind("numpy", 512 << 10, 16 << 10)
+
+
+def kind_of(log_format: LogFormat) -> Kind | None:
+    """Return how logs of a format can be read at once, None for not at all."""
+    if log_format.columns is not None:
+        return RECORDS
+    return None if log_format.bulk_layout is None else ROWS
+
+
+_T = TypeVar("_T")
 
 
 class Unread(Struct, frozen=True):
@@ -87,6 +93,26 @@ _Read = list[tuple[LogReader | None, Folded | None]]
 """The logs of one group: read ahead, and folded where they are plain numbers."""
 
 
+def worthwhile(logs: Iterable[Unread], of_all: float = 1.0) -> frozenset[Kind]:
+    """Return the kinds of which there is enough to read at once.
+
+    Args:
+        logs: Those of a batch.
+        of_all: Which share of all that is to be read this batch is, from 0 to 1: what
+            a library costs to be imported is saved by all of it.
+    """
+    sizes: Counter[Kind] = Counter()
+    for log in logs:
+        if (kind := kind_of(log.log_format)) is not None:
+            sizes[kind] += log.size
+    return frozenset(
+        kind
+        for kind, size in sizes.items()
+        if size >= kind.alone_bytes
+        and (kind.library in sys.modules or size >= kind.worth_bytes * of_all)
+    )
+
+
 class _Group(Struct):
     """Logs that are read together: a future of `_Read` once that has begun."""
 
@@ -100,12 +126,16 @@ class Bulk:
 
     Use it as a context manager: ``ahead()`` yields the runs of the batch while their
     logs are read, `reader` and `fold` give what was read.
+
+    Args:
+        kinds: What is read so; all else is left to its format.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, kinds: Collection[Kind]) -> None:
         # Linear algebra is not used here; its threads would cost time to start, and
         # a process that has threads is no good to fork.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        self._kinds = kinds
         self._open = _Group([])
         self._places: dict[str, tuple[_Group, int]] = {}
         self._folded: dict[tuple[str, int], Folded] = {}
@@ -124,7 +154,8 @@ class Bulk:
         waiting: deque[_T] = deque()
         for run, logs in runs:
             for log in logs:
-                if 0 < log.size <= SMALL_BYTES:
+                is_wanted = kind_of(log.log_format) in self._kinds
+                if is_wanted and 0 < log.size <= SMALL_BYTES:
                     self._add(log)
             waiting.append(run)
             while waiting and self._bytes_ahead > AHEAD_BYTES:
@@ -181,30 +212,66 @@ class Bulk:
         memory: Memory,
         fold: LogFold,
         prefix: str,
-    ) -> bool:
-        """Fold the rows of *chunk* in, or return False if its format must read it."""
+    ) -> tuple[Item, ...] | None:
+        """Fold the points of *chunk* in and return what else it says.
+
+        None is returned, and nothing folded, if its format must read it.
+        """
         known = fold.folded()
         if known is None:
-            return False
+            return None
         folded = self._folded.pop((chunk.path, chunk.start), None)
         if folded is None:
-            if len(chunk.data) < ALONE_BYTES:
-                return False
-            lines = chunk.data.count(b"\n")
-            rows = rows_of(log_format, chunk, lines, memory, known, prefix)
-            folded = None if rows is None else fold_rows([rows])[0]
+            folded = self._folded_alone(log_format, chunk, memory, known, prefix)
         if folded is None or folded.counts != counts_of(known):
-            return False
-        if not goes_on(memory, folded):
-            return False
-        if not fold.join(folded.parts, folded.steps[0]):
-            return False
-        remember(memory, chunk, folded, prefix)
-        return True
+            return None
+        if not folded.goes_on(memory) or not fold.join(folded.parts):
+            return None
+        folded.remember(memory, chunk, prefix)
+        return folded.rest
+
+    def _folded_alone(
+        self,
+        log_format: LogFormat,
+        chunk: Chunk,
+        memory: Memory,
+        known: Mapping[str, MetricSummary],
+        prefix: str,
+    ) -> Folded | None:
+        kind = kind_of(log_format)
+        if kind is None or kind not in self._kinds:
+            return None
+        if len(chunk.data) < kind.alone_bytes:
+            return None
+        lines = chunk.data.count(b"\n") if kind is ROWS else 0
+        plain = _plain(log_format, chunk, lines, memory, known, prefix)
+        return None if plain is None else _fold([plain])[0]
+
+
+def _plain(
+    log_format: LogFormat,
+    chunk: Chunk,
+    lines: int,
+    memory: Memory,
+    metrics: Mapping[str, MetricSummary],
+    prefix: str,
+) -> Rows | Records | None:
+    """Return what may be read at once of *chunk*, which has so many *lines*."""
+    if kind_of(log_format) is RECORDS:
+        return records_of(log_format, chunk, memory, metrics, prefix)
+    return rows_of(log_format, chunk, lines, memory, metrics, prefix)
+
+
+def _fold(group: Sequence[Rows | Records]) -> Sequence[Folded | None]:
+    """Return each of *group*, which are of one kin, folded if it is plain."""
+    rows = [one for one in group if isinstance(one, Rows)]
+    if rows:
+        return fold_rows(rows)
+    return fold_records([one for one in group if isinstance(one, Records)])
 
 
 def _read_group(logs: Sequence[Unread]) -> _Read:
-    """Read *logs* into memory and fold the rows of those with the same layout."""
+    """Read *logs* into memory and fold those that are plain together."""
     try:
         return _read_together(logs)
     except Exception:  # noqa: BLE001 - then they are read one by one, and that says it
@@ -213,22 +280,27 @@ def _read_group(logs: Sequence[Unread]) -> _Read:
 
 def _read_together(logs: Sequence[Unread]) -> _Read:
     read: _Read = []
-    same: dict[tuple[BulkLayout, bool], list[tuple[int, Rows]]] = {}
+    same: dict[Hashable, list[tuple[int, Rows | Records]]] = {}
     for index, log in enumerate(logs):
-        reader, rows = _read_log(log)
+        reader, plain = _read_log(log)
         read.append((reader, None))
-        if rows is not None:
-            same.setdefault((rows.layout, rows.texts), []).append((index, rows))
+        if plain is not None:
+            same.setdefault(plain.kin, []).append((index, plain))
     for found in same.values():
-        folded = fold_rows([rows for _, rows in found])
+        folded = _fold([plain for _, plain in found])
         for (index, _), one in zip(found, folded, strict=True):
             read[index] = (read[index][0], one)
     return read
 
 
-def _read_log(log: Unread) -> tuple[LogReader | None, Rows | None]:
+def _read_log(log: Unread) -> tuple[LogReader | None, Rows | Records | None]:
     try:
-        reader = LogReader(log.path, log.since, use_open_line=log.use_open_line)
+        reader = LogReader(
+            log.path,
+            log.since,
+            use_open_line=log.use_open_line,
+            split=log.log_format.split,
+        )
         if reader.unread_bytes > SMALL_BYTES:
             with reader:
                 return None, None
@@ -242,4 +314,4 @@ def _read_log(log: Unread) -> tuple[LogReader | None, Rows | None]:
     memory = {} if zero else log.memory
     known = {} if zero else log.metrics
     lines = end - chunk.first_line
-    return reader, rows_of(log.log_format, chunk, lines, memory, known, log.prefix)
+    return reader, _plain(log.log_format, chunk, lines, memory, known, log.prefix)

@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
+from mlreport_batch.formats import Chunk, Column, Item, Memory
 from mlreport_batch.read.summary import FLOAT32_MAX, Curve, MetricSummary, width_for
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    Floats = npt.NDArray[np.float64]
+    from mlreport_batch.formats import Floats, Places
 
 _TINY = 1.5e-45  # what is smaller may be zero as float32
 
@@ -37,6 +35,34 @@ class Piece(Struct, frozen=True):
     prefix: str = ""
 
 
+class Folded(Struct, frozen=True):
+    """What a chunk holds, folded.
+
+    Attributes:
+        start: Where the chunk begins in its log.
+        counts: How many values each metric was thought to have before.
+        parts: What `LogFold.join` takes.
+        rest: What it says that is no point.
+    """
+
+    start: int
+    counts: Mapping[str, int]
+    parts: Mapping[str, MetricSummary]
+    rest: tuple[Item, ...]
+
+    def goes_on(self, memory: Memory) -> bool:  # noqa: ARG002
+        """Return whether its format would read it the same after what it remembers."""
+        return True
+
+    def remember(self, memory: Memory, chunk: Chunk, prefix: str) -> None:
+        """Put into *memory* what its format would put there."""
+
+
+def counts_of(metrics: Mapping[str, MetricSummary]) -> dict[str, int]:
+    """Return how many values each metric has."""
+    return {name: summary.count for name, summary in metrics.items()}
+
+
 class FoldedPiece(Struct, frozen=True):
     """The rows of a `Piece`, folded: ``parts`` is what `LogFold.join` takes.
 
@@ -51,11 +77,19 @@ class FoldedPiece(Struct, frozen=True):
     strict: int
 
 
-class _Gathered(Struct):
-    """Parts of one piece with the row in which each begins."""
+class Gathered(Struct):
+    """Parts of one piece with the place at which each begins."""
 
     found: list[tuple[int, str, MetricSummary]] = field(default_factory=list)
     is_plain: bool = True
+
+    def parts(self) -> dict[str, MetricSummary]:
+        """Return the parts in order of first appearance, as points would come."""
+        return {name: part for _, name, part in sorted(self.found, key=_place)}
+
+
+def _place(found: tuple[int, str, MetricSummary]) -> int:
+    return found[0]
 
 
 def fold_pieces(
@@ -80,15 +114,16 @@ def fold_pieces(
         firsts = np.array([piece.first_row for piece in pieces])
         steps = np.arange(bounds[-1]) - np.repeat(bounds[:-1] - firsts, sizes)
         steps = steps.astype(np.float64)
-    gathered = [_Gathered() for _ in pieces]
-    for index in _unordered(steps, bounds):
+    gathered = [Gathered() for _ in pieces]
+    for index in unordered(steps, bounds):
         gathered[index].is_plain = False
     for name, values in columns:
-        _fold_column(name, values, steps, bounds, pieces, gathered)
+        filled = np.flatnonzero(values == values)  # noqa: PLR0124 - NaN is a blank cell
+        column = Column(name, filled, steps[filled], values[filled])
+        fold_column(column, bounds, pieces, gathered)
     return [
         FoldedPiece(
-            # In order of first appearance, as points would come.
-            {name: part for _, name, part in sorted(one.found, key=lambda f: f[0])},
+            one.parts(),
             _bounds_of(steps[start:end]),
             *_counts_of(steps, epochs, slice(start, end)),
         )
@@ -137,8 +172,13 @@ def _rising(values: "Floats") -> int:
     return int(stops[0]) if len(stops) else len(values) - 1
 
 
-def _unordered(steps: "Floats", bounds: "npt.NDArray[np.int64]") -> list[int]:
-    """Return the pieces with a step that is missing, infinite or goes back."""
+def unordered(steps: "Floats", bounds: "Places") -> list[int]:
+    """Return the pieces with a step that is missing, infinite or goes back.
+
+    Args:
+        steps: Of all pieces.
+        bounds: Where each piece begins in them, and the last ends.
+    """
     import numpy as np
 
     wrong = ~np.isfinite(steps)
@@ -150,18 +190,24 @@ def _unordered(steps: "Floats", bounds: "npt.NDArray[np.int64]") -> list[int]:
     return np.unique(found).tolist()  # type: ignore[no-any-return]
 
 
-def _fold_column(
-    name: str,
-    values: "Floats",
-    steps: "Floats",
-    bounds: "npt.NDArray[np.int64]",
+def fold_column(
+    column: Column,
+    bounds: "Places",
     pieces: Sequence[Piece],
-    gathered: Sequence[_Gathered],
+    gathered: Sequence[Gathered],
 ) -> None:
+    """Fold one metric of all *pieces*, and add what comes out to *gathered*.
+
+    Args:
+        column: Its finite or infinite values; a piece with infinite ones is not plain.
+        bounds: Where each piece begins, as the places count, and the last ends.
+        pieces: What was folded before.
+        gathered: Where to; one for each piece.
+    """
     import numpy as np
 
-    filled = np.flatnonzero(values == values)  # noqa: PLR0124 - NaN is a blank cell
-    cuts = np.searchsorted(filled, bounds)
+    name, steps, values = column.metric, column.steps, column.values
+    cuts = np.searchsorted(column.places, bounds)
     counts = np.diff(cuts)
     chosen = np.flatnonzero(counts)
     if not len(chosen):
@@ -182,7 +228,6 @@ def _fold_column(
             for more, count, one in zip(have, counts.tolist(), before, strict=True)
         ]
     )
-    values = values[filled]
     heads = np.array(have) % widths
     buckets = (heads + counts + widths - 1) // widths
     ends = np.cumsum(buckets)
@@ -198,23 +243,22 @@ def _fold_column(
     )
     lows32 = np.clip(lows, -FLOAT32_MAX, FLOAT32_MAX).astype(np.float32)
     highs32 = np.clip(highs, -FLOAT32_MAX, FLOAT32_MAX).astype(np.float32)
-    rows = filled[places]
-    packed = steps[rows].tobytes(), lows32.tobytes(), highs32.tobytes()
+    packed = steps[places].tobytes(), lows32.tobytes(), highs32.tobytes()
     zeros = np.logical_or.reduceat((lows32 == 0) | (highs32 == 0), firsts)
     infinite = np.isinf(lowest) | np.isinf(highest)
     tail = starts + counts - 1
     table = zip(
         chosen.tolist(), names, counts.tolist(), widths.tolist(),
-        starts.tolist(), firsts.tolist(), ends.tolist(),
-        filled[starts].tolist(), values[tail].tolist(), steps[filled[tail]].tolist(),
+        starts.tolist(), steps[starts].tolist(), firsts.tolist(), ends.tolist(),
+        column.places[starts].tolist(), values[tail].tolist(), steps[tail].tolist(),
         _first_places(values, lowest, starts, counts).tolist(),
         _first_places(values, highest, starts, counts).tolist(),
         zeros.tolist(), infinite.tolist(),
         strict=True,
     )  # fmt: skip
     for (
-        at, full, count, width, start, first, end, row, last, last_step, low, high,
-        has_zero, is_infinite,
+        at, full, count, width, start, first_step, first, end, place, last, last_step,
+        low, high, has_zero, is_infinite,
     ) in table:  # fmt: skip
         one = gathered[at]
         if is_infinite or (has_zero and _has_minus_zero(values[start : start + count])):
@@ -228,12 +272,12 @@ def _fold_column(
         )
         one.found.append(
             (
-                row,
+                place,
                 full,
                 MetricSummary(
-                    count, 0, 0, float(steps[row]), last, last_step,
-                    float(values[low]), float(steps[filled[low]]),
-                    float(values[high]), float(steps[filled[high]]), curve,
+                    count, 0, 0, first_step, last, last_step,
+                    float(values[low]), float(steps[low]),
+                    float(values[high]), float(steps[high]), curve,
                 ),
             )
         )  # fmt: skip
@@ -242,9 +286,9 @@ def _fold_column(
 def _first_places(
     values: "Floats",
     wanted: "Floats",
-    starts: "npt.NDArray[np.int64]",
-    counts: "npt.NDArray[np.int64]",
-) -> "npt.NDArray[np.int64]":
+    starts: "Places",
+    counts: "Places",
+) -> "Places":
     """Return where each piece first holds the value that is wanted of it."""
     import numpy as np
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 from mlreport_batch.find.tail import HEADER_MAX
 from mlreport_batch.formats import BulkLayout, Chunk, LogFormat, Memory
 from mlreport_batch.formats.kit.steps import StepCounter, note_place
-from mlreport_batch.read.bulk.fold import Piece, fold_pieces
+from mlreport_batch.read.bulk.fold import Folded, Piece, counts_of, fold_pieces
 from mlreport_batch.read.summary import MetricSummary
 
 if TYPE_CHECKING:
@@ -29,13 +29,15 @@ class Rows(Struct, frozen=True):
     piece: Piece
     data: memoryview | bytes
 
+    @property
+    def kin(self) -> tuple[BulkLayout, bool]:
+        """Which rows may be parsed in one call."""
+        return self.layout, self.texts
 
-class Folded(Struct, frozen=True):
-    """What a chunk holds: ``counts`` says how many values were thought before it."""
 
-    start: int
-    counts: Mapping[str, int]
-    parts: Mapping[str, MetricSummary]
+class FoldedRows(Folded, frozen=True):
+    """Rows of a plain CSV log, and how their steps and epochs go on."""
+
     layout: BulkLayout
     rows: int
     steps: tuple[float, float, float]
@@ -43,10 +45,36 @@ class Folded(Struct, frozen=True):
     alone: int
     strict: int
 
+    def goes_on(self, memory: Memory) -> bool:
+        """Return whether reading line by line would leave the steps as they stand."""
+        return self.layout.epoch is None or StepCounter(memory).goes_on_at(
+            self.steps[0], self.epochs[0], self.alone, self.strict
+        )
 
-def counts_of(metrics: Mapping[str, MetricSummary]) -> dict[str, int]:
-    """Return how many values each metric has."""
-    return {name: summary.count for name, summary in metrics.items()}
+    def remember(self, memory: Memory, chunk: Chunk, prefix: str) -> None:
+        """Put into *memory* what reading the rows line by line would put there."""
+        layout = self.layout
+        if chunk.first_line == 1:
+            memory["header"] = True
+            undecided = {at for at, _ in layout.metrics}
+        else:
+            undecided = {int(part) for part in str(memory.get("open") or "").split()}
+        memory["row"] = int(memory.get("row") or 0) + self.rows
+        if layout.step is not None:
+            memory["step"] = self.steps[-1]
+        counter = StepCounter(memory)
+        if layout.epoch is not None:
+            is_alone = self.alone == self.rows - 1
+            counter.pass_over(self.steps, self.epochs, is_alone=is_alone)
+            counter.remember(memory)
+        note_place(memory, counter.place(layout.unit, layout.outer_unit))
+        undecided -= {
+            at
+            for at, name in layout.metrics
+            if (f"{prefix}/{name}" if prefix else name) in self.parts
+        }
+        if undecided or "open" in memory:
+            memory["open"] = " ".join(map(str, sorted(undecided)))
 
 
 def rows_of(
@@ -110,7 +138,7 @@ def _is_number(cell: bytes) -> bool:
         return False
 
 
-def fold_rows(group: Sequence[Rows]) -> list[Folded | None]:
+def fold_rows(group: Sequence[Rows]) -> list[FoldedRows | None]:
     """Return what each of *group* holds; None where its format must read it."""
     layout = group[0].layout
     frame = _parsed(group)
@@ -125,8 +153,8 @@ def fold_rows(group: Sequence[Rows]) -> list[Folded | None]:
     return [
         None
         if one is None
-        else Folded(
-            rows.start, counts_of(rows.piece.metrics), one.parts, layout,
+        else FoldedRows(
+            rows.start, counts_of(rows.piece.metrics), one.parts, (), layout,
             rows.piece.rows, one.steps, one.epochs, one.alone, one.strict,
         )
         for rows, one in zip(group, found, strict=True)
@@ -186,37 +214,3 @@ def _may_be_booleans(frame: "pd.DataFrame", data: bytes) -> bool:
             # No number has one of these letters.
             return any(letter in data for letter in (b"u", b"U", b"l", b"L"))
     return False
-
-
-def goes_on(memory: Memory, folded: Folded) -> bool:
-    """Return whether reading line by line would leave the steps as they stand."""
-    return folded.layout.epoch is None or StepCounter(memory).goes_on_at(
-        folded.steps[0], folded.epochs[0], folded.alone, folded.strict
-    )
-
-
-def remember(memory: Memory, chunk: Chunk, folded: Folded, prefix: str) -> None:
-    """Put into *memory* what reading the rows line by line would have put there."""
-    layout = folded.layout
-    if chunk.first_line == 1:
-        memory["header"] = True
-        undecided = {at for at, _ in layout.metrics}
-    else:
-        undecided = {int(part) for part in str(memory.get("open") or "").split()}
-    memory["row"] = int(memory.get("row") or 0) + folded.rows
-    if layout.step is not None:
-        memory["step"] = folded.steps[-1]
-    counter = StepCounter(memory)
-    if layout.epoch is not None:
-        is_alone = folded.alone == folded.rows - 1
-        counter.pass_over(folded.steps, folded.epochs, is_alone=is_alone)
-        counter.remember(memory)
-    note_place(memory, counter.place(layout.unit, layout.outer_unit))
-    filled = folded.parts
-    undecided -= {
-        at
-        for at, name in layout.metrics
-        if (f"{prefix}/{name}" if prefix else name) in filled
-    }
-    if undecided or "open" in memory:
-        memory["open"] = " ".join(map(str, sorted(undecided)))

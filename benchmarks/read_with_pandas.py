@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-import pandas as pd  # noqa: TID253 - here it is the point
+import pandas as pd
 
 
 def main() -> None:
