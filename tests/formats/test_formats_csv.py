@@ -607,6 +607,16 @@ def test_csv_that_nemo_moved_is_continued_by_the_one_above():
     assert (other.levels_up, other.series) == (0, "")
 
 
+def test_a_word_to_excel_may_stand_above_the_header():
+    data = "sep=;\nepoch;loss\n1;0,5\n2;0,25\n"
+    for path in ("run/log.csv", "run/train_log.txt"):
+        found = claim(path, data)
+        assert found is not None
+        items = read(found[0], data)
+        assert points(items) == {"loss": [(1, 0.5), (2, 0.25)]}
+        assert not problems(items)
+
+
 def test_comments_may_stand_above_the_header():
     data = "# run of 2024-05-01\n#\n# lr=0.1 seed=3\nepoch\tloss\n1\t0.5\n# end\n"
     assert claim("run/log.tsv", data)[0] == "csv"

@@ -25,7 +25,7 @@ from mlreport_batch.formats.kit.columns import (
 from mlreport_batch.formats.kit.commas import Commas
 from mlreport_batch.formats.kit.numbers import BLANK, is_word
 from mlreport_batch.formats.kit.steps import StepCounter, note_place
-from mlreport_batch.formats.kit.text import first_text, lines_of
+from mlreport_batch.formats.kit.text import first_text, lines_of, names_separator
 from mlreport_batch.formats.kit.values import TOLD_MAX
 from mlreport_batch.safety.clean import shorten
 from mlreport_batch.safety.masking.redact import redact_value, shown
@@ -185,7 +185,7 @@ class _Rows:
 
     def _find_header(self, line: str, number: int) -> None:
         line = line.strip("\r")
-        if not line or line.isspace() or is_rule(line):
+        if not line or line.isspace() or is_rule(line) or names_separator(line):
             return
         header = self.build(line)
         if header is not None:
