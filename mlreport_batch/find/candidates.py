@@ -145,7 +145,7 @@ def is_part(name: str, beside: Iterable[str], *, is_run: bool) -> bool:
     lowered = name.lower()
     if lowered not in PARTS and lowered not in _KEPT:
         return False
-    if is_run and lowered in PARTS:
+    if is_run:
         return True
     others = {other.lower() for other in beside} - {lowered}
     if is_part_of_data(lowered):  # a writer of event files for each

@@ -4,7 +4,7 @@ The rows at the top of the file tell which column that is; each one it can be ha
 format of its own, so that reading needs no second look at rows that are gone.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache, partial
 from typing import Final
 
@@ -21,6 +21,7 @@ from mlreport_batch.formats.csv_log import CSV_LOG
 from mlreport_batch.formats.json_lines import JSON_LINES
 from mlreport_batch.formats.kit.bookkeeping import (
     is_bookkeeping,
+    is_count,
     is_measure,
 )
 from mlreport_batch.formats.kit.columns import (
@@ -36,7 +37,7 @@ from mlreport_batch.formats.kit.lines import (
     read_json_lines,
     step_in,
 )
-from mlreport_batch.formats.kit.numbers import value_of
+from mlreport_batch.formats.kit.numbers import is_word, value_of
 from mlreport_batch.formats.kit.rows import read_rows
 from mlreport_batch.formats.kit.tables import header_in, is_table
 from mlreport_batch.formats.kit.text import filled, first_text, head_lines
@@ -45,11 +46,12 @@ from mlreport_batch.formats.kit.trainings import (
     may_lack_steps,
 )
 
-_COLUMNS: Final = 8
+COLUMNS: Final = 8
 _LINES: Final = (".jsonl", ".ndjson", ".jsonlines")
 
 
-def _may_count(name: str) -> bool:
+def may_count(name: str) -> bool:
+    """Return whether a column of this *name* may count steps, if its cells say so."""
     return not is_bookkeeping(name) and not is_measure(name)
 
 
@@ -63,26 +65,54 @@ def _counting(head: bytes, size: int) -> tuple[int, Header] | None:
     header = next(filter(None, map(header_in, lines)), None)
     if header is None or header.layout.step is not None or not header.layout.metrics:
         return None
-    rows = list(_rows(header, lines))
+    rows = list(rows_below(header, lines))
     if len(rows) < 2:  # noqa: PLR2004 - one row tells nothing
         return None
     found: list[tuple[bool, int]] = []
-    for at, name in enumerate(header.names[:_COLUMNS]):
-        falls = falls_in([whole(cells[at]) for cells in rows])
-        if falls is not None and _may_count(name):
-            found.append((falls > 0, at))
+    for at, name in enumerate(header.names[:COLUMNS]):
+        if not may_count(name):
+            continue
+        values = [whole(cell) for cell in _counted_in(rows, at)]
+        falls = falls_in(values)
+        if falls is not None or (is_count(name) and _are_distinct(values)):
+            found.append((falls != 0, at))
     return (min(found)[1], header) if found else None
 
 
-def _rows(header: Header, lines: Iterable[str]) -> Iterator[list[str]]:
+def _are_distinct(values: Sequence[float | None]) -> bool:
+    return None not in values and len(set(values)) == len(values)
+
+
+def _counted_in(rows: Sequence[list[str]], at: int) -> list[str]:
+    """Return the cells of a column but for words at its end: ``mean`` below numbers."""
+    cells = [row[at] for row in rows]
+    while len(cells) > 1 and is_word(cells[-1]):
+        del cells[-1]
+    return cells
+
+
+def rows_below(header: Header, lines: Iterable[str]) -> Iterator[list[str]]:
+    """Yield the cells of those *lines* that are rows of the *header*."""
     for line in lines:
         cells = split_cells(line, header.layout.separator)
         if len(cells) == header.layout.width and tuple(cells) != header.names:
             yield cells
 
 
+def _has_subject(header: Header, at: int, rows: Sequence[list[str]]) -> bool:
+    """Return whether before the count stands another thing in every row: a model."""
+    for before in range(at):
+        words = {row[before] for row in rows if is_word(row[before])}
+        if len(words) == len(rows) and not is_bookkeeping(header.names[before]):
+            return True
+    return False
+
+
 def _is_log(candidate: Candidate, at: int, header: Header) -> bool:
     """Return whether the table would be a log if its steps had a known name."""
+    lines = filled(head_lines(candidate.head, candidate.size))
+    if _has_subject(header, at, list(rows_below(header, lines))):
+        return False
     if CSV_LOG.matches(candidate) is not None:
         return True
     others = (*header.names[:at], *header.names[at + 1 :])
@@ -125,7 +155,7 @@ def _counted(column: int) -> LogFormat:
     )
 
 
-COUNTED_CSV = tuple(map(_counted, range(_COLUMNS)))
+COUNTED_CSV = tuple(map(_counted, range(COLUMNS)))
 """``interactions,loss``: no name of a step, and a column of whole numbers that rises.
 
 The first such column counts the steps and is no metric. One row is no rise: such a log
@@ -140,7 +170,7 @@ def _key_in(line: str) -> str:
         return ""
     for key, item in entry.items():
         value = None if isinstance(item, str) else value_of(item)
-        if value is not None and value.is_integer() and value >= 0 and _may_count(key):
+        if value is not None and value.is_integer() and value >= 0 and may_count(key):
             return key
     return ""
 

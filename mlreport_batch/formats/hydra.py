@@ -23,6 +23,12 @@ from mlreport_batch.safety.clean import Scalar, clean
 from mlreport_batch.safety.masking.redact import redact_text
 
 _FOLDER = ".hydra"
+# What the sweepers of Ax and Nevergrad, and that of Optuna, call what they found.
+_BEST = (
+    ("best_evaluated_params", "best_evaluated_result"),
+    ("best_params", "best_value"),
+)
+_SWEEP_WORDS = (b"best_evaluated_result", b"best_value", b"solutions")
 _OVERRIDE = re.compile(
     r"(?P<mark>\+{0,2})(?P<key>[^=~+][^=]*)=(?P<value>.*)", re.DOTALL
 )
@@ -110,7 +116,7 @@ def _matches_hydra_sweep(candidate: Candidate) -> Match | None:
     head = candidate.head
     if candidate.name != "optimization_results.yaml" or b"name:" not in head:
         return None
-    if b"best_evaluated_result" not in head and b"solutions" not in head:
+    if not any(word in head for word in _SWEEP_WORDS):
         return None
     return Match(Role.metrics, note="results of a Hydra sweep")
 
@@ -120,12 +126,13 @@ def _parse_hydra_sweep(chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa:
     problems: list[Problem] = []
     document = load_mapping(chunk, problems)
     yield from problems
-    best = flatten(_mapping(document.get("best_evaluated_params")))
-    if best:
-        yield Hparams(best)
-    number = value_of(document.get("best_evaluated_result"))
-    if number is not None:
-        yield Result("best_evaluated_result", number)
+    for params, result in _BEST:
+        best = flatten(_mapping(document.get(params)))
+        if best:
+            yield Hparams(best)
+        number = value_of(document.get(result))
+        if number is not None:
+            yield Result(result, number)
     for at, found in enumerate(document.get("solutions") or ()):
         values = _mapping(found).get("values")
         for which, item in enumerate(values if isinstance(values, list) else ()):

@@ -52,6 +52,7 @@ _SAMPLES = frozenset(
     "example examples sample samples prediction predictions inference eval evals "
     "evaluation evaluations".split()
 )
+_VALUES = ("value", "values")
 _SPLIT = re.compile(r"[^a-z]+")
 
 
@@ -178,7 +179,11 @@ def _result(single: Single) -> Iterator[Item]:
 def _points(history: History, prefix: str, path: str) -> Iterator[Item]:
     found = _of_rows(history.rows, path) if history.rows else _of_columns(history)
     for point in found:
-        if prefix:
+        if (
+            prefix and point.metric in _VALUES
+        ):  # `{"loss": [{"step": 1, "value": 0.5}]}`
+            yield Point(shown_name(prefix), point.step, point.value)
+        elif prefix:
             name = shown_name(f"{prefix}/{point.metric}")
             yield Point(name, point.step, point.value)
         else:

@@ -30,6 +30,7 @@ from mlreport_batch.formats.kit.bookkeeping import (
     is_log_name,
     outer_rank,
 )
+from mlreport_batch.formats.kit.boxes import box_in
 from mlreport_batch.formats.kit.commas import Commas
 from mlreport_batch.formats.kit.documents import flatten, stem_of
 from mlreport_batch.formats.kit.json_values import load_document
@@ -49,6 +50,7 @@ _MORE: Final = 120 * 1024
 _BEFORE_EPOCHS: Final = -1.0
 
 _XGBOOST = re.compile(r"(?:.*\s)?\[(?P<step>\d{1,9})\]\t(?P<pairs>\S.*)")
+_CATBOOST = re.compile(r"(?:.*\s)?(?P<step>\d{1,9}):\t(?P<pairs>learn: \S.*)")
 _PAIR = re.compile(r"(?P<name>[^\t:]+?) ?: ?(?P<value>[^\s+]+)(?: ?\+ ?\S+)?")
 _COMPOSER = re.compile(
     r"\[metric\]\[(?:batch|epoch|step|iteration)=(?P<step>\d{1,12})\]: "
@@ -88,10 +90,16 @@ class _Lines:
             if _BEFORE_CODE.match(text):
                 self._memory["is_code"] = True
                 continue
-            own = _own_shape(text)
-            items = self._of_line(text) if own is None else own
+            items = self._items_of(text)
             yield from self._unrepeated(items) if "again" in self._memory else items
         self._remember()
+
+    def _items_of(self, text: str) -> Iterable[Item]:
+        box = box_in(text, self._memory)
+        if box is not None:
+            return [Point(shown_name(n), box.step, value) for n, value in box.values]
+        own = _own_shape(text)
+        return self._of_line(text) if own is None else own
 
     def _unrepeated(self, items: Iterable[Item]) -> Iterator[Item]:
         """Yield *items* but for points of the iteration that is printed again."""
@@ -243,7 +251,9 @@ class _Lines:
 
 
 def _own_shape(text: str) -> list[Item] | None:
-    """Return what a line of XGBoost or Composer says; None if it is neither's."""
+    """Return what a line of XGBoost, CatBoost or Composer says, None of others."""
+    if "\tlearn: " in text and (found := _CATBOOST.fullmatch(text)) is not None:
+        return _pairs(found)
     if "[" not in text:
         return None
     if text.startswith("[hyperparameter]"):
@@ -255,10 +265,13 @@ def _own_shape(text: str) -> list[Item] | None:
     if found is not None:
         return _points(found["step"], [(found["name"], found["value"])])
     found = _XGBOOST.fullmatch(text)
-    if found is None:
-        return None
+    return None if found is None else _pairs(found) or None
+
+
+def _pairs(found: re.Match[str]) -> list[Item]:
+    """Return the points of names and values between tabs."""
     pairs = (_PAIR.fullmatch(part.strip()) for part in found["pairs"].split("\t"))
-    return _points(found["step"], [(p["name"], p["value"]) for p in pairs if p]) or None
+    return _points(found["step"], [(p["name"], p["value"]) for p in pairs if p])
 
 
 def _points(step: str, pairs: Iterable[tuple[str, str]]) -> list[Item]:

@@ -53,6 +53,7 @@ _NAMED = (
     ("labelled", "TRAINING_ROWS"),
     ("labelled", "SPLIT_ROWS"),
     ("csv_log", "DECIMAL_CSV"),
+    ("paired", "PAIRED_CSV"),
     ("timm", "TIMM_SUMMARY"),
     ("lightning", "LIGHTNING_CSV"),
     ("keras", "KERAS_CSV"),

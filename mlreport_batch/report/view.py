@@ -301,8 +301,15 @@ def _labels(paths: Sequence[str], stems: Mapping[str, str]) -> Sequence[str]:
             "" if path == main else stem.removesuffix(end)
             for path, stem in zip(paths, long, strict=True)
         ]
-    short = [stem.rpartition("/")[2] for stem in long]
+    # Of `train/metrics` and `val/metrics` the folders tell.
+    while all("/" in stem for stem in long) and len({*map(_name_in, long)}) == 1:
+        long = [stem.rpartition("/")[0] for stem in long]
+    short = [_name_in(stem) for stem in long]
     return short if len(set(short)) == len(short) else long
+
+
+def _name_in(path: str) -> str:
+    return path.rpartition("/")[2]
 
 
 def _is_main(path: str, paths: Sequence[str]) -> bool:
@@ -313,11 +320,16 @@ def _is_main(path: str, paths: Sequence[str]) -> bool:
     folder, _, name = path.rpartition("/")
     for other in paths:
         their_folder, _, their_name = other.rpartition("/")
-        is_above = path.count("/") < other.count("/")
+        is_above = path.count("/") < other.count("/") or _is_put_away(other)
         is_copy = folder == their_folder and their_name.startswith(name.split(".")[0])
         if other != path and not is_above and not is_copy:
             return False
-    return True
+    return not _is_put_away(path)
+
+
+def _is_put_away(path: str) -> bool:
+    """Return whether a file is an artifact, which a run wrote beside its log."""
+    return "artifacts" in path.split("/")[:-1]
 
 
 def _kin(summary: MetricSummary) -> object:

@@ -25,7 +25,7 @@ def test_writers_of_two_parts_of_the_data_are_one_run(desk: Desk):
     desk.put("exp/val/log.csv", LOG.format(7, 6))
     [looked] = look_at([str(desk.runs)])
     assert looked.run.name == "exp"
-    assert {name.split("/")[0] for name in looked.view.metrics} == {"train", "val"}
+    assert set(looked.view.metrics) == {"train/loss", "val/loss"}
 
 
 def test_runs_that_are_called_train_and_val_stay_apart(desk: Desk):
@@ -48,6 +48,9 @@ def test_open_clip_keeps_its_results_among_the_checkpoints(desk: Desk):
     assert names(desk) == ["exp/checkpoints"]
     desk.put("exp/tensorboard/notes.txt", "x")
     assert names(desk) == ["exp"]
+    desk.put("bare/checkpoints/results.jsonl", '{"epoch": 1, "val_loss": 0.5}\n')
+    desk.put("bare/params.txt", "lr: 0.1\nbatch_size: 4\n")
+    assert names(desk) == ["bare", "exp"]
 
 
 def test_monitors_are_of_the_run_above(desk: Desk):

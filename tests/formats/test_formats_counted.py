@@ -49,7 +49,8 @@ def test_a_count_with_a_telling_name_needs_one_row(name: str):
 CLOCKS = (
     "seconds,time_s,elapsed,duration_min,duration,Time (s),elapsed [s],wall_time,"
     "WallTime,total_time,runtime,run_time,start_time,elapsed_hours,time_ms,시간,"
-    "경과 시간,소요시간(초),minutes,secs,date,cumulative_seconds"
+    "경과 시간,소요시간(초),minutes,secs,date,cumulative_seconds,epoch_end_ts,"
+    "log_timestamp,step_ts"
 ).split(",")
 MEASURED = (
     "step_time epoch_time timers/step time/fps seconds_per_step sec_per_it min_time "
@@ -151,6 +152,8 @@ def test_rows_of_samples_are_still_no_log():
         lines = "".join(f'{{"{name}": {at}, "loss": 0.5}}\n' for at in (1, 2, 3))
         found = claim("data/x.jsonl", lines)
         assert (found and found[0]) == wanted
+    data = table(["model", "params", "test_loss"], [["a", 1, 0.5], ["b", 2, 0.4]])
+    assert claim("run/results_log.csv", data) is None
     data = table(["row", "price"], [[1, 0.5], [2, 0.4], [3, 0.4]])
     assert claim("run/x.csv", data) is None
 

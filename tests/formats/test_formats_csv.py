@@ -93,9 +93,22 @@ def test_rows_without_a_step_column_are_counted_from_zero():
     assert points(items)["loss"] == [(0, 0.5), (1, 0.4)]
 
 
-def test_a_blank_or_text_step_takes_the_last_one_else_the_row_number():
-    items = read("csv", "epoch,loss\nfirst,9\n5,8\n,7\nNaN,6\nlast,5\n")
+def test_a_blank_step_takes_the_last_one_else_the_row_number():
+    items = read("csv", "epoch,loss\nfirst,9\n5,8\n,7\nNaN,6\n?,5\n")
     assert points(items)["loss"] == [(0, 9), (5, 8), (5, 7), (5, 6), (5, 5)]
+
+
+@pytest.mark.parametrize("count", ["epoch", "fold", "interactions"])
+@pytest.mark.parametrize("words", [["mean", "std"], ["Best"], ["최고", "평균 (3)"]])
+def test_a_row_that_sums_up_those_above_is_no_point(count: str, words: list[str]):
+    rows = "".join(f"{word},0.5,0.8\n" for word in words)
+    data = f"{count},val_loss,val_acc\n1,0.9,0.5\n2,0.8,0.6\n3,0.7,0.7\n{rows}"
+    items = read(claim("run/metrics.csv", data)[0], data)
+    assert [value for _, value in points(items)["val_loss"]] == [0.9, 0.8, 0.7]
+    [told] = problems(items)
+    assert told == (
+        5, f"'{words[0]}' where {count} counts; such rows are left out"
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|", "  "])
@@ -320,6 +333,13 @@ def test_rows_agree_with_a_naive_reading(rows: list[list[str]], cuts: list[int])
     for number, row in enumerate(rows):
         cells = [cell.strip().strip('"') for cell in row]
         step = to_number(cells[0])
+        if (
+            step is None
+            and last is not None
+            and cells[0].isalpha()
+            and cells[0] != "NA"
+        ):
+            continue  # such a row sums up those above
         last = step if step is not None and math.isfinite(step) else last
         for name, cell in zip("ab", cells[1:], strict=True):
             naive[name].append((number if last is None else last, cell))
@@ -585,6 +605,16 @@ def test_csv_that_nemo_moved_is_continued_by_the_one_above():
     assert (kept.levels_up, kept.series) == (0, "lightning")
     other = claim("run/run_0/metrics.csv", data)[1]
     assert (other.levels_up, other.series) == (0, "")
+
+
+def test_a_word_to_excel_may_stand_above_the_header():
+    data = "sep=;\nepoch;loss\n1;0,5\n2;0,25\n"
+    for path in ("run/log.csv", "run/train_log.txt"):
+        found = claim(path, data)
+        assert found is not None
+        items = read(found[0], data)
+        assert points(items) == {"loss": [(1, 0.5), (2, 0.25)]}
+        assert not problems(items)
 
 
 def test_comments_may_stand_above_the_header():

@@ -16,7 +16,8 @@ from mlreport_batch.formats.kit.numbers import to_number
 from mlreport_batch.formats.registry import by_name
 
 DRESSES = [
-    "{}", "'{}'", "[{}]", "[[{}]]", "({},)", "{}%", "{} %", "{} ± 0.1", "{} (± 1e-3)",
+    "{}", "'{}'", "[{}]", "[[{}]]", "({},)", "{}%", "{} %", "{}*",
+    "{} ± 0.1", "{} (± 1e-3)",
     "{} (+/- 0.1)", "{}+/-0.1", "{} +- .1", "{}% ± 0.3%", "tensor({})", "tensor([{}])",
     "tensor({}, device='cuda:0')", "tensor([[{}]], device='cuda:0', dtype=torch.half)",
     "tensor({}, device='cuda:0', grad_fn=<NllLossBackward0>)", "torch.tensor({})",

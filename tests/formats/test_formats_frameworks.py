@@ -413,14 +413,23 @@ def test_both_files_of_catboost_have_their_set_before_the_name():
     assert by_name()["catboost"].bulk_layout(b"a\tb") is None
 
 
-@pytest.mark.parametrize("name", ["optuna", "ax", "nevergrad"])
-def test_a_sweep_of_hydra_says_what_was_best(name: str, tmp_path: Path):
+@pytest.mark.parametrize(
+    ("name", "params", "result"),
+    [
+        ("optuna", "best_params", "best_value"),
+        ("ax", "best_evaluated_params", "best_evaluated_result"),
+        ("nevergrad", "best_evaluated_params", "best_evaluated_result"),
+    ],
+)
+def test_a_sweep_of_hydra_says_what_was_best(
+    name: str, params: str, result: str, tmp_path: Path
+):
     sweep = tmp_path / "multirun" / "12-00-00"
     for job in ("0", "1"):
         (sweep / job / ".hydra").mkdir(parents=True)
         (sweep / job / ".hydra" / "config.yaml").write_text(f"lr: 0.{job}\n")
     (sweep / "optimization_results.yaml").write_text(
-        f"name: {name}\nbest_evaluated_params:\n  lr: 0.1\nbest_evaluated_result: 0.9\n"
+        f"name: {name}\n{params}:\n  lr: 0.1\n{result}: 0.9\n"
     )
     runs = found_runs(tmp_path)
     assert list(runs) == [f"multirun/12-00-00{end}" for end in ("", "/0", "/1")]
@@ -430,7 +439,7 @@ def test_a_sweep_of_hydra_says_what_was_best(name: str, tmp_path: Path):
         for item in log
     ]
     assert Hparams({"lr": 0.1}) in items
-    assert Result("best_evaluated_result", 0.9) in items
+    assert Result(result, 0.9) in items
     text = "name: optuna\nsolutions:\n- params: {lr: 1}\n  values: [0.5, 2]\n"
     found = read("hydra_sweep", text, "/top/optimization_results.yaml")
     assert Result("solutions/0/1", 2.0) in found

@@ -81,6 +81,66 @@ def test_a_history_says_the_same_in_every_shape(
 
 
 @given(
+    curves=st.dictionaries(
+        NAMES,
+        st.dictionaries(
+            st.integers(0, 90), st.floats(-1e6, 1e6), min_size=2, max_size=5
+        ),
+        min_size=1,
+        max_size=3,
+    ),
+    above=st.lists(st.sampled_from(PLAIN), max_size=2, unique=True),
+    shape=st.sampled_from(["pairs", "objects", "lists"]),
+)
+@settings(max_examples=examples(60), deadline=None)
+def test_each_curve_of_a_document_may_have_steps_of_its_own(
+    curves: dict[str, dict[int, float]], above: list[str], shape: str
+):
+    document: dict[str, Any] = {}
+    for name, curve in curves.items():
+        told = sorted(curve.items())
+        if shape == "pairs":
+            document[name] = [list(pair) for pair in told]
+        elif shape == "objects":
+            document[name] = [{"step": at, "value": value} for at, value in told]
+        else:
+            steps, values = zip(*told, strict=True)
+            document[name] = {"steps": steps, "values": values}
+    for key in above:
+        document = {key: document}
+    text = json.dumps(document)
+    found = claim("run/training_history.json", text)
+    assert found is not None
+    seen = points(read(found[0], text, "/top/run/training_history.json"))
+    assert seen == {name: sorted(curve.items()) for name, curve in curves.items()}
+
+
+def test_pairs_that_are_no_curve_are_none():
+    document = {
+        "loss": [[1, 0.5], [2, 0.4]],
+        "polygon": [[0, 1], [2, 3]],
+        "val_loss": [[2, 0.5], [1, 0.5]],
+        "acc": [[3, 0.75]],
+        "map": [[3, 4]],
+        "f1": [[1, "a"], [2, "b"]],
+    }
+    found = points(read("json_history", json.dumps(document), "/top/x_history.json"))
+    assert found == {
+        "loss": [(1, 0.5), (2, 0.4)],
+        "acc": [(3, 0.75)],
+        "val_loss/0": [(0, 2), (1, 0.5)],
+        "val_loss/1": [(0, 1), (1, 0.5)],
+    }
+
+
+def test_rounds_of_a_training_are_rows():
+    rows = [{"round": at, "accuracy": at / 10, "loss": 1 / at} for at in (1, 2)]
+    found = claim("run/results.json", json.dumps(rows))
+    assert found is not None
+    assert points(read(found[0], json.dumps(rows)))["loss"] == [(1, 1), (2, 0.5)]
+
+
+@given(
     tables=st.tuples(TABLES, TABLES),
     keys=st.sampled_from(
         [("train", "val"), ("train_log", "val_log"), ("fold_0", "fold_1")]

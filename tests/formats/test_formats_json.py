@@ -62,6 +62,16 @@ def test_the_surest_step_key_of_each_row_counts():
     ]
 
 
+def test_a_line_that_sums_up_those_above_is_no_point():
+    rows = [{"epoch": 1, "loss": 3}, {"epoch": "best", "loss": 1}]
+    text = "".join(f"{json.dumps(row)}\n" for row in [rows[1], rows[0], rows[1]])
+    items = read("json_lines", text)
+    assert points(items) == {"loss": [(0, 1), (1, 3)]}
+    assert problems(items) == [(3, "'best' where others count; such rows are left out")]
+    text = '{"step": 1, "stage": "a", "loss": 3}\n{"stage": "b", "loss": 1}\n'
+    assert [p[1] for p in points(read("json_lines", text))["loss"]] == [3, 1]
+
+
 def test_the_first_line_that_is_no_object_is_reported():
     deep = "[" * 70 + "]" * 70
     data = f'{{"step": 1, "loss": 1}}\nhello\n[1]\n{deep}\n{{"step": 2, "loss": 2}}\r\n'

@@ -100,6 +100,17 @@ LINES: list[tuple[str, dict[str, tuple[float, float]]]] = [
         "Epoch: [0][10/400]\tTime 5.656 (6.701)\tLoss 23.873 (23.9)\tLoss dro 6.354 (6.3)\t",
         {"Loss": (10, 23.873), "Loss dro": (10, 6.354)},
     ),
+    (
+        "INFO  DistriOptimizer$:295 - [Epoch 64 736512/1281167][Iteration 45457] Train 1792 in "
+        "4.38seconds. Throughput is 408.4 records/second. Loss is 1.26. Current momentum is 0.9.",
+        {"Throughput": (45457, 408.4), "Loss": (45457, 1.26), "Current momentum": (45457, 0.9)},
+    ),
+    ("step 3 took 20minutes, Avg. Loss: 0.5", {"Avg. Loss": (3, 0.5)}),
+    (
+        "100:\tlearn: 0.35\ttest: 0.36\tbest: 0.36 (100)\ttotal: 5s\tremaining: 45s",
+        {"learn": (100, 0.35), "test": (100, 0.36)},
+    ),
+    ("best_acc: 0.9, epoch: 3, loss: 0.5", {"loss": (3, 0.5)}),
     ("[3,  2000] loss: 2.184", {"loss": (2000, 2.184)}),
     (
         "[0/5][10/1583]\tLoss_D: 1.7\tLoss_G: 4.6\tD(x): 0.5",
@@ -263,6 +274,30 @@ LOGS: list[tuple[str, dict[str, list[tuple[float, float]]]]] = [
             "val/loss": [(0, 0.5)],
             "avg loss": [(1, 0.8)],
         },
+    ),
+    (
+        "  Learning iteration 0/1500\n  Surrogate loss: 0.5\n   Mean reward: -2.5\n"
+        "   Total timesteps: 98304\n  Learning iteration 1/1500\n  Mean reward: -1.5\n"
+        "Training complete! Best reward: -1.5 at iteration 0\n",
+        {"Surrogate loss": [(0, 0.5)], "Mean reward": [(0, -2.5), (1, -1.5)]},
+    ),
+    (
+        "---------\n| lr | 0.1 |\n| steps | 5 |\n---------\nUsing cpu device\n"
+        "---------------------------\n| rollout/           |      |\n|    ep_rew_mean     | 22.5 |\n"
+        "| time/              |      |\n|    total_timesteps | 2048 |\n| loss/x_loss | -1 |\n"
+        "---------------------------\n---------------------------\n| rollout/  |      |\n"
+        "|    ep_rew_mean | 1.25e+02 |\n| time/ | |\n|    fps | 12 |\n|    total_timesteps | 4096 |\n"
+        "---------------------------\n",
+        {
+            "rollout/ep_rew_mean": [(2048, 22.5), (4096, 125)],
+            "loss/x_loss": [(2048, -1)],
+            "time/fps": [(4096, 12)],
+        },
+    ),
+    (
+        "----------\n| Epoch | 3 |\n| TotalEnvInteracts | 8000 |\n| LossPi | 0.5 |\n----------\n"
+        "-----------\n| end of epoch 1 | loss 0.5 |\n-----------\n",
+        {"LossPi": [(8000, 0.5)], "loss": [(1, 0.5)]},
     ),
     (
         "Epoch [1][10/20]\tloss: 0.9\nEpoch [1][20/20]\tloss: 0.8\n"

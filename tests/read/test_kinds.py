@@ -4,6 +4,7 @@ import json
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -70,6 +71,71 @@ def test_steps_that_begin_again_overtake_nothing(
     view = looked_at(as_file(form, [*names, "loss"], rows))
     assert view.metrics["loss"].count == len(rows)
     assert view.orphans == 0
+
+
+@given(
+    outer=st.sampled_from("cycle resolution level prune_percent 주기".split()),
+    each=st.lists(st.integers(1, 9), min_size=2, max_size=4),
+    inner=st.sampled_from(["epoch", "step", "에폭", "iteration"]),
+    lengths=st.lists(st.integers(2, 5), min_size=4, max_size=4),
+    flipped=st.booleans(),
+)
+@settings(max_examples=examples(40), deadline=None)
+def test_steps_that_begin_again_with_a_count_that_nobody_knows_overtake_nothing(
+    outer: str, each: list[int], inner: str, lengths: list[int], flipped: bool
+):
+    rows: list[list[float]] = []
+    for at in range(len(each)):
+        counts = [[step, sum(each[: at + 1])] for step in range(1, lengths[at] + 1)]
+        rows += [[*(c if flipped else c[::-1]), 1 / (2 + at)] for c in counts]
+    names = [inner, outer] if flipped else [outer, inner]
+    view = looked_at(as_file("csv", [*names, "loss"], rows))
+    assert view.metrics["loss"].count == len(rows)
+    assert list(view.metrics) == ["loss"]
+    assert view.orphans == 0
+
+
+@given(
+    batch=st.sampled_from(["i", "idx", "minibatch", "mini_batch", "j"]),
+    lengths=st.lists(st.integers(2, 5), min_size=2, max_size=4),
+)
+@settings(max_examples=examples(20), deadline=None)
+def test_batches_under_a_short_name_count_beside_epochs(batch: str, lengths: list[int]):
+    rows = [
+        [epoch, step * 10, 1 / (1 + epoch + step)]
+        for epoch, length in enumerate(lengths)
+        for step in range(length)
+    ]
+    view = looked_at(as_file("csv", ["epoch", batch, "loss"], rows))
+    assert list(view.metrics) == ["loss"]
+    loss = view.metrics["loss"]
+    assert (loss.count, loss.last_step) == (len(rows), 10 * (len(rows) - 1))
+
+
+@pytest.mark.parametrize(
+    ("names", "rows"),
+    [
+        # a resume with another setting, and layers of a model
+        (["epoch", "batch_size"], [(1, 32), (2, 32), (3, 32), (2, 64), (3, 64)]),
+        (["epoch", "layer"], [(1, 0), (1, 1), (2, 0), (2, 1)]),
+    ],
+)
+def test_other_whole_numbers_beside_steps_count_nothing(
+    names: list[str], rows: list[tuple[int, int]]
+):
+    with_loss = [[*row, 1 / (1 + at)] for at, row in enumerate(rows)]
+    view = looked_at(as_file("csv", [*names, "loss"], with_loss))
+    assert view.metrics[names[1]].last_step == rows[-1][0]
+
+
+@given(steps=st.permutations([100, 200, 300, 400, 500, 600]))
+@settings(max_examples=examples(20), deadline=None)
+def test_a_count_by_its_last_word_need_not_rise(steps: list[int]):
+    rows = [[step, step / 1000] for step in steps]
+    view = looked_at(as_file("csv", ["checkpoint_step", "eval_loss"], rows))
+    assert list(view.metrics) == ["eval_loss"]
+    loss = view.metrics["eval_loss"]
+    assert (loss.count, loss.last, loss.last_step) == (6, 0.6, 600)
 
 
 @given(

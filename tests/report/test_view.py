@@ -42,7 +42,7 @@ def test_other_values_under_one_name_are_told_apart():
     view = together(train_csv=log({"loss": [1, 2]}), val_csv=log({"loss": [3, 4]}))
     assert list(view.metrics) == ["train/loss", "val/loss"]
     view = together(a__log_csv=log({"loss": [1]}), b__log_csv=log({"loss": [2]}))
-    assert list(view.metrics) == ["a/log/loss", "b/log/loss"]
+    assert list(view.metrics) == ["a/loss", "b/loss"]
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ _BEFORE_COUNT = frozenset(
 )
 _PLANNED = frozenset("train training trainer model opt optim optimizer".split())
 _AFTER_COUNT = frozenset("i id idx index no nr num number count counter 번호".split())
+_INDEXES = frozenset("i j b idx index mini minibatch batch".split())
 _ORDER |= dict.fromkeys(
     ("time_step", "time_steps", "totalenvinteracts"), _COUNTS["step"]
 )
@@ -71,6 +72,7 @@ _BESIDE_CLOCK = _CLOCK_WORDS | frozenset([
     "cum", "passed", "remaining", "taken", "spent", "used", "run", "running", "process",
     "of", "소요", "누적", "전체", "총",
 ])  # fmt: skip
+_MOMENTS = frozenset("ts timestamp timestamps datetime".split())
 _CLOCK_UNITS = frozenset("s ms m min minute h hr hour d day days in".split())
 # `val/epoch` is an epoch, but `timers/step` is a duration.
 _STEP_TAILS = frozenset(["epoch", "global_step", "current_epoch"])
@@ -153,6 +155,8 @@ def _rank_by_words(words: list[str]) -> float | None:
 
 def _is_clock(name: str) -> bool:
     words = words_of(name)
+    if words and words[-1] in _MOMENTS:  # `epoch_end_ts`: whatever happened then
+        return True
     at = next((at for at, word in enumerate(words) if word in _CLOCK_WORDS), None)
     if at is None or not _BESIDE_CLOCK.issuperset(words[:at]):
         return False  # `min_time` is a least time
@@ -175,6 +179,24 @@ def _is_bookkeeping(name: str) -> bool:
         or _step_rank(name) is not None
         or _is_clock(name)
     )
+
+
+def is_count(name: str) -> bool:
+    """Return whether *name* ends in what is counted, in the singular.
+
+    ``checkpoint_step`` does; only its values tell whether it is the step of a log.
+    """
+    words = words_of(name)
+    return bool(words) and words[-1] in _COUNTED and not words[-1].endswith("s")
+
+
+def is_index(name: str) -> bool:
+    """Return whether beside an epoch *name* may count its batches.
+
+    ``minibatch`` does; ``i`` by itself may be the index of anything.
+    """
+    words = words_of(name)
+    return bool(words) and _INDEXES.issuperset(words)
 
 
 def inner_rank(ranks: Collection[float]) -> float | None:

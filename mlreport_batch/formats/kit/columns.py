@@ -9,12 +9,15 @@ from msgspec import Struct
 
 from mlreport_batch.formats import BulkLayout
 from mlreport_batch.formats.kit.bookkeeping import (
+    has_sure_step,
     is_bookkeeping,
     outer_column,
+    sounds_like_metrics,
     step_column,
     units_of,
 )
-from mlreport_batch.formats.kit.numbers import to_number
+from mlreport_batch.formats.kit.dressed import bare
+from mlreport_batch.formats.kit.numbers import BLANK, to_number
 from mlreport_batch.formats.kit.text import first_text, is_utf16
 from mlreport_batch.safety.masking.redact import shown_name
 
@@ -55,6 +58,31 @@ def split_cells(line: str, separator: str) -> list[str]:
 def is_rule(line: str) -> bool:
     """Return whether *line* is only drawn: ``-----+-----`` below a header."""
     return ("--" in line or "==" in line) and _RULE.fullmatch(line) is not None
+
+
+def says_nothing(line: str) -> bool:
+    """Return whether *line* is blank, a comment or drawn."""
+    is_blank = not line or line.isspace()
+    return is_blank or line.lstrip().startswith("#") or is_rule(line)
+
+
+def is_open(line: str, separator: str) -> bool:
+    """Return whether a quoted cell goes on in the next line."""
+    if line.count('"') % 2 == 0:
+        return False
+    # `5" screen` opens nothing: only a quote at the start of a cell does.
+    return any(cell.lstrip().startswith('"') for cell in line.split(separator))
+
+
+def is_all_names(cells: list[str], width: int) -> bool:
+    """Return whether a row can only be names, whatever the header above it says."""
+    if len(cells) < 2:  # noqa: PLR2004
+        return False
+    if any(cell in BLANK or to_number(cell) is not None for cell in cells):
+        return False
+    if any(to_number(bare(cell)) is not None for cell in cells):
+        return False
+    return has_sure_step(cells) or (len(cells) == width and sounds_like_metrics(cells))
 
 
 def joined(cells: list[str], mark: str) -> list[str]:
@@ -110,6 +138,7 @@ def header_of(
     *,
     names: Sequence[str] | None = None,
     step: int | None = None,
+    outer: int | None = None,
     keep: Iterable[str] = (),
 ) -> Header | None:
     """Return the header in *line*.
@@ -119,11 +148,12 @@ def header_of(
         separator: See `BulkLayout`.
         names: The columns' names, where they are not simply its cells.
         step: Index of the step column, where its name does not say it.
+        outer: Index of another count beside it, likewise.
         keep: Names that are metrics although they sound like bookkeeping.
     """
     cells = split_cells(line, separator) if names is None else list(names)
     cells = [cell.strip(_UNSEEN) for cell in cells]
-    epoch, begins_again = None, True
+    epoch, begins_again = outer, True
     if step is None:
         step = step_column(cells)
         epoch, begins_again = outer_column(cells, step)
@@ -135,7 +165,7 @@ def header_of(
     free = _FreeNames(map(shown_name, cells))
     metrics: list[tuple[int, str]] = []
     for index, cell in enumerate(cells):
-        if index == step or (is_bookkeeping(cell) and cell not in keep):
+        if index in (step, outer) or (is_bookkeeping(cell) and cell not in keep):
             continue
         name = shown_name(cell)
         if not name:  # nothing but colours

@@ -4,7 +4,7 @@ import re
 
 _LENGTH_MAX = 300
 _LAYERS_MAX = 5
-_LAST = frozenset("0123456789.)]%>'\"")
+_LAST = frozenset("0123456789.)]%>'\"*")
 _OPEN = {"[": "]", "'": "'", '"': '"', "(": ")"}
 # PyTorch, NumPy, JAX, TensorFlow, Paddle, and Python's own.
 _CALL = re.compile(
@@ -36,7 +36,7 @@ def bare(text: str) -> str:
         found = _in_brackets(inner)
         if found is not None:
             is_listed = True
-        elif inner.endswith("%"):
+        elif inner.endswith(("%", "*")):  # a star marks the best
             found = inner[:-1].rstrip()
         elif (spread := _SPREAD.fullmatch(inner)) is not None:
             found = spread["number"]

@@ -19,6 +19,7 @@ from mlreport_batch.formats.kit.bookkeeping import (
 from mlreport_batch.formats.kit.json_values import leaves
 from mlreport_batch.formats.kit.labels import is_part
 from mlreport_batch.formats.kit.numbers import value_of
+from mlreport_batch.formats.kit.trainings import tells_of_training
 
 _SETTINGS = frozenset(["config", "configs", "args", "params", "hparams", "versions"])
 _COUNTED = re.compile(r"(?i)([^\W\d_]*)[ _:-]*([0-9]{1,12})")
@@ -88,6 +89,10 @@ def _told(
         here = (*above, key)
         if key in columns:
             continue
+        if pairs := _pairs_in(key, item):
+            steps, values = zip(*pairs, strict=True)
+            yield History(above, columns={"step": steps, key: values})
+            continue
         if isinstance(item, dict):
             if "_type" not in item:  # W&B's media
                 yield from _told(item, here, is_history, may_lack_steps)
@@ -104,7 +109,9 @@ def _are_rows(items: list[object], may_lack_steps: bool) -> bool:
     names = _numbers_of(items[0])
     if all(map(is_bookkeeping, names)):
         names = [name for item in items[1:2] for name in _numbers_of(item)]
-    return has_sure_step(names) or (may_lack_steps and sounds_like_metrics(names))
+    if has_sure_step(names) or (may_lack_steps and sounds_like_metrics(names)):
+        return True
+    return tells_of_training(names) and any(step_rank(n) is not None for n in names)
 
 
 def _numbers_of(row: object) -> list[str]:
@@ -151,6 +158,8 @@ def _columns_of(node: Mapping[str, object], is_history: bool) -> Columns:
     columns: dict[str, Sequence[object]] = {}
     is_told = is_history or any(is_loss(key) or step_rank(key) == 0 for key in node)
     for key, item in node.items():
+        if _pairs_in(key, item):
+            continue
         if trainings := _trainings_in(key, item):
             columns |= {f"{key}/{at}": inner for at, inner in enumerate(trainings)}
             continue
@@ -163,6 +172,30 @@ def _columns_of(node: Mapping[str, object], is_history: bool) -> Columns:
         if all(one is None or value_of(one) is not None for one in values):
             columns[key] = values
     return columns
+
+
+def _pairs_in(key: str, item: object) -> list[tuple[float, object]]:
+    """Return the steps and values of ``"loss": [[10, 0.5], [20, 0.4]]``, if it is such.
+
+    Of one pair alone nobody knows, but a whole number before a fraction.
+    """
+    if not isinstance(item, list) or not item or not is_measure(key):
+        return []
+    pairs: list[tuple[float, object]] = []
+    for one in item:
+        if not isinstance(one, list) or len(one) != 2:  # noqa: PLR2004
+            return []
+        step, value = value_of(one[0]), value_of(one[1])
+        if step is None or not step.is_integer() or step < 0:
+            return []
+        if value is None and one[1] is not None:
+            return []
+        if pairs and step <= pairs[-1][0]:
+            return []
+        pairs.append((step, one[1]))
+    only = value_of(pairs[0][1])
+    is_sure = len(pairs) > 1 or (only is not None and not only.is_integer())
+    return pairs if is_sure else []
 
 
 def _trainings_in(key: str, item: object) -> list[list[object]]:

@@ -42,11 +42,12 @@ from mlreport_batch.formats.kit.labels import (
     training_in,
     under,
 )
-from mlreport_batch.formats.kit.numbers import value_of
+from mlreport_batch.formats.kit.numbers import is_word, value_of
 from mlreport_batch.formats.kit.steps import StepCounters
 from mlreport_batch.formats.kit.text import lines_of
 from mlreport_batch.formats.kit.values import Values, count_of, may_be_measured
-from mlreport_batch.safety.clean import clean
+from mlreport_batch.safety.clean import clean, shorten
+from mlreport_batch.safety.masking.redact import redact_value, shown
 
 NUMBER_KEY = re.compile(r'"([^"\\]{1,80})":\s*(?:-?\d|NaN|-?Infinity)')
 _SETTINGS = frozenset(["config", "seed"])
@@ -99,8 +100,10 @@ def read_json_lines(
         if entry is None or (is_mixed and _is_repeated(text, memory)):
             continue
         stated = _step(entry, steps, counters)
-        if stated is not None:
-            last = stated
+        if stated is None and last is not None and (word := _word_for_step(entry)):
+            yield from _left_out(word, chunk.path, number, memory)
+            continue
+        last = last if stated is None else stated
         step = float(row) if last is None else last
         row += 1
         yield from _settings(entry, memory, counters)
@@ -121,6 +124,25 @@ def read_json_lines(
         memory["step"] = last
     counters.remember()
     labels.remember()
+
+
+def _word_for_step(entry: Mapping[str, object]) -> str:
+    """Return the word that stands where others count, if any: ``"epoch": "best"``.
+
+    Such a row sums up those above.
+    """
+    for key, item in entry.items():
+        if isinstance(item, str) and is_word(item) and has_sure_step([key]):
+            return shorten(shown(str(redact_value(key, item))), 40)
+    return ""
+
+
+def _left_out(word: str, path: str, number: int, memory: Memory) -> Iterator[Problem]:
+    """Yield that rows with a *word* for a step are left out, once a log."""
+    if not memory.get("sums_up"):
+        memory["sums_up"] = True
+        text = f"'{word}' where others count; such rows are left out"
+        yield Problem(path, number, text)
 
 
 def _texts_in(entry: Mapping[str, object]) -> dict[str, str]:

@@ -25,7 +25,7 @@ _CLOCK = re.compile(
     # a file, module, function or host, and its line
     r"|(?<![\w-])[\w-]++\.[a-z]{1,4}:\d++"
     r"|(?<![\w.<>-])[A-Za-z_][\w<>-]*+(?:[.:][A-Za-z_<][\w<>-]*+)++:\d++(?=\s)"
-    r"|(?<=\t)[\w-]++:\d++(?=\t)"
+    r"|(?<=\t)[\w-]++:\d++(?=\t)|\b\w++\$:\d++(?=\s)"
 )
 _TENSOR = re.compile(
     r"\b(?:[A-Za-z]\w{0,20}\.){0,3}"
@@ -38,7 +38,7 @@ _DRAWN = re.compile(
     r"[\u2588-\u258f\u2501\u2578\u257a]{2}|\[[=>.#-]{5,}\]|it/s|s/(?:it|step)\b"
 )
 _UNIT: Final = (
-    r"%|[mun\u00b5]?s(?:ecs?|econds?)?|mins?|minutes?|[mhd]|hours?|hrs?|days?|it|epoch"
+    r"%|[mun\u00b5]?s(?:econds?|ecs?)?|minutes?|mins?|hours?|hrs?|days?|[mhd]|it|epoch"
     r"|[kKMGTB](?:i?[bB])?"
 )
 _NUMBER = re.compile(
@@ -59,6 +59,7 @@ _SCALES: Final = {"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9, "T": 1e12}
 # Ends a name that begins behind it.
 MARK = re.compile(
     r"[][,|;\t{}()!?<>\":=*~\u2022\u00b7\u2192]|\s\s|(?:^|\s)[-\u2013\u2014]++(?=\s)"
+    r"|(?<=[a-z]{5})\.\s(?=[A-Z])"  # a sentence ends; `Avg. Loss` goes on
 )
 _IN_BRACKETS = re.compile(r"\s?\([^()\d]{1,20}\)\Z")
 _GROUP = re.compile(r"\[[^][]*+\]|\([^()]*+\)")

@@ -10,6 +10,11 @@ BLANK = frozenset([
 _DIGITS_MAX = 60
 
 
+def is_word(text: str) -> bool:
+    """Return whether *text* begins with a letter and is no number."""
+    return text[:1].isalpha() and to_number(text) is None
+
+
 def to_number(text: str) -> float | None:
     """Return the number in *text*, or None.
 

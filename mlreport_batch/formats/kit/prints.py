@@ -15,7 +15,7 @@ from mlreport_batch.formats.kit.bookkeeping import (
     step_rank,
 )
 from mlreport_batch.formats.kit.commas import Commas
-from mlreport_batch.formats.kit.labels import labelled, part_in
+from mlreport_batch.formats.kit.labels import is_part, labelled, part_in
 from mlreport_batch.formats.kit.named_numbers import (
     MARK,
     Token,
@@ -42,6 +42,7 @@ _AROUND_COUNT = frozenset(
     "end at after for in of on done finished completed results result summary set the"
     " during metrics".split()
 )
+_SUMMED_UP = frozenset(["best ", "best_", "best-"])
 _FOLDS = frozenset(["fold", "kfold", "k-fold", "cv fold", "outer fold", "fold_id"])
 _IS_TOTAL = re.compile(r"\s*[\])]\s*/\s*[\[(]\s*")  # `Epoch [0]/[199]`
 _VECTOR = re.compile(r"[\s,]*\Z")
@@ -116,6 +117,8 @@ def read_print(text: str, commas: Commas) -> Print | None:
     for token, following in zip(tokens, [*tokens[1:], None], strict=True):
         found.take(token, following, is_bar=is_bar)
     found.finish(is_bar=is_bar)
+    if found.sums_up and not found.values:  # `Best loss: 0.3 at epoch 2`
+        return None
     is_whole = found.is_whole and not has_words(tail)
     # `(epoch: 1, iters: 100) D_A: 0.3`: nobody else counts both.
     is_told = found.is_told or (found.is_inner() and found.has_fractions)
@@ -140,7 +143,7 @@ class _Reading:
         self.inner: Count | None = None
         self.values: dict[str, float] = {}
         self.part = self.part_of_line = self.fold = ""
-        self.is_told = False
+        self.is_told = self.sums_up = False
         self.is_whole = True
         self.has_fractions = False
         self.is_named = True  # what is counted
@@ -210,6 +213,8 @@ class _Reading:
         elif token.unit or not name:
             return self._bar_count(token) if is_bar else None
         rank, part = _rank_of(name)
+        if rank is None and token.total is not None and _is_count_of(name):
+            rank = step_rank(name.split()[-1])
         number = self._commas.count(token.number)
         if rank is None or number is None or not 0 <= number < _COUNT_MAX:
             return None
@@ -268,6 +273,9 @@ class _Reading:
         told = is_outcome(name)
         if is_bookkeeping(name):
             return
+        if self._is_first and name[:5].lower() in _SUMMED_UP:
+            self.sums_up = True
+            return
         if not token.is_explicit and not _is_bare_value(token, following, self._tail):
             self.is_whole = False
             return
@@ -310,8 +318,8 @@ def _is_bare_value(token: Token, following: Token | None, tail: str) -> bool:
         behind = ""
     if has_words(MARK.split(behind, maxsplit=1)[0]):
         return False
-    if is_measure(words[-1]):
-        return True
+    if is_measure(words[-1]):  # `Train 1792 in 4 s` says how many
+        return not (is_part(words[-1]) and token.number.isdecimal())
     # `Class 3: accuracy 0.9` tells which of several.
     if not token.is_closed or token.number.isdecimal():
         return False
@@ -365,6 +373,13 @@ def _rank_of(name: str) -> tuple[float | None, str]:
     ):
         return None, ""
     return step_rank(words[-1]), part
+
+
+def _is_count_of(name: str) -> bool:
+    """Return whether a name is one of what has a total: ``Learning iteration``."""
+    *before, last = name.split() or [""]
+    is_short = len(before) < _BARE_WORDS_MAX and all(map(str.isalpha, before))
+    return is_short and step_rank(last) is not None
 
 
 def _total(token: Token) -> float | None:

@@ -8,24 +8,24 @@ from typing import Final
 
 from mlreport_batch.formats import Anew, BulkLayout, Chunk, Item, Memory, Point, Problem
 from mlreport_batch.formats.kit.bookkeeping import (
-    has_sure_step,
     is_measure,
-    sounds_like_metrics,
 )
 from mlreport_batch.formats.kit.columns import (
     COLUMNS_MAX,
     Build,
     Header,
     build_header,
+    is_all_names,
+    is_open,
     is_rule,
     joined,
+    says_nothing,
     split_cells,
 )
 from mlreport_batch.formats.kit.commas import Commas
-from mlreport_batch.formats.kit.dressed import bare
-from mlreport_batch.formats.kit.numbers import BLANK, to_number
+from mlreport_batch.formats.kit.numbers import BLANK, is_word
 from mlreport_batch.formats.kit.steps import StepCounter, note_place
-from mlreport_batch.formats.kit.text import first_text, lines_of
+from mlreport_batch.formats.kit.text import first_text, lines_of, names_separator
 from mlreport_batch.formats.kit.values import TOLD_MAX
 from mlreport_batch.safety.clean import shorten
 from mlreport_batch.safety.masking.redact import redact_value, shown
@@ -114,8 +114,8 @@ class _Rows:
         self.counter = StepCounter(memory)
         known = memory.get("header")
         if known is not None:
-            line = first_text(self.chunk.header) if known is True else str(known)
-            header = build(line)
+            first = first_text(self.chunk.header)
+            header = build(first if known is True else str(known))
             if header is not None:
                 self._take(header, _indexes(memory, "open"), _indexes(memory, "text"))
 
@@ -185,7 +185,7 @@ class _Rows:
 
     def _find_header(self, line: str, number: int) -> None:
         line = line.strip("\r")
-        if not line or line.isspace() or is_rule(line):
+        if not line or line.isspace() or is_rule(line) or names_separator(line):
             return
         header = self.build(line)
         if header is not None:
@@ -210,9 +210,9 @@ class _Rows:
         """Return step and values of an unusual row; notes what is wrong with it."""
         layout = header.layout
         line = line.strip("\r")
-        if self.pending is not None or _is_open(line, layout.separator):
+        if self.pending is not None or is_open(line, layout.separator):
             line = self._joined(line, number, header)
-        if _says_nothing(line):
+        if says_nothing(line):
             return _NAN, []
         cells = split_cells(line, layout.separator)
         if tuple(cells) == header.names:
@@ -224,6 +224,8 @@ class _Rows:
         self.row += 1
         if len(cells) != layout.width:
             self._bad_row(number, len(cells), layout.width)
+            return _NAN, []
+        if self._sums_up(cells, layout.step, number):
             return _NAN, []
         step = self._step_of(cells, layout)
         if '"' in line or (self.mark != "," and "," in line):
@@ -281,6 +283,29 @@ class _Rows:
             return whole if len(whole) == width else cells
         return cells
 
+    def _sums_up(self, cells: list[str], step: int | None, number: int) -> bool:
+        """Return whether a row has a word where those above count; notes the first.
+
+        ``mean`` and ``best`` below numbers are about the rows above, and no points.
+        """
+        at = step or 0
+        cell = cells[at]
+        if not is_word(cell) or cell in _FOR_NONE or self.header is None:
+            return False
+        name = self.header.names[at]
+        has_counted = not math.isnan(self.step)
+        if step is None and not is_measure(name):
+            has_counted = at not in self.open and any(
+                at == used[0] for used in self.used
+            )
+        if not has_counted or self.commas.number(cell) is not None:
+            return False
+        if not self.memory.get("sums_up"):
+            self.memory["sums_up"] = True
+            text = f"{_quoted(name, cell)} where {name} counts; such rows are left out"
+            self.problems.append(Problem(self.chunk.path, number, text))
+        return True
+
     def _step_of(self, cells: list[str], layout: BulkLayout) -> float:
         step = self._count_in(cells, layout.step)
         if step is not None and math.isfinite(step):
@@ -290,7 +315,7 @@ class _Rows:
                 step = self.counter.at(step, epoch, begins_again=again)
             self.step = step
             return step
-        # Blank or text: the step the log stood at, else the number of the row.
+        # Blank, or no number: the step the log stood at, else the number of the row.
         return float(self.row - 1) if math.isnan(self.step) else self.step
 
     def _count_in(self, cells: list[str], at: int | None) -> float | None:
@@ -317,7 +342,7 @@ class _Rows:
     ) -> Header | None:
         known = set(header.names).intersection(cells) - {""}
         is_kin = known and len(known) * 2 >= min(len(cells), len(header.names))
-        if not is_kin and not _is_all_names(cells, len(header.names)):
+        if not is_kin and not is_all_names(cells, len(header.names)):
             return None
         other = self.build(line)
         if other is None:
@@ -338,8 +363,8 @@ class _Rows:
         mark = f" {zlib.crc32(name.encode()):x}"
         if mark not in known and known.count(" ") < TOLD_MAX:
             memory["told"] = known + mark
-            told = shorten(shown(str(redact_value(name, cell))), 40)
-            text = f"'{told}' for {name} is no number; such cells are left out"
+            told = _quoted(name, cell)
+            text = f"{told} for {name} is no number; such cells are left out"
             self.problems.append(Problem(self.chunk.path, number, text))
 
     def _remember(self) -> None:
@@ -360,29 +385,8 @@ class _Rows:
                 memory[key] = " ".join(map(str, sorted(indexes)))
 
 
-def _says_nothing(line: str) -> bool:
-    """Return whether *line* is blank, a comment or drawn."""
-    is_blank = not line or line.isspace()
-    return is_blank or line.lstrip().startswith("#") or is_rule(line)
-
-
-def _is_open(line: str, separator: str) -> bool:
-    """Return whether a quoted cell goes on in the next line."""
-    if line.count('"') % 2 == 0:
-        return False
-    # `5" screen` opens nothing: only a quote at the start of a cell does.
-    return any(cell.lstrip().startswith('"') for cell in line.split(separator))
-
-
-def _is_all_names(cells: list[str], width: int) -> bool:
-    """Return whether a row can only be names, whatever the header above it says."""
-    if len(cells) < 2:  # noqa: PLR2004
-        return False
-    if any(cell in BLANK or to_number(cell) is not None for cell in cells):
-        return False
-    if any(to_number(bare(cell)) is not None for cell in cells):
-        return False
-    return has_sure_step(cells) or (len(cells) == width and sounds_like_metrics(cells))
+def _quoted(name: str, cell: str) -> str:
+    return f"'{shorten(shown(str(redact_value(name, cell))), 40)}'"
 
 
 def _indexes(memory: Memory, key: str) -> set[int]:

@@ -106,5 +106,11 @@ def head_lines(head: bytes, size: int) -> Sequence[str]:
 
 
 def filled(lines: Iterable[str]) -> Iterator[str]:
-    """Yield the *lines* that are neither empty nor blank."""
-    return (line.strip() for line in lines if line and not line.isspace())
+    """Yield the *lines* that are neither empty nor blank, nor a word to Excel."""
+    kept = (line.strip() for line in lines if line and not line.isspace())
+    return (line for line in kept if not names_separator(line))
+
+
+def names_separator(line: str) -> bool:
+    """Return whether a *line* tells Excel what is between the cells: ``sep=;``."""
+    return line.startswith("sep=") and len(line.rstrip()) <= len("sep=;")
