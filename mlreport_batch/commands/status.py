@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mlreport_batch.commands.call import state_folder
+from mlreport_batch.find.runs import told_path
 from mlreport_batch.language.figures import duration_text
 from mlreport_batch.printing import (
     colours,
@@ -67,7 +68,7 @@ def _run(row: RunRow, folder: str) -> dict[str, object]:
     page = os.path.join(folder, "reports", row.slug, "report.html")
     return {
         "name": row.name,
-        "path": row.path,
+        "path": told_path(row.path),
         "status": row.status,
         "headline": row.headline,
         "reports": row.seq,

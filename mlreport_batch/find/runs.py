@@ -155,11 +155,11 @@ def stands_alone(run: str, above: str, runs: Mapping[str, Says], root: str) -> b
 def run_name(path: str, root: str) -> str:
     """Return a run's name: its path below *root*, or the root's own name."""
     if path == root:
-        return _told(os.path.basename(root) or root)
-    return _told(below(path, root))
+        return told_path(os.path.basename(root) or root)
+    return told_path(below(path, root))
 
 
-def _told(path: str) -> str:
+def told_path(path: str) -> str:
     """Return *path* as it can be shown; one that had to be changed stays unique.
 
     Frameworks name folders by random letters, as MLflow does: they are no secrets.
@@ -216,12 +216,12 @@ def build_run(
             why = _OUTPUT if is_output and not found.format else found.why
             files.append(
                 RunFile(
-                    _told(prefix + name), folder.path_of(name), found.signature,
+                    told_path(prefix + name), folder.path_of(name), found.signature,
                     found.format, found.match, why, is_output,
                 )
             )  # fmt: skip
         for name, (size, mtime_ns) in folder.checkpoints.items():
-            checkpoints.append(Checkpoint(_told(prefix + name), size, mtime_ns))
+            checkpoints.append(Checkpoint(told_path(prefix + name), size, mtime_ns))
         problems += [
             Problem(
                 shown(prefix + problem.path if problem.path != "." else prefix or "."),
@@ -260,8 +260,8 @@ def with_settings_above(run: RunDir, above: Folder) -> RunDir:
     newest = max((file.signature.mtime_ns for file in run.files), default=0)
     found = [
         RunFile(
-            _told(ABOVE + name), f"{above.path}/{name}", file.signature, file.format,
-            file.match, file.why,
+            told_path(ABOVE + name), f"{above.path}/{name}", file.signature,
+            file.format, file.match, file.why,
         )
         for name, file in above.files.items()
         if file.format == HPARAMS_FILE.name
@@ -277,7 +277,7 @@ def named_files(folder: Folder) -> dict[str, list[RunFile]]:
     for name, found in folder.files.items():
         child = named_run(folder, name)
         if child is not None:
-            told, full = _told(f"../{name}"), f"{folder.path}/{name}"
+            told, full = told_path(f"../{name}"), f"{folder.path}/{name}"
             file = RunFile(
                 told, full, found.signature, "", None, _OUTPUT, is_output=True
             )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec.structs import asdict
 
+from mlreport_batch.find.runs import told_path
 from mlreport_batch.report.model import Comparison
 from mlreport_batch.tick.summary import RunLine, TickSummary
 
@@ -51,7 +52,7 @@ def _run(run: RunLine) -> dict[str, object]:
         "rid": run.rid,
         "problems": list(run.problems),
         "alerts": list(run.alerts),
-        "path": run.path,
+        "path": told_path(run.path),
         "headline": run.headline,
         "metrics": run.values,
         "page": run.page or None,

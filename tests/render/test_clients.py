@@ -39,6 +39,7 @@ GRACEFUL = {
     "css-overflow-wrap": "names have places to break (wbr)",
     "css-white-space": "figures may break, a text in fixed width loses its columns",
     "css-word-break": "names have places to break (wbr)",
+    "html-anchor-links": "the details of a digest are found by reading on",
     "html-body": "what it sets is set at the table in it as well",
     "html-role": "a screen reader tells that there is a table",
     "html-style": "what is needed to read stands at the elements",
@@ -67,7 +68,7 @@ TAGS = {
 }
 PLAIN_TAGS = {"html", "head", "meta", "title", "br"}
 PLAIN_ATTRIBUTES = {"class", "style", "src", "alt", "http-equiv", "content", "name"}
-PLAIN_ATTRIBUTES |= {"charset", "href", "data-css-inline"}
+PLAIN_ATTRIBUTES |= {"charset", "href", "id", "data-css-inline"}
 
 
 class Uses(HTMLParser):
