@@ -233,8 +233,10 @@ def crashed() -> dict[str, str | bytes]:
         "    main()",
         '  File "train.py", line 141, in main',
         "    outputs = model(images)",
-        "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 1.53 GiB. "
-        "GPU 0 has a total capacity of 23.69 GiB of which 702.94 MiB is free.",
+        (
+            "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 1.53 GiB. "
+            "GPU 0 has a total capacity of 23.69 GiB of which 702.94 MiB is free."
+        ),
     ]
     return {
         "detr-coco/metrics.csv": table(

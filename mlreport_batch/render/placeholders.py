@@ -6,6 +6,7 @@ placeholders again. docs/placeholders.md is the reference for people.
 """
 
 import html
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
@@ -20,7 +21,7 @@ PLAIN: Final = frozenset(
     {
         *("date", "time", "run", "project", "status", "notification", "purpose"),
         "standing",
-        *("steps", "host"),
+        *("steps", "host", "progress", "eta", "rank", "leader"),
     }
 )
 FACETS: Final = ("best", "min", "max", "step", "delta", "spark")
@@ -82,6 +83,11 @@ def values(report: Report) -> Mapping[str, str]:
         "purpose": report.purpose,
         "steps": report.steps,
         "host": report.host,
+        "progress": ""
+        if report.share is None
+        else f"{math.floor(100 * report.share)} %",
+        "eta": report.left,
+        **_place(report),
     }
     for row in report.metrics:
         facets = (row.best, row.low, row.high, row.step, row.delta, row.spark)
@@ -93,6 +99,15 @@ def values(report: Report) -> Mapping[str, str]:
     found.update((f"metric:{row.key}", row.value) for row in report.metrics)
     found.update((f"hparam:{row.key}", row.value) for row in report.hparams)
     return {name: text or MISSING for name, text in found.items()}
+
+
+def _place(report: Report) -> dict[str, str]:
+    """Return where the run stands in its group, and who leads that."""
+    board = report.comparison.rows if report.comparison else ()
+    total = report.comparison.total if report.comparison else 0
+    place = next((row.rank for row in board if row.is_this and row.rank), "")
+    leader = next((row.run for row in board if row.rank == "1"), "")
+    return {"rank": place and f"{place} / {total}", "leader": leader}
 
 
 def rows(report: Report) -> Mapping[str, Sequence[Mapping[str, str]]]:

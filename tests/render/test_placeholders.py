@@ -8,7 +8,7 @@ from msgspec.structs import replace
 import sample_reports
 from mlreport_batch.render import placeholders
 from mlreport_batch.render.placeholders import fill_html
-from mlreport_batch.report.model import HparamRow, Verdict
+from mlreport_batch.report.model import BoardRow, Comparison, HparamRow, Verdict
 
 FINE = sample_reports.fine()
 
@@ -46,6 +46,21 @@ def test_unknown_names_are_those_no_run_can_fill():
 )
 def test_values_of_the_vocabulary(name: str, expected: str):
     assert placeholders.values(FINE)[name] == expected
+
+
+def test_the_place_in_the_group_and_the_end_are_said():
+    def row(rank: str, run: str, *, is_this: bool = False) -> BoardRow:
+        texts = dict.fromkeys(("value", "gap", "status", "note", "settings"), "")
+        return BoardRow(rank=rank, run=run, cells=(), is_this=is_this, **texts)
+
+    rows = (row("1", "run_0"), row("2", "run_3", is_this=True))
+    board = Comparison("sweep", "loss", "", (), (), rows, 8)
+    report = replace(FINE, share=0.249, left="3 h left", comparison=board)
+    values = placeholders.values(report)
+    assert (values["rank"], values["leader"]) == ("2 / 8", "run_0")
+    assert (values["progress"], values["eta"]) == ("24 %", "3 h left")
+    alone = placeholders.values(replace(FINE, share=None, comparison=None))
+    assert {alone[name] for name in ("rank", "leader", "progress")} == {"—"}
 
 
 def test_a_metric_really_called_like_a_facet_wins():
