@@ -46,6 +46,8 @@ def _import_all() -> None:
     for name in (*HEAVY, *_seen_in_a_tick()):
         if name != "__mp_main__":
             importlib.import_module(name)
+    # Another user need not be able to read where the program lies.
+    importlib.import_module("mlreport_batch.render.run_index").assets()
 
 
 def _seen_in_a_tick() -> list[str]:
