@@ -4,7 +4,7 @@ The rows at the top of the file tell which column that is; each one it can be ha
 format of its own, so that reading needs no second look at rows that are gone.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache, partial
 from typing import Final
 
@@ -25,6 +25,7 @@ from mlreport_batch.formats.kit.bookkeeping import (
     is_measure,
 )
 from mlreport_batch.formats.kit.columns import (
+    Build,
     Header,
     bulk_layout,
     header_of,
@@ -140,18 +141,29 @@ def _header(line: str, *, column: int) -> Header | None:
     return found if made is None else made
 
 
-def _parse(chunk: Chunk, memory: Memory, *, column: int) -> Iterable[Item]:
+def _parse(chunk: Chunk, memory: Memory, *, build: Build) -> Iterable[Item]:
     """Yield the points of each row."""
-    return read_rows(chunk, memory, partial(_header, column=column))
+    return read_rows(chunk, memory, build)
+
+
+def read_by(
+    name: str, matches: Callable[[Candidate], Match | None], build: Build
+) -> LogFormat:
+    """Return the format of a CSV whose rows tell how its header is to be taken."""
+    return LogFormat(
+        name=name,
+        matches=matches,
+        parse=partial(_parse, build=build),
+        is_sole=True,
+        bulk_layout=partial(bulk_layout, build=build),
+    )
 
 
 def _counted(column: int) -> LogFormat:
-    return LogFormat(
-        name=f"csv_counted_{column + 1}",
-        matches=partial(_matches, column=column),
-        parse=partial(_parse, column=column),
-        is_sole=True,
-        bulk_layout=partial(bulk_layout, build=partial(_header, column=column)),
+    return read_by(
+        f"csv_counted_{column + 1}",
+        partial(_matches, column=column),
+        partial(_header, column=column),
     )
 
 

@@ -4,26 +4,22 @@
 so do the batches. The rows at the top of the file tell which column that is.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache, partial
 from itertools import pairwise, takewhile
 from typing import Final
 
 from mlreport_batch.formats import (
     Candidate,
-    Chunk,
-    Item,
     LogFormat,
     Match,
-    Memory,
     Role,
 )
-from mlreport_batch.formats.counted import COLUMNS, may_count, rows_below
+from mlreport_batch.formats.counted import COLUMNS, may_count, read_by, rows_below
 from mlreport_batch.formats.csv_log import CSV_LOG
 from mlreport_batch.formats.kit.bookkeeping import EPOCH_RANKS, is_index, step_rank
-from mlreport_batch.formats.kit.columns import Header, bulk_layout, header_of
+from mlreport_batch.formats.kit.columns import Header, header_of
 from mlreport_batch.formats.kit.counting import whole
-from mlreport_batch.formats.kit.rows import read_rows
 from mlreport_batch.formats.kit.tables import header_in, is_table
 from mlreport_batch.formats.kit.text import filled, head_lines
 
@@ -112,18 +108,11 @@ def _header(line: str, *, column: int) -> Header | None:
     return found if made is None else made
 
 
-def _parse(chunk: Chunk, memory: Memory, *, column: int) -> Iterable[Item]:
-    """Yield the points of each row."""
-    return read_rows(chunk, memory, partial(_header, column=column))
-
-
 def _paired(column: int) -> LogFormat:
-    return LogFormat(
-        name=f"csv_paired_{column + 1}",
-        matches=partial(_matches, column=column),
-        parse=partial(_parse, column=column),
-        is_sole=True,
-        bulk_layout=partial(bulk_layout, build=partial(_header, column=column)),
+    return read_by(
+        f"csv_paired_{column + 1}",
+        partial(_matches, column=column),
+        partial(_header, column=column),
     )
 
 

@@ -69,7 +69,6 @@ def with_card(row: PageRow, card: Card) -> PageRow:
     """Return a row with what the card of its run says."""
     return replace(
         row,
-        group=card.group,
         tags=card.tags,
         alerts=card.alerts,
         main=card.main,

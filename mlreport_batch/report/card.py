@@ -53,7 +53,6 @@ class Card(Struct, frozen=True):
     """What the page over all runs shows of one run.
 
     Attributes:
-        group: What it belongs to: the folder above it.
         tags: What its hyperparameter ``tags`` says.
         alerts: What needs a person about it, told or not, the worst first.
         main: The metric that is named first, or nothing.
@@ -68,7 +67,6 @@ class Card(Struct, frozen=True):
         times: Where it was when: (step, seconds since the epoch), ascending.
     """
 
-    group: str
     tags: tuple[str, ...]
     alerts: tuple[str, ...]
     main: str
@@ -83,14 +81,12 @@ class Card(Struct, frozen=True):
     times: tuple[tuple[float, float], ...]
 
 
-def card_of(case: Case, alerts: Sequence[Alert], *, run: str, project: str) -> Card:
+def card_of(case: Case, alerts: Sequence[Alert]) -> Card:
     """Return the card of a run.
 
     Args:
         case: The run.
         alerts: The alerts that hold.
-        run: Its name.
-        project: Name of the root folder.
     """
     view, wishes = case.view, case.wishes
     names = chosen_names(main_metrics(view), wishes.metrics)
@@ -103,7 +99,6 @@ def card_of(case: Case, alerts: Sequence[Alert], *, run: str, project: str) -> C
     goal = case.status.goal
     timing = timing_of(view, case.status, case.now)
     return Card(
-        group=group_of(run, project),
         tags=_tags(view.hparams),
         alerts=tuple(clean(alert.text) for alert in alerts[:ALERTS_MAX]),
         main=clean(main or ""),
@@ -117,11 +112,6 @@ def card_of(case: Case, alerts: Sequence[Alert], *, run: str, project: str) -> C
         curves=tuple(_curve(case, name) for name in _drawn(case, shown)),
         times=_times(case, timing.started),
     )
-
-
-def group_of(run: str, project: str) -> str:
-    """Return what a run belongs to: the folder above it, or the root folder."""
-    return clean(run.rpartition("/")[0] or project)
 
 
 def spark_of(course: Course) -> str:

@@ -24,7 +24,8 @@ from mlreport_batch.render.run_rows import (
     files_for,
     with_card,
 )
-from mlreport_batch.report.card import Card, group_of
+from mlreport_batch.report.card import Card
+from mlreport_batch.safety.clean import clean
 from mlreport_batch.state.idle import CONFIG_KEY, INCOMPLETE
 from mlreport_batch.state.store import RunRow
 from mlreport_batch.tick.finding import Finding
@@ -175,7 +176,7 @@ class PageWriter:
             id=id_of(row.path),
             slug=slug,
             name=row.name,
-            group=group_of(row.name, os.path.basename(row.root)),
+            group=self._group(row),
             status=row.status,
             headline=row.headline,
             reported=row.reported_at,
@@ -184,3 +185,6 @@ class PageWriter:
             drawn=has(slug, CURVES),
         )
         return bare if card is None else with_card(bare, card)
+
+    def _group(self, row: RunRow) -> str:
+        return clean(self._scope.company.group(row) or os.path.basename(row.root))

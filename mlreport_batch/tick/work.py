@@ -172,7 +172,7 @@ def _found(task: RunTask, state: RunState, settings: ReadSettings) -> Finding:
         brief=brief_of(case, run.name),
         needless=tuple(alert.key for alert in task.needless),
         is_first=task.reported is None,
-        card=_card(task, judged) if settings.has_pages else None,
+        card=_card(judged) if settings.has_pages else None,
     )
     if _only_recorded(task, view, settings):
         return replace(finding, kinds=(), snapshot=mark_of(judged))
@@ -233,9 +233,8 @@ def _case(task: RunTask, state: RunState, settings: ReadSettings) -> Case:
     )
 
 
-def _card(task: RunTask, judged: Judged) -> Card:
-    run = task.run
-    return card_of(judged.case, judged.alerts, run=run.name, project=task.project)
+def _card(judged: Judged) -> Card:
+    return card_of(judged.case, judged.alerts)
 
 
 def card_batch(
@@ -243,7 +242,7 @@ def card_batch(
 ) -> list[tuple[str, Card]]:
     """Return path and card of each run that was seen, by what is known of it."""
     return [
-        (task.run.path, _card(task, judge(_case(task, seen, settings), task.reported)))
+        (task.run.path, _card(judge(_case(task, seen, settings), task.reported)))
         for task in tasks
         if (seen := task.seen) is not None
     ]

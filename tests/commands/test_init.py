@@ -4,6 +4,7 @@ import getpass
 import os
 import pty
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -281,15 +282,18 @@ def test_every_answer_is_an_option(desk: Desk, home: Path, tmp_path: Path):
 def test_a_route_that_fails_keeps_the_config_and_says_what_to_do(
     desk: Desk, home: Path
 ):
-    args = ("--runs", "runs", "--to", "a@lab.example", "--through", "sendmail")
-    config = ("--no-input", "--password-env", "X")
-    said = desk.run("init", *args, *config)
-    if Path("/usr/sbin/sendmail").exists():
-        pytest.skip("this machine has a sendmail")
-    assert said.code == 78
-    assert "no program that can be started" in said.err
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and does not listen
+        route = ("--host", "127.0.0.1", "--port", str(nobody.getsockname()[1]))
+        said = desk.run(
+            *("init", "--no-input", "--runs", "runs", "--to", "a@lab.example"),
+            *("--through", "smtp", "--from", "ml@x.example", "--security", "none"),
+            *route,
+        )
+    assert said.code == 75
+    assert "Connection refused" in said.err
     assert "mlreport-batch check --send-test" in said.out
-    assert settings(home)["mail"]["via"] == "sendmail"
+    assert settings(home)["mail"]["via"] == "smtp"
 
 
 def test_what_cannot_start_ticks_is_said_though_all_else_is_set(

@@ -36,7 +36,7 @@ def card(
         now=1000.0,
         has_grown=False,
     )
-    return card_of(case, [], run="sweep/lr/7", project="vision")
+    return card_of(case, [])
 
 
 def test_a_card_leads_with_the_metric_that_the_headline_names():
@@ -45,7 +45,6 @@ def test_a_card_leads_with_the_metric_that_the_headline_names():
     assert next(iter(found.metrics)) == "val_loss"
     assert found.metrics["loss"] == (2, 1)
     assert found.metrics["lr"] == (0.01, None)
-    assert found.group == "sweep/lr"
     assert found.step == 3
 
 

@@ -36,6 +36,16 @@ def inodes(folder: Path) -> dict[str, int]:
     return {str(path.relative_to(folder)): path.stat().st_ino for path in found}
 
 
+def test_the_page_knows_the_groups_of_the_config(desk: Desk):
+    desk.put("a/metrics.csv", CSV)
+    config, folder = pages_of(desk)
+    assert desk.run("run", "-c", config).code == 0
+    assert rows_in(folder)["a"].group == "runs"
+    config, folder = pages_of(desk, runs=", group: mine")
+    assert desk.run("run", "-c", config).code == 0
+    assert rows_in(folder)["a"].group == "mine"
+
+
 def test_a_config_has_pages_where_it_says_so(desk: Desk):
     desk.put("sweep/a/metrics.csv", CSV)
     desk.put("sweep/a/hparams.yaml", "lr: 0.1\ntags: [base]\npassword: hunter2\n")
@@ -47,7 +57,7 @@ def test_a_config_has_pages_where_it_says_so(desk: Desk):
     rows = rows_in(folder)
     a = rows["sweep/a"]
     assert (a.group, a.tags, a.main) == ("sweep", ("base",), "loss")
-    assert rows["b"].group == "runs"
+    assert rows["b"].group == "runs"  # the name of the root
     assert a.metrics == {"loss": (0.25, 0.25)}
     assert a.hparams["lr"] == 0.1
     assert "loss 0.25" in a.headline
