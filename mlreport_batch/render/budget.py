@@ -143,7 +143,7 @@ def fit(report: Report, limits: Limits, *, where: str) -> Fitted:
                 c,
                 path=shorten(c.path, room),
                 size=shorten(c.size, FIGURE),
-                age=shorten(c.age, FIGURE),
+                age=shorten(c.age, 2 * FIGURE),
                 step=shorten(c.step, FIGURE),
                 mark=shorten(c.mark, FIGURE),
             )

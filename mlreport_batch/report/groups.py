@@ -68,4 +68,4 @@ def _are_kin(first: Brief, second: Brief) -> bool:
     if first.kin == second.kin:
         return True
     shared = len(first.hparams.keys() & second.hparams.keys())
-    return 0 < min(len(first.hparams), len(second.hparams)) <= 2 * shared
+    return 0 < max(len(first.hparams), len(second.hparams)) <= 2 * shared

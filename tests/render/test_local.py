@@ -561,3 +561,10 @@ def test_every_font_travels_with_its_licence():
         "DejaVuSansMono-LICENSE",
     ):
         assert (pdf.FONTS / f"{name}.txt").stat().st_size > 2000
+
+
+def test_the_age_of_a_checkpoint_is_never_cut():
+    age = "1 min 29 s ago (November 27, 23:41 UTC)"
+    report = sample_reports.fine()
+    old = tuple(replace(each, age=age) for each in report.checkpoints)
+    assert age in LocalRenderer().render(replace(report, checkpoints=old)).page_html

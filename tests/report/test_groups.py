@@ -41,9 +41,10 @@ def test_a_run_of_another_training_is_no_peer_unless_the_user_says_so():
             brief("same metrics", [1.0]),
             brief("same hparams", [1.0], kin=2, hparams={"lr": 2, "wd": 0, "x": 1}),
             brief("another", [1.0], kin=2, hparams={"depth": 3}),
+            brief("a few shared", [1.0], kin=2, hparams=dict.fromkeys(("lr", *"vwxy"))),
             brief("by accuracy", [1.0], metric="acc", goal="max"),
         )
     }
     found = [each.name for each in peers_of(run, members, chosen=False)]
     assert found == ["a", "same metrics", "same hparams"]
-    assert len(peers_of(run, members, chosen=True)) == 4
+    assert len(peers_of(run, members, chosen=True)) == 5
