@@ -1,7 +1,8 @@
 """Values without a header: the file's name says what they are.
 
-``train_loss.txt`` with a number a line, ``val_acc.csv`` with step and value, and
-d3rlpy's ``critic_loss.csv`` with epoch, step and value.
+``train_loss.txt`` with a number a line, ``val_acc.csv`` with step and value, d3rlpy's
+``critic_loss.csv`` with epoch, step and value, and DeepLabCut's ``learning_stats.csv``
+with iteration, loss and learning rate.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +24,7 @@ from mlreport_batch.formats.kit.columns import split_cells
 from mlreport_batch.formats.kit.commas import Commas
 from mlreport_batch.formats.kit.counting import falls_in, whole
 from mlreport_batch.formats.kit.documents import stem_of
+from mlreport_batch.formats.kit.numbers import to_number
 from mlreport_batch.formats.kit.text import filled, head_lines, lines_of
 from mlreport_batch.safety.clean import shorten
 from mlreport_batch.safety.masking.redact import redact_value, shown, shown_name
@@ -30,13 +32,15 @@ from mlreport_batch.safety.masking.redact import redact_value, shown, shown_name
 _SUFFIXES = (".txt", ".csv", ".tsv", ".dat", ".log", "")
 _D3RLPY: Final = 3  # epoch, step, value
 _ROWS_MIN: Final = 2  # a number alone is a result, or anything
+_COLUMNS: Final = {"learning_stats.csv": ("loss", "learning_rate")}  # behind a step
 
 
 def _matches(candidate: Candidate) -> Match | None:
     """Claim rows of one to three numbers in a file that is named after a metric."""
     stem, suffix = _stem_in(candidate.name), stem_of(candidate.name)[1]
     is_d3rlpy = suffix == ".csv" and "params.json" in candidate.siblings
-    if suffix not in _SUFFIXES or not (is_d3rlpy or is_measured_in(stem)):
+    names = _COLUMNS.get(candidate.name)
+    if suffix not in _SUFFIXES or not (names or is_d3rlpy or is_measured_in(stem)):
         return None
     lines = [
         line
@@ -45,6 +49,8 @@ def _matches(candidate: Candidate) -> Match | None:
     ]
     separator = _separator_in(lines[0]) if lines else " "
     rows = [split_cells(line, separator) for line in lines]
+    if names is not None:
+        return Match(Role.metrics, note="DeepLabCut") if _fit(rows, names) else None
     if not rows or not _are_values(rows, separator):
         return None
     if is_d3rlpy and len(rows[0]) == _D3RLPY:
@@ -79,6 +85,16 @@ def _are_values(rows: Sequence[Sequence[str]], separator: str) -> bool:
     return falls_in(counts) is not None or (len(rows) == 1 and counts[0] is not None)
 
 
+def _fit(rows: Sequence[Sequence[str]], names: Sequence[str]) -> bool:
+    """Return whether *rows* are a step that rises, and a number for each of *names*."""
+    if any(len(cells) != 1 + len(names) for cells in rows):
+        return False
+    if any(to_number(cell) is None for cells in rows for cell in cells[1:]):
+        return False
+    steps = [whole(cells[0]) for cells in rows]
+    return bool(steps) and (falls_in(steps) is not None or steps[1:] == [])
+
+
 def _parse(chunk: Chunk, memory: Memory) -> Iterable[Item]:
     """Yield the points; a number alone is stepped by its row.
 
@@ -87,11 +103,31 @@ def _parse(chunk: Chunk, memory: Memory) -> Iterable[Item]:
     items: list[Item] = []
     lines = lines_of(chunk, memory, items)
     yield from items
-    metric = shown_name(_stem_in(chunk.path.rpartition("/")[2]))
+    name = chunk.path.rpartition("/")[2]
+    names = _COLUMNS.get(name)
+    metric = shown_name(_stem_in(name))
     for number, line in enumerate(lines, chunk.first_line):
         text = line.strip()
-        if text and not text.startswith("#"):
-            yield from _row(text, metric, memory, Problem(chunk.path, number, ""))
+        if not text or text.startswith("#"):
+            continue
+        place = Problem(chunk.path, number, "")
+        yield from (
+            _row(text, metric, memory, place)
+            if names is None
+            else _named_row(text, names, memory, place)
+        )
+
+
+def _named_row(
+    text: str, names: Sequence[str], memory: Memory, place: Problem
+) -> Iterator[Item]:
+    step, *values = map(to_number, split_cells(text, _separator_in(text)))
+    if step is None or step - step != 0 or len(values) != len(names):
+        yield from _bad_row(text, names[0], memory, place)
+        return
+    for name, value in zip(names, values, strict=True):
+        if value is not None:
+            yield Point(name, step, value)
 
 
 def _row(text: str, metric: str, memory: Memory, place: Problem) -> Iterator[Item]:
@@ -108,6 +144,10 @@ def _row(text: str, metric: str, memory: Memory, place: Problem) -> Iterator[Ite
         if value is not None and step is not None and step - step == 0:
             yield Point(metric, step, value)
             return
+    yield from _bad_row(text, metric, memory, place)
+
+
+def _bad_row(text: str, metric: str, memory: Memory, place: Problem) -> Iterator[Item]:
     if not memory.get("bad_rows"):
         told = shorten(shown(str(redact_value(metric, text))), 40)
         why = f"'{told}' is no row of numbers as the others; such rows are left out"

@@ -39,6 +39,7 @@ from mlreport_batch.formats.kit.numbers import to_number
 from mlreport_batch.formats.kit.prints import BATCH, Print, read_print
 from mlreport_batch.formats.kit.steps import StepCounters
 from mlreport_batch.formats.kit.text import PRINTED, head_lines, lines_of
+from mlreport_batch.formats.kit.underlined import row_in
 from mlreport_batch.safety.contents import read_head
 from mlreport_batch.safety.masking.redact import shown_name
 
@@ -96,6 +97,8 @@ class _Lines:
 
     def _items_of(self, text: str) -> Iterable[Item]:
         box = box_in(text, self._memory)
+        if box is None:
+            box = row_in(text, self._memory, self._commas)
         if box is not None:
             return [Point(shown_name(n), box.step, value) for n, value in box.values]
         own = _own_shape(text)
@@ -142,7 +145,8 @@ class _Lines:
         fold = str(self._memory.get("fold") or "")
         for name, value in said.values:
             metric = shown_name(name)
-            if metric and (said.counts or self._is_first_at(step, metric)):
+            is_first = self._is_first_at(step, metric)
+            if metric and (said.counts or is_first):
                 yield Point(f"{fold}/{metric}" if fold else metric, step, value)
 
     def _enter(self, said: Print) -> None:
@@ -151,7 +155,9 @@ class _Lines:
             return
         count = said.counts[0]
         if len(said.counts) > 1 or count.rank not in EPOCH_RANKS:
-            if said.is_whole:  # `[step=130/10000,epoch=0]`
+            is_next = self._step is None or count.number >= self._step
+            # `[step=130/10000,epoch=0]`, `Iteration 100, Testing net`
+            if said.is_whole or (said.is_headed and is_next):
                 self._step_of(said)
             return
         self._epoch = count.number
@@ -220,7 +226,7 @@ class _Lines:
         return self._memory.setdefault("process", said.process) != said.process
 
     def _is_first_at(self, step: float, metric: str) -> bool:
-        """Return whether no line without a step told the same of this step.
+        """Return whether no line before told the same of this step.
 
         What follows is mostly told of one class after the other.
         """

@@ -71,6 +71,7 @@ _NAMED = (
     ("text_logs", "JSON_IN_TEXT"),
     ("text_logs", "PRINTED_TABLE"),
     ("printed", "PRINTED_METRICS"),
+    ("sklearn", "SKLEARN_REPORT"),
 )
 
 

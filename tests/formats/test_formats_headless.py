@@ -24,6 +24,24 @@ def test_logs_of_d3rlpy_are_named_after_their_metric(name: str):
     assert not problems(items)
 
 
+def test_a_log_of_deeplabcut_has_iteration_loss_and_rate():
+    data = "500, 0.01220, 0.005\n1000, 0.00812, 0.005\n1500, 0.00500, 0.02\n"
+    assert claim("train/learning_stats.csv", data)[0] == "headless"
+    assert claim("train/learning_stats.csv", data[:20])[0] == "headless"
+    for other in (
+        "0.5, 0.01, 0.005\n0.1, 1, 2\n",
+        "500, 0.1\n1000, 0.2\n",
+        "a, b, c\n",
+    ):
+        assert claim("train/learning_stats.csv", other) is None
+    items = read("headless", data + "1900, 0.4\n", "/top/learning_stats.csv")
+    assert points(items) == {
+        "loss": [(500, 0.0122), (1000, 0.00812), (1500, 0.005)],
+        "learning_rate": [(500, 0.005), (1000, 0.005), (1500, 0.02)],
+    }
+    assert [line for line, _ in problems(items)] == [4]
+
+
 @pytest.mark.parametrize(
     ("name", "data", "wanted"),
     [

@@ -97,6 +97,26 @@ def test_texts_that_tell_no_curves_apart(name: str, texts: list[str]):
         assert points(reread(found[0], text)) == {"loss": [(e, v) for e, _, v in rows]}
 
 
+def test_epochs_of_a_client_begin_again_with_each_round():
+    rows = [(r, c, e) for r in (0, 1) for c in (0, 1) for e in (0, 1, 2)]
+    table = "round,client,local_epoch,loss\n"
+    table += "".join(f"{r},{c},{e},{r + c + e}\n" for r, c, e in rows)
+    keys = "round", "client", "local_epoch"
+    lines = "".join(
+        json.dumps({**dict(zip(keys, row, strict=True)), "loss": sum(row)}) + "\n"
+        for row in rows
+    )
+    for path, text in (("run/log.csv", table), ("run/log.jsonl", lines)):
+        found = claim(path, text)
+        assert found is not None
+        assert points(reread(found[0], text)) == {
+            f"client_{client}/loss": [
+                (3 * r + e, r + client + e) for r in (0, 1) for e in (0, 1, 2)
+            ]
+            for client in (0, 1)
+        }
+
+
 def test_clients_told_by_numbers_are_curves_of_their_own():
     rows = [(step, client) for step in (1, 2) for client in (0, 1, 2)]
     table = "round,client,loss\n" + "".join(f"{s},{c},{s + c}\n" for s, c in rows)

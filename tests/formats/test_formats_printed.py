@@ -304,6 +304,25 @@ LOGS: list[tuple[str, dict[str, list[tuple[float, float]]]]] = [
         "Epoch(val) [1][5]\tmAP: 0.3\nEpoch [2][10/20]\tloss: 0.7\n",
         {"loss": [(10, 0.9), (20, 0.8), (30, 0.7)], "val/mAP": [(20, 0.3)]},
     ),
+    (
+        "Training pipeline\nE    #       LOSS NER  ENTS_F  SCORE \n"
+        "---  ------  --------  ------  ------\n  0       0     29.33    0.00    0.00\n"
+        "\n  1     200   1573.47   38.61    0.39\nsaved to out\n  1     400   1.00    2.00    0.50\n"
+        "Name    Step  Size  \n------  ----  ------\n  1     200   1573.47 \n",
+        {
+            "LOSS NER": [(0, 29.33), (200, 1573.47)],
+            "ENTS_F": [(0, 0), (200, 38.61)],
+            "SCORE": [(0, 0), (200, 0.39)],
+        },
+    ),
+    (
+        "I01 10:00:00.1 9 solver.cpp:228] Iteration 0, loss = 2.3\n"
+        "I01 10:00:00.1 9 solver.cpp:244]     Train net output #0: loss = 2.3 (* 1 = 2.3 loss)\n"
+        "I01 10:00:00.1 9 solver.cpp:337] Iteration 100, Testing net (#0)\n"
+        "I01 10:00:00.1 9 solver.cpp:404]     Test net output #0: accuracy = 0.5\n"
+        "I01 10:00:00.1 9 solver.cpp:404]     Test net output #1: loss = 2.1 (* 1 = 2.1 loss)\n",
+        {"loss": [(0, 2.3)], "test/accuracy": [(100, 0.5)], "test/loss": [(100, 2.1)]},
+    ),
 ]  # fmt: skip
 
 
@@ -400,6 +419,35 @@ def test_every_number_of_a_line_is_kept_at_its_step(data: st.DataObject):
     found = points(read("printed", line + "\n"))
     wanted = {n: [(float(step), float(v))] for n, v in zip(names, numbers, strict=True)}
     assert str(sorted(found.items())) == str(sorted(wanted.items())), line
+
+
+_NAMED = st.lists(
+    st.sampled_from(["LOSS", "ENTS F", "val loss", "SCORE", "a b c"]),
+    min_size=1, max_size=4, unique=True,
+)  # fmt: skip
+
+
+@given(names=_NAMED, data=st.data())
+def test_every_cell_below_an_underlined_header_is_kept(
+    names: list[str], data: st.DataObject
+):
+    """Names may have blanks in them; the rule below tells where they end."""
+    names = ["loss", *names]
+    columns = [data.draw(st.sampled_from(["#", "step", "Epoch"])), *names]
+    values = st.floats(-99, 99).map(lambda value: round(value, 2))
+    one = st.tuples(*(values for _ in names))
+    rows = data.draw(st.lists(one, min_size=2, max_size=5))
+    widths = [max(len(name), 7) for name in columns]
+    lines = [
+        "  ".join(map(str.ljust, columns, widths)),
+        "  ".join("-" * width for width in widths),
+        *("  ".join(map(str.rjust, map(str, [at, *row]), widths)) for at, row in enumerate(rows)),
+    ]  # fmt: skip
+    found = points(read("printed", "starting\n" + "\n".join(lines) + "\n"))
+    assert found == {
+        name: [(at, row[index]) for at, row in enumerate(rows)]
+        for index, name in enumerate(names)
+    }
 
 
 def test_the_whole_text_is_looked_into_where_its_head_says_nothing(tmp_path: Path):

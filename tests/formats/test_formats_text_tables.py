@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from formats_reading import claim, parse, points, problems, read
 from mlreport_batch.find.candidates import is_candidate
+from mlreport_batch.formats import Result, Role
 from mlreport_batch.formats.registry import by_name
 
 NAMES = [
@@ -165,3 +166,44 @@ def test_a_table_below_other_lines_is_read_where_no_log_is(name: str):
 )
 def test_printed_lines_are_no_table(data: str):
     assert claim("run/train.out", data) is None
+
+
+REPORT = """              precision    recall  f1-score   support
+
+         cat       0.91      0.88      0.89       100
+     big dog       0.88      0.91      0.90       100
+
+    accuracy                           0.90       200
+   macro avg       0.90      0.90      0.90       200
+"""
+
+
+def test_a_report_on_classes_is_a_result_under_the_names_of_its_dictionary():
+    for path, text in (
+        ("run/classification_report.txt", REPORT),
+        ("run/eval", "Test set:\n" + REPORT),
+    ):
+        form, match = claim(path, text)
+        assert (form, match.role) == ("sklearn_report", Role.context)
+        found = {
+            item.name: item.value for item in read(form, text) if type(item) is Result
+        }
+        assert found == {
+            "cat/precision": 0.91, "cat/recall": 0.88, "cat/f1-score": 0.89,
+            "big dog/precision": 0.88, "big dog/recall": 0.91, "big dog/f1-score": 0.9,
+            "accuracy": 0.9,
+            "macro avg/precision": 0.9, "macro avg/recall": 0.9,
+            "macro avg/f1-score": 0.9,
+        }  # fmt: skip
+    twice = REPORT + REPORT.replace("0.91", "0.95")
+    last = {item.name: item.value for item in read("sklearn_report", twice)}
+    assert last["cat/precision"] == 0.95
+
+
+def test_a_training_that_prints_such_a_report_is_read_as_one():
+    training = "".join(f"epoch {at}: loss 0.{9 - at}\n" for at in range(8))
+    assert claim("run/train.log", training + REPORT)[0] == "printed"
+    assert (
+        claim("run/notes.txt", "precision recall f1-score support\n" + REPORT[80:])
+        is None
+    )

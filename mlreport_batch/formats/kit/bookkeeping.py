@@ -38,8 +38,8 @@ _COUNTED = {
     "에포크": "epoch", "에폭수": "epoch", "이터레이션": "step", "에피소드": "frame",
 }  # fmt: skip
 _BEFORE_COUNT = frozenset(
-    "train training trainer global env environment current cur agent learner model opt "
-    "optim optimizer grad gradient 현재 학습 훈련 전역".split()
+    "train training trainer global local env environment current cur agent learner "
+    "model opt optim optimizer grad gradient 현재 학습 훈련 전역".split()
 )
 _PLANNED = frozenset("train training trainer model opt optim optimizer".split())
 _AFTER_COUNT = frozenset("i id idx index no nr num number count counter 번호".split())

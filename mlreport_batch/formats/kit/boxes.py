@@ -37,7 +37,7 @@ class Box(Struct, frozen=True):
     values: tuple[tuple[str, float], ...] = ()
 
 
-_NOTHING = Box()
+NOTHING = Box()
 
 
 def box_in(line: str, memory: Memory) -> Box | None:
@@ -60,7 +60,7 @@ def box_in(line: str, memory: Memory) -> Box | None:
     before = str(inside)
     if len(before) < _SIZE_MAX:
         memory[_BOX] = f"{before}{found['name']}|{found['value']}\n"
-    return _NOTHING
+    return NOTHING
 
 
 def _box_of(inside: str) -> Box:
@@ -88,5 +88,5 @@ def _box_of(inside: str) -> Box:
         if rank is None and not is_bookkeeping(name):
             values[name] = value
     if best is None or not any(map(is_outcome, values)):
-        return _NOTHING
+        return NOTHING
     return Box(best[1], tuple(values.items()))

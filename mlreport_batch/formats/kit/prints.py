@@ -44,6 +44,7 @@ _AROUND_COUNT = frozenset(
 )
 _SUMMED_UP = frozenset(["best ", "best_", "best-"])
 _FOLDS = frozenset(["fold", "kfold", "k-fold", "cv fold", "outer fold", "fold_id"])
+_REMARK = re.compile(r"\s*\([^()]*\)\s*\Z")  # `loss = 2.1 (* 1 = 2.1 loss)`
 _IS_TOTAL = re.compile(r"\s*[\])]\s*/\s*[\[(]\s*")  # `Epoch [0]/[199]`
 _VECTOR = re.compile(r"[\s,]*\Z")
 _RANK = re.compile(
@@ -79,6 +80,7 @@ class Print(Struct, frozen=True):
         is_bar: Whether a bar is drawn, the count of which is ``inner``.
         is_told: Whether a value says how well the training does.
         is_whole: Whether nothing but names, numbers and marks is in it.
+        is_headed: Whether a count begins it: ``Iteration 100, Testing net``.
     """
 
     counts: tuple[Count, ...] = ()
@@ -90,6 +92,7 @@ class Print(Struct, frozen=True):
     is_bar: bool = False
     is_told: bool = False
     is_whole: bool = False
+    is_headed: bool = False
 
     def is_drawn_over_by(self, other: "Print", *, is_in_epoch: bool) -> bool:
         """Return whether *other*, shown in its place, tells of the same step.
@@ -119,7 +122,9 @@ def read_print(text: str, commas: Commas) -> Print | None:
     found.finish(is_bar=is_bar)
     if found.sums_up and not found.values:  # `Best loss: 0.3 at epoch 2`
         return None
-    is_whole = found.is_whole and not has_words(tail)
+    remark = _REMARK.search(text)
+    is_remark = remark is not None and remark.start() <= len(text) - len(tail)
+    is_whole = found.is_whole and (is_remark or not has_words(tail))
     # `(epoch: 1, iters: 100) D_A: 0.3`: nobody else counts both.
     is_told = found.is_told or (found.is_inner() and found.has_fractions)
     return Print(
@@ -132,6 +137,7 @@ def read_print(text: str, commas: Commas) -> Print | None:
         is_bar=is_bar,
         is_told=is_told,
         is_whole=is_whole,
+        is_headed=found.is_headed,
     )
 
 
@@ -145,6 +151,7 @@ class _Reading:
         self.part = self.part_of_line = self.fold = ""
         self.is_told = self.sums_up = False
         self.is_whole = True
+        self.is_headed = False
         self.has_fractions = False
         self.is_named = True  # what is counted
         self._commas = commas
@@ -170,6 +177,8 @@ class _Reading:
             token.name = ""
         self._is_at_head = self._is_at_head or (self._is_first and not token.name)
         if count is not None:
+            if not self.counts and not self._is_named:
+                self.is_headed = not has_words(token.lead)
             self.counts.append(count)
         elif not token.name or step_rank(token.name) is not None:
             self._take_nameless(token)
