@@ -72,15 +72,15 @@ class Checkpoint(Struct, frozen=True):
         return "last" if _LAST.search(self.path.rpartition("/")[2]) else ""
 
     @property
-    def progress(self) -> str:
-        """``step 80`` or ``epoch 4`` where the path says so, else empty."""
+    def place(self) -> tuple[str, int] | None:
+        """(``step`` or ``epoch``, which one) where the path says so, else None."""
         parts = self.path.split("/")
         for part in reversed(parts[-2:]):
             if found := _STEP_NAMED.search(part) or _STEP_COUNTED.search(part):
-                return f"step {int(next(filter(None, found.groups()))):,}"
+                return "step", int(next(filter(None, found.groups())))
             if found := _EPOCH.search(part):
-                return f"epoch {int(next(filter(None, found.groups())))}"
-        return ""
+                return "epoch", int(next(filter(None, found.groups())))
+        return None
 
 
 def is_checkpoint(name: str, folder: str = "") -> bool:

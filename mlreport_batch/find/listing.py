@@ -274,7 +274,7 @@ def _why_not(name: str, head: bytes) -> str:
         return "binary"
     why = "no metrics, hyperparameters or results recognised in it"
     if name.lower().endswith(_PRINTED):
-        why += "; `formats` in the config can say how its lines are written"
+        return f"{why}; `formats` in the config can say how its lines are written"
     return why
 
 

@@ -88,8 +88,10 @@ def _parse(chunk: Chunk, memory: Memory) -> Iterable[Item]:
             yield from found[:VALUES_MAX]
             if len(found) > VALUES_MAX and not memory.get("too_many"):
                 memory["too_many"] = True
-                text = f"more than {VALUES_MAX:,} values in the record at byte "
-                text += f"{chunk.start + at:,}; the rest of it is left out"
+                text = (
+                    f"more than {VALUES_MAX:,} values in the record at byte "
+                    f"{chunk.start + at:,}; the rest of it is left out"
+                )
                 yield Problem(chunk.path, None, text)
         at += size
 

@@ -81,7 +81,7 @@ def _parse_wandb_log(chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: A
         text = f"{len(damaged):,} damaged records; they are left out"
         yield Problem(chunk.path, None, text)
     if bad:
-        yield Problem(chunk.path, None, f"{bad[0]}; such values are left out")
+        yield Problem(chunk.path, None, bad[0])
 
 
 WANDB_LOG = LogFormat(
@@ -242,7 +242,9 @@ def _key_and_value(data: bytes, bad: list[str]) -> tuple[list[str], object]:
             try:
                 found = _decoded(text)
             except BadJsonError as error:
-                bad += [] if bad else [f"{clean('/'.join(keys), 80)}: {error.message}"]
+                name = clean("/".join(keys), 80)
+                why = f"{name}: {error.message}; such values are left out"
+                bad += [] if bad else [why]
     return keys, found
 
 

@@ -205,9 +205,12 @@ class Collected(Struct):
             self.more_problems += 1
         names = sorted(self.secret_names)
         told = ", ".join(names[:NAMES_MAX]) + ", …" * (len(names) > NAMES_MAX)
-        many = f"{len(names):,} metrics are left out, as their names look like those of"
-        one = "1 metric is left out, as its name looks like that of a secret"
-        note = f"{one if len(names) == 1 else f'{many} secrets'} ({told})"
+        note = (
+            f"1 metric is left out, as its name looks like that of a secret ({told})"
+            if len(names) == 1
+            else f"{len(names):,} metrics are left out, as their names look like those "
+            f"of secrets ({told})"
+        )
         problem = Problem(self.path, None, clean(redact_text(note, self.redact)))
         self.problems.insert(0, problem)
 

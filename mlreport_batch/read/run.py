@@ -90,8 +90,10 @@ def read_run(
     for done, files in enumerate(wanted):
         if names >= NAMES_MAX:
             left = sum(map(len, wanted[done:]))
-            note = f"more than {NAMES_MAX:,} metrics and hyperparameters in the files "
-            note += f"before; {left:,} more files are left out"
+            note = (
+                f"more than {NAMES_MAX:,} metrics and hyperparameters in the files "
+                f"before; {left:,} more files are left out"
+            )
             problems.append(Problem(files[0].path, None, note))
             break
         for path, log in read_series(files, known, reading).items():

@@ -10,6 +10,7 @@ from functools import partial
 
 from msgspec import Struct
 
+from mlreport_batch.language.evidence import in_language
 from mlreport_batch.language.figures import (
     duration_text,
     number,
@@ -87,7 +88,7 @@ def _end_alerts(case: Case) -> list[Alert]:
 def end_text(case: Case) -> str:
     """Return how the run ended, and where it stood then."""
     status, language = case.status, case.wishes.language
-    said = status.said
+    said = said_of_end(case)
     if status.kind in ("memory", "cancelled", "preempted", "interrupted"):
         said = say(language, f"end_{status.kind}")
     if status.kind == "time_limit":
@@ -95,6 +96,14 @@ def end_text(case: Case) -> str:
     if case.view.step is None:
         return said
     return say(language, "end_at", said=said, place=place_text(case, case.view.step))
+
+
+def said_of_end(case: Case) -> str:
+    """Return what is said of how the run ended: of its framework, or a quoted line."""
+    said = case.status.said
+    if case.status.kind == "framework":
+        return in_language(said, case.wishes.language)
+    return said
 
 
 def place_text(case: Case, step: float) -> str:

@@ -5,7 +5,10 @@ import socket
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+from msgspec.structs import replace
+
 from mlreport_batch.language.dates import date_text
+from mlreport_batch.language.evidence import in_language
 from mlreport_batch.language.figures import (
     number,
     scalar_text,
@@ -106,7 +109,10 @@ def describe(
     groups = chart_groups(case, shown, main)
     most = wishes.charts.most
     checkpoints = sorted(view.checkpoints, key=lambda each: each.mtime_ns, reverse=True)
-    problems = [str(problem) for problem in view.problems]
+    problems = [
+        str(replace(problem, message=in_language(problem.message, language)))
+        for problem in view.problems
+    ]
     results = [
         Fact(clean(name), _result_text(name, value))
         for name, value in view.results.items()
@@ -152,7 +158,7 @@ def describe(
                 path=each.path,
                 size=size_text(each.size) if each.size else "",
                 age=age_text(case, each.mtime_ns / 1e9),
-                step=each.progress,
+                step=_place_text(each.place, language),
                 mark=each.mark,
                 is_new=reported is not None and each.path in changes.new_checkpoints,
             )
@@ -202,6 +208,13 @@ def describe_digest(
         reports=tuple(ordered),
         boards=tuple(boards),
     )
+
+
+def _place_text(place: tuple[str, int] | None, language: str) -> str:
+    if place is None:
+        return ""
+    unit, count = place
+    return say(language, f"place_{unit}", step=step_text(count))
 
 
 def _result_text(name: str, value: Scalar) -> str:

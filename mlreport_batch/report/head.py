@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from mlreport_batch.language.figures import duration_text, step_text
 from mlreport_batch.language.say import say
-from mlreport_batch.report.alerts import Alert
+from mlreport_batch.report.alerts import Alert, said_of_end
 from mlreport_batch.report.case import Case
 from mlreport_batch.report.due import told_at
 from mlreport_batch.report.model import Fact, TextBlock
@@ -32,7 +32,7 @@ def status_text(case: Case, *, is_told: bool) -> str:
     if status.source:
         return say(language, "told_in", file=status.source)
     if status.is_over:
-        return "" if is_told and status.is_broken else status.said
+        return "" if is_told and status.is_broken else said_of_end(case)
     if status.word == "stalled" and is_told:
         return ""
     return age_text(case, case.view.updated_ns / 1e9, "last_written")

@@ -196,7 +196,7 @@ def _merge_hparams(
     for (first, path), keys in list(disputes.items())[:DISPUTES_MAX]:
         names = ", ".join(keys[:DISPUTES_MAX])
         more = len(keys) - DISPUTES_MAX
-        names += f" and {more:,} more" if more > 0 else ""
+        names = f"{names} and {more:,} more" if more > 0 else names
         text = f"{names}: not as in {first}, which is used"
         problems.append(Problem(path, None, text))
     known = {key.replace("/", ".") for key in told}

@@ -77,27 +77,29 @@ def test_what_is_called_after_its_folder_is_what_came_of_it(name: str):
 
 
 @pytest.mark.parametrize(
-    ("path", "progress", "mark"),
+    ("path", "place", "mark"),
     [
-        ("checkpoints/epoch=3-step=32.ckpt", "step 32", ""),
-        ("checkpoints/last.ckpt", "", "last"),
-        ("best_model.pt", "", "best"),
-        ("checkpoint-1200/model.safetensors", "step 1,200", ""),
-        ("rl_model_8000_steps.zip", "step 8,000", ""),
-        ("weights.05.h5", "epoch 5", ""),
-        ("model_00012000.pt", "step 12,000", ""),
-        ("checkpoint_7.pt", "epoch 7", ""),
-        ("model_epoch4.pt", "epoch 4", ""),
-        ("model-best/model.pt", "", "best"),
-        ("bestiary.pt", "", ""),
-        ("unit3.pt", "", ""),
-        ("split2_model.pt", "", ""),
-        ("rep3.pt", "", ""),
-        ("alba4.ckpt", "", ""),
-        ("a/b/c/step5/x/y.pt", "", ""),
+        ("checkpoints/epoch=3-step=32.ckpt", ("step", 32), ""),
+        ("checkpoints/last.ckpt", None, "last"),
+        ("best_model.pt", None, "best"),
+        ("checkpoint-1200/model.safetensors", ("step", 1_200), ""),
+        ("rl_model_8000_steps.zip", ("step", 8_000), ""),
+        ("weights.05.h5", ("epoch", 5), ""),
+        ("model_00012000.pt", ("step", 12_000), ""),
+        ("checkpoint_7.pt", ("epoch", 7), ""),
+        ("model_epoch4.pt", ("epoch", 4), ""),
+        ("model-best/model.pt", None, "best"),
+        ("bestiary.pt", None, ""),
+        ("unit3.pt", None, ""),
+        ("split2_model.pt", None, ""),
+        ("rep3.pt", None, ""),
+        ("alba4.ckpt", None, ""),
+        ("a/b/c/step5/x/y.pt", None, ""),
     ],
 )
-def test_a_name_tells_how_far_the_training_was(path: str, progress: str, mark: str):
+def test_a_name_tells_how_far_the_training_was(
+    path: str, place: tuple[str, int] | None, mark: str
+):
     checkpoint = Checkpoint(path, 1, 1)
-    assert checkpoint.progress == progress
+    assert checkpoint.place == place
     assert checkpoint.mark == mark

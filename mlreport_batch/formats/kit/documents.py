@@ -72,13 +72,13 @@ def mapping_of(
     if isinstance(value, dict):
         return value
     if value is not None and not problems:
-        text = f"a {_kind(value)} where names with values were expected"
+        text = (
+            "a list where names with values were expected"
+            if isinstance(value, list)
+            else "a single value where names with values were expected"
+        )
         problems.append(Problem(chunk.path, 1, text))
     return {}
-
-
-def _kind(value: object) -> str:
-    return "list" if isinstance(value, list) else "single value"
 
 
 def flatten(value: object) -> dict[str, Scalar]:

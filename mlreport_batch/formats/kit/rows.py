@@ -191,8 +191,10 @@ class _Rows:
         if header is not None:
             self._start(header)
             if len(header.layout.metrics) == COLUMNS_MAX:
-                text = f"{header.layout.width:,} columns; metrics beyond the first "
-                text += f"{COLUMNS_MAX:,} are left out"
+                text = (
+                    f"{header.layout.width:,} columns; metrics beyond the first "
+                    f"{COLUMNS_MAX:,} are left out"
+                )
                 self.problems.append(Problem(self.chunk.path, number, text))
         elif not line.lstrip().startswith("#") and not self.memory.get("headless"):
             self.memory["headless"] = True
@@ -302,7 +304,8 @@ class _Rows:
             return False
         if not self.memory.get("sums_up"):
             self.memory["sums_up"] = True
-            text = f"{_quoted(name, cell)} where {name} counts; such rows are left out"
+            word = _shown(name, cell)
+            text = f"'{word}' where {name} counts; such rows are left out"
             self.problems.append(Problem(self.chunk.path, number, text))
         return True
 
@@ -363,8 +366,8 @@ class _Rows:
         mark = f" {zlib.crc32(name.encode()):x}"
         if mark not in known and known.count(" ") < TOLD_MAX:
             memory["told"] = known + mark
-            told = _quoted(name, cell)
-            text = f"{told} for {name} is no number; such cells are left out"
+            told = _shown(name, cell)
+            text = f"'{told}' for {name} is no number; such cells are left out"
             self.problems.append(Problem(self.chunk.path, number, text))
 
     def _remember(self) -> None:
@@ -385,8 +388,8 @@ class _Rows:
                 memory[key] = " ".join(map(str, sorted(indexes)))
 
 
-def _quoted(name: str, cell: str) -> str:
-    return f"'{shorten(shown(str(redact_value(name, cell))), 40)}'"
+def _shown(name: str, cell: str) -> str:
+    return shorten(shown(str(redact_value(name, cell))), 40)
 
 
 def _indexes(memory: Memory, key: str) -> set[int]:

@@ -92,7 +92,7 @@ def _translated(error: "yaml.MarkedYAMLError") -> YamlError:
     mark = error.problem_mark or error.context_mark
     if error.context and error.context_mark:
         start = error.context_mark.line + 1
-        message += f" ({error.context} that starts in line {start})"
+        message = f"{message} ({error.context} that starts in line {start})"
     return YamlError(message, None if mark is None else mark.line + 1)
 
 
