@@ -92,7 +92,9 @@ def _fit(rows: Sequence[Sequence[str]], names: Sequence[str]) -> bool:
     if any(to_number(cell) is None for cells in rows for cell in cells[1:]):
         return False
     steps = [whole(cells[0]) for cells in rows]
-    return bool(steps) and (falls_in(steps) is not None or steps[1:] == [])
+    if len(steps) == 1:
+        return steps[0] is not None
+    return bool(steps) and falls_in(steps) is not None
 
 
 def _parse(chunk: Chunk, memory: Memory) -> Iterable[Item]:

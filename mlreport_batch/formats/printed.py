@@ -6,6 +6,7 @@ Such a file is used only where a run has no log that is written for machines.
 import re
 import zlib
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import islice
 from typing import Final
 
@@ -45,7 +46,7 @@ from mlreport_batch.safety.masking.redact import shown_name
 
 _SURE_SUFFIXES: Final = (".log", ".out", ".err")
 _POINTS_MIN: Final = 2  # in a file that may be any text
-_TOLD_MAX: Final = 1000  # characters; 100 metrics or so
+_TOLD_MAX: Final = 200  # metrics
 _END: Final = 32 * 1024
 _MORE: Final = 120 * 1024
 _BEFORE_EPOCHS: Final = -1.0
@@ -78,6 +79,8 @@ class _Lines:
         self._step = step if isinstance(step, float) else None
         self._epoch = epoch if isinstance(epoch, float) else None
         self._is_fine = bool(memory.get("is_fine"))
+        self._told_at = memory.get("told at")
+        self._told = set(str(memory.get("told") or "").split())
 
     def read(self, lines: Iterable[str]) -> Iterator[Item]:
         """Yield what *lines* say, then put into memory what must outlive them."""
@@ -230,13 +233,12 @@ class _Lines:
 
         What follows is mostly told of one class after the other.
         """
-        if self._memory.get("told at") != step:
-            self._memory["told at"], self._memory["told"] = step, ""
-        told = str(self._memory["told"])
-        mark = f" {zlib.crc32(metric.encode('utf-8', 'replace')):x}"
-        if mark in told or len(told) > _TOLD_MAX:
+        if self._told_at != step:
+            self._told_at, self._told = step, set()
+        mark = _mark_of(metric)
+        if mark in self._told or len(self._told) >= _TOLD_MAX:
             return False
-        self._memory["told"] = told + mark
+        self._told.add(mark)
         return True
 
     def _is_repeated(self, step: float, said: Print) -> bool:
@@ -253,7 +255,16 @@ class _Lines:
             memory["epoch"] = float(self._epoch)
         if self._is_fine:
             memory["is_fine"] = True
+        if self._told:
+            memory["told at"] = self._told_at
+            memory["told"] = " ".join(sorted(self._told))
         self._counters.remember()
+
+
+@lru_cache(maxsize=4096)
+def _mark_of(metric: str) -> str:
+    """Return what is kept of a metric's name."""
+    return f"{zlib.crc32(metric.encode('utf-8', 'replace')):x}"
 
 
 def _own_shape(text: str) -> list[Item] | None:

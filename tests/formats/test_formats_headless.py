@@ -29,6 +29,7 @@ def test_a_log_of_deeplabcut_has_iteration_loss_and_rate():
     assert claim("train/learning_stats.csv", data)[0] == "headless"
     assert claim("train/learning_stats.csv", data[:20])[0] == "headless"
     for other in (
+        "0.5, 0.01, 0.005\n",
         "0.5, 0.01, 0.005\n0.1, 1, 2\n",
         "500, 0.1\n1000, 0.2\n",
         "a, b, c\n",

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from formats_reading import claim, parse, points, read
 from mlreport_batch.commands.inspect import Rest, left_alone, look_at
 from mlreport_batch.formats import Point
+from mlreport_batch.formats.kit.commas import Commas
+from mlreport_batch.formats.kit.underlined import row_in
 from mlreport_batch.formats.registry import by_name
 from places import ROOT
 
@@ -308,7 +310,7 @@ LOGS: list[tuple[str, dict[str, list[tuple[float, float]]]]] = [
         "Training pipeline\nE    #       LOSS NER  ENTS_F  SCORE \n"
         "---  ------  --------  ------  ------\n  0       0     29.33    0.00    0.00\n"
         "\n  1     200   1573.47   38.61    0.39\nsaved to out\n  1     400   1.00    2.00    0.50\n"
-        "Name    Step  Size  \n------  ----  ------\n  1     200   1573.47 \n",
+        "Step    Size  Depth \n------  ----  ------\n  1     200   1573.47 \n",
         {
             "LOSS NER": [(0, 29.33), (200, 1573.47)],
             "ENTS_F": [(0, 0), (200, 38.61)],
@@ -317,7 +319,7 @@ LOGS: list[tuple[str, dict[str, list[tuple[float, float]]]]] = [
     ),
     (
         "I01 10:00:00.1 9 solver.cpp:228] Iteration 0, loss = 2.3\n"
-        "I01 10:00:00.1 9 solver.cpp:244]     Train net output #0: loss = 2.3 (* 1 = 2.3 loss)\n"
+        "I01 10:00:00.1 9 solver.cpp:244]     Train net output #0: loss = 2.4 (* 1 = 2.4 loss)\n"
         "I01 10:00:00.1 9 solver.cpp:337] Iteration 100, Testing net (#0)\n"
         "I01 10:00:00.1 9 solver.cpp:404]     Test net output #0: accuracy = 0.5\n"
         "I01 10:00:00.1 9 solver.cpp:404]     Test net output #1: loss = 2.1 (* 1 = 2.1 loss)\n",
@@ -422,7 +424,7 @@ def test_every_number_of_a_line_is_kept_at_its_step(data: st.DataObject):
 
 
 _NAMED = st.lists(
-    st.sampled_from(["LOSS", "ENTS F", "val loss", "SCORE", "a b c"]),
+    st.sampled_from(["LOSS", "ENTS F", "val loss", "SCORE", "a b c", "P"]),
     min_size=1, max_size=4, unique=True,
 )  # fmt: skip
 
@@ -448,6 +450,22 @@ def test_every_cell_below_an_underlined_header_is_kept(
         name: [(at, row[index]) for at, row in enumerate(rows)]
         for index, name in enumerate(names)
     }
+
+
+def test_of_a_line_that_may_be_a_header_no_secret_is_kept():
+    memory: dict[str, bool | int | float | str | None] = {}
+    secret = "hf_" + "aB3dE5gH7jK9mN1pQ3sT5vX7zC9bD1fG3h"
+    for line in ("E  loss  SCORE", f"E  token={secret}  SCORE"):
+        row_in(line, memory, Commas({}))
+        assert secret not in str(memory)
+    row_in("E  loss  SCORE", memory, Commas({}))
+    assert "SCORE" in str(memory)
+
+
+def test_a_count_of_the_past_at_the_head_of_a_line_is_no_step():
+    data = "step 300: loss 0.3\nIteration 100, best so far\nval_loss: 0.5\n"
+    found = points(read("printed", data))
+    assert found == {"loss": [(300, 0.3)], "val_loss": [(300, 0.5)]}
 
 
 def test_the_whole_text_is_looked_into_where_its_head_says_nothing(tmp_path: Path):

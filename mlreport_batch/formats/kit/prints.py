@@ -80,7 +80,8 @@ class Print(Struct, frozen=True):
         is_bar: Whether a bar is drawn, the count of which is ``inner``.
         is_told: Whether a value says how well the training does.
         is_whole: Whether nothing but names, numbers and marks is in it.
-        is_headed: Whether a count begins it: ``Iteration 100, Testing net``.
+        is_headed: Whether a count begins it that no value follows: ``Iteration 100,
+            Testing net``.
     """
 
     counts: tuple[Count, ...] = ()
@@ -122,9 +123,8 @@ def read_print(text: str, commas: Commas) -> Print | None:
     found.finish(is_bar=is_bar)
     if found.sums_up and not found.values:  # `Best loss: 0.3 at epoch 2`
         return None
-    remark = _REMARK.search(text)
-    is_remark = remark is not None and remark.start() <= len(text) - len(tail)
-    is_whole = found.is_whole and (is_remark or not has_words(tail))
+    is_whole = found.is_whole and (not has_words(tail) or _is_remark(text, tail))
+    is_headed = not found.values and found.head is not None
     # `(epoch: 1, iters: 100) D_A: 0.3`: nobody else counts both.
     is_told = found.is_told or (found.is_inner() and found.has_fractions)
     return Print(
@@ -137,7 +137,7 @@ def read_print(text: str, commas: Commas) -> Print | None:
         is_bar=is_bar,
         is_told=is_told,
         is_whole=is_whole,
-        is_headed=found.is_headed,
+        is_headed=is_headed and not has_words(found.head or ""),
     )
 
 
@@ -151,7 +151,7 @@ class _Reading:
         self.part = self.part_of_line = self.fold = ""
         self.is_told = self.sums_up = False
         self.is_whole = True
-        self.is_headed = False
+        self.head: str | None = None  # what stands before a count that begins it
         self.has_fractions = False
         self.is_named = True  # what is counted
         self._commas = commas
@@ -178,7 +178,7 @@ class _Reading:
         self._is_at_head = self._is_at_head or (self._is_first and not token.name)
         if count is not None:
             if not self.counts and not self._is_named:
-                self.is_headed = not has_words(token.lead)
+                self.head = token.lead
             self.counts.append(count)
         elif not token.name or step_rank(token.name) is not None:
             self._take_nameless(token)
@@ -312,6 +312,12 @@ class _Reading:
             return None
         value = self._commas.number(token.number)
         return None if value is None else value * token.scale
+
+
+def _is_remark(text: str, tail: str) -> bool:
+    """Return whether the *tail* of a line is that of brackets which end it."""
+    remark = _REMARK.search(text)
+    return remark is not None and remark.start() <= len(text) - len(tail)
 
 
 def _is_bare_value(token: Token, following: Token | None, tail: str) -> bool:

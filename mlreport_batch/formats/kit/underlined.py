@@ -28,7 +28,7 @@ _ABOVE: Final = "above"
 _TABLE: Final = "underlined"
 _LINE_MAX: Final = 2000
 _RULES = re.compile(r"\s*-{1,80}(?:\s{1,4}-{1,80}){2,99}\s*")
-_NUMBER_SIGN: Final = "#"  # of what is counted, as spaCy calls its steps
+_SPACY: Final = {"E": "epoch", "#": "step"}  # as it calls them
 _BETWEEN: Final = "\t"
 
 
@@ -69,16 +69,13 @@ def _cells(header: str, rules: str) -> list[str]:
     """Return the part of *header* above each rule, up to where the next one begins."""
     starts = [found.start() for found in re.finditer(r"-+", rules)]
     ends = [*starts[1:], max(len(header), len(rules))]
-    return [header[start:end].strip() for start, end in zip(starts, ends, strict=True)]
+    names = [header[start:end].strip() for start, end in zip(starts, ends, strict=True)]
+    return [_SPACY.get(name, name) for name in names] if "#" in names else names
 
 
 def _is_log(names: Sequence[str]) -> bool:
-    has_step = any(_rank_of(name) is not None for name in names)
+    has_step = any(step_rank(name) is not None for name in names)
     return has_step and all(names) and any(map(is_outcome, names))
-
-
-def _rank_of(name: str) -> float | None:
-    return step_rank("step" if name == _NUMBER_SIGN else name)
 
 
 def _row_of(names: Sequence[str], cells: list[str], commas: Commas) -> Box | None:
@@ -89,12 +86,12 @@ def _row_of(names: Sequence[str], cells: list[str], commas: Commas) -> Box | Non
     ranked: dict[float, float] = {}
     values: dict[str, float] = {}
     for name, number in zip(names, numbers, strict=True):
-        rank = _rank_of(name)
+        rank = step_rank(name)
         if number is None:
             continue
         if rank is not None:
             ranked.setdefault(rank, number)
-        elif not is_bookkeeping(name) and len(name) > 1:
+        elif not is_bookkeeping(name):
             values.setdefault(name, number)
     best = inner_rank(ranked)
     step = None if best is None else ranked[best]
