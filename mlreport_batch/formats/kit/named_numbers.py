@@ -62,6 +62,7 @@ MARK = re.compile(
     r"|(?<=[a-z]{5})\.\s(?=[A-Z])"  # a sentence ends; `Avg. Loss` goes on
 )
 _IN_BRACKETS = re.compile(r"\s?\([^()\d]{1,20}\)\Z")
+_REMARK = re.compile(r"\s*\([^()]*\)\s*\Z")  # `loss = 2.1 (* 1 = 2.1 loss)`
 _GROUP = re.compile(r"\[[^][]*+\]|\([^()]*+\)")
 # `val loss is 0.3`, `avg loss so far is 0.3`; the name may be no sentence.
 _SAID = re.compile(r"(?<=\w)(?: so far)? is\Z")
@@ -138,6 +139,12 @@ def undrawn(text: str) -> tuple[str, bool]:
 def has_words(text: str) -> bool:
     """Return whether *text* has words outside brackets."""
     return _WORDS.search(_GROUP.sub("", text)) is not None
+
+
+def is_remark(text: str, tail: str) -> bool:
+    """Return whether the *tail* of a line is that of brackets which end it."""
+    remark = _REMARK.search(text)
+    return remark is not None and remark.start() <= len(text) - len(tail)
 
 
 def may_tell(text: str) -> bool:

@@ -21,6 +21,7 @@ from mlreport_batch.formats.kit.named_numbers import (
     Token,
     has_words,
     is_clear,
+    is_remark,
     may_tell,
     tokens_of,
     undrawn,
@@ -44,7 +45,6 @@ _AROUND_COUNT = frozenset(
 )
 _SUMMED_UP = frozenset(["best ", "best_", "best-"])
 _FOLDS = frozenset(["fold", "kfold", "k-fold", "cv fold", "outer fold", "fold_id"])
-_REMARK = re.compile(r"\s*\([^()]*\)\s*\Z")  # `loss = 2.1 (* 1 = 2.1 loss)`
 _IS_TOTAL = re.compile(r"\s*[\])]\s*/\s*[\[(]\s*")  # `Epoch [0]/[199]`
 _VECTOR = re.compile(r"[\s,]*\Z")
 _RANK = re.compile(
@@ -123,7 +123,7 @@ def read_print(text: str, commas: Commas) -> Print | None:
     found.finish(is_bar=is_bar)
     if found.sums_up and not found.values:  # `Best loss: 0.3 at epoch 2`
         return None
-    is_whole = found.is_whole and (not has_words(tail) or _is_remark(text, tail))
+    is_whole = found.is_whole and (not has_words(tail) or is_remark(text, tail))
     is_headed = not found.values and found.head is not None
     # `(epoch: 1, iters: 100) D_A: 0.3`: nobody else counts both.
     is_told = found.is_told or (found.is_inner() and found.has_fractions)
@@ -312,12 +312,6 @@ class _Reading:
             return None
         value = self._commas.number(token.number)
         return None if value is None else value * token.scale
-
-
-def _is_remark(text: str, tail: str) -> bool:
-    """Return whether the *tail* of a line is that of brackets which end it."""
-    remark = _REMARK.search(text)
-    return remark is not None and remark.start() <= len(text) - len(tail)
 
 
 def _is_bare_value(token: Token, following: Token | None, tail: str) -> bool:
