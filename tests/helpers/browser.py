@@ -48,6 +48,14 @@ CONTRASTS = """
 """
 
 
+# What Chromium answers while one page gives way to the next.
+LEAVING = ("navigated or closed", "Cannot find default execution context")
+
+
+class PageLeft(AssertionError):
+    """The page that was asked has been left for another."""
+
+
 class Browser:
     """A headless Chromium, spoken to through its debugging pipe."""
 
@@ -90,7 +98,10 @@ class Browser:
         while True:
             answer = self._read()
             if answer.get("id") == self._asked:
-                assert "error" not in answer, answer
+                if "error" in answer:
+                    said = str(answer["error"])
+                    left = any(words in said for words in LEAVING)
+                    raise (PageLeft if left else AssertionError)(said)
                 return answer["result"]
 
     def _read(self) -> dict:
@@ -131,6 +142,17 @@ class Browser:
         answer = self.ask("Runtime.evaluate", expression=script, returnByValue=True)
         assert "exceptionDetails" not in answer, answer
         return json.loads(answer["result"]["value"])
+
+    def wait(self, script: str) -> None:
+        """Wait until a script holds, on this page or the one it leads to."""
+
+        def holds() -> bool:
+            try:
+                return self.run(f"JSON.stringify(Boolean({script}))")
+            except PageLeft:
+                return False
+
+        eventually(holds)
 
     def close(self) -> None:
         self._process.terminate()

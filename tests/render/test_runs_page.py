@@ -127,7 +127,7 @@ class Reader:
         self.browser.run(f"(() => {{ {script} }})(), '0'")
 
     def wait(self, script: str) -> None:
-        eventually(lambda: self.ask(f"Boolean({script})"))
+        self.browser.wait(script)
 
     def click(self, selector: str) -> None:
         self.do(f"document.querySelector({json.dumps(selector)}).click()")
