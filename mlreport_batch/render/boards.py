@@ -217,8 +217,6 @@ def _lines(
 def _line(report: Report, link: str, room: int) -> DigestLine:
     status = label(report.language, "status", report.status)
     steps = "" if report.status == "finished" else report.steps
-    if steps.replace(",", "").isdigit():  # nobody knows how many there will be
-        steps = say(report.language, "table.at", step=steps)
     kinds = (label(report.language, "alert", alert.kind) for alert in report.alerts)
     line = DigestLine(
         run=shorten(report.run, room),

@@ -24,7 +24,7 @@ from mlreport_batch.report.alerts import Alert, place_text
 from mlreport_batch.report.case import Case
 from mlreport_batch.report.curves import chart_groups, chart_of
 from mlreport_batch.report.families import Member, families
-from mlreport_batch.report.goals import asked_first, main_metrics
+from mlreport_batch.report.goals import asked_first, importance
 from mlreport_batch.report.head import (
     age_text,
     facts_of,
@@ -100,7 +100,7 @@ def describe(
             )
         return shown
 
-    names = chosen_names(main_metrics(view), wishes.metrics)
+    names = chosen_names(sorted(view.metrics, key=importance), wishes.metrics)
     shown = names[: cut("metrics", METRICS_MAX, len(names))]
     main = asked_first(shown, wishes.metrics)
     history = history_of(reported, changes, step=view.step, at=case.now)
@@ -285,7 +285,8 @@ def _changed_from(
 def _metric_row(
     case: Case, name: str, reported: Snapshot | None, member: Member
 ) -> MetricRow:
-    summary, best = case.view.metrics[name], case.bests[name]
+    summary = case.view.metrics[name]
+    best = case.bests[name] if summary.count > 1 else None
     delta, trend = _delta(case, name, reported)
     figure = partial(case.figure, name)
     middle = [
@@ -303,7 +304,7 @@ def _metric_row(
         low="" if summary.low is None else figure(summary.low),
         high="" if summary.high is None else figure(summary.high),
         spark=sparkline(middle) if summary.count > 1 else "",
-        is_best_now=best is not None and summary.count > 1 and summary.last == best[0],
+        is_best_now=best is not None and summary.last == best[0],
         points=f"{summary.count:,}",
         family=clean(member.family),
         part=member.part,

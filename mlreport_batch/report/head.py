@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from mlreport_batch.language.figures import duration_text, step_text
 from mlreport_batch.language.say import say
-from mlreport_batch.report.alerts import Alert, said_of_end
+from mlreport_batch.report.alerts import Alert, place_text, said_of_end
 from mlreport_batch.report.case import Case
 from mlreport_batch.report.due import told_at
 from mlreport_batch.report.model import Fact, TextBlock
@@ -27,14 +27,14 @@ _NOTED = re.compile(r"(?m)^\s*(?:git\.)?commit: ([0-9a-f]{7,64})\s*$")
 def status_text(case: Case, *, is_told: bool) -> str:
     """Return the evidence of the status, but what the headline says of it."""
     status, language = case.status, case.wishes.language
-    if status.word == "empty":
-        return say(language, "nothing_yet")
     if status.source:
         return say(language, "told_in", file=status.source)
     if status.is_over:
         return "" if is_told and status.is_broken else said_of_end(case)
     if status.word == "stalled" and is_told:
         return ""
+    if not case.view.updated_ns:
+        return say(language, "nothing_yet")
     return age_text(case, case.view.updated_ns / 1e9, "last_written")
 
 
@@ -49,7 +49,7 @@ def steps_text(case: Case) -> str:
     """Return how far the run is, of how much where that is known."""
     step, goal = case.view.step, case.status.goal
     if goal is None:
-        return "" if step is None else step_text(step)
+        return "" if step is None else place_text(case, step)
     return say(
         case.wishes.language,
         "epochs_of" if goal.unit == "epoch" else "steps_of",

@@ -43,7 +43,8 @@ class MetricRow(Struct, frozen=True):
         step: The step of that value.
         delta: Change since the last report, signed, or empty in a first report.
         trend: Whether that change is good.
-        best: The best finite value by the metric's goal, or empty without goal.
+        best: The best finite value by the metric's goal, or empty without goal; of
+            one value, too.
         best_step: The step of the best value.
         low: The lowest finite value.
         high: The highest finite value.
@@ -182,7 +183,7 @@ class Report(Struct, frozen=True):
         host: The machine that made the report.
         headline: The run in one line of words and figures.
         purpose: What the run's owner says it is for, or empty.
-        steps: ``12,000 of 50,000`` or ``12,000``; empty when unknown.
+        steps: ``12,000 of 50,000`` or ``step 12,000``; empty when unknown.
         facts: Further facts for the head, in reading order.
         hparams: Chosen hyperparameters; those with a verdict come first.
         intent_text: One line about intended against actual, or empty.

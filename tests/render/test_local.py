@@ -175,6 +175,12 @@ def test_one_line_is_enough_when_every_parameter_is_as_intended():
     assert "What was intended" not in Document(render(without).mail_html).text
 
 
+def test_a_run_without_metrics_says_so_once():
+    made = render(sample_reports.bare())
+    assert made.mail_html.count("No metrics yet") <= 2  # the preheader and the headline
+    assert 'id="metrics"' not in made.page_html
+
+
 def test_mail_knows_narrow_and_dark_screens():
     mail = render(sample_reports.fine()).mail_html
     assert '<meta name="color-scheme" content="light dark">' in mail

@@ -136,6 +136,22 @@ def test_a_metric_row_tells_value_change_and_best():
     assert {row.trend for row in same} == {Trend.same}
 
 
+def test_one_value_has_no_best():
+    (row,) = report(view({"loss": [1]})).metrics
+    assert (row.value, row.best, row.best_step) == ("1", "", "")
+
+
+def test_what_a_reader_asks_for_first_leads_the_table():
+    found = report(view({"train/loss": [1, 2], "val/loss": [3, 4], "ep_reward": [5]}))
+    assert [row.key for row in found.metrics] == ["ep_reward", "val/loss", "train/loss"]
+    assert found.main == "ep_reward"
+
+
+def test_a_run_without_data_says_when_something_was_written():
+    written = int((NOW.timestamp() - 60) * 1e9)
+    assert report(view({}, updated_ns=written)).status_text.startswith("last written")
+
+
 def test_figures_of_a_metric_agree_and_have_their_unit():
     before = view({"loss": [15562.1, 18000.0], "tokens_per_second": [900.25]})
     after = view(
@@ -200,7 +216,7 @@ def test_facts_steps_and_the_like_are_told():
     assert [fact.value for fact in found.results] == ["0.5", "1e400", "x"]
     assert found.texts[0].text == "a\nb"
     assert found.problems == ("a.csv:3: bad",)
-    assert report(view({"a": [1]})).steps == "1"
+    assert report(view({"a": [1]})).steps == "step 1"
     assert report(view()).steps == ""
 
 
