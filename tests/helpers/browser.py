@@ -52,7 +52,7 @@ CONTRASTS = """
 LEAVING = ("navigated or closed", "Cannot find default execution context")
 
 
-class PageLeft(AssertionError):
+class PageLeftError(AssertionError):
     """The page that was asked has been left for another."""
 
 
@@ -101,7 +101,7 @@ class Browser:
                 if "error" in answer:
                     said = str(answer["error"])
                     left = any(words in said for words in LEAVING)
-                    raise (PageLeft if left else AssertionError)(said)
+                    raise (PageLeftError if left else AssertionError)(said)
                 return answer["result"]
 
     def _read(self) -> dict:
@@ -149,7 +149,7 @@ class Browser:
         def holds() -> bool:
             try:
                 return self.run(f"JSON.stringify(Boolean({script}))")
-            except PageLeft:
+            except PageLeftError:
                 return False
 
         eventually(holds)
