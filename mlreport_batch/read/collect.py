@@ -51,7 +51,7 @@ class Doubted(Struct, frozen=True):
     since_ns: int
 
 
-class LogState(Struct, frozen=True):
+class LogState(Struct, frozen=True, omit_defaults=True):
     """All that one file said so far.
 
     Attributes:

@@ -33,7 +33,7 @@ AHEAD_MAX = 64
 """Logs of one run that are read ahead; of the others it is not known who needs them."""
 
 
-class RunState(Struct, frozen=True):
+class RunState(Struct, frozen=True, omit_defaults=True):
     """All that is known of a run: the *seen* mark.
 
     Attributes:

@@ -41,7 +41,7 @@ class Curve(Struct, frozen=True):
         return found
 
 
-class MetricSummary(Struct, frozen=True):
+class MetricSummary(Struct, frozen=True, omit_defaults=True):
     """What is known of one metric of one log.
 
     Attributes:

@@ -13,7 +13,7 @@ from mlreport_batch.report.view import RunView
 from mlreport_batch.safety.clean import Scalar
 
 
-class MetricMark(Struct, frozen=True):
+class MetricMark(Struct, frozen=True, omit_defaults=True):
     """A metric as a report showed it."""
 
     count: int
@@ -40,7 +40,7 @@ class Earlier(Struct, frozen=True, array_like=True):
     at: float
 
 
-class Snapshot(Struct, frozen=True):
+class Snapshot(Struct, frozen=True, omit_defaults=True):
     """What a report showed: the *reported* mark.
 
     Attributes:

@@ -11,9 +11,11 @@ from typing import TypeVar
 import msgspec
 
 from mlreport_batch.errors import DamagedStateError
+from mlreport_batch.state.alike import ALIKE
 
 Value = str | bytes | int | float | None
-_PACKED_FROM = 512  # bytes; what is shorter hardly gets smaller
+_PACKED_FROM = 64  # bytes; what is shorter hardly gets smaller
+_LEVEL = 3  # of zlib; more takes longer and saves little
 _SUM_BYTES = 4
 _T = TypeVar("_T")
 
@@ -34,7 +36,8 @@ def encode(mark: object, key: bytes) -> bytes:
     """
     data = msgspec.msgpack.encode(mark)
     if len(data) >= _PACKED_FROM:
-        data = zlib.compress(data, 1)
+        packer = zlib.compressobj(_LEVEL, zdict=ALIKE)
+        data = packer.compress(data) + packer.flush()
     return _sum(data, key) + data
 
 
@@ -55,10 +58,19 @@ def decode(data: object, kind: type[_T], key: bytes, what: str) -> _T:
     try:
         # MessagePack never begins a map or an array with the first byte of zlib.
         if plain.startswith(b"x"):
-            plain = zlib.decompress(plain)
+            plain = _unpacked(plain)
         return msgspec.msgpack.decode(plain, type=kind)
     except (msgspec.DecodeError, ValueError, zlib.error) as exc:
         raise damaged_row(what, str(exc)) from exc
+
+
+def _unpacked(data: bytes) -> bytes:
+    # Before version 7 nothing was packed with what rows have in common.
+    packer = zlib.decompressobj(zdict=ALIKE)
+    plain = packer.decompress(data)
+    if not packer.eof or packer.unused_data:
+        raise ValueError("it is cut off or too long")
+    return plain
 
 
 def is_whole(data: bytes, key: bytes) -> bool:

@@ -9,7 +9,7 @@ from mlreport_batch.state.idle import sum_of
 from mlreport_batch.state.rows import summed
 from mlreport_batch.state.spool import NOTE, spool_of
 
-SCHEMA = 6
+SCHEMA = 7
 _RECORDED = 5
 """Since this version each mail has its record in the spool."""
 
@@ -100,6 +100,8 @@ UPDATE listings SET listing = summed(listing, path);
     # As after a change of the config, the next tick looks at all runs.
     5: _BRIEFS  # noqa: S608
     + "UPDATE meta SET value = '', sum = sum_of(key, '') WHERE key = 'config_key';",
+    # What is written from now on is packed as earlier versions cannot read it.
+    6: "",
 }
 
 

@@ -1,5 +1,6 @@
 """What earlier versions kept is read by this one."""
 
+import zlib
 from pathlib import Path
 
 import msgspec
@@ -12,9 +13,17 @@ from mlreport_batch.find.checkpoints import Checkpoint
 from mlreport_batch.formats import ProblemKind
 from mlreport_batch.read.run import RunState
 from mlreport_batch.report.news import MetricMark, Snapshot
+from mlreport_batch.state.alike import ALIKE
 from mlreport_batch.state.owed import Owed
-from mlreport_batch.state.rows import decode, encode
+from mlreport_batch.state.rows import decode, encode, summed
 from mlreport_batch.state.store import State
+
+KEPT = (
+    "2fbfa8ea787df1cb4d2ceb82e58046e4da8d091292f60f208a9042d2fe03440852bbc114c08ab68665"
+    "a91505a9c9250df012155ebf80cd80d4295c22cb81a55e727e6eea02cc4a05184860ff153380aa1707"
+    "68e00200e1ba4198"
+)
+"""`EARLIER_REPORTED` as a state of version 7 holds it."""
 
 
 def test_marks_of_an_earlier_version_keep_all_that_they_said():
@@ -33,16 +42,35 @@ def test_marks_of_an_earlier_version_keep_all_that_they_said():
 
 
 def test_marks_are_kept_under_the_names_that_earlier_versions_know():
-    """Else those who go back to it would be told all of it anew."""
+    """Else what those kept would be lost, and all of it be told anew."""
     seen = decode(encode(EARLIER_SEEN, b"run"), RunState, b"run", "run")
     again = msgspec.msgpack.decode(msgspec.msgpack.encode(seen))
-    assert again.keys() > EARLIER_SEEN.keys()
-    assert (
-        again["logs"]["metrics.csv"].keys() > EARLIER_SEEN["logs"]["metrics.csv"].keys()
-    )
+    _is_all_there(again, EARLIER_SEEN)
+    _is_all_there(again["logs"]["metrics.csv"], EARLIER_SEEN["logs"]["metrics.csv"])
     reported = decode(encode(EARLIER_REPORTED, b"run"), Snapshot, b"run", "run")
     again = msgspec.msgpack.decode(msgspec.msgpack.encode(reported))
-    assert again == EARLIER_REPORTED | {"history": {}}
+    assert again == {name: value for name, value in EARLIER_REPORTED.items() if value}
+
+
+def _is_all_there(kept: dict[str, object], earlier: dict[str, object]) -> None:
+    """What is missing says nothing."""
+    lacking = earlier.keys() - kept.keys()
+    assert not any(earlier[name] for name in lacking), lacking
+
+
+def test_what_rows_have_in_common_stays_what_it_was():
+    """The rows of every state of this version can only be unpacked with it."""
+    assert zlib.crc32(ALIKE) == 0x0F2B6155
+    assert decode(bytes.fromhex(KEPT), dict, b"run", "run") == EARLIER_REPORTED
+
+
+@pytest.mark.parametrize("cut", [slice(0, -1), slice(0, 3)])
+def test_a_packed_mark_that_is_cut_off_is_damage(cut: slice):
+    """Although its sum fits: nobody wrote that."""
+    packed = encode(EARLIER_REPORTED, b"run")[4:]
+    for data in (packed[cut], packed + b"more"):
+        with pytest.raises(DamagedStateError, match="of run"):
+            decode(summed(data, b"run"), dict, b"run", "run")
 
 
 @pytest.mark.parametrize("data", [None, 7, "text", b"", b"\xc1", b"\0\0\0\0\xc1"])

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from crash_tools import Lab, check_told, mails_of
@@ -24,7 +25,7 @@ from mlreport_batch.state.folder import state_errors
 from mlreport_batch.state.idle import ADOPT, LAST_NEWS_AT, TOLD_AT
 from mlreport_batch.state.mend import open_state
 from mlreport_batch.state.record import read_record
-from mlreport_batch.state.rows import encode
+from mlreport_batch.state.rows import decode, encode, summed
 from mlreport_batch.state.spool import Spool
 from mlreport_batch.state.store import State
 from mlreport_batch.state.upgrade import SCHEMA
@@ -598,6 +599,7 @@ def test_f21_damage_is_not_taken_for_a_later_version(
 def _made_earlier(lab: OutboxLab, version: int, name: str = "state.db") -> None:
     """Turn a state file into what an earlier version would have written."""
     with sqlite3.connect(lab.state / name) as database:
+        _pack_alone(database)
         if version < 5:  # rows had no sums, and mails no records
             _without_sums(database, Spool(str(lab.state / "spool")))
         for later in range(SCHEMA, version, -1):
@@ -614,6 +616,30 @@ def _made_earlier(lab: OutboxLab, version: int, name: str = "state.db") -> None:
         (lab.state / stray).write_bytes(b"of an earlier version")
 
 
+def _pack_alone(database: sqlite3.Connection) -> None:
+    """Pack rows without what they have in common, which version 7 began with."""
+    database.create_function("alone", 2, alone)
+    for table, *columns in (
+        ("marks", "seen", "reported"),
+        ("listings", "listing"),
+        ("briefs", "brief"),
+    ):
+        for column in columns:
+            database.execute(
+                f"UPDATE {table} SET {column} = alone({column}, path) "
+                f"WHERE {column} IS NOT NULL"
+            )
+
+
+def alone(row: bytes, key: bytes) -> bytes:
+    """Return a row as versions before 7 would have written it."""
+    plain = msgspec.msgpack.encode(decode(row, object, key, "row"))
+    packed = zlib.compress(plain, 1) if len(plain) >= 512 else plain
+    made = summed(packed, key)
+    assert made is not None
+    return made
+
+
 def _without_sums(database: sqlite3.Connection, spool: Spool) -> None:
     database.execute(
         "CREATE TABLE owed_runs (rid TEXT NOT NULL, path BLOB NOT NULL, base BLOB, "
@@ -623,7 +649,8 @@ def _without_sums(database: sqlite3.Connection, spool: Spool) -> None:
         record = read_record(spool, rid)
         assert record is not None
         for told in record.told:
-            base = told.base and encode(told.base, told.values[0])[4:]
+            key = told.values[0]
+            base = told.base and alone(encode(told.base, key), key)[4:]
             database.execute(
                 "INSERT INTO owed_runs VALUES (?, ?, ?)", (rid, told.values[0], base)
             )
@@ -637,6 +664,7 @@ def _without_sums(database: sqlite3.Connection, spool: Spool) -> None:
 
 # What turns the tables of a version into those of the one before it.
 EARLIER = {
+    7: "",
     6: "DROP TABLE briefs;",
     5: """
 CREATE INDEX owed_runs_path ON owed_runs (path);
