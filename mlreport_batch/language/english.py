@@ -230,6 +230,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "board_chart": "{metric} against the others",
     "board_only": "{run} leads {total} runs by {metric}: {value}; no other has a value yet",
     "board_differs": "{run} against {other}: {what}",
+    "trouble_more": "and {more} more",
     "board_more": "Showing {shown} of {total} runs.",
     "stands_first": "Leads {total} runs by {metric}: {value}, {gap} ahead of {other}",
     "stands_alone": "Leads {total} runs by {metric}: {value}; no other has a value yet",

@@ -200,6 +200,12 @@ def _mean(values: list[float | None]) -> float | None:
     return sum(finite) / len(finite) if finite else None
 
 
+def percent_text(share: float) -> str:
+    """Return a share of a whole, 0 to 1: ``29 %``."""
+    percent = 100 * share
+    return f"{percent:.0f} %" if percent >= 1 or not percent else "< 1 %"
+
+
 def scalar_text(value: Scalar, limit: int = 200) -> str:
     """Return a hyperparameter as its owner would write it."""
     if value is None:

@@ -230,6 +230,7 @@ KOREAN: Final[Mapping[str, str]] = {
     "board_chart": "{metric}, 다른 실행과 비교",
     "board_only": "{metric} 기준 실행 {total}개 중 선두는 {run}: {value}, 다른 실행은 아직 값 없음",
     "board_differs": "{run}, {other} 비교: {what}",
+    "trouble_more": "외 {more}개",
     "board_more": "실행 {total}개 중 {shown}개를 보여 줍니다.",
     "stands_first": "{metric} 기준 {total}개 중 선두: {value}, 다음 {other}보다 {gap} 앞섬",
     "stands_alone": "{metric} 기준 {total}개 중 선두: {value}, 다른 실행은 아직 값 없음",

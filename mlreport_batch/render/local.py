@@ -20,6 +20,7 @@ from mlreport_batch.render import (
     boards,
     budget,
     charts,
+    digest,
     layout,
     own,
     pdf,
@@ -224,9 +225,9 @@ class _Drawing:
         return board, self.draw([found.chart] if found.chart and is_drawn else [])
 
     def _digest(
-        self, digest: Digest, form: str, limits: budget.Limits, where: str
+        self, told: Digest, form: str, limits: budget.Limits, where: str
     ) -> tuple[str, _Images]:
-        fitted = boards.fit_digest(digest, limits, where=where, is_mail=form == "mail")
+        fitted = digest.fit_digest(told, limits, where=where, is_mail=form == "mail")
         details = [
             {
                 "report": section.fitted.report,
@@ -240,10 +241,12 @@ class _Drawing:
             "digest.html.j2",
             fitted.digest,
             form,
-            title=digest.headline,
+            title=told.headline,
             notes=fitted.notes,
             troubles=fitted.troubles,
             boards=fitted.boards,
+            group=fitted.group,
+            metric=fitted.metric,
             lines=fitted.lines,
             details=details,
         )

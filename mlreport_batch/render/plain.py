@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from mlreport_batch.language.say import label, say
-from mlreport_batch.render.boards import FittedBoard, fit_board, fit_digest
+from mlreport_batch.render.boards import FittedBoard, fit_board
 from mlreport_batch.render.budget import PDF, fit
 from mlreport_batch.render.columns import COLUMNS, table, width
+from mlreport_batch.render.digest import fit_digest
 from mlreport_batch.render.placeholders import status_of
 from mlreport_batch.report.model import (
     Digest,
@@ -76,17 +77,23 @@ def _digest(digest: Digest) -> Iterator[str]:
     if fitted.troubles:
         yield from _head(f"{say(language, 'part.alerts')}!")
         for trouble in fitted.troubles:
-            yield from _fold(f"! {trouble.run}: {trouble.text}", "  ")
+            names = ", ".join(named.run for named in trouble.runs)
+            names = f"{names} {trouble.more}" if trouble.more else names
+            yield from _fold(f"! {names}: {trouble.text}", "  ")
     for board in fitted.boards:
         yield from _board(language, board, say(language, "part.boards"))
-    yield from _head(say(language, "part.runs"))
+    title = (say(language, "part.runs"), fitted.group, fitted.metric)
+    yield from _head(" · ".join(filter(None, title)))
     yield from table(
         [],
         [
-            [line.run, line.state, line.metric, line.value, line.delta, line.spark]
+            [
+                *(line.rank, line.run, line.state, line.metric),
+                *(line.value, line.delta, line.spark),
+            ]
             for line in fitted.lines
         ],
-        "lllrrl",
+        "rlllrrl",
     )
     if fitted.notes["rows"]:
         yield from ("", fitted.notes["rows"])

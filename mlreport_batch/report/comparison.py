@@ -25,7 +25,7 @@ from mlreport_batch.report.ranking import (
     one_before,
     seeds,
 )
-from mlreport_batch.safety.clean import clean
+from mlreport_batch.safety.clean import Scalar, clean
 
 ROWS_MAX = 10
 COLUMNS_MAX = 12
@@ -33,6 +33,8 @@ DIFFERENCES_MAX = 4
 LINKS_MAX = 3
 SEEDS_MAX = 4
 VALUE_MAX = 40
+DIGITS, DIGITS_MAX = 5, 9
+"""What a sweep drew at random is shown with so many digits, if it has more."""
 NOT_STATED = "\N{EN DASH}"
 
 
@@ -196,13 +198,9 @@ class _Words:
         if not keys:
             return self.say("differs_nothing")
         told = [
-            self.say(
-                "differs_one",
-                key=key,
-                value=_cell(run.hparams, key) or NOT_STATED,
-                other=_cell(other.hparams, key) or NOT_STATED,
-            )
+            self.say("differs_one", key=key, value=value, other=others)
             for key in keys[:DIFFERENCES_MAX]
+            for value, others in [_two(run.hparams, other.hparams, key)]
         ]
         more = len(keys) - len(told)
         text = ", ".join(told)
@@ -284,8 +282,24 @@ def _settings(run: Brief, keys: Sequence[str]) -> str:
     return " · ".join(f"{key} {_cell(run.hparams, key)}" for key in stated)
 
 
+def _two(
+    first: Mapping[str, Scalar], second: Mapping[str, Scalar], key: str
+) -> tuple[str, str]:
+    """Return a hyperparameter that two runs do not share.
+
+    It is told with all its digits where the first ones are the same.
+    """
+    cells = _cell(first, key), _cell(second, key)
+    if cells[0] == cells[1]:
+        cells = scalar_text(first.get(key, "")), scalar_text(second.get(key, ""))
+    return cells[0] or NOT_STATED, cells[1] or NOT_STATED
+
+
 def _cell(hparams: Mapping[str, object], key: str) -> str:
+    """Return a hyperparameter as briefly as it can be compared with others."""
     value = hparams.get(key, "")
+    if isinstance(value, float) and len(repr(value)) > DIGITS_MAX:
+        return number(value, DIGITS)
     if isinstance(value, str | int | float) or value is None:
         return clean(scalar_text(value, VALUE_MAX), VALUE_MAX)
     return ""

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from msgspec import Struct
 
+from mlreport_batch.language.figures import percent_text
 from mlreport_batch.report.goals import goal_of
 from mlreport_batch.report.view import Place, RunView
 from mlreport_batch.safety.clean import Scalar
@@ -63,8 +64,7 @@ class Goal(Struct, frozen=True):
     @property
     def percent(self) -> str:
         """How much is done, as text."""
-        percent = 100 * self.share
-        return f"{percent:.0f} %" if percent >= 1 or not percent else "< 1 %"
+        return percent_text(self.share)
 
 
 def plans_in(hparams: Mapping[str, Scalar]) -> dict[str, float]:

@@ -158,6 +158,12 @@ def test_in_the_dark_charts_and_legends_change_colours_alike(
     assert browser.run(f"JSON.stringify({colour})") == "rgb(26, 29, 33)"
 
 
+def test_a_digest_of_eight_runs_is_short_on_a_phone(browser: Browser, tmp_path: Path):
+    made = LocalRenderer().render(sample_reports.digest(count=8))
+    browser.show(lay(made, "mail", tmp_path), width=PHONE, dark=False)
+    assert browser.run("JSON.stringify(document.body.scrollHeight)") < 2000
+
+
 def test_values_of_one_part_of_the_data_end_in_one_line(
     browser: Browser, tmp_path: Path
 ):

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 import sample_reports
 from mlreport_batch.language.say import say
 from mlreport_batch.render import columns, plain
-from mlreport_batch.report.model import Fact, Report
+from mlreport_batch.report.model import AlertRow, Fact, Report
 
 
 @pytest.mark.parametrize(
@@ -114,6 +114,24 @@ def test_a_digest_tells_what_is_wrong_then_a_line_a_run_worst_first():
     runs = table[table.index("All runs") :]
     assert runs.index("resnet50-linear") < runs.index("resnet50-cosine")
     assert text.count("-" * 78) == 1  # details of the one that needs somebody
+
+
+def test_runs_that_need_one_thing_are_told_together_and_one_of_them_in_full():
+    silent = AlertRow("stall", "silent for 2 h")
+    stalled = [
+        replace(sample_reports.fine(), rid=f"r{n}", run=f"a/r{n}", alerts=(silent,))
+        for n in range(9)
+    ]
+    one = replace(sample_reports.fine(), rid="x", run="a/x", status="failed")
+    digest = replace(sample_reports.digest(), reports=(*stalled, one))
+    text = plain.write(digest)
+    assert "! a/r0, a/r1, a/r2 and 6 more: Stalled: silent for 2 h" in text
+    assert "! a/x: failed" in text
+    assert text.count("-" * 78) == 2
+    assert "Details of 2 of 10 runs; the others are in the table." in text
+    other = replace(stalled[1], alerts=(AlertRow("stall", "silent for 3 h"),))
+    text = plain.write(replace(digest, reports=(stalled[0], other, *stalled[2:])))
+    assert "and 6 more: Stalled; a/r0: silent for 2 h" in text
 
 
 def test_a_digest_of_very_many_runs_is_cut_and_said():

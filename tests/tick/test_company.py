@@ -248,7 +248,8 @@ def test_a_digest_comes_at_its_time_and_alerts_at_once(desk: Desk):
     assert desk.tick(config, seven + 10).sent == 1
     [text] = desk.texts()
     assert "2 runs have news" in text
-    assert "sweep/c" in text
+    assert "All runs · sweep · val_loss" in text
+    assert "  c  quiet" in text
     desk.append("sweep/a/metrics.csv", "3,0.3\n")
     assert desk.tick(config, seven + 60).sent == 0  # until tomorrow
     assert desk.tick(config, seven + 86400 + 10).sent == 1
