@@ -40,7 +40,7 @@ from mlreport_batch.google.api.client import DOCUMENT, GoogleClient
 from mlreport_batch.google.api.explain import explained, is_for_all
 from mlreport_batch.google.api.pace import Pace
 from mlreport_batch.google.api.transport import GoogleError
-from mlreport_batch.google.document.make import Made, Source, make
+from mlreport_batch.google.document.make import Made, Making, Source
 from mlreport_batch.google.document.template import Template, analyse
 from mlreport_batch.google.export import mail as export_mail
 from mlreport_batch.google.tidy import tidy
@@ -166,7 +166,7 @@ class _Engine:
             raise self._blocker or AssertionError
         client, source = self.client, self.source
         try:
-            return make(client, source, report, is_doubtful=is_doubtful)
+            return Making(client, source, report, is_doubtful).run()
         except (GoogleError, MlreportError) as exc:
             raise self._note(exc) from exc
 
