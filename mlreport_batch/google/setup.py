@@ -180,13 +180,17 @@ def _wrong(text: str, advice: str) -> Checked:
 def check_live(config: Config) -> Iterator[Checked]:
     """Prove against the real APIs what was only read about them, one line each.
 
-    A few documents are made and put into the trash; no mail is sent.
+    A copy of the template is made and put into the trash; no mail is sent.
     """
     from mlreport_batch.google.live import proofs
 
     settings = config.google
     try:
         with client_of(settings, [drive_scope(settings)]) as client:
+            client.log_in()
+            if settings.template is None:
+                yield _wrong("live: there is no google.template", "`template create`")
+                return
             began = time.monotonic()
             yield from proofs(client, settings)
             yield f"live: done in {time.monotonic() - began:.0f} s", None

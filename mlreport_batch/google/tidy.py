@@ -65,7 +65,8 @@ def tidy(
                 tidying.lost(row)
             elif places[row.rid] == "sent":
                 later[row.run] -= 1
-                tidying.marked[row.rid] = replace(row, is_sent=True)
+                if not row.is_sent:
+                    tidying.marked[row.rid] = replace(row, is_sent=True)
                 if keep is True or later[row.run] < int(keep):
                     tidying.kept(row, is_done=keep is True)
                 else:

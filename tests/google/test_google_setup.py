@@ -259,6 +259,11 @@ def test_live_check_says_which_belief_does_not_hold(
     assert "not within" in said[0]
 
 
+def test_live_check_needs_a_template(lab: Lab):
+    (error,) = errors(list(check_live(lab.config())))
+    assert "google.template" in error
+
+
 def test_live_check_ends_with_the_credential(lab: Lab):
     lab.server.fail("token", faults.invalid_grant(), times=-1)
     (error,) = [error for _, error in check_live(lab.config()) if error]

@@ -622,15 +622,15 @@ GUARDS = [
     Guard(
         "F33",
         "google/api/pace.py",
-        "helps = is_harmless and (exc.may_pass or also(exc))",
-        "helps = is_harmless and also(exc)",
+        "return exc.may_pass or also(exc)",
+        "return also(exc)",
         "test_google_pace::test_busy_is_repeated_and_wrong_is_not",
     ),
     Guard(
         "F33",
         "google/api/pace.py",
-        "wait = max(exc.retry_after_s or 0.0, self._wait(attempt))",
-        "wait = self._wait(attempt)",
+        "return max(asked or 0.0, self._wait(state.attempt_number))",
+        "return self._wait(state.attempt_number)",
         "test_google_faults::test_retry_after_is_obeyed",
     ),
     Guard(
@@ -643,8 +643,8 @@ GUARDS = [
     Guard(
         "F33",
         "google/api/pace.py",
-        "is_harmless = may_repeat or not exc.is_lost",
-        "is_harmless = True",
+        "if exc is None or (exc.is_lost and not may_repeat):",
+        "if exc is None:",
         "test_google_pace::test_lost_is_repeated_only_where_that_does_no_harm",
     ),
     Guard(

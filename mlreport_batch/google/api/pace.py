@@ -128,20 +128,40 @@ class Patience:
         Raises:
             GoogleError: The last failure.
         """
-        attempt = 1
-        while True:
-            try:
-                return work()
-            except GoogleError as exc:
-                is_harmless = may_repeat or not exc.is_lost
-                helps = is_harmless and (exc.may_pass or also(exc))
-                wait = max(exc.retry_after_s or 0.0, self._wait(attempt))
-                if not helps or attempt == _TRIES or not self._spend(wait):
-                    raise
-                if exc.is_busy:
-                    self.limiter.pause(wait)
-            time.sleep(wait)
-            attempt += 1
+        from tenacity import RetryCallState, Retrying
+
+        def failure(state: RetryCallState) -> GoogleError | None:
+            exc = state.outcome.exception() if state.outcome else None
+            return exc if isinstance(exc, GoogleError) else None
+
+        def helps(state: RetryCallState) -> bool:
+            exc = failure(state)
+            if exc is None or (exc.is_lost and not may_repeat):
+                return False
+            return exc.may_pass or also(exc)
+
+        def wait(state: RetryCallState) -> float:
+            exc = failure(state)
+            asked = exc.retry_after_s if exc else None
+            return max(asked or 0.0, self._wait(state.attempt_number))
+
+        def stop(state: RetryCallState) -> bool:
+            is_last = state.attempt_number == _TRIES
+            return is_last or not self._spend(state.upcoming_sleep)
+
+        def before_sleep(state: RetryCallState) -> None:
+            exc = failure(state)
+            if exc is not None and exc.is_busy:
+                self.limiter.pause(state.upcoming_sleep)
+
+        return Retrying(
+            sleep=time.sleep,
+            retry=helps,
+            wait=wait,
+            stop=stop,
+            before_sleep=before_sleep,
+            reraise=True,
+        )(work)
 
     def rest(self, seconds: float) -> bool:
         """Sleep on the budget; False where it does not reach."""

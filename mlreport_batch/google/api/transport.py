@@ -91,18 +91,19 @@ class GoogleError(Exception):
 class _Shared:
     """Credentials whose token one thread renews for all."""
 
-    def __init__(self, credentials: Any) -> None:  # noqa: ANN401
-        self._credentials = credentials
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._credentials = account.credentials
         self._lock = threading.Lock()
         self._borne = threading.local()
 
     def before_request(self, request: Any, *call: Any) -> None:  # noqa: ANN401
-        with self._lock:
+        with self._lock, _refusals(self._account):
             self._credentials.before_request(request, *call)
             self._borne.token = self._credentials.token
 
     def refresh(self, request: Any) -> None:  # noqa: ANN401
-        with self._lock:
+        with self._lock, _refusals(self._account):
             if self._credentials.token == self._borne.token:
                 self._credentials.refresh(request)
 
@@ -118,9 +119,8 @@ class Carrier:
 
         tokens = dressed(requests.Session(), settings, timeout_s)
         tokens.hooks["response"].append(only_json)
-        self._account = account
         self._tokens = Request(tokens)
-        self._credentials = _Shared(account.credentials)
+        self._credentials = _Shared(account)
         session = AuthorizedSession(  # type: ignore[no-untyped-call]
             self._credentials, max_refresh_attempts=1, auth_request=self._tokens
         )
@@ -139,8 +139,7 @@ class Carrier:
             ChannelDownError: The token endpoint does not answer now.
         """
         headers: dict[str, str] = {}
-        with _refusals(self._account):
-            self._credentials.before_request(self._tokens, "GET", "", headers)
+        self._credentials.before_request(self._tokens, "GET", "", headers)
         return headers["authorization"]
 
     def request(
@@ -166,16 +165,17 @@ class Carrier:
         begun: list[int] = []  # the status is known before the rest is read
         note = {"response": lambda answer, **_: begun.append(answer.status_code)}
         try:
-            with _refusals(self._account):
-                response = self._session.request(
-                    method, uri, data=body, headers=headers, hooks=note
-                )
+            response = self._session.request(
+                method, uri, data=body, headers=headers, hooks=note
+            )
         except RequestException as exc:
             status = begun[-1] if begun else 0
             reason = FOREIGN if isinstance(exc, TooManyRedirects) else BROKEN
             raise GoogleError(
                 status, reason, in_words(exc), was_sent=not _is_unsent(exc)
             ) from exc
+        except OSError as exc:
+            raise _no_trust(exc) from exc
         found = {name.lower(): value for name, value in response.headers.items()}
         is_page = "html" in found.get("content-type", "")
         if response.ok and is_page and not urlsplit(uri).path.endswith("/export"):
@@ -190,7 +190,6 @@ class Carrier:
 def _refusals(account: Account) -> Iterator[None]:
     """Turn what goes wrong about a token into our errors."""
     from google.auth.exceptions import GoogleAuthError, RefreshError
-    from requests import RequestException
 
     try:
         yield
@@ -201,12 +200,15 @@ def _refusals(account: Account) -> Iterator[None]:
             raise silent(exc) from exc
         text = f"{said['error']}: {said.get('error_description', '')}".strip(": .")
         raise account.refused(clean(text or str(exc), 300)) from exc
-    except RequestException:
-        raise
-    except OSError as exc:  # a CA file that is gone
-        raise ConfigError(f"google.ca_file: {clean(str(exc), 300)}") from exc
+    except OSError as exc:
+        raise _no_trust(exc) from exc
     except (GoogleAuthError, ValueError, TypeError) as exc:
         raise silent(exc) from exc
+
+
+def _no_trust(exc: OSError) -> ConfigError:
+    """Return the error for a CA file that is gone; requests wraps all else."""
+    return ConfigError(f"google.ca_file: {clean(str(exc), 300)}")
 
 
 def silent(exc: Exception) -> ChannelDownError:
@@ -266,17 +268,17 @@ def _foreign(status: int, headers: Any) -> str:  # noqa: ANN401
 
 def _is_unsent(exc: Exception) -> bool:
     """Return whether the request surely never left, or never reached Google."""
-    import requests
+    from requests import exceptions
     from urllib3.exceptions import NewConnectionError
 
-    unsent = (requests.TooManyRedirects, requests.ConnectTimeout)
-    refused = requests.exceptions.SSLError, requests.exceptions.ProxyError
     inner = getattr(exc.args[0] if exc.args else None, "reason", None)
-    is_wrong = isinstance(exc, requests.exceptions.InvalidURL)
-    return (
-        is_wrong
-        or isinstance(exc, unsent + refused)
-        or isinstance(inner, NewConnectionError)
+    return isinstance(inner, NewConnectionError) or isinstance(
+        exc,
+        exceptions.TooManyRedirects
+        | exceptions.ConnectTimeout
+        | exceptions.SSLError
+        | exceptions.ProxyError
+        | exceptions.InvalidURL,
     )
 
 
