@@ -6,7 +6,6 @@ a copy is asked for, its report's id is in the state, so whatever a crash leaves
 behind is found again.
 """
 
-import functools
 import threading
 import time
 from collections import deque
@@ -40,7 +39,7 @@ from mlreport_batch.google.api.client import DOCUMENT, GoogleClient
 from mlreport_batch.google.api.explain import explained, is_for_all
 from mlreport_batch.google.api.pace import Pace
 from mlreport_batch.google.api.transport import GoogleError
-from mlreport_batch.google.document.make import Made, Source, make
+from mlreport_batch.google.document.make import Made, Making, Source
 from mlreport_batch.google.document.template import Template, analyse
 from mlreport_batch.google.export import mail as export_mail
 from mlreport_batch.google.tidy import tidy
@@ -83,11 +82,11 @@ def draw_google(
 
 
 class _Flight(Struct, frozen=True):
-    """A report on its way: the future of its document, unless it has none."""
+    """A report on its way: what is noted of its document, and its future, if any."""
 
     task: DrawTask
+    row: DocumentRow | None = None
     made: "Future[Made] | None" = None
-    begun_at: float = 0.0
 
 
 class _By(Struct, frozen=True):
@@ -111,7 +110,7 @@ class _Engine:
         self.pool = ThreadPoolExecutor(pace.width, thread_name_prefix="google")
         self.client: GoogleClient | None = None
         self.source: Source | None = None
-        self.known: dict[str, DocumentRow] = {}
+        self.known: set[str] = set()
         self._refusal: MlreportError | None = None
         self._outage: MlreportError | None = None
         self._blocker: MlreportError | None = None
@@ -140,33 +139,30 @@ class _Engine:
         reports = [t.report for t in batch if isinstance(t.report, Report)]
         if reports and self.source is None and self._blocker is None:
             self._prepare()
+        if self._blocker is not None:
+            return [_Flight(task) for task in batch]
         now = time.time()
-        if self._blocker is None and reports:
+        rows = {
+            r.rid: DocumentRow(r.rid, f"{r.project}/{r.run}", "", now, has_doubt=True)
+            for r in reports
+        }
+        if rows:
             with self.state.transaction():
-                self.state.put_documents(
-                    DocumentRow(r.rid, _run(r), "", now, has_doubt=True)
-                    for r in reports
-                )
+                self.state.put_documents(rows.values())
         return [
-            _Flight(task, self._submit(task.report), now)
-            if isinstance(task.report, Report)
+            _Flight(task, rows[report.rid], self.pool.submit(self._make, report))
+            if isinstance(report := task.report, Report)
             else _Flight(task)
             for task in batch
         ]
 
-    def _submit(self, report: Report) -> "Future[Made] | None":
-        if self._blocker is not None:
-            return None
-        is_doubtful = report.rid in self.known
-        return self.pool.submit(self._make, report, is_doubtful)
-
-    def _make(self, report: Report, is_doubtful: bool) -> Made:
+    def _make(self, report: Report) -> Made:
         """Make one document, on a thread of the pool."""
         if self._blocker is not None or self.client is None or self.source is None:
             raise self._blocker or AssertionError
-        client, source = self.client, self.source
+        is_doubtful = report.rid in self.known
         try:
-            return make(client, source, report, is_doubtful=is_doubtful)
+            return Making(self.client, self.source, report, is_doubtful).run()
         except (GoogleError, MlreportError) as exc:
             raise self._note(exc) from exc
 
@@ -180,53 +176,48 @@ class _Engine:
             if is_for_all(error):
                 self._blocker = self._blocker or error
             elif not isinstance(exc, GoogleError) or exc.may_pass:
-                self._outage = self._outage or error
-                return self._outage
+                self._outage = error = self._outage or error
         return error
 
     def _explained(self, exc: GoogleError | MlreportError) -> MlreportError:
-        if isinstance(exc, GoogleError):
-            if self.client is None:
-                raise AssertionError
+        if isinstance(exc, GoogleError) and self.client is not None:
             return explained(exc, self.client.account, self.settings)
         if isinstance(exc, ChannelDownError):  # of a call for a token
             return RenderError(exc.message, kept=exc.kept, advice=exc.advice)
+        assert isinstance(exc, MlreportError)  # noqa: S101 - only a client calls
         return exc
 
     def _prepare(self) -> None:
         """Log in, read the template and settle what is left from earlier ticks."""
+        settings = self.settings
         try:
-            self._open()
+            account = load_account(settings, [drive_scope(settings)])
+            self.client = GoogleClient(settings, account, self.pace)
+            template = self._template(self.client)
+            tidy(self.state, self.config, self.client)
         except (GoogleError, MlreportError) as exc:
             self._blocker = self._explained(exc)
-        else:
-            self.known = {row.rid: row for row in self.state.documents()}
-            if self.state.meta(ENGINE_REFUSED):
-                with self.state.transaction():
-                    self.state.set_meta(ENGINE_REFUSED, "")
+            return
+        template_id, folder = str(settings.template), settings.folder
+        self.source = Source(template_id, template, folder, self.instance)
+        self.known = {row.rid for row in self.state.documents()}
+        if self.state.meta(ENGINE_REFUSED):
+            with self.state.transaction():
+                self.state.set_meta(ENGINE_REFUSED, "")
 
-    def _open(self) -> None:
-        settings = self.settings
-        account = load_account(settings, [drive_scope(settings)])
-        self.client = GoogleClient(settings, account, self.pace)
-        template = self._template()
-        self.source = Source(
-            settings.template or "", template, settings.folder, self.instance
-        )
-        tidy(self.state, self.config, self.client)
-
-    def _template(self) -> Template:
+    def _template(self, client: GoogleClient) -> Template:
         """Return what the template asks for; it is read when it has changed."""
-        if self.client is None or not self.settings.template:
+        template_id = self.settings.template
+        if not template_id:
             raise ConfigError(
                 "google.template is missing", advice="Run `template create`"
             )
-        template_id = self.settings.template
-        found = self.client.file(template_id, "id,name,mimeType,version,trashed")
+        found = client.file(template_id, "id,name,mimeType,version,trashed")
+        name = found.get("name", template_id)
         if found.get("trashed") or found.get("mimeType") != DOCUMENT:
             state = "is in the trash" if found.get("trashed") else "is no Google Doc"
             raise ConfigError(
-                f"google.template: {found.get('name', template_id)!r} {state}",
+                f"google.template: {name!r} {state}",
                 kept="The news stay owed",
                 advice="Restore it, or open it in Docs and save it as a Google Doc",
             )
@@ -235,14 +226,14 @@ class _Engine:
             cached = self.state.meta("google.template")
             template = msgspec.json.decode(cached.encode(), type=Template)
         else:
-            template = analyse(self.client.document(template_id))
+            template = analyse(client.document(template_id))
             kept = msgspec.json.encode(template).decode()
             with self.state.transaction():
                 self.state.set_meta("google.template", kept)
                 self.state.set_meta("google.template.version", version)
         if template.problems:
             raise ConfigError(
-                f"google.template: {found.get('name')!r} cannot be filled",
+                f"google.template: {name!r} cannot be filled",
                 problems=template.problems,
                 kept="The news stay owed",
                 advice="Mend the template",
@@ -261,15 +252,15 @@ class _Engine:
         return drawn
 
     def _drawn(self, flight: _Flight, rows: list[DocumentRow]) -> Drawn:
-        task, report = flight.task, flight.task.report
-        if not isinstance(report, Report):
+        task, made = flight.task, flight.made
+        if not isinstance(task.report, Report):
             return draw(LocalRenderer(), task)
-        made = flight.made
         failure = self._blocker if made is None else made.exception()
         if made is None or isinstance(failure, MlreportError):
             return self._failed(task, failure)
-        if failure is None:
-            rows.append(_row(report, made.result(), flight.begun_at))
+        if failure is None and flight.row is not None:
+            document, has_doubt = made.result().document_id, made.result().has_doubt
+            rows.append(replace(flight.row, document=document, has_doubt=has_doubt))
         # What else it raises, `draw` says of it as of any engine.
         return draw(_By(lambda report: _composed(report, made.result())), task)
 
@@ -278,11 +269,10 @@ class _Engine:
         assert isinstance(error, MlreportError)  # noqa: S101 - there is one or the other
         if is_for_all(error) and self.settings.fallback == "local":
             note = say(task.report.language, "document_local", why=error.message)
-            return draw(_By(functools.partial(_drawn_here, note=note)), task)
-        rid = task.report.rid
+            return draw(_By(lambda report: _drawn_here(report, note)), task)
         if isinstance(error, CredentialError):
             self._refusal = error = self._refusal or self._told_once(error)
-        return Drawn(rid, error=error)
+        return Drawn(task.report.rid, error=error)
 
     def _told_once(self, error: CredentialError) -> MlreportError:
         """Return what is said of *error*: all of it once, then that it still holds."""
@@ -312,12 +302,3 @@ def _composed(report: Report, made: Made) -> Rendered:
         return replace(rendered, pdf=made.pdf or rendered.pdf)
     pdf = made.pdf or LocalRenderer().render(report).pdf
     return export_mail.render(report, made.export, pdf, notes)
-
-
-def _run(report: Report) -> str:
-    return f"{report.project}/{report.run}"
-
-
-def _row(report: Report, made: Made, begun_at: float) -> DocumentRow:
-    document, doubt = made.document_id, made.has_doubt
-    return DocumentRow(report.rid, _run(report), document, begun_at, has_doubt=doubt)

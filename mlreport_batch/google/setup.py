@@ -23,10 +23,6 @@ from mlreport_batch.safety.address import parse_address
 from mlreport_batch.safety.clean import clean
 
 _PACE = Pace(budget_s=30.0)
-_LINKS = {
-    DOCUMENT: "https://docs.google.com/document/d/{}/edit",
-    FOLDER: "https://drive.google.com/drive/folders/{}",
-}
 
 
 @contextmanager
@@ -69,23 +65,16 @@ def create_template(
     from mlreport_batch.google.document.default import requests
 
     links: dict[str, str] = {}
-    parent = settings.folder
+    place: Json = {"parents": [settings.folder]} if settings.folder else {}
     with client_of(settings, [drive_scope(settings)]) as client:
         if folder:
-            made = _create(client, folder, FOLDER, parent)
-            parent, links["folder"] = made["id"], made["webViewLink"]
-        made = _create(client, "mlreport-batch template", DOCUMENT, parent)
+            made = client.create({"name": folder, "mimeType": FOLDER, **place})
+            place, links["folder"] = {"parents": [made["id"]]}, made["webViewLink"]
+        name = "mlreport-batch template"
+        made = client.create({"name": name, "mimeType": DOCUMENT, **place})
         client.batch_update(made["id"], requests(language), is_new=True)
         links["template"] = made["webViewLink"]
     return links
-
-
-def _create(client: GoogleClient, name: str, kind: str, parent: str | None) -> Json:
-    body: Json = {"name": name, "mimeType": kind}
-    if parent:
-        body["parents"] = [parent]
-    made = client.create(body)
-    return {"webViewLink": _LINKS[kind].format(made["id"]), **made}
 
 
 def token_line(settings: GoogleSettings, scopes: Sequence[str]) -> str:
@@ -191,13 +180,17 @@ def _wrong(text: str, advice: str) -> Checked:
 def check_live(config: Config) -> Iterator[Checked]:
     """Prove against the real APIs what was only read about them, one line each.
 
-    A few documents are made and put into the trash; no mail is sent.
+    A copy of the template is made and put into the trash; no mail is sent.
     """
     from mlreport_batch.google.live import proofs
 
     settings = config.google
     try:
         with client_of(settings, [drive_scope(settings)]) as client:
+            client.log_in()
+            if settings.template is None:
+                yield _wrong("live: there is no google.template", "`template create`")
+                return
             began = time.monotonic()
             yield from proofs(client, settings)
             yield f"live: done in {time.monotonic() - began:.0f} s", None

@@ -6,9 +6,10 @@ trash, where they stay for 30 days.
 
 import os
 import time
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from contextlib import suppress
 
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from mlreport_batch.config.settings import Config
@@ -22,24 +23,20 @@ from mlreport_batch.state.spool import TOMBSTONE_S, Spool, spool_of
 from mlreport_batch.state.store import State
 
 STRAY_AFTER_S = 86_400.0
-_MOST = 50  # documents trashed by one tick; the next goes on
+_MOST = 50  # documents looked for or trashed by one tick; the next goes on
 
 
 def tidy_google(config: Config, state: State, *, now: float | None = None) -> None:
     """Settle what is due, with a connection of its own; failures wait for later."""
-    rows = state.documents()
-    if not rows:
+    if not state.documents():
         return
     settings = config.google
-    client = None
-    try:
+    with suppress(MlreportError):
         account = load_account(settings, [drive_scope(settings)])
         client = GoogleClient(settings, account, Pace(budget_s=10.0))
-        tidy(state, config, client, now=now)
-    except MlreportError:
-        return
-    finally:
-        if client is not None:
+        try:
+            tidy(state, config, client, now=now)
+        finally:
             client.close()
 
 
@@ -57,45 +54,36 @@ def tidy(
     rows = state.documents()
     if rows:
         spool = Spool(spool_of(os.fspath(config.state)))
-        now = time.time() if now is None else now
-        tidying = _Tidying(client, spool, config.google.keep, now)
-        tidying.go(rows)
+        places = {
+            row.rid: "sent" if row.is_sent else spool.place(row.rid) for row in rows
+        }
+        tidying = _Tidying(client, time.time() if now is None else now)
+        keep = config.google.keep
+        later = Counter(row.run for row in rows if places[row.rid] == "sent")
+        for row in rows:  # oldest first
+            if places[row.rid] is None:
+                tidying.lost(row)
+            elif places[row.rid] == "sent":
+                later[row.run] -= 1
+                if not row.is_sent:
+                    tidying.marked[row.rid] = replace(row, is_sent=True)
+                if keep is True or later[row.run] < int(keep):
+                    tidying.kept(row, is_done=keep is True)
+                else:
+                    tidying.trash(row)
         with state.transaction():
-            state.put_documents(tidying.marked)
+            state.put_documents(tidying.marked.values())
             state.drop_documents(tidying.settled)
 
 
-class _Tidying:
-    def __init__(
-        self, client: GoogleClient, spool: Spool, keep: bool | int, now: float
-    ) -> None:
-        self.client = client
-        self.spool = spool
-        self.keep = keep
-        self.now = now
-        self.left = _MOST
-        self.settled: list[str] = []
-        self.marked: list[DocumentRow] = []
+class _Tidying(Struct):
+    client: GoogleClient
+    now: float
+    left: int = _MOST
+    settled: list[str] = field(default_factory=list)
+    marked: dict[str, DocumentRow] = field(default_factory=dict)
 
-    def go(self, rows: Sequence[DocumentRow]) -> None:
-        """Find out what became of each document, oldest first."""
-        sent: list[DocumentRow] = []
-        for row in rows:
-            place = "sent" if row.is_sent else self.spool.place(row.rid)
-            if place == "sent":
-                sent.append(row)
-                if not row.is_sent:
-                    self.marked.append(replace(row, is_sent=True))
-            elif place is None:
-                self._lost(row)
-        unwanted = {row.rid for row in _unwanted(sent, self.keep)}
-        for row in sent:
-            if row.rid in unwanted:
-                self._trash(row)
-            else:
-                self._kept(row)
-
-    def _lost(self, row: DocumentRow) -> None:
+    def lost(self, row: DocumentRow) -> None:
         """Settle a document whose mail is not there, or was never made."""
         age = self.now - row.made_at
         if row.document and age > TOMBSTONE_S - STRAY_AFTER_S:
@@ -103,59 +91,46 @@ class _Tidying:
             self.settled.append(row.rid)
         elif row.document or age > STRAY_AFTER_S:
             # Superseded, dropped, or never owed because of a crash.
-            self._trash(row)
+            self.trash(row)
 
-    def _kept(self, row: DocumentRow) -> None:
+    def kept(self, row: DocumentRow, *, is_done: bool) -> None:
         """Settle a document that stays; late copies of it go."""
         if row.has_doubt:
             if self.now - row.made_at <= STRAY_AFTER_S or not self.left:
                 return
             self.left -= 1
             try:
-                for file in self.client.find(row.rid):
-                    if file["id"] != row.document:
-                        _trash(self.client, file["id"])
+                self._sweep(row.rid, but=row.document)
             except GoogleError:
                 return
-            self.marked.append(replace(row, has_doubt=False, is_sent=True))
-        if self.keep is True:
+            self.marked[row.rid] = replace(row, has_doubt=False, is_sent=True)
+        if is_done:
             self.settled.append(row.rid)
 
-    def _trash(self, row: DocumentRow) -> None:
-        if self.left:
-            self.left -= 1
-            if _trash_all(self.client, row):
-                self.settled.append(row.rid)
+    def trash(self, row: DocumentRow) -> None:
+        """Trash the document of *row* and, in doubt, every other copy of it."""
+        if not self.left:
+            return
+        self.left -= 1
+        try:
+            if row.document:
+                self._trash(row.document)
+            if row.has_doubt:
+                self._sweep(row.rid)
+        except GoogleError as exc:
+            if exc.may_pass:
+                return
+            # Somebody else's to trash (a shared drive): nothing more to do.
+        self.settled.append(row.rid)
 
+    def _sweep(self, rid: str, *, but: str = "") -> None:
+        for file in self.client.find(rid):
+            if file["id"] != but:
+                self._trash(file["id"])
 
-def _trash_all(client: GoogleClient, row: DocumentRow) -> bool:
-    """Trash the document of *row* and, in doubt, every other copy of it."""
-    try:
-        if row.document:
-            _trash(client, row.document)
-        if row.has_doubt:
-            for file in client.find(row.rid):
-                _trash(client, file["id"])
-    except GoogleError as exc:
-        # Somebody else's to trash (a shared drive): nothing more to do.
-        return not exc.may_pass
-    return True
-
-
-def _trash(client: GoogleClient, document: str) -> None:
-    try:
-        client.trash(document)
-    except GoogleError as exc:
-        if exc.status != 404:  # noqa: PLR2004
-            raise
-
-
-def _unwanted(sent: list[DocumentRow], keep: bool | int) -> Iterator[DocumentRow]:
-    """Yield the documents that ``google.keep`` does not want any longer."""
-    if keep is True:
-        return
-    by_run: dict[str, list[DocumentRow]] = defaultdict(list)
-    for row in sent:  # oldest first
-        by_run[row.run].append(row)
-    for rows in by_run.values():
-        yield from rows[: len(rows) - int(keep)] if len(rows) > int(keep) else ()
+    def _trash(self, document: str) -> None:
+        try:
+            self.client.trash(document)
+        except GoogleError as exc:
+            if exc.status != 404:  # noqa: PLR2004
+                raise

@@ -73,6 +73,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "head.digest": "Training digest",
     "head.project": "Project",
     "head.run": "Run",
+    "head.notification": "Notification",
     "head.status": "Status",
     "head.steps": "Progress",
     "head.purpose": "Purpose",

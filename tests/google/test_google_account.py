@@ -52,10 +52,10 @@ def lab(server: GoogleServer, tmp_path: Path) -> Lab:
 def token(lab: Lab, *scopes: str) -> str:
     account = load_account(lab.google, scopes or (DRIVE_FILE,))
     carrier = Carrier(account, lab.google)
-    headers: dict[str, str] = {}
-    account.before_request(carrier._tokens, "GET", "", headers)
-    carrier.close()
-    return headers["authorization"].removeprefix("Bearer ")
+    try:
+        return carrier.log_in().removeprefix("Bearer ")
+    finally:
+        carrier.close()
 
 
 def test_user_gets_what_was_consented_at_the_files_own_token_uri(lab: Lab):

@@ -20,8 +20,7 @@ from google_setup import Lab, html_of, numbered
 from mlreport_batch.google.export import clean as export_clean
 from mlreport_batch.google.export import mail as export_mail
 from mlreport_batch.google.export import tree as export_tree
-from mlreport_batch.google.export.clean import clean, inline, unwrapped
-from mlreport_batch.google.export.style import plain
+from mlreport_batch.google.export.clean import clean, inline, plain, unwrapped
 from mlreport_batch.render import Rendered
 from mlreport_batch.report.model import Report
 

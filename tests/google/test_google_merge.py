@@ -477,7 +477,7 @@ def test_what_the_export_is_compared_with_is_what_it_shows(
     server: GoogleServer, blocks: list[Any], count: int
 ):
     from google_server.export import to_html
-    from mlreport_batch.google.document.make import _problem
+    from mlreport_batch.google.document.make import problem_of
     from mlreport_batch.google.export import clean as export_clean
     from mlreport_batch.google.export import tree as export_tree
 
@@ -486,6 +486,6 @@ def test_what_the_export_is_compared_with_is_what_it_shows(
     made = plan(found, metrics(count))
     document = merged(server, template, metrics(count))
     tree = export_clean.inline(to_html(document).decode())
-    assert _problem(tree, made) == ""
+    assert problem_of(tree, made) == ""
     assert export_tree.count_placeholders(tree.first("body") or tree) == made.leftovers
     del server.store.files[template.document_id]

@@ -232,13 +232,13 @@ def test_check_command_shows_each_line(lab: Lab, capsys: pytest.CaptureFixture[s
 
 
 def test_live_check_proves_all_beliefs_and_cleans_up(lab: Lab):
+    lab.with_default_template()
     found = list(check_live(lab.config()))
     assert not errors(found)
-    assert len(found) == 7
+    assert len(found) == 6
     assert all(": yes" in line for line, _ in found[:-1])
-    files = [f for f in lab.server.store.files.values() if f.document]
-    assert files
-    assert all(file.trashed for file in files)
+    assert not lab.documents()
+    assert len(lab.documents(trashed=True)) == 1
     assert not lab.server.gmail.sent
 
 
@@ -246,6 +246,7 @@ def test_live_check_proves_all_beliefs_and_cleans_up(lab: Lab):
 def test_live_check_says_which_belief_does_not_hold(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ):
+    lab.with_default_template()
     lab.server.fail("drive.files.list", faults.refuse(403, "forbidden"), times=-1)
     said = errors(list(check_live(lab.config())))
     assert len(said) == 1
@@ -256,6 +257,11 @@ def test_live_check_says_which_belief_does_not_hold(
     monkeypatch.setattr(google_live.time, "sleep", lambda _: None)
     said = errors(list(check_live(lab.config())))
     assert "not within" in said[0]
+
+
+def test_live_check_needs_a_template(lab: Lab):
+    (error,) = errors(list(check_live(lab.config())))
+    assert "google.template" in error
 
 
 def test_live_check_ends_with_the_credential(lab: Lab):

@@ -629,8 +629,8 @@ GUARDS = [
     Guard(
         "F33",
         "google/api/pace.py",
-        "return max(asked or 0.0, wait)",
-        "return wait",
+        "return max(asked or 0.0, self._wait(state.attempt_number))",
+        "return self._wait(state.attempt_number)",
         "test_google_faults::test_retry_after_is_obeyed",
     ),
     Guard(
@@ -643,8 +643,8 @@ GUARDS = [
     Guard(
         "F33",
         "google/api/pace.py",
-        "if exc.is_lost and not may_repeat:",
-        "if False:",
+        "if exc is None or (exc.is_lost and not may_repeat):",
+        "if exc is None:",
         "test_google_pace::test_lost_is_repeated_only_where_that_does_no_harm",
     ),
     Guard(
@@ -679,8 +679,8 @@ GUARDS = [
     Guard(
         "F36",
         "google/api/explain.py",
-        "    if error.status == _NOT_FOUND:",
-        "    if False:",
+        "        if error.status == 404:",
+        "        if False:",
         "test_google_faults::test_template_that_is_gone_is_named",
     ),
     Guard(
@@ -700,15 +700,15 @@ GUARDS = [
     Guard(
         "F38",
         "google/document/make.py",
-        'if file["id"] not in self.spoilt',
+        'if file["id"] not in self._spoilt',
         "if True",
         "test_google_faults::test_doubtful_copy_is_never_merged_again",
     ),
     Guard(
         "F38",
         "google/document/make.py",
-        "self._trash()\n                is_read",
-        "is_read",
+        "            self._trash()\n\n    def _merge",
+        "            pass\n\n    def _merge",
         "test_google_faults::test_lost_merge_is_not_applied_twice",
     ),
     Guard(
@@ -735,7 +735,7 @@ GUARDS = [
     Guard(
         "F38",
         "google/document/make.py",
-        "problem = _problem(tree, wanted)",
+        "problem = problem_of(tree, wanted)",
         'problem = ""',
         "test_google_faults::test_template_edited_between_read_and_copy_is_merged_anew",
     ),

@@ -26,7 +26,6 @@ class StillClock:
         self.slept_s = 0.0
         time = SimpleNamespace(monotonic=self.now, sleep=self.sleep)
         monkeypatch.setattr(pace, "time", time)
-        monkeypatch.setattr("tenacity.nap.time", time)
         clock = self
 
         class Limiter(pace.Limiter):

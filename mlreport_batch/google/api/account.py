@@ -7,17 +7,17 @@ application default credentials. Nothing else ever writes to a credential file.
 
 import json
 import os
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from msgspec import Struct
+
 from mlreport_batch.config.channels import GoogleSettings
 from mlreport_batch.config.settings import Config
 from mlreport_batch.deliver import fingerprint
-from mlreport_batch.errors import ChannelDownError, ConfigError, CredentialError
-from mlreport_batch.google.api.words import in_words
+from mlreport_batch.errors import ConfigError, CredentialError
 from mlreport_batch.safety.address import is_loopback, parse_address
 from mlreport_batch.safety.clean import clean
 from mlreport_batch.safety.files import Signature
@@ -37,8 +37,8 @@ _COVERED_BY: Final[Mapping[str, frozenset[str]]] = {
     GMAIL_SEND: frozenset({_MAIL, _SCOPE + "gmail.modify", _SCOPE + "gmail.compose"}),
 }
 _TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
-_KEPT = "What was not sent stays owed"
-_LOGIN = "Run `mlreport-batch login --client FILE` again"
+KEPT: Final = "What was not sent stays owed"
+_AGAIN = "Download the key again, or log in again"
 
 
 def drive_scope(settings: GoogleSettings) -> str:
@@ -56,98 +56,28 @@ def scopes_of(config: Config) -> list[str]:
     return wanted
 
 
-class Account:
-    """Credentials for ``AuthorizedSession`` that several threads use at once.
+class Account(Struct, frozen=True):
+    """Whose credentials we use.
 
-    Args:
-        credentials: Made by google-auth.
+    Attributes:
+        credentials: Made by google-auth; they fetch and renew their token.
         name: Whom they stand for, in messages.
         advice: What to do when Google refuses them.
         scopes: What they may do, as far as we know.
         is_robot: Whether it is a service account that acts for itself.
     """
 
-    def __init__(
-        self,
-        credentials: Any,  # noqa: ANN401 - google-auth's classes share no useful type
-        name: str,
-        *,
-        advice: str,
-        scopes: frozenset[str] = frozenset(),
-        is_robot: bool = False,
-    ) -> None:
-        self.name = name
-        self.is_robot = is_robot
-        self.advice = advice
-        self.scopes = scopes
-        self._credentials = credentials
-        self._lock = threading.Lock()
-        self._borne = threading.local()
-
-    def before_request(
-        self,
-        request: Callable[..., Any],
-        _method: str,
-        _url: str,
-        headers: dict[str, str],
-    ) -> None:
-        """Put a token into *headers*; fetch one where none is fresh.
-
-        Raises:
-            CredentialError: The grant is refused for good.
-            ChannelDownError: The token endpoint does not answer now.
-        """
-        with self._lock:
-            if not self._credentials.valid:
-                self._renew(request)
-            self._credentials.apply(headers)
-            self._borne.token = self._credentials.token
-
-    def refresh(self, request: Callable[..., Any]) -> None:
-        """Fetch a token after a 401, unless another thread has done so."""
-        with self._lock:
-            if self._credentials.token == self._borne.token:
-                self._renew(request)
-
-    def _renew(self, request: Callable[..., Any]) -> None:
-        from google.auth.exceptions import GoogleAuthError, RefreshError
-
-        try:
-            self._credentials.refresh(request)
-        except RefreshError as exc:
-            # Whatever else comes with a mapping is an answer without a token.
-            said = next((p for p in exc.args if isinstance(p, Mapping)), {"error": ""})
-            if exc.retryable or "error" not in said:
-                raise silent(exc) from exc
-            raise self.refused(_words(exc, said)) from exc
-        except OSError as exc:
-            raise ConfigError(f"google.ca_file: {clean(str(exc), 300)}") from exc
-        except (GoogleAuthError, ValueError, TypeError) as exc:
-            raise silent(exc) from exc
-        if not isinstance(self._credentials.token, str):
-            self._credentials.token = None
-            raise silent(ValueError("its answer holds no token"))
+    credentials: Any
+    name: str
+    advice: str
+    scopes: frozenset[str]
+    is_robot: bool = False
 
     def refused(self, why: str) -> CredentialError:
         """Return the error that says what a person must do."""
         return CredentialError(
-            f"Google refuses {self.name}: {why}", kept=_KEPT, advice=self.advice
+            f"Google refuses {self.name}: {why}", kept=KEPT, advice=self.advice
         )
-
-
-def _words(exc: Exception, said: Mapping[str, Any]) -> str:
-    """Return Google's words, such as ``invalid_grant: Token has been revoked``."""
-    text = f"{said['error']}: {said.get('error_description', '')}".strip(": .")
-    return clean(text or str(exc.args[0] if exc.args else exc), 300)
-
-
-def silent(exc: Exception) -> ChannelDownError:
-    """Return the error for a token endpoint that does not answer as it should."""
-    return ChannelDownError(
-        f"Google's token endpoint cannot be used now: {in_words(exc)}",
-        kept=_KEPT,
-        advice="It is tried again by the next tick",
-    )
 
 
 def credential_of(settings: GoogleSettings) -> str:
@@ -187,12 +117,10 @@ def load_account(settings: GoogleSettings, scopes: Sequence[str]) -> Account:
             " other kinds work through GOOGLE_APPLICATION_CREDENTIALS, with"
             " google.credentials left out",
         )
-    uri = str(info.setdefault("token_uri", _TOKEN_URI))
-    parts = urlsplit(uri)
+    parts = urlsplit(str(info.setdefault("token_uri", _TOKEN_URI)))
     if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
         raise ConfigError(
-            f"google.credentials: the token_uri of {path} is not https",
-            advice="Download the key again",
+            f"google.credentials: the token_uri of {path} is not https", advice=_AGAIN
         )
     try:
         make = _service_account if kind == "service_account" else _user
@@ -200,7 +128,7 @@ def load_account(settings: GoogleSettings, scopes: Sequence[str]) -> Account:
     except (ValueError, KeyError, TypeError) as exc:
         raise ConfigError(
             f"google.credentials: {path} is damaged: {clean(str(exc), 200)}",
-            advice="Download the key again, or log in again",
+            advice=_AGAIN,
         ) from exc
 
 
@@ -208,7 +136,7 @@ def _read(path: Path) -> dict[str, Any]:
     data = read_private(
         path,
         "google.credentials",
-        kept=_KEPT,
+        kept=KEPT,
         advice="Put the service-account key there (chmod 600), or run"
         " `mlreport-batch login --client FILE`",
     )
@@ -219,7 +147,7 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(info, dict):
         raise ConfigError(
             f"google.credentials: {path} is not the JSON file that Google hands out",
-            advice="Download the key again, or log in again",
+            advice=_AGAIN,
         )
     if "installed" in info or "web" in info:
         info["type"] = "OAuth client"
@@ -235,21 +163,16 @@ def _service_account(
     credentials = Credentials.from_service_account_info(  # type: ignore[no-untyped-call]
         info, scopes=list(scopes), subject=subject
     )
-    email = clean(str(info["client_email"]), 200)
-    acting = f" acting for {settings.subject}" if subject else ""
+    name = f"service account {clean(str(info['client_email']), 200)}"
     advice = f"Look whether the key in {path} still exists in the Cloud console"
     if subject:
+        name += f" acting for {settings.subject}"
         advice += (
             f", and whether the Admin console lists client id {info.get('client_id')}"
             f" under domain-wide delegation with exactly: {', '.join(scopes)}"
         )
-    return Account(
-        credentials,
-        f"service account {email}{acting}",
-        advice=advice,
-        scopes=frozenset(scopes),
-        is_robot=not subject,
-    )
+    granted = frozenset(scopes)
+    return Account(credentials, name, advice, granted, is_robot=not subject)
 
 
 def _user(
@@ -264,31 +187,24 @@ def _user(
         )
     # Not from_authorized_user_info: it always puts Google's token_uri in. Without
     # scopes the token has those of the consent; asking for others is refused.
+    keys = ("refresh_token", "token_uri", "client_id", "client_secret")
+    quota = info.get("quota_project_id")
     credentials = Credentials(  # type: ignore[no-untyped-call]
-        None,
-        refresh_token=info["refresh_token"],
-        token_uri=info["token_uri"],
-        client_id=info["client_id"],
-        client_secret=info["client_secret"],
-        quota_project_id=info.get("quota_project_id"),
+        None, **{key: info[key] for key in keys}, quota_project_id=quota
     )
     said = info.get("scopes") or ()
     granted = frozenset(map(str, said.split() if isinstance(said, str) else said))
-    account = Account(
-        credentials,
-        f"the login in {path}",
-        advice=f"{_LOGIN} (apps in publishing status Testing lose it every 7 days)",
-        scopes=granted,
-    )
-    lacking = [each for each in scopes if not _is_covered(each, granted)]
+    advice = "Run `mlreport-batch login --client FILE` again (apps in publishing status"
+    advice += " Testing lose it every 7 days)"
+    account = Account(credentials, f"the login in {path}", advice, granted)
+    lacking = [
+        scope.removeprefix(_SCOPE)
+        for scope in scopes
+        if not granted & {scope, *_COVERED_BY.get(scope, ())}
+    ]
     if granted and lacking:
-        short = ", ".join(each.removeprefix(_SCOPE) for each in lacking)
-        raise account.refused(f"its grant does not cover {short}")
+        raise account.refused(f"its grant does not cover {', '.join(lacking)}")
     return account
-
-
-def _is_covered(scope: str, granted: frozenset[str]) -> bool:
-    return scope in granted or bool(_COVERED_BY.get(scope, frozenset()) & granted)
 
 
 def _default_account(settings: GoogleSettings, scopes: Sequence[str]) -> Account:
@@ -305,14 +221,11 @@ def _default_account(settings: GoogleSettings, scopes: Sequence[str]) -> Account
     except GoogleAuthError as exc:
         raise CredentialError(
             f"There are no application default credentials: {clean(str(exc), 200)}",
-            kept=_KEPT,
+            kept=KEPT,
             advice="Set google.credentials, or run `gcloud auth application-default"
             f" login --scopes={','.join(scopes)},{_SCOPE}cloud-platform`",
         ) from exc
-    return Account(
-        credentials,
-        "the application default credentials",
-        advice="Run `gcloud auth application-default login` again, or set"
-        " google.credentials",
-        scopes=frozenset(scopes),
-    )
+    advice = "Run `gcloud auth application-default login` again, or set"
+    advice += " google.credentials"
+    name = "the application default credentials"
+    return Account(credentials, name, advice, frozenset(scopes))

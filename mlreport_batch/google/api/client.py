@@ -5,7 +5,7 @@ google-api-python-client builds the requests from the discovery documents it shi
 be repeated.
 """
 
-import copy
+import base64
 import functools
 import json
 import threading
@@ -27,7 +27,6 @@ FOLDER: Final = "application/vnd.google-apps.folder"
 Json = dict[str, Any]
 _VERSIONS: Final = {"docs": "v1", "drive": "v3", "gmail": "v1"}
 _RAW_MAX = 3_000_000  # beyond, base64 in JSON costs more than an upload
-_MINE = "mlreport_rid"
 _FILE = "id,name,webViewLink,createdTime"
 
 
@@ -45,8 +44,7 @@ class GoogleClient:
     ) -> None:
         self.pace = pace or Pace()
         self.account = account
-        self.limiter = Limiter(self.pace)
-        self.patience = Patience(self.pace, self.limiter)
+        self.patience = Patience(self.pace, Limiter(self.pace))
         self._endpoint = settings.api_endpoint
         self._carrier = Carrier(account, settings, self.pace.timeout_s)
         self.log_in = self._carrier.log_in
@@ -62,12 +60,8 @@ class GoogleClient:
 
     def address(self) -> str:
         """Return the account's own mail address; needs a scope of Drive's."""
-        about = self._service("drive").about()
-        return str(
-            self._json(about.get(fields="user(emailAddress)"))["user"].get(
-                "emailAddress", ""
-            )
-        )
+        wanted = self._service("drive").about().get(fields="user(emailAddress)")
+        return str(self._json(wanted)["user"].get("emailAddress", ""))
 
     def copy(self, file_id: str, body: Json) -> Json:
         """Copy a document; a lost answer is not repeated.
@@ -87,10 +81,10 @@ class GoogleClient:
 
         The index lags: a document made seconds ago may be missing.
         """
-        query = f"appProperties has {{ key='{_MINE}' and value='{rid}' }}"
         found = self._drive(
             "list",
-            q=f"{query} and trashed = false",
+            q=f"appProperties has {{ key='mlreport_rid' and value='{rid}' }}"
+            " and trashed = false",
             fields=f"files({_FILE})",
             pageSize=100,
             includeItemsFromAllDrives=True,
@@ -108,28 +102,18 @@ class GoogleClient:
         data: bytes = self._call(wanted, is_new=is_new)
         return data
 
-    def _drive(
-        self,
-        method: str,
-        *,
-        may_repeat: bool = True,
-        **options: Any,  # noqa: ANN401
-    ) -> Json:
+    def _drive(self, method: str, *, may_repeat: bool = True, **options: Any) -> Json:  # noqa: ANN401
         call = getattr(self._service("drive").files(), method)
-        return self._json(
-            call(supportsAllDrives=True, **options), may_repeat=may_repeat
-        )
+        wanted = call(supportsAllDrives=True, **options)
+        return self._json(wanted, may_repeat=may_repeat)
 
     # -- Docs --------------------------------------------------------------------
 
     def document(self, document_id: str, *, is_new: bool = False) -> Json:
         """Return a document with all its tabs."""
         documents = self._service("docs").documents()
-        wanted = documents.get(
-            documentId=document_id,
-            includeTabsContent=True,
-            fields="documentId,title,tabs",
-        )
+        options: Json = {"documentId": document_id, "includeTabsContent": True}
+        wanted = documents.get(fields="documentId,title,tabs", **options)
         return self._json(wanted, is_new=is_new)
 
     def batch_update(
@@ -149,18 +133,16 @@ class GoogleClient:
         Raises:
             GoogleError: ``is_lost`` when nobody knows whether it was sent.
         """
-        import base64
-
         from googleapiclient.http import MediaInMemoryUpload
 
+        options: Json = {
+            "media_body": MediaInMemoryUpload(
+                message, "message/rfc822", resumable=False
+            )
+        }
         if len(message) <= _RAW_MAX:
             raw = base64.urlsafe_b64encode(message).decode("ascii")
-            options: Json = {"body": {"raw": raw}}
-        else:
-            upload = MediaInMemoryUpload(
-                message, mimetype="message/rfc822", resumable=False
-            )
-            options = {"media_body": upload}
+            options = {"body": {"raw": raw}}
         messages = self._service("gmail").users().messages()
         made = messages.send(userId="me", fields="id", **options)
         return str(self._json(made, "gmail", may_repeat=False).get("id", ""))
@@ -191,48 +173,43 @@ class GoogleClient:
         may_repeat: bool = True,
         is_new: bool = False,
     ) -> Any:  # noqa: ANN401
-        """Return the answer to a request whose parameters were checked."""
+        """Return the answer to a request whose parameters were checked.
+
+        Args:
+            built: The request.
+            bucket: The quota that it takes a place in.
+            may_repeat: Whether a lost answer is asked for again.
+            is_new: Whether the document may not be known everywhere yet.
+        """
         from googleapiclient.errors import HttpError
 
         def once() -> Any:  # noqa: ANN401
-            with self.limiter.slot(bucket):
+            with self.patience.limiter.slot(bucket):
                 try:
                     return built.execute(http=self._carrier)
                 except HttpError as exc:
                     raise from_answer(exc) from exc
 
-        also = _is_missing if is_new else _never
-        return self.patience.call(once, may_repeat=may_repeat, also=also)
+        return self.patience.call(
+            once,
+            may_repeat=may_repeat,
+            also=lambda error: is_new and error.status == 404,  # noqa: PLR2004
+        )
 
     def _service(self, api: str) -> Any:  # noqa: ANN401
+        from googleapiclient.discovery import build_from_document
+
         with self._lock:
             if api not in self._services:
-                from googleapiclient.discovery import build_from_document
-
-                self._services[api] = build_from_document(
-                    _document(api, self._endpoint), http=self._carrier
-                )
+                document = {**_shipped(api)}
+                # Client certificates would send us to other hosts.
+                document.pop("mtlsRootUrl", None)
+                if self._endpoint:
+                    document["rootUrl"] = self._endpoint.rstrip("/") + "/"
+                document["baseUrl"] = document["rootUrl"] + document["servicePath"]
+                made = build_from_document(document, http=self._carrier)
+                self._services[api] = made
             return self._services[api]
-
-
-def _is_missing(error: GoogleError) -> bool:
-    # A copy made a moment ago may not be known everywhere yet.
-    return error.status == 404  # noqa: PLR2004
-
-
-def _never(_: GoogleError) -> bool:
-    return False
-
-
-def _document(api: str, endpoint: str | None) -> Mapping[str, Any]:
-    """Return the discovery document of *api*, with its host replaced."""
-    document = dict(copy.copy(_shipped(api)))
-    # Client certificates would send us to other hosts.
-    document.pop("mtlsRootUrl", None)
-    root = f"{endpoint.rstrip('/')}/" if endpoint else document["rootUrl"]
-    document["rootUrl"] = root
-    document["baseUrl"] = root + document["servicePath"]
-    return document
 
 
 @functools.cache

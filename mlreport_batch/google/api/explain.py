@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Final
 
-from msgspec import Struct
-
 from mlreport_batch.config.channels import GoogleSettings
 from mlreport_batch.errors import (
     ConfigError,
@@ -21,33 +19,29 @@ BOTH_CURES: Final = (
     " `mlreport-batch template create` (with `--folder NAME` for a folder), or set"
     " google.scope to drive (then log in again, or allow that scope)"
 )
-_UNAUTHORIZED = 401
-_NOT_FOUND = 404
-
-
-class _Meaning(Struct, frozen=True):
-    """What a reason means; ``{name}`` is the account, ``{said}`` Google's words."""
-
-    text: str
-    advice: str
-    is_credential: bool = False
-
-
-_NO_GRANT = _Meaning("its grant does not cover this ({said})", "", is_credential=True)
-_NO_API = _Meaning(
+# By reason: what it means and what cures it; ``{name}`` is the account, ``{said}``
+# Google's words. Where nothing but a new grant helps, the account has the cure.
+_NO_GRANT = ("its grant does not cover this ({said})", "")
+_NO_API = (
     "The Google project of {name} may not use this API: {said}",
     "Enable the Google Docs, Drive and Gmail APIs in the Cloud console",
 )
-_NO_MAILBOX = _Meaning(
+_NO_MAILBOX = (
     "{name} has no mailbox: {said}",
     "Set google.subject to a user of your Workspace, or send by `mail.via: smtp`",
 )
-_NO_STORAGE = _Meaning(
+_NO_STORAGE = (
     "There is no storage for {name}: {said}",
-    "A service account owns no storage: set google.folder to a folder in a shared"
-    " drive, or google.subject; a user must free space",
+    (
+        "A service account owns no storage: set google.folder to a folder in a shared"
+        " drive, or google.subject; a user must free space"
+    ),
 )
-_MEANINGS: Final[Mapping[str, _Meaning]] = {
+_NOT_LET = (
+    "Google does not let {name} do this: {said}",
+    "Let it read template {template} and write into the folder {folder}",
+)
+_MEANINGS: Final[Mapping[str, tuple[str, str]]] = {
     "insufficientPermissions": _NO_GRANT,
     "ACCESS_TOKEN_SCOPE_INSUFFICIENT": _NO_GRANT,
     "accessNotConfigured": _NO_API,
@@ -55,12 +49,13 @@ _MEANINGS: Final[Mapping[str, _Meaning]] = {
     "failedPrecondition": _NO_MAILBOX,
     "storageQuotaExceeded": _NO_STORAGE,
 }
-_NOT_LET_REASONS: Final = frozenset(
-    {
+_DRIVE_MEANINGS: Final[Mapping[str, tuple[str, str]]] = dict.fromkeys(
+    (
         *("insufficientFilePermissions", "cannotCopyFile", "domainPolicy"),
         *("forbidden", "PERMISSION_DENIED", "teamDriveFileLimitExceeded"),
         *("numChildrenInNonRootLimitExceeded", "parentNotAFolder"),
-    }
+    ),
+    _NOT_LET,
 )
 
 
@@ -68,11 +63,12 @@ def explained(
     error: GoogleError, account: Account, settings: GoogleSettings
 ) -> MlreportError:
     """Return what *error* means while documents are made."""
-    found = None
     if not error.may_pass:
-        found = common_error(error, account) or _drive_error(error, account, settings)
-    if found is not None:
-        return found
+        if error.status == 404:  # noqa: PLR2004
+            return unseen(account, settings, error.message or error.reason)
+        found = common_error(error, account, settings)
+        if found is not None:
+            return found
     kind = f"answers {error.status}" if error.status else "does not answer"
     advice = "It is tried again by the next tick"
     if not error.may_pass:
@@ -81,35 +77,30 @@ def explained(
     return RenderError(text, kept=KEPT, advice=advice)
 
 
-def common_error(error: GoogleError, account: Account) -> MlreportError | None:
-    """Return what somebody must renew or change, whichever API said so."""
-    said = error.message or error.reason
-    if error.status == _UNAUTHORIZED:
-        return account.refused(said)
-    meaning = _MEANINGS.get(error.reason)
-    if meaning is None:
-        return None
-    text = meaning.text.format(name=account.name, said=said)
-    if meaning.is_credential:
-        return account.refused(text)
-    return ConfigError(text, kept=KEPT, advice=meaning.advice)
-
-
-def _drive_error(
-    error: GoogleError, account: Account, settings: GoogleSettings
+def common_error(
+    error: GoogleError, account: Account, settings: GoogleSettings | None = None
 ) -> MlreportError | None:
-    """Return what somebody must change about the template or the folder."""
+    """Return what somebody must renew or change, whichever API said so.
+
+    Args:
+        error: What Google said.
+        account: To whom.
+        settings: Where template and folder may be the matter.
+    """
     said = error.message or error.reason
-    if error.status == _NOT_FOUND:
-        return unseen(account, settings, said)
-    if error.reason not in _NOT_LET_REASONS:
+    if error.status == 401:  # noqa: PLR2004
+        return account.refused(said)
+    known = _MEANINGS if settings is None else {**_MEANINGS, **_DRIVE_MEANINGS}
+    if error.reason not in known:
         return None
-    return ConfigError(
-        f"Google does not let {account.name} do this: {said}",
-        kept=KEPT,
-        advice=f"Let it read template {settings.template} and write into the folder"
-        f" {settings.folder or 'of the template'}",
-    )
+    text, advice = known[error.reason]
+    text = text.format(name=account.name, said=said)
+    if not advice:
+        return account.refused(text)
+    if settings is not None:
+        folder = settings.folder or "of the template"
+        advice = advice.format(template=settings.template, folder=folder)
+    return ConfigError(text, kept=KEPT, advice=advice)
 
 
 def unseen(account: Account, settings: GoogleSettings, said: str) -> ConfigError:

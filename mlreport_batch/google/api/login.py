@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +13,9 @@ from mlreport_batch.errors import (
     MlreportError,
     UsageError,
 )
-from mlreport_batch.google.api.account import scopes_of, silent
+from mlreport_batch.google.api.account import scopes_of
 from mlreport_batch.google.api.explain import BOTH_CURES
-from mlreport_batch.google.api.transport import dressed, only_json
+from mlreport_batch.google.api.transport import dressed, only_json, silent
 from mlreport_batch.safety.clean import clean
 
 if TYPE_CHECKING:
@@ -42,16 +41,12 @@ def login(client: str | None, config: Config) -> Iterator[str]:
 
     store = config.google.credentials
     if client is None:
-        raise UsageError(
-            "login needs the OAuth client's file",
-            advice="Make a client of type Desktop app in the Cloud console and pass"
-            " its JSON file: mlreport-batch login --client client.json",
-        )
+        advice = "Make a client of type Desktop app in the Cloud console and pass"
+        advice += " its JSON file: mlreport-batch login --client client.json"
+        raise UsageError("login needs the OAuth client's file", advice=advice)
     if store is None:
-        raise UsageError(
-            "login needs to know where to keep the grant",
-            advice="Set google.credentials in the config",
-        )
+        advice = "Set google.credentials in the config"
+        raise UsageError("login needs to know where to keep the grant", advice=advice)
     flow = _flow(client, config)
     short = ", ".join(scope.rpartition("/")[2] for scope in scopes_of(config))
     yield f"Asking for {short}"
@@ -123,23 +118,15 @@ def _raise_if_down(response: "requests.Response", **_: object) -> None:
 def _store(path: Path, granted: Any) -> None:  # noqa: ANN401
     from mlreport_batch.safety.files import write_durably
 
+    keys = ("client_id", "client_secret", "refresh_token", "token_uri")
     content = {
         "type": "authorized_user",
-        "client_id": granted.client_id,
-        "client_secret": granted.client_secret,
-        "refresh_token": granted.refresh_token,
-        "token_uri": granted.token_uri,
+        **{key: getattr(granted, key) for key in keys},
         "scopes": sorted(granted.granted_scopes or granted.scopes or ()),
     }
-    with _said(path):
+    try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_durably(os.fspath(path), json.dumps(content, indent=1).encode(), 0o600)
-
-
-@contextmanager
-def _said(path: Path) -> Iterator[None]:
-    try:
-        yield
     except OSError as exc:
         raise MlreportError(
             f"{path} cannot be written: {exc.strerror}",

@@ -97,11 +97,15 @@ class Limiter:
 
 
 class Patience:
-    """Retries what may pass in a moment, within a budget for the whole tick."""
+    """Retries what may pass in a moment, within a budget for the whole tick.
+
+    Attributes:
+        limiter: Pauses everybody where Google says that we are too fast.
+    """
 
     def __init__(self, pace: Pace, limiter: Limiter) -> None:
         self._pace = pace
-        self._limiter = limiter
+        self.limiter = limiter
         self._left_s = pace.budget_s
         self._lock = threading.Lock()
         self._spent_until = 0.0
@@ -124,37 +128,35 @@ class Patience:
         Raises:
             GoogleError: The last failure.
         """
-        from tenacity import (
-            RetryCallState,
-            Retrying,
-            retry_if_exception,
-            stop_after_attempt,
-        )
+        from tenacity import RetryCallState, Retrying
 
-        def helps(exc: BaseException) -> bool:
-            if not isinstance(exc, GoogleError):
-                return False
-            if exc.is_lost and not may_repeat:
+        def failure(state: RetryCallState) -> GoogleError | None:
+            exc = state.outcome.exception() if state.outcome else None
+            return exc if isinstance(exc, GoogleError) else None
+
+        def helps(state: RetryCallState) -> bool:
+            exc = failure(state)
+            if exc is None or (exc.is_lost and not may_repeat):
                 return False
             return exc.may_pass or also(exc)
 
         def wait(state: RetryCallState) -> float:
-            exc = state.outcome.exception() if state.outcome else None
-            asked = exc.retry_after_s if isinstance(exc, GoogleError) else None
-            return self._wait(state.attempt_number, asked)
+            exc = failure(state)
+            asked = exc.retry_after_s if exc else None
+            return max(asked or 0.0, self._wait(state.attempt_number))
 
         def stop(state: RetryCallState) -> bool:
-            return stop_after_attempt(_TRIES)(state) or not self._spend(
-                state.upcoming_sleep
-            )
+            is_last = state.attempt_number == _TRIES
+            return is_last or not self._spend(state.upcoming_sleep)
 
         def before_sleep(state: RetryCallState) -> None:
-            exc = state.outcome.exception() if state.outcome else None
-            if isinstance(exc, GoogleError) and exc.is_busy:
-                self._limiter.pause(state.upcoming_sleep)
+            exc = failure(state)
+            if exc is not None and exc.is_busy:
+                self.limiter.pause(state.upcoming_sleep)
 
         return Retrying(
-            retry=retry_if_exception(helps),
+            sleep=time.sleep,
+            retry=helps,
             wait=wait,
             stop=stop,
             before_sleep=before_sleep,
@@ -168,11 +170,10 @@ class Patience:
         time.sleep(seconds)
         return True
 
-    def _wait(self, attempt: int, asked: float | None) -> float:
+    def _wait(self, attempt: int) -> float:
         first = self._pace.first_wait_s
         spread = random.uniform(0, first)  # noqa: S311 - only spreads callers
-        wait: float = min(first * 2 ** (attempt - 1) + spread, _WAIT_MAX_S)
-        return max(asked or 0.0, wait)
+        return float(min(first * 2 ** (attempt - 1) + spread, _WAIT_MAX_S))
 
     def _spend(self, seconds: float) -> bool:
         """Take a wait off the budget; waits at the same time count once."""

@@ -7,14 +7,16 @@ session carries each exactly once.
 """
 
 import json
+import threading
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from mlreport_batch.config.channels import GoogleSettings
-from mlreport_batch.errors import ConfigError
-from mlreport_batch.google.api.account import Account
-from mlreport_batch.google.api.words import in_words
+from mlreport_batch.errors import ChannelDownError, ConfigError
+from mlreport_batch.google.api.account import KEPT, Account
 from mlreport_batch.safety.address import is_loopback
 from mlreport_batch.safety.clean import clean
 
@@ -28,16 +30,11 @@ BROKEN: Final = "connection"
 """The reason when the line broke, before or within the answer."""
 FOREIGN: Final = "no answer of Google's"
 """The reason when something else answered, such as the login page of a network."""
-
-_FORBIDDEN = 403
-_TOO_MANY = 429
-_OK_BELOW = 300
-_SERVER_ERROR = 500
+NOT_FOR_NOW: Final = frozenset({"dailyLimitExceeded", "quotaExceeded"})
 _CONNECTIONS = 16
 _RATE_REASONS = frozenset(
     {"userRateLimitExceeded", "rateLimitExceeded", "sharingRateLimitExceeded"}
 )
-NOT_FOR_NOW: Final = frozenset({"dailyLimitExceeded", "quotaExceeded"})
 
 
 class GoogleError(Exception):
@@ -61,23 +58,19 @@ class GoogleError(Exception):
         was_sent: bool = True,
     ) -> None:
         super().__init__(f"{status or 'no answer'} {reason}: {message}")
-        self.status = status
-        self.reason = reason
-        self.message = message
+        self.status, self.reason, self.message = status, reason, message
         self.retry_after_s = retry_after_s
         self.was_sent = was_sent
 
     @property
     def is_lost(self) -> bool:
         """Whether nobody knows if the call took effect."""
-        if not self.was_sent:
-            return False
-        return self.status < _OK_BELOW or self.status >= _SERVER_ERROR
+        return self.was_sent and not 300 <= self.status < 500  # noqa: PLR2004
 
     @property
     def is_accepted(self) -> bool:
         """Whether the server said yes, though the answer was cut short."""
-        return 0 < self.status < _OK_BELOW and self.reason == BROKEN
+        return 0 < self.status < 300 and self.reason == BROKEN  # noqa: PLR2004
 
     @property
     def is_busy(self) -> bool:
@@ -85,14 +78,34 @@ class GoogleError(Exception):
         if self.reason in NOT_FOR_NOW:
             return False
         # Docs gives no reason, only words.
-        is_said = self.status == _FORBIDDEN and "rate limit" in self.message.lower()
-        return self.status == _TOO_MANY or self.reason in _RATE_REASONS or is_said
+        is_said = self.status == 403 and "rate limit" in self.message.lower()  # noqa: PLR2004
+        return self.status == 429 or self.reason in _RATE_REASONS or is_said  # noqa: PLR2004
 
     @property
     def may_pass(self) -> bool:
         """Whether the same call may succeed in a moment."""
         is_cut = self.reason in (BROKEN, FOREIGN)
         return self.is_busy or self.is_lost or is_cut or not self.was_sent
+
+
+class _Shared:
+    """Credentials whose token one thread renews for all."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._credentials = account.credentials
+        self._lock = threading.Lock()
+        self._borne = threading.local()
+
+    def before_request(self, request: Any, *call: Any) -> None:  # noqa: ANN401
+        with self._lock, _refusals(self._account):
+            self._credentials.before_request(request, *call)
+            self._borne.token = self._credentials.token
+
+    def refresh(self, request: Any) -> None:  # noqa: ANN401
+        with self._lock, _refusals(self._account):
+            if self._credentials.token == self._borne.token:
+                self._credentials.refresh(request)
 
 
 class Carrier:
@@ -106,10 +119,10 @@ class Carrier:
 
         tokens = dressed(requests.Session(), settings, timeout_s)
         tokens.hooks["response"].append(only_json)
-        self._account = account
         self._tokens = Request(tokens)
+        self._credentials = _Shared(account)
         session = AuthorizedSession(  # type: ignore[no-untyped-call]
-            account, max_refresh_attempts=1, auth_request=self._tokens
+            self._credentials, max_refresh_attempts=1, auth_request=self._tokens
         )
         self._session = dressed(session, settings, timeout_s)
 
@@ -118,14 +131,16 @@ class Carrier:
         self._session.close()
         self._tokens.session.close()
 
-    def log_in(self) -> None:
-        """Fetch a token.
+    def log_in(self) -> str:
+        """Return a token; it is fetched unless there is a fresh one.
 
         Raises:
             CredentialError: The grant is refused for good.
             ChannelDownError: The token endpoint does not answer now.
         """
-        self._account.before_request(self._tokens, "GET", "", {})
+        headers: dict[str, str] = {}
+        self._credentials.before_request(self._tokens, "GET", "", headers)
+        return headers["authorization"]
 
     def request(
         self,
@@ -159,16 +174,50 @@ class Carrier:
             raise GoogleError(
                 status, reason, in_words(exc), was_sent=not _is_unsent(exc)
             ) from exc
-        except OSError as exc:  # a CA file that is gone
-            raise ConfigError(f"google.ca_file: {clean(str(exc), 300)}") from exc
+        except OSError as exc:
+            raise _no_trust(exc) from exc
         found = {name.lower(): value for name, value in response.headers.items()}
         is_page = "html" in found.get("content-type", "")
         if response.ok and is_page and not urlsplit(uri).path.endswith("/export"):
             # Whoever answers so has not passed the request on.
             said = _foreign(response.status_code, found)
             raise GoogleError(response.status_code, FOREIGN, said, was_sent=False)
-        status_line = {**found, "status": str(response.status_code)}
-        return httplib2.Response(status_line), response.content
+        found["status"] = str(response.status_code)
+        return httplib2.Response(found), response.content
+
+
+@contextmanager
+def _refusals(account: Account) -> Iterator[None]:
+    """Turn what goes wrong about a token into our errors."""
+    from google.auth.exceptions import GoogleAuthError, RefreshError
+
+    try:
+        yield
+    except RefreshError as exc:
+        # Whatever else comes with a mapping is an answer without a token.
+        said = next((p for p in exc.args if isinstance(p, Mapping)), {"error": ""})
+        if exc.retryable or "error" not in said:
+            raise silent(exc) from exc
+        text = f"{said['error']}: {said.get('error_description', '')}".strip(": .")
+        raise account.refused(clean(text or str(exc), 300)) from exc
+    except OSError as exc:
+        raise _no_trust(exc) from exc
+    except (GoogleAuthError, ValueError, TypeError) as exc:
+        raise silent(exc) from exc
+
+
+def _no_trust(exc: OSError) -> ConfigError:
+    """Return the error for a CA file that is gone; requests wraps all else."""
+    return ConfigError(f"google.ca_file: {clean(str(exc), 300)}")
+
+
+def silent(exc: Exception) -> ChannelDownError:
+    """Return the error for a token endpoint that does not answer as it should."""
+    return ChannelDownError(
+        f"Google's token endpoint cannot be used now: {in_words(exc)}",
+        kept=KEPT,
+        advice="It is tried again by the next tick",
+    )
 
 
 def dressed(session: Any, settings: GoogleSettings, timeout_s: float = 0.0) -> Any:  # noqa: ANN401
@@ -219,40 +268,34 @@ def _foreign(status: int, headers: Any) -> str:  # noqa: ANN401
 
 def _is_unsent(exc: Exception) -> bool:
     """Return whether the request surely never left, or never reached Google."""
-    import requests
-    from urllib3.exceptions import MaxRetryError, NewConnectionError
+    from requests import exceptions
+    from urllib3.exceptions import NewConnectionError
 
-    if isinstance(
+    inner = getattr(exc.args[0] if exc.args else None, "reason", None)
+    return isinstance(inner, NewConnectionError) or isinstance(
         exc,
-        requests.TooManyRedirects
-        | requests.ConnectTimeout
-        | requests.exceptions.SSLError
-        | requests.exceptions.ProxyError
-        | requests.exceptions.InvalidURL,
-    ):
-        return True
-    inner = exc.args[0] if exc.args else None
-    return isinstance(inner, MaxRetryError) and isinstance(
-        inner.reason, NewConnectionError
+        exceptions.TooManyRedirects
+        | exceptions.ConnectTimeout
+        | exceptions.SSLError
+        | exceptions.ProxyError
+        | exceptions.InvalidURL,
     )
 
 
 def from_answer(error: "HttpError") -> GoogleError:
     """Return what an answer of 300 and above means."""
-    status = int(error.resp.status)
+    status, answer = int(error.resp.status), error.resp
     try:
         inner = json.loads(error.content)["error"]
-        message = str(inner.get("message", ""))
         named = [*inner.get("errors", ()), *inner.get("details", ())]
         reasons = [str(item["reason"]) for item in named if item.get("reason")]
         reason = next(iter(reasons), str(inner.get("status", "")))
+        message = str(inner.get("message", ""))
     except (ValueError, TypeError, KeyError, AttributeError):
-        reason, message = FOREIGN, _foreign(status, error.resp)
+        reason, message = FOREIGN, _foreign(status, answer)
+    wait_s = _seconds(str(answer.get("retry-after", "")))
     return GoogleError(
-        status,
-        clean(reason, 80),
-        clean(message, 300),
-        retry_after_s=_seconds(str(error.resp.get("retry-after", ""))),
+        status, clean(reason, 80), clean(message, 300), retry_after_s=wait_s
     )
 
 
@@ -261,10 +304,28 @@ def _seconds(text: str) -> float | None:
     from email.utils import parsedate_to_datetime
 
     try:
-        return max(0.0, float(text))
-    except ValueError:
-        pass
-    try:
+        if text.replace(".", "", 1).isdecimal():
+            return float(text)
         return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
     except (ValueError, TypeError, OverflowError):
         return None
+
+
+def in_words(exc: BaseException) -> str:
+    """Return what *exc* comes from, without addresses of calls or in memory."""
+    from requests import TooManyRedirects
+
+    *_, cause = causes = list(_causes(exc))
+    if any(isinstance(each, TooManyRedirects) for each in causes):
+        return "the answer leads elsewhere: to the login page of a network?"
+    return clean(str(getattr(cause, "strerror", None) or cause), 300)
+
+
+def _causes(exc: BaseException) -> Iterator[BaseException]:
+    """Yield *exc* and what it wraps, however its library keeps that."""
+    found: BaseException | None = exc
+    while found is not None:
+        yield found
+        inner = (getattr(found, "reason", None), *found.args)
+        wrapped = (*inner, found.__cause__, found.__context__)
+        found = next((e for e in wrapped if isinstance(e, BaseException)), None)

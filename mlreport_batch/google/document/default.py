@@ -12,12 +12,14 @@ from msgspec import Struct
 
 from mlreport_batch.google.document.template import length
 from mlreport_batch.language.say import say
+from mlreport_batch.render.placeholders import ROWS
 
 Json = dict[str, Any]
 _INK: Final = (0.10, 0.11, 0.13)
 _SOFT: Final = (0.36, 0.40, 0.44)
 _GROUND: Final = (0.95, 0.96, 0.97)
 _ALARM: Final = (0.99, 0.92, 0.92)
+_LINE: Final = (0.80, 0.82, 0.85)
 
 
 class Text(Struct, frozen=True):
@@ -31,16 +33,18 @@ class Text(Struct, frozen=True):
 
 
 class Grid(Struct, frozen=True):
-    """A table; its first row is a head unless it has none."""
+    """A table; its first row is a head, or else its first column is bold."""
 
     rows: Sequence[Sequence[str]]
     has_head: bool = True
-    has_bold_first: bool = False
     right: frozenset[int] = frozenset()
     ground: tuple[float, float, float] | None = None
 
 
-def blocks(language: str) -> Sequence[Text | Grid]:
+Blocks = Sequence[Text | Grid]
+
+
+def blocks(language: str) -> Blocks:
     """Return the default document."""
 
     def w(key: str) -> str:
@@ -49,53 +53,49 @@ def blocks(language: str) -> Sequence[Text | Grid]:
     def head(*names: str) -> list[str]:
         return [w(f"table.{name}") for name in names]
 
-    facts = [
-        [w("head.run"), "{{project}} / {{run}}"],
-        [w("head.status"), "{{status}}"],
-        [w("head.steps"), "{{steps}}"],
-        [w("head.purpose"), "{{purpose}}"],
+    facts = [[w("head.run"), "{{project}} / {{run}}"]] + [
+        [w(f"head.{name}"), f"{{{{{name}}}}}"]
+        for name in ("status", "steps", "purpose")
     ]
+
+    def titled(part: str, *rows: Sequence[str], right: Sequence[int] = ()) -> Blocks:
+        title = Text(w(f"part.{part}"), "HEADING_2", 14, is_bold=True)
+        return title, Grid(rows, ground=_GROUND, right=frozenset(right))
+
     return (
         Text("{{date}}", size_pt=10, color=_SOFT),
-        Text("Notification {{notification}}", size_pt=13, is_bold=True),
-        Grid(facts, has_head=False, has_bold_first=True),
-        Grid([["{{alert}}", "{{text}}"]], has_head=False, has_bold_first=True,
-             ground=_ALARM),
-        Text(w("part.intent"), "HEADING_2", 14, is_bold=True),
-        Grid(
-            [
-                head("hparam", "intended", "actual", "note"),
-                ["{{hparam}}", "{{intended}}", "{{value}}", "{{verdict}}"],
-            ],
+        Text(
+            f"{w('head.notification')} {{{{notification}}}}", size_pt=13, is_bold=True
         ),
-        Text(w("part.history"), "HEADING_2", 14, is_bold=True),
-        Grid(
-            [
-                [*head("key", "value", "best"), "Δ", *head("step", "trend")],
-                ["{{key}}", "{{value}}", "{{best}}", "{{delta}}", "{{step}}",
-                 "{{trend}}"],
-            ],
-            right=frozenset({1, 2, 3, 4}),
+        Grid(facts, has_head=False),
+        Grid([["{{alert}}", "{{text}}"]], has_head=False, ground=_ALARM),
+        *titled(
+            "intent",
+            head("hparam", "intended", "actual", "note"),
+            ["{{hparam}}", "{{intended}}", "{{value}}", "{{verdict}}"],
         ),
-        Text(w("part.checkpoints"), "HEADING_2", 14, is_bold=True),
-        Grid(
-            [
-                [*head("file", "step", "size", "age"), ""],
-                ["{{checkpoint}}", "{{step}}", "{{size}}", "{{age}}", "{{mark}}"],
-            ],
-            right=frozenset({1, 2, 3}),
+        *titled(
+            "history",
+            [*head("key", "value", "best"), "Δ", *head("step", "trend")],
+            [f"{{{{{name}}}}}" for name in ROWS["key"][:6]],
+            right=(1, 2, 3, 4),
+        ),
+        *titled(
+            "checkpoints",
+            [*head("file", "step", "size", "age"), ""],
+            ["{{checkpoint}}", "{{step}}", "{{size}}", "{{age}}", "{{mark}}"],
+            right=(1, 2, 3),
         ),
         Text("{{time}} · {{host}}", size_pt=9, color=_SOFT),
-    )  # fmt: skip
+    )
 
 
 def requests(language: str) -> list[Json]:
     """Return the batch that writes the default template into a blank document."""
     made: list[Json] = []
-    written = list(blocks(language))
     # A blank document has one paragraph already, and so has the place above a table.
     has_room = True
-    for block in reversed(written):
+    for block in reversed(blocks(language)):
         if isinstance(block, Text):
             made += _text(block, has_room=has_room)
         else:
@@ -115,40 +115,35 @@ def _grid(block: Grid) -> Iterator[Json]:
     rows, columns = len(block.rows), len(block.rows[0])
     # Cells inherit the look of the paragraph they are made in: make it a plain one.
     yield _insert(1, "\n")
-    plain = {"startIndex": 1, "endIndex": 2}
-    yield _update(
-        "Paragraph", {"range": plain}, namedStyleType="NORMAL_TEXT", alignment=None
-    )
+    plain: Json = {"startIndex": 1, "endIndex": 2}
+    unset = {"namedStyleType": "NORMAL_TEXT", "alignment": None}
+    yield _update("Paragraph", {"range": plain}, **unset)
     yield _inked(plain, 10, _INK, is_bold=False)
     # insertTable puts a line break before the table, which keeps it apart from what
     # will stand above; the table itself starts one further.
     yield {"insertTable": {"location": {"index": 1}, "rows": rows, "columns": columns}}
-    start = 2
     for row, column in reversed(list(product(range(rows), range(columns)))):
         text = block.rows[row][column]
-        index = start + 3 + row * (2 * columns + 1) + 2 * column
-        span = {"startIndex": index, "endIndex": index + length(text)}
-        is_head = block.has_head and row == 0
+        index = 5 + row * (2 * columns + 1) + 2 * column
         if column in block.right:
             cell = {"startIndex": index, "endIndex": index + 1}
             yield _update("Paragraph", {"range": cell}, alignment="END")
         if text:
             yield _insert(index, text)
-            is_bold = is_head or (block.has_bold_first and column == 0)
-            color = _SOFT if is_head else _INK
+            span = {"startIndex": index, "endIndex": index + length(text)}
+            is_bold = (row if block.has_head else column) == 0
+            color = _SOFT if block.has_head and row == 0 else _INK
             yield _inked(span, 10, color, is_bold=is_bold)
-    table = {"tableStartLocation": {"index": start}}
-    if ground := _GROUND if block.has_head else block.ground:
+    table = {"tableStartLocation": {"index": 2}}
+    if block.ground:
         first = {**table, "rowIndex": 0, "columnIndex": 0}
         head = {"tableCellLocation": first, "rowSpan": 1, "columnSpan": columns}
-        yield _update("TableCell", {"tableRange": head}, backgroundColor=_color(ground))
+        ground = _color(block.ground)
+        yield _update("TableCell", {"tableRange": head}, backgroundColor=ground)
     if block.has_head:
         yield {"pinTableHeaderRows": {**table, "pinnedHeaderRowsCount": 1}}
-    line = {
-        "color": _color((0.80, 0.82, 0.85)),
-        "width": {"magnitude": 0.5, "unit": "PT"},
-        "dashStyle": "SOLID",
-    }
+    width = {"magnitude": 0.5, "unit": "PT"}
+    line = {"color": _color(_LINE), "width": width, "dashStyle": "SOLID"}
     sides = ("borderTop", "borderBottom", "borderLeft", "borderRight")
     yield _update("TableCell", table, **dict.fromkeys(sides, line))
 
@@ -160,13 +155,9 @@ def _insert(index: int, text: str) -> Json:
 def _inked(
     span: Json, size_pt: float, color: tuple[float, float, float], *, is_bold: bool
 ) -> Json:
-    return _update(
-        "Text",
-        {"range": span},
-        bold=is_bold,
-        fontSize={"magnitude": size_pt, "unit": "PT"},
-        foregroundColor=_color(color),
-    )
+    size = {"magnitude": size_pt, "unit": "PT"}
+    style = {"bold": is_bold, "fontSize": size, "foregroundColor": _color(color)}
+    return _update("Text", {"range": span}, **style)
 
 
 def _update(what: str, where: Json, **style: object) -> Json:
@@ -177,5 +168,6 @@ def _update(what: str, where: Json, **style: object) -> Json:
 
 
 def _color(rgb: tuple[float, float, float]) -> Json:
-    names = ("red", "green", "blue")
-    return {"color": {"rgbColor": dict(zip(names, rgb, strict=True))}}
+    return {
+        "color": {"rgbColor": dict(zip(("red", "green", "blue"), rgb, strict=True))}
+    }

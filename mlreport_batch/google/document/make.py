@@ -5,7 +5,7 @@ the report's id, which every copy bears; whatever is doubtful about a merge, its
 goes to the trash and a fresh one is merged.
 """
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from mlreport_batch.errors import RenderError
 from mlreport_batch.google.api.client import GoogleClient, Json
@@ -20,8 +20,6 @@ from mlreport_batch.safety.clean import clean
 
 _LOOKS = 3
 _TRIES = 3
-_BAD_REQUEST = 400
-_HTML, _PDF = "text/html", "application/pdf"
 
 
 class Made(Struct, frozen=True):
@@ -60,36 +58,30 @@ class Source(Struct, frozen=True):
     instance: str
 
 
-def make(
-    client: GoogleClient, source: Source, report: Report, *, is_doubtful: bool
-) -> Made:
-    """Return the document of *report*.
+class Making(Struct):
+    """One document on its way.
 
-    Args:
+    Attributes:
         client: Calls the APIs.
         source: What it is made from.
         report: What it says.
-        is_doubtful: Whether an earlier try may have left a copy behind.
-
-    Raises:
-        GoogleError: It could not be made; `explain` says what that means.
-        RenderError: The document did not become what it should.
+        has_doubt: Whether an earlier try may have left a copy behind.
     """
-    return _Making(client, source, report, is_doubtful).run()
 
-
-class _Making:
-    def __init__(
-        self, client: GoogleClient, source: Source, report: Report, is_doubtful: bool
-    ) -> None:
-        self.client = client
-        self.source = source
-        self.report = report
-        self.has_doubt = is_doubtful
-        self.file: Json = {}
-        self.spoilt: set[str] = set()
+    client: GoogleClient
+    source: Source
+    report: Report
+    has_doubt: bool
+    _file: Json = field(default_factory=dict)
+    _spoilt: set[str] = field(default_factory=set)
 
     def run(self) -> Made:
+        """Return the document.
+
+        Raises:
+            GoogleError: It could not be made; `explain` says what that means.
+            RenderError: The document did not become what it should.
+        """
         if self.has_doubt:
             for file in self.client.find(self.report.rid):
                 self.client.trash(file["id"])
@@ -97,16 +89,12 @@ class _Making:
             return self._made()
         except (GoogleError, RenderError) as exc:
             # In an outage, the next tick finds the copy by its property.
-            if self.file and not (isinstance(exc, GoogleError) and exc.may_pass):
+            if self._file and not (isinstance(exc, GoogleError) and exc.may_pass):
                 self._trash()
             raise
 
     def _made(self) -> Made:
         wanted, export, problem = self._filled()
-        if problem:
-            # The template changed under us: indices hit the wrong places.
-            self._trash()
-            wanted, export, problem = self._filled(is_read=True)
         if problem == "leftovers":
             raise RenderError(
                 "the document still shows placeholders",
@@ -117,14 +105,11 @@ class _Making:
         # This copy was read before it was merged: what is odd is only the export.
         if problem == "rowcount":
             notes.append(say(self.report.language, "document_rowcount"))
-        return Made(
-            document_id=self.file["id"],
-            link=self.file.get("webViewLink", ""),
-            export=export,
-            pdf=self._pdf(),
-            notes=tuple(notes),
-            has_doubt=self.has_doubt,
-        )
+        pdf = self._sized("application/pdf")
+        if pdf is not None and not pdf.startswith(b"%PDF"):
+            raise GoogleError(200, "answer", "the export is no PDF")
+        link = self._file.get("webViewLink", "")
+        return Made(self._file["id"], link, export, pdf, tuple(notes), self.has_doubt)
 
     # -- copy --------------------------------------------------------------------
 
@@ -140,7 +125,7 @@ class _Making:
         }
         if self.source.folder:
             body["parents"] = [self.source.folder]
-        for attempt in range(_TRIES):
+        for attempt in range(1, _TRIES + 1):
             try:
                 return self.client.copy(self.source.template_id, body)
             except GoogleError as exc:
@@ -150,28 +135,27 @@ class _Making:
                 found = self._look()
                 if found is not None:
                     return found
-                if attempt == _TRIES - 1:
+                if attempt == _TRIES:
                     raise
         raise AssertionError
 
     def _look(self) -> Json | None:
         """Return the copy whose answer was lost; others of it go to the trash."""
-        wait = self.client.pace.settle_s
         for number in range(_LOOKS):
-            if not self.client.patience.rest(wait * 2**number):
+            if not self.client.patience.rest(self.client.pace.settle_s * 2**number):
                 return None
             copies = self.client.find(self.report.rid)
-            found = [file for file in copies if file["id"] not in self.spoilt]
+            found = [file for file in copies if file["id"] not in self._spoilt]
+            for other in found[1:]:
+                self.client.trash(other["id"])
             if found:
-                for other in found[1:]:
-                    self.client.trash(other["id"])
                 return found[0]
         return None
 
     def _trash(self) -> None:
         """Give the copy up."""
-        document, self.file = self.file["id"], {}
-        self.spoilt.add(document)
+        document, self._file = self._file["id"], {}
+        self._spoilt.add(document)
         try:
             self.client.trash(document)
         except GoogleError:
@@ -180,28 +164,30 @@ class _Making:
 
     # -- merge -------------------------------------------------------------------
 
-    def _filled(
-        self, *, is_read: bool = False
-    ) -> tuple[Plan, export_tree.Node | None, str]:
+    def _filled(self) -> tuple[Plan, export_tree.Node | None, str]:
         """Return the plan of a merged copy, its export, and what is wrong with it."""
-        self.file = self._copy()
-        for attempt in range(1, _TRIES + 1):
+        is_read, tries = False, 0
+        while True:
+            self._file = self._copy()
             try:
                 wanted = self._merge(is_read=is_read)
             except GoogleError as exc:
                 # Refused as a whole, or nobody knows: this copy is not used.
-                is_hopeless = attempt == _TRIES or (is_read and not exc.is_lost)
-                if is_hopeless or not (exc.status == _BAD_REQUEST or exc.is_lost):
+                tries += 1
+                is_stale = exc.status == 400 and not is_read  # noqa: PLR2004
+                if tries == _TRIES or not (is_stale or exc.is_lost):
                     raise
-                self._trash()
-                is_read = is_read or not exc.is_lost
-                self.file = self._copy()
+                is_read = is_read or is_stale
             else:
-                return wanted, *self._export(wanted)
-        raise AssertionError
+                export, problem = self._export(wanted)
+                if is_read or not problem:
+                    return wanted, export, problem
+                # The template changed under us: indices hit the wrong places.
+                is_read = True
+            self._trash()
 
     def _merge(self, *, is_read: bool) -> Plan:
-        document, template = self.file["id"], self.source.template
+        document, template = self._file["id"], self.source.template
         if is_read:
             template = analyse(self.client.document(document, is_new=True))
         wanted = plan(template, self.report)
@@ -213,36 +199,29 @@ class _Making:
 
     def _export(self, wanted: Plan) -> tuple[export_tree.Node | None, str]:
         """Return the document's HTML and what is wrong with it."""
-        tree, problem = None, ""
-        for is_second in (False, True):
-            data = self._sized(_HTML)
+        for is_last in (False, True):
+            data = self._sized("text/html")
             if data is None:
-                return None, ""
+                break
             tree = export_clean.inline(data.decode("utf-8", "replace"))
-            problem = _problem(tree, wanted)
+            problem = problem_of(tree, wanted)
             # What was just merged may not be in the first export.
-            if not problem or is_second:
-                break
-            if not self.client.patience.rest(self.client.pace.settle_s):
-                break
-        return tree, problem
-
-    def _pdf(self) -> bytes | None:
-        data = self._sized(_PDF)
-        if data is not None and not data.startswith(b"%PDF"):
-            raise GoogleError(200, "answer", "the export is no PDF")
-        return data
+            pause_s = self.client.pace.settle_s
+            if not problem or is_last or not self.client.patience.rest(pause_s):
+                return tree, problem
+        return None, ""
 
     def _sized(self, media_type: str) -> bytes | None:
         try:
-            return self.client.export(self.file["id"], media_type, is_new=True)
+            return self.client.export(self._file["id"], media_type, is_new=True)
         except GoogleError as exc:
             if exc.reason == "exportSizeLimitExceeded":
                 return None
             raise
 
 
-def _problem(tree: export_tree.Node, wanted: Plan) -> str:
+def problem_of(tree: export_tree.Node, wanted: Plan) -> str:
+    """Return in what an export differs from what was put in, or nothing."""
     body = tree.first("body") or tree
     # Fewer are fine: an export need not show every header.
     if export_tree.count_placeholders(body) > wanted.leftovers:

@@ -37,6 +37,13 @@ LIMITS = Limits(200, 200, 60, 60, 0, 30, 60, 12, 40, 400)
 _DROPPED = re.compile("[\x00-\x08\x0c-\x1f\ue000-\uf8ff]")
 _LINE_END = re.compile("\r\n|[\r\n\u2028\u2029]")
 _LONE = re.compile("[\ud800-\udfff]")
+# What `fit` calls the rows that a placeholder marks.
+_MARKERS = {
+    "key": "metrics",
+    "hparam": "hparams",
+    "checkpoint": "checkpoints",
+    "alert": "alerts",
+}
 
 
 class Plan(Struct, frozen=True):
@@ -61,37 +68,46 @@ class Plan(Struct, frozen=True):
 def plan(template: Template, report: Report) -> Plan:
     """Return how *report* is merged into a copy of *template*."""
     fitted = fit(report, LIMITS, where=say(report.language, "more.run"))
-    singles = _clean(placeholders.values(fitted.report))
-    rows = {
+    values, rows = placeholders.values(fitted.report), placeholders.rows(fitted.report)
+    shown = {_MARKERS[kind] for kind in placeholders.ROWS if kind in template.names}
+    cuts = tuple(note for part, note in fitted.notes.items() if part in shown)
+    return filled(template, values, rows, cuts)
+
+
+def filled(
+    template: Template,
+    values: Mapping[str, str],
+    rows: Mapping[str, Sequence[Mapping[str, str]]],
+    cuts: tuple[str, ...] = (),
+) -> Plan:
+    """Return how texts are merged into a copy of *template*.
+
+    Args:
+        template: What it asks for.
+        values: The text of each placeholder outside repeated rows.
+        rows: By kind, the texts of each repeated row.
+        cuts: What is left out.
+    """
+    singles = _clean(values)
+    tables = {
         kind: [{**singles, **_clean(row)} for row in table]
-        for kind, table in placeholders.rows(fitted.report).items()
+        for kind, table in rows.items()
     }
-    requests = [
-        request for part in template.parts for request in _part(part, singles, rows)
-    ]
-    merged = list(_merged(template, singles, rows))
-    tables = Counter(
+    requests = [r for part in template.parts for r in _part(part, singles, tables)]
+    merged = list(_merged(template, singles, tables))
+    counts = Counter(
         0 if goes and not more else still + more
         for still, kinds, goes in template.tables
         for more in [sum(len(rows[kind]) for kind in kinds)]
     )
-    del tables[0]
-    shown = {_MARKERS[kind] for kind in placeholders.ROWS if kind in template.names}
+    del counts[0]
     return Plan(
         tuple(requests),
         template.fixed + sum(len(PLACEHOLDER.findall(text)) for text in merged),
         template.braces + sum(map(braces_in, merged)),
-        tables,
-        tuple(note for part, note in fitted.notes.items() if part in shown),
+        counts,
+        cuts,
     )
-
-
-_MARKERS = {
-    "key": "metrics",
-    "hparam": "hparams",
-    "checkpoint": "checkpoints",
-    "alert": "alerts",
-}
 
 
 def _clean(found: Mapping[str, str]) -> dict[str, str]:

@@ -144,6 +144,14 @@ def analyse(document: Json) -> Template:
     )
 
 
+def tables_in(document: Json) -> Iterator[Json]:
+    """Yield the tables of all bodies of *document* that stand in no other."""
+    for tab in _tabs(document.get("tabs", ())):
+        for element in tab.get("documentTab", {}).get("body", {}).get("content", ()):
+            if "table" in element:
+                yield element["table"]
+
+
 def _tabs(tabs: Sequence[Json]) -> Iterator[Json]:
     for tab in tabs:
         yield tab

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from mlreport_batch.render.placeholders import PLACEHOLDER
 
 VOID = frozenset({"br", "hr", "img", "col", "meta", "link", "input", "wbr", "base"})
-_BLOCKS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "li"})
+BLOCKS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "li"})
 _DECLARATION = re.compile(
     r"""([-a-zA-Z]+)\s*:\s*((?:[^;"'(]|"[^"]*"|'[^']*'|\([^)]*\))+)"""
 )
@@ -24,20 +24,30 @@ class Node(Struct):
     attributes: dict[str, str] = field(default_factory=dict)
     children: list["Node | str"] = field(default_factory=list)
 
+    def inner(self) -> Iterator["Node"]:
+        """Yield the elements that are children."""
+        return (child for child in self.children if isinstance(child, Node))
+
     def elements(self) -> Iterator["Node"]:
         """Yield this element and all below it, in document order."""
         yield self
-        for child in self.children:
-            if isinstance(child, Node):
-                yield from child.elements()
+        for child in self.inner():
+            yield from child.elements()
+
+    def rows(self) -> list["Node"]:
+        """Return the rows below that stand in no table further below."""
+        return [
+            row
+            for child in self.inner()
+            if child.tag != "table"
+            for row in ([child] if child.tag == "tr" else child.rows())
+        ]
 
     def text(self) -> str:
         """Return the text below; a line break counts as one character."""
         if self.tag == "br":
             return "\x0b"
-        return "".join(
-            child if isinstance(child, str) else child.text() for child in self.children
-        )
+        return "".join(c if isinstance(c, str) else c.text() for c in self.children)
 
     def first(self, tag: str) -> "Node | None":
         """Return the first element called *tag*, this one included."""
@@ -45,35 +55,27 @@ class Node(Struct):
 
     def style(self) -> dict[str, str]:
         """Return the declarations of its style attribute."""
-        text = self.attributes.get("style", "")
-        return {
-            match[1].lower(): match[2].replace("!important", "").strip()
-            for match in _DECLARATION.finditer(text)
-        }
+        found = _DECLARATION.finditer(self.attributes.get("style", ""))
+        return {m[1].lower(): m[2].replace("!important", "").strip() for m in found}
 
     def write(self) -> str:
         """Return the element as HTML, texts and values escaped."""
-        if not self.tag:
-            return self._inner()
-        start = "".join(
-            f' {name}="{html.escape(value)}"' for name, value in self.attributes.items()
-        )
-        if self.tag in VOID:
-            return f"<{self.tag}{start}>"
-        return f"<{self.tag}{start}>{self._inner()}</{self.tag}>"
-
-    def _inner(self) -> str:
-        return "".join(
+        inner = "".join(
             html.escape(child, quote=False) if isinstance(child, str) else child.write()
             for child in self.children
         )
+        if not self.tag:
+            return inner
+        given = self.attributes.items()
+        start = "".join(f' {name}="{html.escape(value)}"' for name, value in given)
+        end = "" if self.tag in VOID else f"{inner}</{self.tag}>"
+        return f"<{self.tag}{start}>{end}"
 
 
 class _Builder(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
-        self.root = Node("")
-        self.open = [self.root]
+        self.open = [Node("")]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         node = Node(tag, {name: value or "" for name, value in attrs})
@@ -96,31 +98,15 @@ def parse(page: str) -> Node:
     builder = _Builder()
     builder.feed(page)
     builder.close()
-    return builder.root
+    return builder.open[0]
 
 
 def count_placeholders(root: Node) -> int:
     """Return how often the text of *root* looks like a placeholder."""
-    return sum(
-        len(PLACEHOLDER.findall(node.text()))
-        for node in root.elements()
-        if node.tag in _BLOCKS
-    )
+    blocks = (node.text() for node in root.elements() if node.tag in BLOCKS)
+    return sum(len(PLACEHOLDER.findall(text)) for text in blocks)
 
 
 def count_rows(root: Node) -> Counter[int]:
     """Return how many tables have how many rows."""
-    rows: dict[int, int] = {}
-
-    def walk(node: Node, table: int) -> None:
-        if node.tag == "table":
-            table = id(node)
-            rows[table] = 0
-        elif node.tag == "tr" and table:
-            rows[table] += 1
-        for child in node.children:
-            if isinstance(child, Node):
-                walk(child, table)
-
-    walk(root, 0)
-    return Counter(rows.values())
+    return Counter(len(n.rows()) for n in root.elements() if n.tag == "table")
