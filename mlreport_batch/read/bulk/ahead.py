@@ -51,7 +51,7 @@ class Kind(Struct, frozen=True):
     alone_bytes: int
 
 
-ROWS: Final = Kind("pandas", 6 << 20, 256 << 10)
+ROWS: Final = Kind("numpy", 2 << 20, 256 << 10)
 RECORDS: Final = Kind("numpy", 512 << 10, 16 << 10)
 
 

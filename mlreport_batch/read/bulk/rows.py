@@ -1,23 +1,18 @@
-"""The rows of plain CSV logs, parsed by pandas in one call and folded by NumPy.
+"""The rows of plain CSV logs, parsed in few calls and folded by NumPy.
 
 What is no plain number is left to the log's format: see `ahead`.
 """
 
-import math
 from collections.abc import Mapping, Sequence
-from io import BytesIO
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from mlreport_batch.find.tail import HEADER_MAX
 from mlreport_batch.formats import BulkLayout, Chunk, LogFormat, Memory
 from mlreport_batch.formats.kit.steps import StepCounter, note_place
+from mlreport_batch.read.bulk.cells import cells_in
 from mlreport_batch.read.bulk.fold import Folded, Piece, counts_of, fold_pieces
 from mlreport_batch.read.summary import MetricSummary
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class Rows(Struct, frozen=True):
@@ -25,14 +20,13 @@ class Rows(Struct, frozen=True):
 
     start: int
     layout: BulkLayout
-    texts: bool
     piece: Piece
     data: memoryview | bytes
 
     @property
-    def kin(self) -> tuple[BulkLayout, bool]:
-        """Which rows may be parsed in one call."""
-        return self.layout, self.texts
+    def kin(self) -> BulkLayout:
+        """Which rows may be parsed together."""
+        return self.layout
 
 
 class FoldedRows(Folded, frozen=True):
@@ -96,14 +90,12 @@ def rows_of(
     first = data[start : data.index(b"\n", start)].split(layout.separator.encode())
     if len(first) != layout.width:
         return None
-    used = {index for index, _ in layout.metrics} | {layout.step, layout.epoch}
-    texts = not all(_is_number(cell) for at, cell in enumerate(first) if at not in used)
     rows: memoryview | bytes = memoryview(data)[start:]
     if chunk.header.endswith(b"\r"):
         rows = data[start:].replace(b"\r\n", b"\n")
     row = memory.get("row")
     piece = Piece(lines, int(row or 0), metrics, prefix)
-    return Rows(chunk.start, layout, texts, piece, rows)
+    return Rows(chunk.start, layout, piece, rows)
 
 
 def _layout_of(log_format: LogFormat, header: bytes) -> BulkLayout | None:
@@ -131,24 +123,20 @@ def _first_row(chunk: Chunk, memory: Memory) -> int:
     return -1 if odd else 0
 
 
-def _is_number(cell: bytes) -> bool:
-    try:
-        return not cell or math.isfinite(float(cell))
-    except ValueError:
-        return False
-
-
 def fold_rows(group: Sequence[Rows]) -> list[FoldedRows | None]:
     """Return what each of *group* holds; None where its format must read it."""
     layout = group[0].layout
-    frame = _parsed(group)
-    if frame is None:
+    used = {at for at, _ in layout.metrics} | {layout.step, layout.epoch}
+    unused = set(range(layout.width)) - used
+    data = [rows.data for rows in group]
+    cells = cells_in(data, layout.width, layout.separator, unused)
+    if cells is None or cells.shape[1] != sum(rows.piece.rows for rows in group):
         if len(group) == 1:
             return [None]
         return [found for rows in group for found in fold_rows([rows])]
-    columns = [(name, frame[at].to_numpy()) for at, name in layout.metrics]
-    steps = None if layout.step is None else frame[layout.step].to_numpy()
-    epochs = None if layout.epoch is None else frame[layout.epoch].to_numpy()
+    columns = [(name, cells[at]) for at, name in layout.metrics]
+    steps = None if layout.step is None else cells[layout.step]
+    epochs = None if layout.epoch is None else cells[layout.epoch]
     found = fold_pieces([rows.piece for rows in group], columns, steps, epochs)
     return [
         None
@@ -159,58 +147,3 @@ def fold_rows(group: Sequence[Rows]) -> list[FoldedRows | None]:
         )
         for rows, one in zip(group, found, strict=True)
     ]  # fmt: skip
-
-
-def _parsed(group: Sequence[Rows]) -> "pd.DataFrame | None":
-    """Return the rows of *group* as numbers, or None if one holds anything else.
-
-    pandas fills up short rows, so the separators are counted; it refuses long rows
-    only while all columns are wanted, so where some hold text each row is looked at.
-    """
-    import numpy as np
-    import pandas as pd
-
-    layout, texts = group[0].layout, group[0].texts
-    data = b"".join(rows.data for rows in group)
-    count = sum(rows.piece.rows for rows in group)
-    mark = ord(layout.separator)
-    letters = np.frombuffer(data, np.uint8)
-    if np.count_nonzero(letters == mark) != count * (layout.width - 1):
-        return None
-    columns = None
-    if texts:
-        if b'"' in data or b"\0" in data or b"#" in data:
-            return None
-        ends = letters[(letters == mark) | (letters == ord("\n"))]
-        if np.any(ends[layout.width - 1 :: layout.width] != ord("\n")):
-            return None
-        columns = [at for at, _ in layout.metrics]
-        columns += [at for at in (layout.step, layout.epoch) if at is not None]
-    try:
-        frame = pd.read_csv(
-            BytesIO(data), sep=layout.separator, lineterminator="\n", header=None,
-            names=range(layout.width), usecols=columns, dtype="float64", engine="c",
-            low_memory=False, keep_default_na=False, na_values=[""], quoting=3,
-            skip_blank_lines=False,
-        )  # fmt: skip
-    except (ValueError, OverflowError, MemoryError):
-        return None
-    if len(frame) != count or _may_be_booleans(frame, data):
-        return None
-    return frame
-
-
-def _may_be_booleans(frame: "pd.DataFrame", data: bytes) -> bool:
-    """Return whether a column may have been made of ``True`` and ``False``.
-
-    pandas turns such a column into ones and zeros, whatever it was asked for.
-    """
-    for name in frame.columns:
-        column = frame[name].to_numpy()
-        for part in (column[:64], column):
-            if not ((part != part) | (part == 0) | (part == 1)).all():  # noqa: PLR0124
-                break
-        else:
-            # No number has one of these letters.
-            return any(letter in data for letter in (b"u", b"U", b"l", b"L"))
-    return False
