@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mlreport_batch.formats import Floats, Places
 
 _SLICE = 1 << 20  # more numbers at once leave the processor's cache as objects
-_NEWLINE, _COMMA, _SPACE, _END = b"\n, ]"
+_NEWLINE, _COMMA, _SPACE, _MINUS, _END = b"\n, -]"
 _LEAST = ord("+")  # no letter of a number is smaller
 _IN_TEXTS = (b'"', b"#", b"\0", b"\r")  # what makes more of a text than a cell
 
@@ -100,6 +100,9 @@ def _table(
         numbers = _numbers(text)
         if numbers is None or len(numbers) != len(filled):
             return None
+        zeros = ends[filled[numbers == 0]]
+        if np.any(letters[zeros - 2] == _MINUS):  # read as an integer, -0 has no sign
+            return None
         cells[filled] = numbers
     return cells.reshape(-1, width)
 
@@ -131,9 +134,4 @@ def _numbers(text: bytearray) -> "Floats | None":
     packed = msgpack.encode(numbers)  # nothing else makes an array of a list as fast
     record = np.dtype([("kind", "u1"), ("number", ">f8")])
     start = len(packed) - record.itemsize * len(numbers)
-    found = np.frombuffer(packed, record, offset=start)["number"].astype(np.float64)
-    # Read as an integer, -0 loses its sign.
-    has_zero = not found.all()
-    if has_zero and (b"-0," in text or b"-0]" in text):
-        return None
-    return found
+    return np.frombuffer(packed, record, offset=start)["number"].astype(np.float64)
