@@ -315,5 +315,4 @@ ENGLISH: Final[Mapping[str, str]] = {
     "document_pdf": "Google exports no document over 10 MB; the PDF was drawn here.",
     "document_html": "Google exports no document over 10 MB; this mail was drawn here.",
     "document_local": "Google could not be used, so this was drawn here: {why}",
-    "document_rowcount": "The document's tables have other rows than expected.",
 }

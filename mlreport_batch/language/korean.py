@@ -315,5 +315,4 @@ KOREAN: Final[Mapping[str, str]] = {
     "document_pdf": "10 MB를 넘는 문서는 Google이 내보내지 않아 PDF를 여기서 만들었습니다.",
     "document_html": "10 MB를 넘는 문서는 Google이 내보내지 않아 여기서 만들었습니다.",
     "document_local": "Google을 쓸 수 없어 여기서 만들었습니다: {why}",
-    "document_rowcount": "문서의 표가 예상과 다른 행을 가지고 있습니다.",
 }

@@ -326,7 +326,8 @@ def test_long_tables_are_cut_and_it_is_said():
     template = build.document("", Table([["{{key}}"]]), "")
     found = analyse(template.to_json(USER, with_tabs=True))
     made = plan(found, samples.many(500))
-    assert made.tables == {200: 1}
+    inserted = [request for request in made.requests if "insertTableRow" in request]
+    assert len(inserted) == 199
     assert any("500" in note for note in made.cuts)
 
 

@@ -7,7 +7,6 @@ placeholder stays what it is.
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -54,14 +53,12 @@ class Plan(Struct, frozen=True):
         leftovers: What looks like a placeholder in the merged text and is none.
         braces: How many braces the merged text holds. A request that hit the wrong
             place leaves some of a placeholder's.
-        tables: How many rows each table has then; tables without rows are gone.
         cuts: What the document leaves out, one line each.
     """
 
     requests: tuple[Json, ...]
     leftovers: int
     braces: int
-    tables: Counter[int]
     cuts: tuple[str, ...]
 
 
@@ -95,17 +92,10 @@ def filled(
     }
     requests = [r for part in template.parts for r in _part(part, singles, tables)]
     merged = list(_merged(template, singles, tables))
-    counts = Counter(
-        0 if goes and not more else still + more
-        for still, kinds, goes in template.tables
-        for more in [sum(len(rows[kind]) for kind in kinds)]
-    )
-    del counts[0]
     return Plan(
         tuple(requests),
         template.fixed + sum(len(PLACEHOLDER.findall(text)) for text in merged),
         template.braces + sum(map(braces_in, merged)),
-        counts,
         cuts,
     )
 

@@ -78,8 +78,6 @@ class Template(Struct, frozen=True):
 
     Attributes:
         parts: The segments with something to fill.
-        tables: Per table its rows that are not repeated, the kinds of the others, and
-            whether it goes when there are none of these.
         names: All placeholders, each once.
         fixed: Placeholders where nothing can be filled; they stay as they are.
         braces: How many braces stand outside what is filled.
@@ -87,7 +85,6 @@ class Template(Struct, frozen=True):
     """
 
     parts: tuple[Part, ...]
-    tables: tuple[tuple[int, tuple[str, ...], bool], ...]
     names: tuple[str, ...]
     fixed: int = 0
     braces: int = 0
@@ -136,7 +133,6 @@ def analyse(document: Json) -> Template:
                 reader.part(tab_id, segment_id, segment)
     return Template(
         tuple(reader.parts),
-        tuple(reader.tables),
         tuple(dict.fromkeys(reader.names)),
         reader.fixed,
         reader.braces,
@@ -160,7 +156,7 @@ def _tabs(tabs: Sequence[Json]) -> Iterator[Json]:
 
 class _Reader(Struct):
     parts: list[Part] = field(default_factory=list)
-    tables: list[tuple[int, tuple[str, ...], bool]] = field(default_factory=list)
+    tables: int = 0
     names: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     fixed: int = 0
@@ -197,13 +193,11 @@ class _Reader(Struct):
 
     def _table(self, element: Json, heading: int, *, depth: int) -> None:
         rows = element["table"].get("tableRows", ())
-        position, lines = len(self.tables), len(self.lines)
-        self.tables.append((0, (), False))
-        kinds: list[str] = []
+        self.tables += 1
+        before = len(self.lines), self.tables, len(self.rows)
         for number, row in enumerate(rows):
             kind = self._kind(row)
             if kind and not self._problem(kind, element, row, depth=depth):
-                kinds.append(kind)
                 made = _row(kind, element, number)
                 self.rows.append(made)
                 for cell in made.cells:
@@ -213,11 +207,9 @@ class _Reader(Struct):
             for cell in row.get("tableCells", ()):
                 self._content(cell.get("content", ()), depth=depth + 1)
         # Only a plain heading above the one row that is repeated goes with it.
-        is_plain = (len(self.lines), len(self.tables)) == (lines, position + 1)
-        goes = len(kinds) == 1 and is_plain and self.rows[-1].number == len(rows) - 1
-        if goes:
+        is_alone = (len(self.lines), self.tables, len(self.rows) - 1) == before
+        if is_alone and self.rows[-1].number == len(rows) - 1:
             self.rows[-1] = replace(self.rows[-1], of=len(rows), heading=heading)
-        self.tables[position] = (len(rows) - len(kinds), tuple(kinds), goes)
 
     def _kind(self, row: Json) -> str:
         cells = row.get("tableCells", ())

@@ -2,7 +2,6 @@
 
 import html
 import re
-from collections import Counter
 from collections.abc import Iterator
 from html.parser import HTMLParser
 
@@ -105,8 +104,3 @@ def count_placeholders(root: Node) -> int:
     """Return how often the text of *root* looks like a placeholder."""
     blocks = (node.text() for node in root.elements() if node.tag in BLOCKS)
     return sum(len(PLACEHOLDER.findall(text)) for text in blocks)
-
-
-def count_rows(root: Node) -> Counter[int]:
-    """Return how many tables have how many rows."""
-    return Counter(len(n.rows()) for n in root.elements() if n.tag == "table")
