@@ -82,7 +82,7 @@ def run_tick(
                 return _Tick(scope(state, None), must_stop).look(config_key)
             finally:
                 state.close()
-    watch = _watch(config, options, now)
+    watch = _watch(config, options, now, must_stop)
     try:
         summary = _locked(
             folder,
@@ -99,13 +99,15 @@ def run_tick(
     return summary
 
 
-def _watch(config: Config, options: Options, now: float) -> "Elsewhere | None":
+def _watch(
+    config: Config, options: Options, now: float, must_stop: Callable[[], bool]
+) -> "Elsewhere | None":
     """Return what tells others of this tick, where the config names any."""
     if not config.tells_elsewhere or options.baseline:
         return None
     from mlreport_batch.tick.elsewhere import Elsewhere
 
-    return Elsewhere(config, now)
+    return Elsewhere(config, now, must_stop)
 
 
 def _locked(

@@ -39,6 +39,7 @@ from mlreport_batch.tick.telling import as_json, as_lines
 
 _TAIL = 10_000
 """Characters of what a tick said that are sent with its ping."""
+_LONG = ("notify", "webhook")
 _NO_COLOURS = dict.fromkeys(("bad", "good", "soft", "end"), "")
 
 
@@ -48,11 +49,15 @@ class Elsewhere:
     Args:
         config: All settings.
         now: When the tick began, seconds since the epoch.
+        must_stop: True once the process was asked to end: then it only pings.
     """
 
-    def __init__(self, config: Config, now: float) -> None:
+    def __init__(
+        self, config: Config, now: float, must_stop: Callable[[], bool]
+    ) -> None:
         self._config = config
         self._now = now
+        self._must_stop = must_stop
         self._has_begun = False
         self._lines: list[str] = []
 
@@ -77,7 +82,7 @@ class Elsewhere:
         summary.notices += self._lines
 
     def failed(self, exc: Exception) -> None:
-        """Say that the tick, once begun, ended by *exc*."""
+        """Say that the tick, once begun, ended by *exc*; note whom it did not reach."""
         if not self._has_begun:
             return
         code = exc.exit_code if isinstance(exc, MlreportError) else 70
@@ -85,13 +90,20 @@ class Elsewhere:
             self._write([_exit_code(code)])
         if self._config.ping.is_on:
             self._end_ping(code, str(exc) or type(exc).__name__)
+        for line in self._lines:
+            exc.add_note(line)
 
     def _try(self, what: str, tell: Callable[[], str]) -> None:
-        try:
-            why = tell()
-        except MlreportError as exc:
-            self._lines.append(str(exc))
-            return
+        why = ""
+        if self._must_stop() and what in _LONG:
+            why = "not told, since the tick was asked to end"
+        else:
+            try:
+                why = tell()
+            except MlreportError as exc:
+                self._lines.append(str(exc))
+            except Exception as exc:  # noqa: BLE001 - the mails are out: no exit code
+                why = f"could not be told ({type(exc).__name__})"
         if why:
             self._lines.append(
                 f"{what}: {why}; it is not told again. Mails are not held up"

@@ -10,7 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from mlreport_batch.config.load import load
+from mlreport_batch.errors import StateError
 from mlreport_batch.state.idle import glance
+from mlreport_batch.tick.elsewhere import Elsewhere
+from mlreport_batch.tick.summary import TickSummary
 from ticking import MAIL, Desk
 from web_server import HANG, WebServer
 
@@ -162,6 +166,7 @@ def test_a_failing_tick_says_so_with_its_messages(
     assert end.path == f"/ping/{TOKEN}/fail"
     assert b"exit code 75" in end.body
     assert figures(desk)["owed_mails"] == "1"
+    web.answers = {f"/ping/{TOKEN}/fail": [404]}
     (desk.out / "state.db").write_bytes(b"no state" * 100)
     (desk.out / "state.db.bak").unlink(missing_ok=True)
     said = desk.run("run", "-c", told)
@@ -169,10 +174,38 @@ def test_a_failing_tick_says_so_with_its_messages(
     end = posts(web, "ping")[-1]
     assert end.path == f"/ping/{TOKEN}/fail"
     assert b"state.db" in end.body
+    assert said.err.count("ping: ") == 1
     assert figures(desk) == {
         "last_tick_exit_code": "74",
         "last_tick_timestamp_seconds": figures(desk)["last_tick_timestamp_seconds"],
     }
+
+
+def test_a_tick_that_is_asked_to_end_only_pings(
+    web: WebServer, told: Path, monkeypatch: pytest.MonkeyPatch
+):
+    watch = Elsewhere(load(told), 0.0, lambda: True)
+    summary = TickSummary(errors=[StateError("full")])
+    watch.end(summary)
+    assert web.paths() == [f"/ping/{TOKEN}/fail"]
+    (line,) = summary.notices
+    assert line.startswith("webhook: not told, since the tick was asked to end")
+
+
+def test_a_fault_of_ours_in_telling_is_a_line_too(
+    web: WebServer, told: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("os.fork", no_process)
+    summary = TickSummary()
+    Elsewhere(load(told), 0.0, lambda: False).end(summary)
+    (line,) = summary.notices
+    assert line.startswith("ping: ")
+    assert TOKEN not in line
+    assert summary.exit_code == 0
+
+
+def no_process() -> int:
+    raise ValueError(TOKEN)
 
 
 def test_many_notices_are_few_and_a_digest_is_one(

@@ -48,9 +48,15 @@ def text_of(gauges: Iterable[Gauge], config: str) -> str:
 
 
 def written(path: Path, text: str) -> str:
-    """Write the file, old or new at any time; return why it cannot be, or empty."""
+    """Write the file, old or new at any time; return why it cannot be, or empty.
+
+    Others read it, whatever the umask is: node_exporter has an account of its own.
+    """
+    umask = os.umask(0o022)
     try:
-        write_durably(os.fspath(path), text.encode(), 0o644)
+        write_durably(os.fspath(path), text.encode("utf-8", "replace"), 0o644)
     except OSError as exc:
         return f"{path} cannot be written: {reason_of(exc)}"
+    finally:
+        os.umask(umask)
     return ""
