@@ -227,6 +227,17 @@ def test_the_action_brings_its_comment_up_to_date(place: Path):
     assert "-X PATCH repos/me/it/issues/comments/123" in (place / "calls").read_text()
 
 
+def test_the_page_of_notices_shows_a_config_that_is_right(tmp_path: Path):
+    page = (ROOT / "docs/notices.md").read_text(encoding="utf-8")
+    file = tmp_path / "config.yaml"
+    text = "runs: [{path: runs}]\n" + "".join(blocks(page, "yaml"))
+    file.write_text(text, encoding="utf-8")
+    config = load(file)
+    places = (config.notify, config.ping, config.webhook, config.prometheus)
+    assert all(place.is_on for place in places)
+    assert config.pages.url == "https://lab.example/~ml/runs"
+
+
 def test_the_picture_is_small():
     assert (ROOT / "docs/img/mails.png").stat().st_size < 200_000
 

@@ -92,7 +92,8 @@ def _failed(exc: Exception) -> int:
             advice="The next tick goes on from there",
         )
     if isinstance(exc, MlreportError):
-        complain(str(exc))
+        for line in (str(exc), *getattr(exc, "__notes__", ())):
+            complain(line)
         return exc.exit_code
     import traceback
 

@@ -33,6 +33,10 @@ def check(config: Config, *, send_test: bool, live: bool) -> Iterator[Checked]:
         yield from _google(config, live=live)
     if config.mail.via != "gmail":
         yield checked(lambda: make_channel(config).check())
+    if config.tells_elsewhere:
+        from mlreport_batch.tick.elsewhere import checks
+
+        yield from checks(config, send_test=send_test)
     if send_test:
         yield checked(lambda: _send_test(config))
 

@@ -60,7 +60,7 @@ def _run(args: argparse.Namespace) -> int:
         dry_run=args.dry_run,
         jobs=args.jobs,
         count_alerts=args.fail_on == "alert",
-        with_values=bool(args.json or args.summary),
+        with_values=bool(args.json or args.summary or config.webhook.is_on),
         changed=None if args.changed is None else tuple(map(os.fsdecode, args.changed)),
     )
     try:

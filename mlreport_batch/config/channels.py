@@ -1,4 +1,4 @@
-"""The config tables of the channels, of pages, and of Google."""
+"""The config tables of the channels, of other places, of pages, and of Google."""
 
 # ruff: noqa: RUF009 - `setting` stands for `dataclasses.field`
 
@@ -49,6 +49,120 @@ class PagesSettings:
         " pages. `--out` goes before it",
         example="~/public_html/runs",
     )
+    url: str | None = setting(
+        OrNull(Url()),
+        None,
+        help="The address under which that folder is served; notices link to pages",
+        example="https://lab.example/~ml/runs",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class NotifySettings:
+    """Short notices, beside the mails."""
+
+    urls_env: str | None = setting(
+        OrNull(env_name()),
+        None,
+        help="Name of the environment variable that holds addresses as Apprise has"
+        " them, with blanks in between. Needs the `notify` extra",
+        example="MLREPORT_NOTIFY",
+    )
+    urls_file: Path | None = setting(
+        OrNull(PathTo("a file")),
+        None,
+        help="A file of mode 0600 that holds them, one a line, instead of `urls_env`",
+        example="~/.config/mlreport-batch/notify-urls",
+    )
+    about: Literal["alerts", "reports"] = setting(
+        OneOf(("alerts", "reports")),
+        "alerts",
+        help="What is told: reports with new alerts, and digests; or every report",
+    )
+    max_per_tick: int = setting(
+        Whole(1, 100),
+        5,
+        help="Most notices of one tick; one more says how many are left out",
+    )
+    timeout_s: float = setting(
+        Seconds(1, 600), 60, help="Longest time for all notices of a tick"
+    )
+
+    @property
+    def is_on(self) -> bool:
+        """Whether notices are wanted."""
+        return bool(self.urls_env or self.urls_file)
+
+
+@dataclass(frozen=True, slots=True)
+class PingSettings:
+    """The beginning and the end of each tick, told to a service that watches it."""
+
+    url_env: str | None = setting(
+        OrNull(env_name()),
+        None,
+        help="Name of the environment variable that holds the address; `/start` and"
+        " `/fail` are put behind it",
+        example="MLREPORT_PING",
+    )
+    url_file: Path | None = setting(
+        OrNull(PathTo("a file")),
+        None,
+        help="A file of mode 0600 that holds it, instead of `url_env`",
+        example="~/.config/mlreport-batch/ping-url",
+    )
+    timeout_s: float = setting(
+        Seconds(1, 600), 10, help="Longest time for one ping, all tries together"
+    )
+
+    @property
+    def is_on(self) -> bool:
+        """Whether pings are wanted."""
+        return bool(self.url_env or self.url_file)
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSettings:
+    """What `run --json` prints, for a program of yours."""
+
+    url_env: str | None = setting(
+        OrNull(env_name()),
+        None,
+        help="Name of the environment variable that holds the address",
+        example="MLREPORT_WEBHOOK",
+    )
+    url_file: Path | None = setting(
+        OrNull(PathTo("a file")),
+        None,
+        help="A file of mode 0600 that holds it, instead of `url_env`",
+        example="~/.config/mlreport-batch/webhook-url",
+    )
+    timeout_s: float = setting(
+        Seconds(1, 600), 30, help="Longest time for one call, all tries together"
+    )
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the calls are wanted."""
+        return bool(self.url_env or self.url_file)
+
+
+@dataclass(frozen=True, slots=True)
+class PrometheusSettings:
+    """Figures of the last tick, for node_exporter's textfile collector."""
+
+    file: Path | None = setting(
+        OrNull(PathTo("a file")),
+        None,
+        help="The file to write, readable by all; its name must end in `.prom`, and its"
+        " folder be there. null writes none",
+        example="/var/lib/node_exporter/textfile/mlreport.prom",
+    )
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the file is wanted."""
+        return self.file is not None
 
 
 @dataclass(frozen=True, slots=True)

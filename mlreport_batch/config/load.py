@@ -130,6 +130,7 @@ class _Check:
         self._mail()
         self._smtp()
         self._google()
+        self._elsewhere()
         self._folders()
 
     def _is_given(self, table: str, key: str) -> bool:
@@ -190,6 +191,17 @@ class _Check:
                 " (`mlreport-batch template create` makes one)",
             )
 
+    def _elsewhere(self) -> None:
+        for table, name in (("notify", "urls"), ("ping", "url"), ("webhook", "url")):
+            given = [f"{name}_{kind}" for kind in ("env", "file")]
+            if all(self._is_given(table, key) for key in given):
+                self._add(f"{table}.{given[1]}", f"excludes {given[0]}; keep one")
+        file = self.config.prometheus.file
+        if file is not None and file.suffix != ".prom":
+            self._add(
+                "prometheus.file", f"{file} does not end in .prom, which is not read"
+            )
+
     def _folders(self) -> None:
         if self.problems.concerns("runs"):
             return
@@ -206,16 +218,22 @@ class _Check:
                     self.problems.add(
                         line, key, f"{relation} {other_key}; one is enough"
                     )
+        for key, folder in self._written():
+            for other_key, other in roots:
+                if _relation(_real(str(folder)), other).startswith(("is", "lies")):
+                    text = f"{folder} lies inside {other_key}; folders with runs are"
+                    self._add(key, f"{text} never written to")
+
+    def _written(self) -> list[tuple[str, Path]]:
+        """Return the folders that are written to, by their keys."""
         ours = [("state", self.config.state)]
         if self.config.mail.via == "outbox":
             ours.append(("outbox.dir", self.config.outbox.dir))
         if self.config.pages.dir is not None:
             ours.append(("pages.dir", self.config.pages.dir))
-        for key, folder in ours:
-            for other_key, other in roots:
-                if _relation(_real(str(folder)), other).startswith(("is", "lies")):
-                    text = f"{folder} lies inside {other_key}; folders with runs are"
-                    self._add(key, f"{text} never written to")
+        if self.config.prometheus.file is not None:
+            ours.append(("prometheus.file", self.config.prometheus.file.parent))
+        return ours
 
 
 def _real(path: str) -> str:

@@ -16,10 +16,14 @@ from mlreport_batch.config.alerts import AlertSettings
 from mlreport_batch.config.builder import Table, setting, settings_of
 from mlreport_batch.config.channels import (
     GoogleSettings,
+    NotifySettings,
     OutboxSettings,
     PagesSettings,
+    PingSettings,
+    PrometheusSettings,
     SendmailSettings,
     SmtpSettings,
+    WebhookSettings,
 )
 from mlreport_batch.config.charts import ChartSettings
 from mlreport_batch.config.digests import TIMES
@@ -333,6 +337,18 @@ class Config:
     google: GoogleSettings = setting(
         _table(GoogleSettings), {}, help="For `engine: google` and `via: gmail`"
     )
+    notify: NotifySettings = setting(
+        _table(NotifySettings), {}, help="Short notices in chats and on phones"
+    )
+    ping: PingSettings = setting(
+        _table(PingSettings), {}, help="Tells a watching service of each tick"
+    )
+    webhook: WebhookSettings = setting(
+        _table(WebhookSettings), {}, help="Posts what `run --json` prints"
+    )
+    prometheus: PrometheusSettings = setting(
+        _table(PrometheusSettings), {}, help="Figures for node_exporter"
+    )
     alerts: AlertSettings = setting(
         _table(AlertSettings), {}, help="What is worth an alert"
     )
@@ -367,6 +383,16 @@ class Config:
     def pages_folder(self) -> Path | None:
         """The folder of pages, None for no pages."""
         return self.pages.dir if self.out is None else self.out
+
+    @property
+    def tells_every_tick(self) -> bool:
+        """Whether a tick that finds nothing must be told of, too."""
+        return self.ping.is_on or self.prometheus.is_on
+
+    @property
+    def tells_elsewhere(self) -> bool:
+        """Whether anything but mails and pages is made of a tick."""
+        return self.tells_every_tick or self.notify.is_on or self.webhook.is_on
 
     def recipients_of(self, root: RunsRoot) -> tuple[str, ...]:
         """Return who gets the reports on runs below *root*, as written."""

@@ -252,6 +252,10 @@ ENGLISH: Final[Mapping[str, str]] = {
     "alert_repeat": "all {count} hyperparameters are those of {run} ({result})",
     "repeat_result": "{status}, best {best} at {place}",
     "alert_behind": "{metric} {value} at best by {place}; {count} finished runs had {low} to {high} there",
+    # -- what a notice says
+    "notice_more": "and {count} more",
+    "notices_more": "{count} more runs have news",
+    "notice_test": "Notices arrive here.",
     # -- what a mail says
     "digest_subject": "Runs with news",
     "digest_subject_more": "{first} (and {more} more runs)",

@@ -252,6 +252,10 @@ KOREAN: Final[Mapping[str, str]] = {
     "alert_repeat": "하이퍼파라미터 {count}개가 모두 {run}과 같음 ({result})",
     "repeat_result": "{status}, 최고 {best} ({place})",
     "alert_behind": "{place}까지 {metric} 최고 {value}, 완료된 실행 {count}개는 그때 {low}~{high}",
+    # -- what a notice says
+    "notice_more": "외 {count}건",
+    "notices_more": "그 밖에 새 소식이 있는 실행 {count}개",
+    "notice_test": "알림이 여기로 옵니다.",
     # -- what a mail says
     "digest_subject": "새 소식이 있는 실행",
     "digest_subject_more": "{first} (외 실행 {more}개)",

@@ -24,6 +24,7 @@ DATABASE = "state.db"
 CONFIG_KEY = "config_key"
 OWN_FORMATS = "own_formats"  # of the config, by which files were known
 INCOMPLETE = "incomplete"
+EVERY_TICK = "every_tick"  # that each must be told of, whatever it finds
 ADOPT = "adopt"
 LAST_NEWS_AT = "last_news_at"
 RECORDED_AT = "recorded_at"
@@ -72,7 +73,7 @@ def glance(folder: str, key: str, now: float) -> list[bytes] | None:
             meta = dict(database.execute("SELECT key, value FROM meta"))
             # Roots, or mails in the spool, that could not be read.
             is_unread = meta.get(INCOMPLETE, "") or meta.get(ADOPT) == "1"
-            if meta.get(CONFIG_KEY) != key or is_unread:
+            if meta.get(CONFIG_KEY) != key or is_unread or meta.get(EVERY_TICK):
                 return None
             if not all(map(_is_held, database.execute("SELECT * FROM owed"))):
                 return None

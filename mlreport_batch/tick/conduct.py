@@ -8,9 +8,11 @@ the old state or something that the next tick finishes.
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from functools import partial
+from typing import TYPE_CHECKING
 
 from mlreport_batch.config.locate import identity
 from mlreport_batch.config.settings import Config
@@ -21,7 +23,7 @@ from mlreport_batch.render.lighten import lighten
 from mlreport_batch.state.catalog import GONE_S
 from mlreport_batch.state.database import BACKUP_AT
 from mlreport_batch.state.folder import Lock, claim, state_errors
-from mlreport_batch.state.idle import CONFIG_KEY, INCOMPLETE, TOLD_AT
+from mlreport_batch.state.idle import CONFIG_KEY, EVERY_TICK, INCOMPLETE, TOLD_AT
 from mlreport_batch.state.mend import mend, open_state
 from mlreport_batch.state.spool import Spool, spool_of
 from mlreport_batch.state.store import State
@@ -33,6 +35,9 @@ from mlreport_batch.tick.reading import RunReader
 from mlreport_batch.tick.reporting import Reporter
 from mlreport_batch.tick.scope import Scope
 from mlreport_batch.tick.summary import Options, TickSummary
+
+if TYPE_CHECKING:
+    from mlreport_batch.tick.elsewhere import Elsewhere
 
 BACKUP_EVERY_S = 86400.0
 SEND_S = 300.0
@@ -77,12 +82,48 @@ def run_tick(
                 return _Tick(scope(state, None), must_stop).look(config_key)
             finally:
                 state.close()
+    watch = _watch(config, options, now, must_stop)
+    try:
+        summary = _locked(
+            folder,
+            config,
+            lambda: _with_state(folder, scope, config_key, must_stop),
+            watch,
+        )
+    except Exception as exc:
+        if watch is not None:
+            watch.failed(exc)
+        raise
+    if watch is not None:
+        watch.end(summary)
+    return summary
+
+
+def _watch(
+    config: Config, options: Options, now: float, must_stop: Callable[[], bool]
+) -> "Elsewhere | None":
+    """Return what tells others of this tick, where the config names any."""
+    if not config.tells_elsewhere or options.baseline:
+        return None
+    from mlreport_batch.tick.elsewhere import Elsewhere
+
+    return Elsewhere(config, now, must_stop)
+
+
+def _locked(
+    folder: str,
+    config: Config,
+    work: Callable[[], TickSummary],
+    watch: "Elsewhere | None",
+) -> TickSummary:
     with state_errors(folder):
         lock = Lock(folder)
     try:
+        if watch is not None:
+            watch.begin()
         with state_errors(folder):
             claim(folder, identity(config.source))
-            return _with_state(folder, scope, config_key, must_stop)
+            return work()
     except DamagedStateError as exc:
         with state_errors(folder):
             raise StateError(
@@ -167,6 +208,7 @@ class _Tick:
         # A root that was never read is no folder that an idle tick looks at.
         wanted = {
             CONFIG_KEY: config_key,
+            EVERY_TICK: "1" if self.config.tells_every_tick else "",
             INCOMPLETE: "1" if self.reader.is_incomplete else "",
             **self.pages.settled(),
         }
@@ -257,8 +299,11 @@ class _Tick:
             summary.places["mails"] = str(config.outbox.dir)
         if config.pages_folder is not None:
             summary.places["pages"] = str(config.pages_folder / "index.html")
-        if self.options.count_alerts:
+        if self.options.count_alerts or config.prometheus.is_on:
             summary.alerted = self.reader.alerted()
+        if config.prometheus.is_on:
+            told = (row.status or "untold" for row in self.state.runs())
+            summary.statuses = Counter(told)
         if config.source is None and not self.state.run_count():
             roots = ", ".join(self.scope.roots)
             summary.notices.append(

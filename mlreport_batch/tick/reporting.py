@@ -3,6 +3,7 @@
 import copy
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -27,6 +28,9 @@ from mlreport_batch.tick.scope import Scope
 from mlreport_batch.tick.summary import RunLine
 from mlreport_batch.tick.work import rid_of
 
+if TYPE_CHECKING:
+    from mlreport_batch.tick.noticing import NoticeTaker
+
 REPORTS = 16
 
 
@@ -43,6 +47,7 @@ class Reporter:
         self._pages = pages
         self._wishes = wishes_of(config)
         self._undrawn: dict[str, tuple[MlreportError, list[str]]] = {}
+        self._notices = notices_of(scope)
 
     def report(
         self, due: list[Finding], replaced: frozenset[str], executor: Executor
@@ -174,6 +179,9 @@ class Reporter:
         if mails:
             self._debts.owe(mails, self._replaced)
         for finding, drawn in kept:
+            if self._notices is not None:
+                slug = slug_of(finding.name, finding.path)
+                self._notices.take(_report_of(finding), slug)
             if drawn.note:
                 self._summary.problems.append(f"{finding.name}: {drawn.note}")
             self.note(finding, rid=drawn.rid)
@@ -214,6 +222,8 @@ class Reporter:
             self._put_pages(members, head, executor)
         mail = self._frozen(members, drawn, recipients, head.subject)
         self._debts.owe([mail], self._replaced)
+        if self._notices is not None:
+            self._notices.take_digest(digest, head.subject)
         for finding, _ in members:
             self.note(finding, rid=rid)
 
@@ -325,6 +335,15 @@ class Reporter:
         if not self._pages.is_on:
             return ""
         return self._pages.report_path(slug_of(finding.name, finding.path))
+
+
+def notices_of(scope: Scope) -> "NoticeTaker | None":
+    """Return what keeps reports in a few words, where they are told so."""
+    if not scope.config.notify.is_on:
+        return None
+    from mlreport_batch.tick.noticing import NoticeTaker
+
+    return NoticeTaker(scope.config, scope.summary.told)
 
 
 def _waiting(names: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
@@ -10,6 +11,9 @@ from mlreport_batch.errors import MlreportError
 from mlreport_batch.report.model import Comparison
 from mlreport_batch.report.ranking import Position
 from mlreport_batch.safety.clean import Scalar
+
+if TYPE_CHECKING:
+    from mlreport_batch.report.notice import Notice
 
 
 class Options(Struct, frozen=True):
@@ -85,6 +89,8 @@ class TickSummary(Struct):
         places: Where ``mails`` and ``pages`` were laid.
         alerted: Names of the runs of which an alert holds, if that was asked for.
         boards: Who leads in the groups that have news.
+        told: What is told of its reports in a few words, where that is wanted.
+        statuses: How many runs there are by their status, where that is wanted.
     """
 
     runs: list[RunLine] = field(default_factory=list)
@@ -100,6 +106,8 @@ class TickSummary(Struct):
     places: dict[str, str] = field(default_factory=dict)
     alerted: list[str] = field(default_factory=list)
     boards: list[Comparison] = field(default_factory=list)
+    told: list["Notice"] = field(default_factory=list)
+    statuses: dict[str, int] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:
