@@ -116,7 +116,7 @@ _EXAMPLES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
 }  # fmt: skip
 _WIDTH = 78
 _ENDING = ("run", "baseline", "check")
-_LIBRARIES = ("pandas", "plutoprint", "jinja2", "msgspec", "google-api-python-client")
+_LIBRARIES = ("numpy", "plutoprint", "jinja2", "msgspec", "google-api-python-client")
 
 
 def description_of(command: str) -> str:

@@ -1499,8 +1499,8 @@ GUARDS = [
     Guard(
         "F60",
         "../requirements.lock",
-        "pandas==",
-        "pandas>=",
+        "msgspec==",
+        "msgspec>=",
         "test_locks",
     ),
     Guard(
