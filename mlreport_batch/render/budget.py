@@ -6,13 +6,14 @@ the rest is in the PDF".
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from mlreport_batch.language.say import say
+from mlreport_batch.report.grids import Grid, GridRow
 from mlreport_batch.report.model import (
     HparamRow,
     MetricRow,
@@ -83,18 +84,28 @@ def fit(report: Report, limits: Limits, *, where: str) -> Fitted:
     """Return *report* cut to *limits*; *where* says where the rest is."""
     notes: dict[str, str] = defaultdict(str)
 
-    def cut(part: str, rows: Sequence[_Row], most: int) -> tuple[_Row, ...]:
-        if len(rows) > most:
+    def note(part: str, shown: int, total: int) -> None:
+        if total > shown:
             notes[part] = say(
                 report.language,
                 f"more.{part}",
-                shown=most,
-                total=f"{len(rows):,}",
+                shown=shown,
+                total=f"{total:,}",
                 where=where,
             )
+
+    def cut(part: str, rows: Sequence[_Row], most: int) -> tuple[_Row, ...]:
+        note(part, min(most, len(rows)), len(rows))
         return tuple(rows[:most])
 
     room = limits.cell
+    grids = tuple(_fit_grids(report.grids, limits))
+    results = report.results[: limits.results]
+    note(
+        "results",
+        _figures_in(grids) + len(results),
+        _figures_in(report.grids) + len(report.results),
+    )
     texts = tuple(_fit_texts(report, limits.texts))
     if texts != report.texts:
         notes["texts"] = say(report.language, "more.texts", where=where)
@@ -136,8 +147,9 @@ def fit(report: Report, limits: Limits, *, where: str) -> Fitted:
         time=shorten(report.time, 2 * FIGURE),
         results=tuple(
             replace(r, key=shorten(r.key, room), value=shorten(r.value, room))
-            for r in cut("results", report.results, limits.results)
+            for r in results
         ),
+        grids=grids,
         checkpoints=tuple(
             replace(
                 c,
@@ -186,6 +198,7 @@ def _need(row: HparamRow) -> int:
 
 
 FIGURE = 24  # longer than any number; figures never wrap
+GRID_SHARE = 2  # a figure of a table takes less room than a line
 
 
 def _figures(row: MetricRow, room: int) -> MetricRow:
@@ -202,6 +215,32 @@ def _figures(row: MetricRow, room: int) -> MetricRow:
         points=shorten(row.points, FIGURE),
         spark=row.spark[-2 * FIGURE :],
     )
+
+
+def _fit_grids(grids: Sequence[Grid], limits: Limits) -> Iterator[Grid]:
+    """Yield grids cut to `GRID_SHARE` figures for each result that fits."""
+    most, room = limits.results, limits.cell
+    figures = GRID_SHARE * most
+    for grid in grids:
+        columns = grid.columns[: min(most, figures)]
+        rows = grid.rows[: figures // len(columns) if columns else 0]
+        figures -= len(rows) * len(columns)
+        if rows:
+            yield Grid(
+                shorten(grid.title, room),
+                tuple(shorten(column, room) for column in columns),
+                tuple(
+                    GridRow(
+                        shorten(row.key, room),
+                        tuple(shorten(c, FIGURE) for c in row.cells[: len(columns)]),
+                    )
+                    for row in rows
+                ),
+            )
+
+
+def _figures_in(grids: Iterable[Grid]) -> int:
+    return sum(bool(cell) for grid in grids for row in grid.rows for cell in row.cells)
 
 
 def _fit_texts(report: Report, room: int) -> Iterator[TextBlock]:

@@ -6,7 +6,7 @@ wall (`safe`) takes out what the libraries behind it could choke on.
 
 import functools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +15,15 @@ from msgspec import Struct
 from mlreport_batch.language.english import ENGLISH
 from mlreport_batch.language.say import label, say
 from mlreport_batch.render.sparks import HERO, ROW, spark
-from mlreport_batch.render.tables import Line, tabulated
+from mlreport_batch.render.tables import (
+    PAPER,
+    PHONE,
+    GridColumns,
+    Line,
+    bands,
+    tabulated,
+)
+from mlreport_batch.report.grids import Grid, GridRow
 from mlreport_batch.report.model import Digest, Report
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -123,6 +131,7 @@ def _environment() -> Any:  # noqa: ANN401
         kind=_kind,
         evidence=_evidence,
         tabulated=tabulated,
+        bands=_bands,
         spark=_spark,
     )
     return environment
@@ -169,6 +178,11 @@ def _cell(value: str) -> str:
     """Return the classes of a value's cell; a number or short word never breaks."""
     whole = len(value) <= _SHORT_VALUE or _NUMBER.fullmatch(value)
     return "v nw" if whole else "v"
+
+
+def _bands(grid: Grid, form: str) -> Iterator[tuple[GridColumns, Sequence[GridRow]]]:
+    """Return the columns of results that fit side by side, with their rows."""
+    return bands(grid, PAPER if form == "print" else PHONE)
 
 
 def _spark(line: Line, size: str) -> str:

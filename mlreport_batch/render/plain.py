@@ -8,9 +8,9 @@ from mlreport_batch.render.budget import PDF, fit
 from mlreport_batch.render.columns import COLUMNS, table, width
 from mlreport_batch.render.digest import fit_digest
 from mlreport_batch.render.placeholders import status_of
+from mlreport_batch.render.tables import SCREEN, bands
 from mlreport_batch.report.model import (
     Digest,
-    Fact,
     HparamRow,
     MetricRow,
     Report,
@@ -52,7 +52,7 @@ def _report(report: Report) -> Iterator[str]:
         )
         yield from _board(language, board, say(language, "part.board"))
     yield from _hparams(report)
-    yield from _facts(say(language, "part.results"), report.results)
+    yield from _results(report)
     yield from _checkpoints(report)
     yield from _lines(
         say(language, "part.samples"),
@@ -243,10 +243,15 @@ def _checkpoints(report: Report) -> Iterator[str]:
     yield from table([*(say(language, f"table.{n}") for n in names), ""], rows, "lrrrl")
 
 
-def _facts(title: str, facts: Sequence[Fact]) -> Iterator[str]:
-    if facts:
-        yield from _head(title)
-        yield from table([], [[f.key, f.value] for f in facts], "ll")
+def _results(report: Report) -> Iterator[str]:
+    if report.grids or report.results:
+        yield from _head(say(report.language, "part.results"))
+    for grid in report.grids:
+        for columns, rows in bands(grid, SCREEN):
+            lines = [[row.key, *row.cells] for row in rows]
+            yield from table([grid.title, *columns], lines, "l" + "r" * len(columns))
+            yield ""
+    yield from table([], [[f.key, f.value] for f in report.results], "ll")
 
 
 def _lines(title: str, lines: Sequence[str]) -> Iterator[str]:

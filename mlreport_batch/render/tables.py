@@ -1,12 +1,29 @@
-"""The table of metrics: what was measured on several parts of the data is one line."""
+"""Tables of a report: its metrics, and the columns of results that fit side by side.
 
-from collections.abc import Mapping, Sequence
+What was measured on several parts of the data is one line.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from mlreport_batch.render.columns import width
 from mlreport_batch.report.families import PARTS
+from mlreport_batch.report.grids import Grid, GridRow
 from mlreport_batch.report.model import MetricRow
 from mlreport_batch.report.names import split_of
+
+PHONE: Final = 38
+PAPER: Final = 115
+SCREEN: Final = 76
+"""Characters that fit side by side."""
+_GAP: Final = 2
+_HEAD: Final = 9
+"""Characters of the head of a column, which is small, and may break where names do."""
+_KEY: Final = 20
+GridColumns: TypeAlias = tuple[str, ...]
 
 _SPEAKS_FOR = ("val", "test", "train", "")
 
@@ -74,6 +91,31 @@ def tabulated(rows: Sequence[MetricRow]) -> Table:
     families = [Line(label, parts) for label, parts in cells.items()]
     used = {part for parts in cells.values() for part in parts}
     return Table([part for part in PARTS if part in used], families, singles)
+
+
+def bands(grid: Grid, room: int) -> Iterator[tuple[GridColumns, Sequence[GridRow]]]:
+    """Yield the columns of *grid* in parts that fit side by side, with their rows.
+
+    Args:
+        grid: Results.
+        room: Characters that fit side by side.
+    """
+    words = (word for row in grid.rows for word in row.key.split())
+    room -= min(_KEY, max(map(width, words), default=0))
+    cells = list(zip(*(row.cells for row in grid.rows), strict=True))
+    begin = used = 0
+    for at, head in enumerate(grid.columns):
+        wide = _GAP + max(min(width(head), _HEAD), *map(width, cells[at]))
+        if used and used + wide > room:
+            yield _band(grid, begin, at)
+            begin, used = at, 0
+        used += wide
+    yield _band(grid, begin, len(grid.columns))
+
+
+def _band(grid: Grid, begin: int, end: int) -> tuple[GridColumns, Sequence[GridRow]]:
+    rows = [replace(row, cells=row.cells[begin:end]) for row in grid.rows]
+    return grid.columns[begin:end], rows
 
 
 def _is_told(name: str, label: str, part: str) -> bool:

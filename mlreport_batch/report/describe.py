@@ -25,6 +25,7 @@ from mlreport_batch.report.case import Case
 from mlreport_batch.report.curves import chart_groups, chart_of
 from mlreport_batch.report.families import Member, families
 from mlreport_batch.report.goals import asked_first, importance
+from mlreport_batch.report.grids import grids_of
 from mlreport_batch.report.head import (
     age_text,
     facts_of,
@@ -113,9 +114,9 @@ def describe(
         str(replace(problem, message=in_language(problem.message, language)))
         for problem in view.problems
     ]
+    grids, others = grids_of(view.results, language)
     results = [
-        Fact(clean(name), _result_text(name, value))
-        for name, value in view.results.items()
+        Fact(clean(name), _result_text(name, value)) for name, value in others.items()
     ]
     now_s = occasion.now.timestamp()
     timing = timing_of(view, case.status, now_s)
@@ -153,6 +154,7 @@ def describe(
             for title, names in groups[: cut("charts", most, most and len(groups))]
         ),
         results=tuple(results[: cut("results", RESULTS_MAX, len(results))]),
+        grids=grids,
         checkpoints=tuple(
             CheckpointRow(
                 path=each.path,

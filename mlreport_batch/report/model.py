@@ -12,6 +12,7 @@ from typing import Literal
 from msgspec import Struct, field
 
 from mlreport_batch.report.drawn import Chart, Sample
+from mlreport_batch.report.grids import Grid
 from mlreport_batch.safety.clean import Scalar
 
 
@@ -191,7 +192,7 @@ class Report(Struct, frozen=True):
         alerts: What needs a person and was not told yet, worst first.
         metrics: One row a metric, in the chosen order.
         charts: Charts of the main metrics.
-        results: Evaluation results that have no history.
+        results: Evaluation results that have no history and are in none of `grids`.
         checkpoints: Newest first.
         texts: Model structure, error tail and the like.
         problems: What could not be read, one line each.
@@ -209,6 +210,7 @@ class Report(Struct, frozen=True):
         left: How long it will go on, where the headline tells its end, or empty.
         samples: Pictures that the run saved, newest first.
         comparison: The run against the others of its group, None where it is alone.
+        grids: Evaluation results that are a matrix.
     """
 
     rid: str
@@ -247,6 +249,7 @@ class Report(Struct, frozen=True):
     left: str = ""
     samples: tuple[Sample, ...] = ()
     comparison: Comparison | None = None
+    grids: tuple[Grid, ...] = ()
 
     @property
     def further_alerts(self) -> tuple[AlertRow, ...]:

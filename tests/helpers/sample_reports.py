@@ -1,11 +1,13 @@
 """Builders of reports for tests and pictures: plain, rich, Korean and hostile."""
 
 import math
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 
 from msgspec.structs import replace
 
 from mlreport_batch.report.drawn import Chart, DrawnCurve
+from mlreport_batch.report.grids import Grid, GridRow
 from mlreport_batch.report.model import (
     AlertRow,
     CheckpointRow,
@@ -89,6 +91,23 @@ def series(
 def chart(title: str = "loss", *names: str) -> Chart:
     names = names or ("train_loss", "val_loss")
     return Chart(title, tuple(series(k, seed=1 + i * 0.5) for i, k in enumerate(names)))
+
+
+CLASS_FIGURES = ("precision", "recall", "f1-score", "support")
+
+
+def grid(title: str, rows: Sequence[str], columns: Sequence[str]) -> Grid:
+    """Results of each of some things, with one gap."""
+    cells = [
+        [f"0.{50 + 7 * i + 3 * j}" for j in range(len(columns))]
+        for i in range(len(rows))
+    ]
+    cells[-1][-1] = ""
+    return Grid(
+        title,
+        tuple(columns),
+        tuple(GridRow(key, tuple(c)) for key, c in zip(rows, cells, strict=True)),
+    )
 
 
 MODEL = """\
@@ -193,6 +212,7 @@ def fine() -> Report:
             chart("accuracy", "train_accuracy", "val_accuracy"),
         ),
         results=(Fact("test_accuracy (eval.json)", "0.8977"), Fact("test_f1", "0.894")),
+        grids=(grid("per_class", ("cat", "big dog", "macro avg"), CLASS_FIGURES),),
         checkpoints=(
             CheckpointRow(
                 "checkpoints/epoch=23-step=12000.ckpt",
@@ -306,7 +326,16 @@ def many(count: int = 50) -> Report:
         for i in range(count)
     )
     return replace(
-        fine(), metrics=rows, charts=(chart("six", *(f"m{i}" for i in range(6))),)
+        fine(),
+        metrics=rows,
+        charts=(chart("six", *(f"m{i}" for i in range(6))),),
+        grids=(
+            grid(
+                "coco",
+                [f"class {i}" for i in range(count)],
+                [f"AP{50 + 5 * i}" for i in range(10)],
+            ),
+        ),
     )
 
 
@@ -326,6 +355,7 @@ def bare() -> Report:
         metrics=(),
         charts=(),
         results=(),
+        grids=(),
         checkpoints=(),
         texts=(),
     )
@@ -358,6 +388,7 @@ def hostile(text: str = HOSTILE) -> Report:
         metrics=(metric(text, text, spark=text, delta=text, best=text, step=text),),
         charts=(Chart(text, (replace(series("x"), key=text, latest=text),)),),
         results=(Fact(text, text),),
+        grids=(Grid(text, (text,), (GridRow(text, (text,)),)),),
         checkpoints=(CheckpointRow(text, text, text, text, text, True),),
         texts=(TextBlock(text, text),),
         problems=(text,),
@@ -425,6 +456,12 @@ def long_names() -> Report:
             replace(c, path=f"{names[0]}/{names[1]}.ckpt") for c in base.checkpoints
         ),
         results=tuple(Fact(name, "0.99999999999999") for name in names),
+        grids=(
+            grid(names[0], names, names),
+            Grid(
+                "", names[:2], tuple(GridRow(n, ("-1.2345e-308",) * 2) for n in names)
+            ),
+        ),
         facts=tuple(Fact(name, name) for name in names),
         problems=names,
     )

@@ -142,3 +142,14 @@ def test_a_digest_of_very_many_runs_is_cut_and_said():
 def test_a_fact_without_a_value_does_not_fail():
     report = replace(sample_reports.fine(), facts=(Fact("only a key", ""),))
     assert "only a key" in plain.write(report)
+
+
+def test_results_that_are_a_matrix_are_a_table():
+    lines = plain.write(sample_reports.fine()).splitlines()
+    at = lines.index("Results") + 2
+    assert lines[at : at + 4] == [
+        "per_class  precision  recall  f1-score  support",
+        "cat             0.50    0.53      0.56     0.59",
+        "big dog         0.57    0.60      0.63     0.66",
+        "macro avg       0.64    0.67      0.70",
+    ]

@@ -1,8 +1,11 @@
-"""The table of metrics, and the small curves in it."""
+"""The table of metrics, the small curves in it, and tables of results."""
+
+import pytest
 
 from mlreport_batch.render.sparks import HERO, INK, ROW, spark
-from mlreport_batch.render.tables import tabulated
-from sample_reports import metric
+from mlreport_batch.render.tables import PHONE, bands, tabulated
+from mlreport_batch.report.grids import Grid, GridRow
+from sample_reports import grid, metric
 
 
 def test_each_metric_has_one_cell_and_lines_keep_their_order():
@@ -65,3 +68,29 @@ def test_small_curves_can_be_told_from_a_light_and_a_dark_ground():
     for ground in ("#ffffff", "#1a1d21"):
         first, second = sorted((light(INK), light(ground)))
         assert (second + 0.05) / (first + 0.05) >= 3
+
+
+@pytest.mark.parametrize(
+    ("key", "columns"),
+    [
+        ("a", 3),
+        ("a b c d e f g h", 3),
+        ("macroaverage", 2),
+        ("a" * 99, 1),
+        ("가" * 6, 2),
+    ],
+)
+def test_columns_stand_side_by_side_as_long_as_there_is_room(key: str, columns: int):
+    whole = grid("t", (key, "b"), [f"column_{i}" for i in range(9)])
+    parts = list(bands(whole, PHONE))
+    assert len(parts[0][0]) == columns
+    assert tuple(name for names, _ in parts for name in names) == whole.columns
+    for at, row in enumerate(whole.rows):
+        pieces = [rows[at] for _, rows in parts]
+        assert {piece.key for piece in pieces} == {row.key}
+        assert tuple(cell for piece in pieces for cell in piece.cells) == row.cells
+
+
+def test_a_figure_that_is_too_wide_has_a_column_of_its_own():
+    wide = Grid("", ("a", "b"), (GridRow("key", ("1" * 40, "2" * 40)),))
+    assert [names for names, _ in bands(wide, PHONE)] == [("a",), ("b",)]
