@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 from mlreport_batch import __version__
-from mlreport_batch.cli.parser import PROGRAM, Parser, make_parser
+from mlreport_batch.cli.helpful import PROGRAM, Parser
+from mlreport_batch.cli.parser import make_parser
 from mlreport_batch.cli.texts import EXIT_CODES, PLACES, description_of, examples_of
 
 

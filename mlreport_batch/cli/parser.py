@@ -1,110 +1,18 @@
 """What can be asked for on the command line.
 
-Each command names the module of `commands` that does it. What their help says beyond
-a line an option is in `texts`, which only help needs.
+Each command names the module of `commands` that does it.
 """
 
 import argparse
-import sys
-from collections.abc import Mapping
-from typing import Any, NoReturn
 
+from mlreport_batch.cli.helpful import HIDDEN, PROGRAM, Parser, Version
 from mlreport_batch.config.locate import CONFIG_NAME, DEFAULT_OUT
-from mlreport_batch.printing import printable, tell
 
-PROGRAM = "mlreport-batch"
 SCHEDULERS = ("cron", "systemd", "launchd", "slurm", "kubernetes")
-_HIDDEN = argparse.SUPPRESS
 _SEARCHED = (
     f"the config file; without it the first that is there of $MLREPORT_CONFIG, "
     f"./{CONFIG_NAME}, ~/.config/mlreport-batch/config.yaml"
 )
-
-
-class _Help(argparse.HelpFormatter):
-    """Fills paragraphs, and leaves lines that are indented as they are."""
-
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=28)
-
-    def add_argument(self, action: argparse.Action) -> None:
-        """Leave room for the longest command too, which stands further in."""
-        super().add_argument(action)
-        if isinstance(action.choices, Mapping) and action.help != _HIDDEN:
-            longest = max(map(len, action.choices)) + 2 * self._indent_increment
-            self._action_max_length = max(self._action_max_length, longest + 2)
-
-    def _fill_text(self, text: str, width: int, indent: str) -> str:
-        return "\n\n".join(
-            part
-            if "\n  " in f"\n{part}"
-            else super(_Help, self)._fill_text(part, width, indent)
-            for part in text.split("\n\n")
-        )
-
-
-class Parser(argparse.ArgumentParser):
-    """Says which option or command was meant, and shows examples in its help."""
-
-    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - as argparse
-        settings.setdefault("formatter_class", _Help)
-        super().__init__(**settings)
-
-    @property
-    def command(self) -> str:
-        """The name of the command, empty for the program itself."""
-        return self.prog.removeprefix(PROGRAM).strip()
-
-    def format_help(self) -> str:
-        """Return the help, with what `texts` says of the command."""
-        from mlreport_batch.cli.texts import description_of, epilog_of
-
-        self.description = description_of(self.command) or self.description
-        self.epilog = epilog_of(self.command)
-        return super().format_help()
-
-    def shown_actions(self) -> list[argparse.Action]:
-        """Return what the help shows, in its order."""
-        return [each for each in self._actions if each.help != _HIDDEN]
-
-    def commands(self) -> dict[str, tuple["Parser", str]]:
-        """Return the commands by name, each with what it does."""
-        for action in self._actions:
-            if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
-                told = {each.dest: each.help for each in action._choices_actions}  # noqa: SLF001
-                return {n: (p, told[n] or "") for n, p in action.choices.items()}
-        return {}
-
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong, what was meant, and where help is; exit with 2."""
-        known: list[str] = []
-        for action in self._actions:
-            known += action.option_strings
-            if isinstance(action.choices, Mapping):
-                for name, command in action.choices.items():
-                    known += [name, *command._option_string_actions]  # noqa: SLF001
-        hint = f" (`{self.prog} --help` tells more)"
-        for word in message.replace("'", " ").split():
-            import difflib
-
-            close = difflib.get_close_matches(word.rstrip(","), known, 1, 0.75)
-            if close and close[0] != word.rstrip(","):
-                hint = f"; did you mean {close[0]}?"
-                break
-        self.print_usage(sys.stderr)
-        self.exit(2, f"{self.prog}: {printable(message)}{hint}\n")
-
-
-class _Version(argparse.Action):
-    """Prints the versions of the program, Python and the libraries that matter."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from mlreport_batch.cli.texts import versions
-
-        tell(versions(), end="", is_last=True)
-        parser.exit(0)
-
-
 _OUT_STATE = "look at the state that `run PATH --out DIR` keeps there"
 _COLUMNS = (
     "name", "group", "status", "metric", "best", "last", "step", "progress", "written"
@@ -150,7 +58,7 @@ def make_parser() -> Parser:
     )
     parser.add_argument(
         "--version",
-        action=_Version,
+        action=Version,
         nargs=0,
         help="print the versions of the program, Python and key libraries",
     )
@@ -206,6 +114,12 @@ def _add_run(commands: _Commands) -> None:
         metavar="FILE",
         help="write Markdown for a CI job or a pull request into FILE; - is stdout",
     )
+    told.add_argument(
+        "--junit",
+        metavar="FILE",
+        help="write JUnit XML into FILE: a test case a run, which fails where an alert "
+        "holds",
+    )
     loud = told.add_mutually_exclusive_group()
     loud.add_argument("-q", "--quiet", action="store_true", help="only failures")
     loud.add_argument(
@@ -214,7 +128,7 @@ def _add_run(commands: _Commands) -> None:
     baseline = commands.add(
         "baseline", "run", "Mark all there is as reported; send nothing.", config=True
     )
-    baseline.add_argument("--jobs", type=int, metavar="N", help=_HIDDEN)
+    baseline.add_argument("--jobs", type=int, metavar="N", help=HIDDEN)
 
 
 def _add_looks(commands: _Commands) -> None:
@@ -382,10 +296,10 @@ def _add_debts(commands: _Commands) -> None:
     retry.add_argument(
         "rids", nargs="*", metavar="RID", help="as `status` shows them (default all)"
     )
-    retry.add_argument("--out", metavar="DIR", help=_HIDDEN)
+    retry.add_argument("--out", metavar="DIR", help=HIDDEN)
     drop = commands.add("drop", "owed", "Give up a mail.", config=True)
     drop.add_argument("rid", metavar="RID", help="as `status` shows it")
-    drop.add_argument("--out", metavar="DIR", help=_HIDDEN)
+    drop.add_argument("--out", metavar="DIR", help=HIDDEN)
 
 
 def _add_google(commands: _Commands) -> None:

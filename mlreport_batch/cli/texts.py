@@ -80,7 +80,7 @@ _EXAMPLES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
         ("run ~/experiments --out report", "without a config, into a folder"),
         ("run --dry-run --all", "what would be reported of every run"),
         ("run --only 'vit-*' --all", "reports on some runs, whether or not new"),
-        ("run runs --summary - --fail-on alert", "in a CI job"),
+        ("run runs --summary - --junit report.xml --fail-on alert", "in a CI job"),
     ),
     "preview": (("preview ~/experiments/gan", ""),),
     "inspect": (

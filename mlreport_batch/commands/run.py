@@ -36,9 +36,10 @@ def main(args: argparse.Namespace) -> int:
 def _run(args: argparse.Namespace) -> int:
     now = time.time()
     key, folder = quick_key(args.paths, args.out, args.config)
-    must_look = args.all or args.dry_run or args.json or args.summary
-    plain = not must_look and args.fail_on != "alert"  # those that hold are no news
-    if plain and folder is not None and args.only == "*" and not args.has_news:
+    wants_holding = bool(args.junit or args.fail_on == "alert")  # which is no news
+    must_look = args.all or args.dry_run or args.json or args.summary or wants_holding
+    plain = not must_look and args.only == "*"
+    if plain and folder is not None and not args.has_news:
         from mlreport_batch.state.idle import glance
 
         args.changed = glance(folder, key, now)
@@ -59,7 +60,7 @@ def _run(args: argparse.Namespace) -> int:
         report_all=args.all,
         dry_run=args.dry_run,
         jobs=args.jobs,
-        count_alerts=args.fail_on == "alert",
+        count_alerts=wants_holding,
         with_values=bool(args.json or args.summary or config.webhook.is_on),
         changed=None if args.changed is None else tuple(map(os.fsdecode, args.changed)),
     )
@@ -117,6 +118,10 @@ def _show(args: argparse.Namespace, summary: "TickSummary", *, is_config: bool) 
             tell(text)
         else:
             _write_text(args.summary, text)
+    if args.junit:
+        from mlreport_batch.tick.junit import as_junit
+
+        _write_text(args.junit, as_junit(summary))
     is_terminal = sys.stdout.isatty()
     # cron mails whatever is printed: with a config, a good tick has nothing to say.
     wants_lines = args.verbose or args.dry_run or is_terminal or not is_config

@@ -104,7 +104,10 @@ class Run(Struct, forbid_unknown_fields=True):
     version: Annotated[Literal[1], Meta(description="of this shape")]
     alerted: Annotated[
         list[str],
-        Meta(description="runs of which an alert holds; only with `--fail-on alert`"),
+        Meta(
+            description="runs of which an alert holds; only where `--fail-on alert`, "
+            "`--junit` or `prometheus` asks for them"
+        ),
     ]
     outbox: Annotated[str | None, Meta(description="the folder of the mails, if any")]
     index: Annotated[str | None, Meta(description="the page over all runs, if any")]

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from mlreport_batch.cli.helpful import Parser
 from mlreport_batch.cli.manual import man_page, reference
-from mlreport_batch.cli.parser import Parser, make_parser
+from mlreport_batch.cli.parser import make_parser
 from mlreport_batch.cli.texts import DESCRIPTIONS, EXIT_CODES, examples_of
 from mlreport_batch.commands.completion import bash, fish, zsh
 from mlreport_batch.errors import MlreportError
