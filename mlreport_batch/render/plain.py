@@ -8,7 +8,7 @@ from mlreport_batch.render.budget import PDF, fit
 from mlreport_batch.render.columns import COLUMNS, table, width
 from mlreport_batch.render.digest import fit_digest
 from mlreport_batch.render.placeholders import status_of
-from mlreport_batch.render.tables import SCREEN, bands
+from mlreport_batch.render.tables import TERMINAL, bands
 from mlreport_batch.report.model import (
     Digest,
     HparamRow,
@@ -247,7 +247,7 @@ def _results(report: Report) -> Iterator[str]:
     if report.grids or report.results:
         yield from _head(say(report.language, "part.results"))
     for grid in report.grids:
-        for columns, rows in bands(grid, SCREEN):
+        for columns, rows in bands(grid, TERMINAL):
             lines = [[row.key, *row.cells] for row in rows]
             yield from table([grid.title, *columns], lines, "l" + "r" * len(columns))
             yield ""

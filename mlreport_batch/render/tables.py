@@ -9,23 +9,38 @@ from typing import Final, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mlreport_batch.render.columns import width
+from mlreport_batch.render.columns import COLUMNS, width
 from mlreport_batch.report.families import PARTS
 from mlreport_batch.report.grids import Grid, GridRow
 from mlreport_batch.report.model import MetricRow
 from mlreport_batch.report.names import split_of
 
-PHONE: Final = 38
-PAPER: Final = 115
-SCREEN: Final = 76
-"""Characters that fit side by side."""
-_GAP: Final = 2
-_HEAD: Final = 9
-"""Characters of the head of a column, which is small, and may break where names do."""
-_KEY: Final = 20
+_HEAD: Final = 16
+"""Characters of the head of a column that are sure to stand in one line."""
 GridColumns: TypeAlias = tuple[str, ...]
 
 _SPEAKS_FOR = ("val", "test", "train", "")
+
+
+class Medium(Struct, frozen=True):
+    """How much fits side by side: pixels, or characters of a terminal.
+
+    Attributes:
+        room: For the columns beside the names of the rows.
+        figure: Of a character in a cell.
+        head: Of one in the head of a column, which may break.
+        gap: Between columns.
+    """
+
+    room: int
+    figure: int
+    head: int
+    gap: int
+
+
+PHONE: Final = Medium(room=204, figure=9, head=5, gap=8)
+PAPER: Final = Medium(room=540, figure=7, head=6, gap=8)
+TERMINAL: Final = Medium(room=COLUMNS - 20, figure=1, head=1, gap=2)
 
 
 class Line(Struct, frozen=True):
@@ -93,20 +108,16 @@ def tabulated(rows: Sequence[MetricRow]) -> Table:
     return Table([part for part in PARTS if part in used], families, singles)
 
 
-def bands(grid: Grid, room: int) -> Iterator[tuple[GridColumns, Sequence[GridRow]]]:
-    """Yield the columns of *grid* in parts that fit side by side, with their rows.
-
-    Args:
-        grid: Results.
-        room: Characters that fit side by side.
-    """
-    words = (word for row in grid.rows for word in row.key.split())
-    room -= min(_KEY, max(map(width, words), default=0))
+def bands(
+    grid: Grid, medium: Medium
+) -> Iterator[tuple[GridColumns, Sequence[GridRow]]]:
+    """Yield the columns of *grid* in parts that fit side by side, with their rows."""
     cells = list(zip(*(row.cells for row in grid.rows), strict=True))
     begin = used = 0
-    for at, head in enumerate(grid.columns):
-        wide = _GAP + max(min(width(head), _HEAD), *map(width, cells[at]))
-        if used and used + wide > room:
+    for at, name in enumerate(grid.columns):
+        head = medium.head * min(width(name), _HEAD)
+        wide = medium.gap + max(head, medium.figure * max(map(width, cells[at])))
+        if used and used + wide > medium.room:
             yield _band(grid, begin, at)
             begin, used = at, 0
         used += wide

@@ -3,7 +3,14 @@
 import pytest
 
 from mlreport_batch.render.sparks import HERO, INK, ROW, spark
-from mlreport_batch.render.tables import PHONE, bands, tabulated
+from mlreport_batch.render.tables import (
+    PAPER,
+    PHONE,
+    TERMINAL,
+    Medium,
+    bands,
+    tabulated,
+)
 from mlreport_batch.report.grids import Grid, GridRow
 from sample_reports import grid, metric
 
@@ -71,18 +78,13 @@ def test_small_curves_can_be_told_from_a_light_and_a_dark_ground():
 
 
 @pytest.mark.parametrize(
-    ("key", "columns"),
-    [
-        ("a", 3),
-        ("a b c d e f g h", 3),
-        ("macroaverage", 2),
-        ("a" * 99, 1),
-        ("가" * 6, 2),
-    ],
+    ("medium", "columns"), [(PHONE, 4), (PAPER, 9), (TERMINAL, 5)], ids=str
 )
-def test_columns_stand_side_by_side_as_long_as_there_is_room(key: str, columns: int):
-    whole = grid("t", (key, "b"), [f"column_{i}" for i in range(9)])
-    parts = list(bands(whole, PHONE))
+def test_columns_stand_side_by_side_as_long_as_there_is_room(
+    medium: Medium, columns: int
+):
+    whole = grid("t", ("a", "b"), [f"column_{i}" for i in range(9)])
+    parts = list(bands(whole, medium))
     assert len(parts[0][0]) == columns
     assert tuple(name for names, _ in parts for name in names) == whole.columns
     for at, row in enumerate(whole.rows):
