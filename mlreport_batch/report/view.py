@@ -268,11 +268,12 @@ def _merge_metrics(logs: list[tuple[str, LogState]]) -> dict[str, MetricSummary]
     framework that writes CSV and JSON), else it is told apart by the log's name. The
     main one keeps its name when others appear beside it.
     """
+    logs = [(path, log) for path, log in logs if log.metrics and not log.is_continued]
+    if len(logs) == 1:
+        return dict(logs[0][1].metrics)
     by_name: dict[str, dict[object, tuple[str, MetricSummary]]] = {}
     stems: dict[str, str] = {}
     for path, log in logs:
-        if log.is_continued:
-            continue
         stems[path] = _stem(path, log.format)
         for name, summary in log.metrics.items():
             by_name.setdefault(name, {}).setdefault(_kin(summary), (path, summary))

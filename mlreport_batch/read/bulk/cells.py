@@ -5,7 +5,7 @@ So the rows are made an array of JSON where they stand: what ends a cell becomes
 comma, or a space behind a blank cell. Whatever is no such number is refused by it.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import MsgspecError, json, msgpack
@@ -23,46 +23,50 @@ _IN_TEXTS = (b'"', b"#", b"\0", b"\r")  # what makes more of a text than a cell
 
 
 def cells_in(
-    rows: Sequence[bytes | memoryview],
-    width: int,
-    separator: str,
+    rows: Sequence[tuple[bytes, int]],
+    layout: tuple[int, int, str],
     unused: Collection[int],
 ) -> "Floats | None":
     """Return the cells of *rows*, column by column, NaN where one is blank.
 
     Args:
-        rows: Lines with their ends, in pieces.
-        width: Cells in a row.
-        separator: Between them, one letter.
+        rows: Lines with their ends, and where in each text they begin.
+        layout: How many rows there are, how many cells in each, and the letter
+            between them.
         unused: Columns whose cells do not matter.
 
     Returns:
-        An array of *width* by the number of rows; None if a cell that matters is no
-        plain number, or a row has more or fewer cells.
+        An array of cells in a row by rows; None if a cell that matters is no plain
+        number, or there are more or fewer cells.
     """
     import numpy as np
 
-    tables = []
+    count, width, separator = layout
+    cells = np.empty((width, count))
+    filled = 0
     for text in _slices(rows):
         table = _table(text, width, ord(separator), unused)
-        if table is None:
+        if table is None or filled + len(table) > count:
             return None
-        tables.append(table.T)
-    return np.concatenate(tables, axis=1)
+        cells[:, filled : filled + len(table)] = table.T
+        filled += len(table)
+    return cells if filled == count else None
 
 
-def _slices(rows: Sequence[bytes | memoryview]) -> list[bytearray]:
-    """Return *rows* in slices of about a megabyte, each behind an open bracket."""
-    slices = [bytearray(b"[")]
-    for piece in rows:
-        lines, start = bytes(piece), 0
+def _slices(rows: Sequence[tuple[bytes, int]]) -> Iterator[bytearray]:
+    """Yield *rows* in slices of about a megabyte, each behind an open bracket."""
+    text = bytearray(b"[")
+    for lines, begin in rows:
+        start = begin
         while start < len(lines):
-            if len(slices[-1]) > _SLICE:
-                slices.append(bytearray(b"["))
             end = lines.find(b"\n", start + _SLICE) + 1 or len(lines)
-            slices[-1] += memoryview(lines)[start:end]
+            text += memoryview(lines)[start:end]
             start = end
-    return slices
+            if len(text) > _SLICE:
+                yield text
+                text = bytearray(b"[")
+    if len(text) > 1:
+        yield text
 
 
 def _table(
@@ -72,13 +76,12 @@ def _table(
     import numpy as np
 
     letters = np.frombuffer(text, np.uint8)[1:]
-    is_line_end = letters == _NEWLINE
-    ends = np.flatnonzero((letters == mark) | is_line_end)
-    line_ends = ends[width - 1 :: width]
+    ends = np.flatnonzero((letters == mark) | (letters == _NEWLINE))
+    is_line_end = letters[ends] == _NEWLINE
     lines = np.count_nonzero(is_line_end)
-    if lines * width != len(ends) or not is_line_end[line_ends].all():
+    if lines * width != len(ends) or not is_line_end[width - 1 :: width].all():
         return None
-    is_blank = np.diff(ends, prepend=-1) == 1
+    is_filled = np.diff(ends, prepend=-1) != 1
     letters[ends] = _COMMA
     hidden = None
     if unused:
@@ -86,24 +89,24 @@ def _table(
             return None
         columns = sorted(unused)
         hidden = _inside(ends.reshape(-1, width), columns)
-        is_blank.reshape(-1, width)[:, columns] = True
+        is_filled.reshape(-1, width)[:, columns] = False
         letters[hidden] = _COMMA  # until none but these may be a space
     if letters.min() < _LEAST:
         return None
     if hidden is not None:
         letters[hidden] = _SPACE
-    letters[ends[is_blank]] = _SPACE
-    filled = np.flatnonzero(~is_blank)
+    letters[ends[~is_filled]] = _SPACE
+    filled = ends[is_filled]
     cells = np.full(len(ends), np.nan)
     if len(filled):
-        letters[ends[filled[-1]]] = _END
+        letters[filled[-1]] = _END
         numbers = _numbers(text)
         if numbers is None or len(numbers) != len(filled):
             return None
-        zeros = ends[filled[numbers == 0]]
-        if np.any(letters[zeros - 2] == _MINUS):  # read as an integer, -0 has no sign
+        # Read as an integer, -0 has no sign.
+        if np.any(letters[filled[numbers == 0] - 2] == _MINUS):
             return None
-        cells[filled] = numbers
+        cells[is_filled] = numbers
     return cells.reshape(-1, width)
 
 

@@ -16,12 +16,21 @@ from mlreport_batch.read.summary import MetricSummary
 
 
 class Rows(Struct, frozen=True):
-    """The rows of one chunk, which begins at ``start``, and how to read them."""
+    """The rows of one chunk, and how to read them.
+
+    Attributes:
+        start: Where the chunk begins in its log.
+        layout: Of each row.
+        piece: Which rows they are.
+        data: The rows, behind ``begin`` bytes that are none.
+        begin: See ``data``.
+    """
 
     start: int
     layout: BulkLayout
     piece: Piece
-    data: memoryview | bytes
+    data: bytes
+    begin: int
 
     @property
     def kin(self) -> BulkLayout:
@@ -90,12 +99,11 @@ def rows_of(
     first = data[start : data.index(b"\n", start)].split(layout.separator.encode())
     if len(first) != layout.width:
         return None
-    rows: memoryview | bytes = memoryview(data)[start:]
     if chunk.header.endswith(b"\r"):
-        rows = data[start:].replace(b"\r\n", b"\n")
+        data, start = data[start:].replace(b"\r\n", b"\n"), 0
     row = memory.get("row")
     piece = Piece(lines, int(row or 0), metrics, prefix)
-    return Rows(chunk.start, layout, piece, rows)
+    return Rows(chunk.start, layout, piece, data, start)
 
 
 def _layout_of(log_format: LogFormat, header: bytes) -> BulkLayout | None:
@@ -128,9 +136,13 @@ def fold_rows(group: Sequence[Rows]) -> list[FoldedRows | None]:
     layout = group[0].layout
     used = {at for at, _ in layout.metrics} | {layout.step, layout.epoch}
     unused = set(range(layout.width)) - used
-    data = [rows.data for rows in group]
-    cells = cells_in(data, layout.width, layout.separator, unused)
-    if cells is None or cells.shape[1] != sum(rows.piece.rows for rows in group):
+    count = sum(rows.piece.rows for rows in group)
+    cells = cells_in(
+        [(rows.data, rows.begin) for rows in group],
+        (count, layout.width, layout.separator),
+        unused,
+    )
+    if cells is None:
         if len(group) == 1:
             return [None]
         return [found for rows in group for found in fold_rows([rows])]
