@@ -30,6 +30,7 @@ from mlreport_batch.config.digests import TIMES
 from mlreport_batch.config.kinds import (
     Duration,
     Expectations,
+    Flag,
     FlagOr,
     Hparams,
     LinePattern,
@@ -262,6 +263,12 @@ class MailSettings:
         help="One mail for all runs of a tick; or at set times of `report.timezone`,"
         " with alerts and ends at once in between",
         example="daily 07:00",
+    )
+    group_done: bool = setting(
+        Flag(),
+        default=True,
+        help="One mail when all runs of a group are over, in place of that about the"
+        " last one",
     )
     max_per_tick: int = setting(
         Whole(1, 10_000),
