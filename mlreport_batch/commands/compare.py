@@ -16,7 +16,7 @@ from mlreport_batch.report.alike import varying
 from mlreport_batch.report.brief import Brief
 from mlreport_batch.report.goals import main_metrics
 from mlreport_batch.report.needless import place_text
-from mlreport_batch.report.values import plain
+from mlreport_batch.report.values import hparam, metric
 from mlreport_batch.report.view import RunView, view_of
 from mlreport_batch.safety.clean import Scalar, clean
 from mlreport_batch.state.folder import state_errors
@@ -85,22 +85,18 @@ def as_json(runs: Sequence[Compared]) -> dict[str, object]:
     return {
         "runs": [{"name": run.name, "status": run.brief.status} for run in runs],
         "hparams": {
-            key: {run.name: plain(run.view.hparams.get(key)) for run in runs}
+            key: {run.name: hparam(run.view.hparams.get(key)) for run in runs}
             for key in varying(_hparams(runs))
         },
         "metrics": {
             name: {
-                run.name: {
-                    "last": plain(summary.last),
-                    "last_step": plain(summary.last_step),
-                    "min": plain(summary.low),
-                    "max": plain(summary.high),
-                }
+                run.name: metric(summary)
                 for run in runs
                 if (summary := run.view.metrics.get(name)) is not None
             }
             for name in _metrics(runs)
         },
+        "version": 1,
     }
 
 

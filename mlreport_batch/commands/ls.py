@@ -9,11 +9,12 @@ from typing import Final
 
 from mlreport_batch.commands.call import state_folder
 from mlreport_batch.errors import UsageError
+from mlreport_batch.language.dates import utc_text
 from mlreport_batch.language.figures import duration_text, number, step_text
 from mlreport_batch.printing import tell, tell_json
 from mlreport_batch.render.columns import table
 from mlreport_batch.report.brief import Brief
-from mlreport_batch.report.values import plain
+from mlreport_batch.report.values import hparam, plain, step
 from mlreport_batch.safety.clean import natural_key
 from mlreport_batch.state.folder import state_errors
 from mlreport_batch.state.store import State
@@ -42,7 +43,7 @@ def main(args: argparse.Namespace) -> int:
         raise UsageError(f"no run is called {args.glob}")
     found.sort(key=SORTS[args.sort])  # type: ignore[arg-type]
     if args.json:
-        tell_json({"runs": [as_json(*run) for run in found]})
+        tell_json({"runs": [as_json(*run) for run in found], "version": 1})
         return 0
     for line in as_lines(found, time.time()):
         tell(line)
@@ -68,11 +69,11 @@ def as_json(group: str, run: Brief) -> dict[str, object]:
         "metric": run.metric or None,
         "goal": run.goal or None,
         "best": plain(run.best),
-        "best_step": plain(run.best_step),
+        "best_step": step(run.best_step),
         "last": plain(run.last),
-        "last_step": plain(run.last_step),
-        "written_at": run.written,
-        "hparams": {key: plain(value) for key, value in run.hparams.items()},
+        "last_step": step(run.last_step),
+        "written_at": utc_text(run.written),
+        "hparams": {key: hparam(value) for key, value in run.hparams.items()},
         "metrics": {name: plain(value) for name, value in run.metrics.items()},
     }
 

@@ -224,7 +224,66 @@ class Status(Struct, forbid_unknown_fields=True):
     channel: Annotated[WayOut, Meta(description="how the way out stands")]
 
 
-SHAPES = {"run": Run, "inspect": Inspect, "status": Status}
+class ListedRun(Struct, forbid_unknown_fields=True):
+    """A run that the state knows, as it was last seen."""
+
+    name: Annotated[str, Meta(description="its path below the root")]
+    group: Annotated[str, Meta(description="its group; empty for the root")]
+    status: Annotated[str, Meta(description="as in `run --json`")]
+    progress: Annotated[
+        float | None, Meta(description="how much of its plan is done, 0 to 1")
+    ]
+    metric: Annotated[str | None, Meta(description="what it is ranked by")]
+    goal: Annotated[
+        Literal["min", "max"] | None, Meta(description="which way is better")
+    ]
+    best: Annotated[Figure | None, Meta(description="that metric's best finite value")]
+    best_step: Annotated[Figure | None, Meta(description="its step")]
+    last: Annotated[Figure | None, Meta(description="that metric's latest value")]
+    last_step: Annotated[Figure | None, Meta(description="its step")]
+    written_at: Annotated[Moment, Meta(description="when it wrote last")]
+    hparams: Annotated[dict[str, Any], Meta(description="its hyperparameters")]
+    metrics: Annotated[
+        dict[str, Figure], Meta(description="latest values of its first metrics")
+    ]
+
+
+class Listing(Struct, forbid_unknown_fields=True):
+    """What ``ls --json`` prints."""
+
+    runs: Annotated[list[ListedRun], Meta(description="in the order of `--sort`")]
+    version: Annotated[Literal[1], Meta(description="of this shape")]
+
+
+class ComparedRun(Struct, forbid_unknown_fields=True):
+    """A run that is compared."""
+
+    name: Annotated[str, Meta(description="its path below the root")]
+    status: Annotated[str, Meta(description="as in `run --json`")]
+
+
+class Compare(Struct, forbid_unknown_fields=True):
+    """What ``compare --json`` prints."""
+
+    runs: Annotated[list[ComparedRun], Meta(description="in the order of the names")]
+    hparams: Annotated[
+        dict[str, dict[str, Any]],
+        Meta(description="those that differ: by name, then by run; null if not stated"),
+    ]
+    metrics: Annotated[
+        dict[str, dict[str, Metric]],
+        Meta(description="by name, then by run; runs without one are left out"),
+    ]
+    version: Annotated[Literal[1], Meta(description="of this shape")]
+
+
+SHAPES = {
+    "run": Run,
+    "inspect": Inspect,
+    "status": Status,
+    "ls": Listing,
+    "compare": Compare,
+}
 
 
 def schema(command: str) -> dict[str, Any]:

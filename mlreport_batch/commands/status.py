@@ -6,11 +6,12 @@ import os
 import time
 from collections import Counter
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from mlreport_batch.commands.call import state_folder
 from mlreport_batch.find.runs import told_path
+from mlreport_batch.language.dates import utc_text
 from mlreport_batch.language.figures import duration_text
 from mlreport_batch.printing import (
     colours,
@@ -53,13 +54,13 @@ def status(folder: str, now: float) -> dict[str, object]:
             "runs": state.run_count(),
             "owed": [_mail(mail, now) for mail in mails if not mail.held],
             "dead": [_mail(mail, now) for mail in mails if mail.held],
-            "last_news_at": _time(float(last)) if last else None,
+            "last_news_at": utc_text(float(last)) if last else None,
             "version": 1,
             "known": [_run(row, folder) for row in state.runs()],
             "sent": _sent(folder),
             "channel": {
                 "why": state.meta("channel_why"),
-                "next_at": _time(next_at) if next_at > now else None,
+                "next_at": utc_text(next_at) if next_at > now else None,
             },
         }
 
@@ -73,7 +74,7 @@ def _run(row: RunRow, folder: str) -> dict[str, object]:
         "headline": row.headline,
         "reports": row.seq,
         "rid": row.rid,
-        "reported_at": None if row.reported_at is None else _time(row.reported_at),
+        "reported_at": None if row.reported_at is None else utc_text(row.reported_at),
         "page": page if row.slug and os.path.exists(page) else None,
     }
 
@@ -83,10 +84,10 @@ def _mail(mail: Owed, now: float) -> dict[str, object]:
         "rid": mail.rid,
         "subject": mail.subject,
         "recipients": list(mail.recipients),
-        "created_at": _time(mail.created_at),
+        "created_at": utc_text(mail.created_at),
         "age": duration_text(now - mail.created_at),
         "attempts": mail.attempts,
-        "next_at": _time(mail.next_at) if mail.next_at > now else None,
+        "next_at": utc_text(mail.next_at) if mail.next_at > now else None,
         "why": mail.why,
     }
 
@@ -113,14 +114,10 @@ def _sent(folder: str) -> list[dict[str, object]]:
                 "rid": rid,
                 "subject": mail.subject,
                 "recipients": list(mail.recipients),
-                "accepted_at": _time(at),
+                "accepted_at": utc_text(at),
             }
             found.append(told)
     return found
-
-
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 def status_lines(

@@ -79,6 +79,11 @@ def moment_text(at_s: float, now: datetime, language: str) -> str:
     return say(language, key, year=at.year, month=month, day=at.day, clock=clock)
 
 
+def utc_text(at_s: float) -> str:
+    """Return a time, seconds since the epoch, as machines read it: ISO 8601, in UTC."""
+    return datetime.fromtimestamp(at_s, UTC).isoformat(timespec="seconds")
+
+
 def local_now(zone: tzinfo | None, now_s: float) -> datetime:
     """Return *now_s* (seconds since the epoch) in *zone*, or the machine's zone."""
     return datetime.fromtimestamp(now_s, zone).astimezone(zone)

@@ -18,6 +18,7 @@ BOARDS_MAX = 5
 CHARTED_RUNS_MAX = 40
 _FEW_RUNS = 3
 _BOARD_ROWS = 5
+_CHARTS = 2
 _MAIL_METRICS = 3
 _MAIL_TROUBLES = 6
 _ALIKE = 3
@@ -113,11 +114,14 @@ def fit_digest(
     """Return *digest* cut to *limits*, the worst run first.
 
     A mail tells details only of runs that need somebody, of those that need it for
-    one reason of the first; the PDF those of all.
+    one reason of the first; the PDF those of all. The leaderboard of a group that is
+    done has all of its runs, and needs no line a run beside it.
     """
     language, room = digest.language, limits.cell
     ranked = worst_first(sorted(digest.reports, key=_place))
-    needy = [report for report in ranked if needs_somebody(report)]
+    needy = [
+        each for each in ranked if needs_somebody(each, only_new=bool(digest.done))
+    ]
     alike = list(_alike(needy))
     notes: dict[str, str] = defaultdict(str)
     wanted = [reports[0] for reports in alike] if is_mail else ranked
@@ -127,8 +131,8 @@ def fit_digest(
             language, "more.runs", shown=len(detailed), total=f"{len(ranked):,}"
         )
     links = {report.rid: f"run{number}" for number, report in enumerate(detailed, 1)}
-    shown = ranked[: limits.runs * 5]
-    if len(shown) < len(ranked):
+    shown = [] if digest.done else ranked[: limits.runs * 5]
+    if shown and len(shown) < len(ranked):
         total = f"{len(ranked):,}"
         notes["rows"] = say(
             language, "more.rows", shown=len(shown), total=total, where=where
@@ -137,23 +141,30 @@ def fit_digest(
     if most < len(alike):
         count, told = f"{len(needy):,}", sum(map(len, alike[:most]))
         notes["troubles"] = say(language, "more.troubles", shown=told, total=count)
+    charted = _FEW_RUNS if is_mail else CHARTED_RUNS_MAX
+    charts = limits.charts if digest.done and not is_mail else _CHARTS
     each = replace(
         limits,
         metrics=min(_MAIL_METRICS if is_mail else 8, limits.metrics),
         alerts=min(5, limits.alerts),
-        charts=2 if len(ranked) <= (_FEW_RUNS if is_mail else CHARTED_RUNS_MAX) else 0,
+        charts=charts if len(ranked) <= charted else 0,
         problems=min(3, limits.problems),
         texts=0,
         samples=0,
     )
     columns = PHONE_COLUMNS if is_mail else None
+    rows = limits.runs * 5 if digest.done else _BOARD_ROWS
     group = digest.boards[0].group if len(digest.boards) == 1 else ""
     metric, lines = _lines(shown, links, group, room)
     return FittedDigest(
-        digest=replace(digest, headline=shorten(digest.headline, 2 * room)),
+        digest=replace(
+            digest,
+            headline=shorten(digest.headline, 2 * room),
+            done=shorten(digest.done, 2 * room),
+        ),
         troubles=[_trouble(reports, links, group, room) for reports in alike[:most]],
         boards=[
-            fit_board(board, room, language, rows=_BOARD_ROWS, columns=columns)
+            fit_board(board, room, language, rows=rows, columns=columns)
             for board in digest.boards[:BOARDS_MAX]
         ],
         group=shorten(group, room),
@@ -167,8 +178,13 @@ def fit_digest(
     )
 
 
-def needs_somebody(report: Report) -> bool:
-    """Return whether a person should look at a run of a digest."""
+def needs_somebody(report: Report, *, only_new: bool) -> bool:
+    """Return whether a person should look at a run of a digest.
+
+    Of a run of a group that is done, what was told before is no matter any more.
+    """
+    if only_new:
+        return bool(report.alerts)
     return bool(report.attention or report.intent_ok is False or report.status in _BAD)
 
 

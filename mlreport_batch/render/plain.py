@@ -6,7 +6,7 @@ from mlreport_batch.language.say import label, say
 from mlreport_batch.render.boards import FittedBoard, fit_board
 from mlreport_batch.render.budget import PDF, fit
 from mlreport_batch.render.columns import COLUMNS, table, width
-from mlreport_batch.render.digest import fit_digest
+from mlreport_batch.render.digest import FittedDigest, fit_digest
 from mlreport_batch.render.placeholders import status_of
 from mlreport_batch.render.tables import TERMINAL, bands
 from mlreport_batch.report.model import (
@@ -74,6 +74,8 @@ def _digest(digest: Digest) -> Iterator[str]:
     fitted = fit_digest(digest, PDF, where=say(language, "more.run"), is_mail=True)
     yield f"{digest.date} {digest.time}"
     yield from _fold(digest.headline)
+    if digest.done:
+        yield from _fold(digest.done)
     if fitted.troubles:
         yield from _head(f"{say(language, 'part.alerts')}!")
         for trouble in fitted.troubles:
@@ -82,6 +84,24 @@ def _digest(digest: Digest) -> Iterator[str]:
             yield from _fold(f"! {names}: {trouble.text}", "  ")
     for board in fitted.boards:
         yield from _board(language, board, say(language, "part.boards"))
+    if fitted.lines:
+        yield from _runs(fitted)
+    for section in fitted.sections:
+        report = section.fitted.report
+        yield from ("", "-" * COLUMNS)
+        yield from _fold(report.run)
+        yield from _fold(status_of(report))
+        yield from _fold(report.headline)
+        yield from _needs(report)
+    if fitted.notes["runs"]:
+        yield from ("", fitted.notes["runs"])
+    yield from _lines(say(language, "part.cuts"), digest.cuts)
+    yield from _foot(digest)
+
+
+def _runs(fitted: FittedDigest) -> Iterator[str]:
+    """Yield a line a run."""
+    language = fitted.digest.language
     title = (say(language, "part.runs"), fitted.group, fitted.metric)
     yield from _head(" · ".join(filter(None, title)))
     yield from table(
@@ -97,17 +117,6 @@ def _digest(digest: Digest) -> Iterator[str]:
     )
     if fitted.notes["rows"]:
         yield from ("", fitted.notes["rows"])
-    for section in fitted.sections:
-        report = section.fitted.report
-        yield from ("", "-" * COLUMNS)
-        yield from _fold(report.run)
-        yield from _fold(status_of(report))
-        yield from _fold(report.headline)
-        yield from _needs(report)
-    if fitted.notes["runs"]:
-        yield from ("", fitted.notes["runs"])
-    yield from _lines(say(language, "part.cuts"), digest.cuts)
-    yield from _foot(digest)
 
 
 def _board(language: str, fitted: FittedBoard, title: str) -> Iterator[str]:

@@ -39,13 +39,13 @@ NOT_STATED = "\N{EN DASH}"
 
 
 def comparison_of(
-    ranking: Ranking, wishes: Wishes, run: Brief | None = None
+    ranking: Ranking, wishes: Wishes, run: Brief | None = None, *, most: int = ROWS_MAX
 ) -> Comparison:
-    """Return a leaderboard, told from where *run* stands if one is given."""
+    """Return a leaderboard of the *most* best, told from *run* if one is given."""
     words = _Words(ranking, wishes)
     baseline = baseline_of(ranking, run, wishes.baseline) if run else None
     columns = chosen_names(ranking.columns, wishes.hparams)[:COLUMNS_MAX]
-    shown = _shown(ranking, run, baseline)
+    shown = _shown(ranking, run, baseline, most)
     return Comparison(
         group=clean(ranking.group),
         metric=ranking.metric,
@@ -59,11 +59,11 @@ def comparison_of(
 
 
 def _shown(
-    ranking: Ranking, run: Brief | None, baseline: Brief | None
+    ranking: Ranking, run: Brief | None, baseline: Brief | None, most: int
 ) -> Sequence[Brief]:
     """Return the best runs, with *run* and its *baseline* among them."""
     wanted = {each.name for each in (run, baseline) if each is not None}
-    best = {each.name for each in ranking.members[: ROWS_MAX - len(wanted)]}
+    best = {each.name for each in ranking.members[: most - len(wanted)]}
     return [each for each in ranking.members if each.name in best | wanted]
 
 

@@ -276,7 +276,17 @@ class Report(Struct, frozen=True):
 
 
 class Digest(Struct, frozen=True):
-    """One mail about several runs of a tick."""
+    """One mail about several runs of a tick, or about a group that is done.
+
+    Attributes:
+        reports: Those of its runs, the ones with alerts first.
+        cuts: What was left out for size, one line each.
+        boards: Who leads in the groups of its runs.
+        done: How the runs of a group that is done ended, and how long they took;
+            empty for any other digest.
+        subject: What the mail's subject says where nothing is wrong: (of what, what);
+            None for what is usual.
+    """
 
     rid: str
     language: str
@@ -288,6 +298,8 @@ class Digest(Struct, frozen=True):
     reports: tuple[Report, ...]
     cuts: tuple[str, ...] = ()
     boards: tuple[Comparison, ...] = ()
+    done: str = ""
+    subject: tuple[str, str] | None = None
 
 
 class ChartWishes(Struct, frozen=True):

@@ -42,8 +42,10 @@ class BriefTable(Database):
         rows = self._db.execute(query, (os.fsencode(path),))
         return next((brief for _, brief in _decoded(rows)), None)
 
-    def members(self, root: str, group: str, metric: str) -> tuple[int, list[Brief]]:
-        """Return how many runs a group has, and the briefs of the best of them.
+    def members(
+        self, root: str, group: str, metric: str
+    ) -> tuple[int, list[tuple[str, Brief]]]:
+        """Return how many runs a group has, and (path, brief) of the best of them.
 
         Args:
             root: The root of the runs.
@@ -61,7 +63,7 @@ class BriefTable(Database):
             f"SELECT b.path, b.brief FROM {where} "  # noqa: S608
             f"ORDER BY b.score IS NULL, b.score LIMIT {MEMBERS_MAX}"
         )
-        return count, [brief for _, brief in _decoded(self._db.execute(query, values))]
+        return count, list(_decoded(self._db.execute(query, values)))
 
     def briefs(self) -> Iterator[tuple[str, str, Brief]]:
         """Yield (path, group, brief) of all runs that are there, by path."""

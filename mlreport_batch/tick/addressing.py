@@ -129,6 +129,9 @@ class Addressing:
         domain = mail_domain(self.mail.sender)
         language = self._config.report.language
         told = [(each.run, each.subject) for each in digest.reports if each.subject]
+        count = len(digest.reports)
+        if digest.subject and not any(each.alerts for each in digest.reports):
+            told, count = [digest.subject], 1
         return MailHeader(
             rid=digest.rid,
             message_id=message_id(digest.rid, self.mail.sender),
@@ -137,7 +140,7 @@ class Addressing:
             recipients=recipients,
             cc=self.cc(recipients),
             reply_to=self.mail.reply_to,
-            subject=digest_subject(len(digest.reports), language, told),
+            subject=digest_subject(count, language, told),
             thread_root=thread_root_id(self._instance, "digest", domain),
             list_id=list_id("digest", domain),
             report_name="digest",

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from mlreport_batch.config.settings import RunsRoot
 from mlreport_batch.report.alerts import Alert
 from mlreport_batch.report.brief import Brief
+from mlreport_batch.report.done import Done, done_of, goes_on
 from mlreport_batch.report.groups import BY_FOLDER, group_of, peers_of
 from mlreport_batch.report.model import AlertRules
 from mlreport_batch.report.needless import Experience
@@ -26,6 +27,7 @@ class Company:
         self._state = state
         self._roots = roots
         self._members: dict[_Key, tuple[int, dict[str, Brief]]] = {}
+        self._paths: dict[tuple[str, str], str] = {}
         self._experience: dict[_Key, Experience] = {}
         self._rankings: dict[tuple[_Key, frozenset[str]], Ranking | None] = {}
         self._of_runs: dict[str, Ranking | None] = {}
@@ -55,8 +57,9 @@ class Company:
     def _of(self, key: _Key) -> tuple[int, dict[str, Brief]]:
         """Return how many members a group has, and those that are looked at."""
         if key not in self._members:
-            count, briefs = self._state.members(*key)
-            self._members[key] = count, {brief.name: brief for brief in briefs}
+            count, found = self._state.members(*key)
+            self._members[key] = count, {brief.name: brief for _, brief in found}
+            self._paths.update(((key[0], each.name), path) for path, each in found)
         return self._members[key]
 
     def needless(
@@ -88,3 +91,22 @@ class Company:
             total = count if len(peers) == len(members) else len(peers)
             self._rankings[mark] = rank(key[1], peers, total)
         return self._rankings[mark]
+
+    def done(self, row: RunRow, run: Brief, now: float) -> Done | None:
+        """Return the group that a run stands in if all its runs are over by *now*.
+
+        One that has no value yet may be another of them. Of a group that is larger
+        than what is compared, nobody knows.
+        """
+        ranking = self.ranking(row, run)
+        done = None if ranking is None else done_of(ranking, now)
+        if done is None:
+            return None
+        count, members = self._of((row.root, self.group(row), ""))
+        begun = (each for each in members.values() if not each.metric)
+        awaits = count > len(members) or any(goes_on(each, now) for each in begun)
+        return None if awaits else done
+
+    def paths(self, row: RunRow, done: Done) -> list[str]:
+        """Return where the runs of a group that is done lie, the best first."""
+        return [self._paths[row.root, run.name] for run in done.ranking.members]

@@ -161,7 +161,7 @@ class _Tick:
         self._must_stop = must_stop
         self.pages = PageWriter(scope)
         self.reader = RunReader(scope, self.pages)
-        self.reporter = Reporter(scope, self.pages)
+        self.reporter = Reporter(scope, self.pages, self.reader.seen)
 
     def run(self, config_key: str) -> TickSummary:
         """Read, report, keep and send."""
@@ -181,7 +181,7 @@ class _Tick:
                 self.reporter.report(due, replaced, executor)
                 if not summary.is_cut:
                     self.reader.settle_digest()
-                self.pages.finish(partial(self.reader.cards, executor=executor))
+                self.pages.finish(partial(self.reader.seen.cards, executor=executor))
         self._finish_state(config_key)
         with summary.stage("deliver"):
             self._deliver()

@@ -103,6 +103,7 @@ class Finding(Struct, frozen=True):
         values: Its metrics, as `report.values` gives them, where they are wanted.
         brief: What other runs are compared with; None where it could not be read.
         needless: Keys of what the other runs of its group said of it.
+        has_ended: Whether its report tells that it is over, which nobody knew before.
         is_first: Whether nothing was told of it before, nor recorded.
         card: What the page over all runs shows of it, where there is such a page.
     """
@@ -127,5 +128,13 @@ class Finding(Struct, frozen=True):
     values: Mapping[str, Mapping[str, Scalar | None]] = field(default_factory=dict)
     brief: Brief | None = None
     needless: tuple[str, ...] = ()
+    has_ended: bool = False
     is_first: bool = False
     card: Card | None = None
+
+
+def told_report(finding: Finding) -> Report:
+    """Return the report of a finding that has one."""
+    if finding.report is None:
+        raise AssertionError(finding.name)
+    return finding.report

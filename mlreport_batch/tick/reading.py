@@ -1,18 +1,16 @@
 """Find and read the runs of a tick, and commit what was seen before it is reported."""
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from fnmatch import fnmatchcase
 
 from msgspec.structs import replace
 
 from mlreport_batch.config.digests import next_digest
 from mlreport_batch.errors import ConfigError
-from mlreport_batch.find.runs import RunDir
 from mlreport_batch.language.dates import local_now
 from mlreport_batch.report.alerts import Alert
 from mlreport_batch.report.brief import Brief
-from mlreport_batch.report.card import Card
 from mlreport_batch.report.due import holds
 from mlreport_batch.state.catalog import Catalog
 from mlreport_batch.state.database import BACKUP_AT
@@ -30,9 +28,9 @@ from mlreport_batch.tick.finding import Finding, ReadSettings, RunTask
 from mlreport_batch.tick.from_config import own_formats_of, rules_of, wishes_of
 from mlreport_batch.tick.pages import PageWriter
 from mlreport_batch.tick.scope import Scope
-from mlreport_batch.tick.work import card_batch, read_apart, read_batch, rid_of
+from mlreport_batch.tick.seen import BATCH, SeenRuns
+from mlreport_batch.tick.work import read_apart, read_batch, rid_of
 
-BATCH = 256
 FIRST_MAX = 50
 """So many runs that were never told are reported at once, if no config asks."""
 
@@ -66,6 +64,7 @@ class RunReader:
             has_pages=pages.is_on,
         )
         self._pages = pages
+        self.seen = SeenRuns(scope, self._settings)
         self.is_incomplete = False
         """Whether a root could not be read."""
 
@@ -314,32 +313,6 @@ class RunReader:
             grown=row.grown or finding.has_grown,
             status=finding.status or row.status,
         )
-
-    def cards(
-        self, paths: Sequence[str], executor: Executor
-    ) -> Iterator[tuple[str, Card]]:
-        """Yield path and card of the runs that were seen, by what is kept of them."""
-        batches = (paths[i : i + BATCH] for i in range(0, len(paths), BATCH))
-        tasks = (self._seen_tasks(batch) for batch in batches)
-        for cards in executor.map(card_batch, tasks, self._settings):
-            yield from cards
-
-    def _seen_tasks(self, paths: Iterable[str]) -> list[RunTask]:
-        rows = [row for row in map(self._state.run, paths) if row is not None]
-        return [
-            RunTask(
-                run=RunDir(row.name, row.path, row.root, (), (), ()),
-                seen=self._state.seen(row.path),
-                reported=self._state.reported(row.path),
-                base=None,
-                rid_seed="",
-                project=os.path.basename(row.root),
-                has_grown=row.grown,
-                expect=self._scope.roots[row.root].expected_of(row.name),
-            )
-            for row in rows
-            if row.root in self._scope.roots
-        ]
 
     def alerted(self) -> list[str]:
         """Return the names of the runs of which an alert that was told holds."""

@@ -11,20 +11,19 @@ from mlreport_batch.errors import MlreportError, RenderError
 from mlreport_batch.render.draw import Drawn, DrawSettings, DrawTask, draw_batch
 from mlreport_batch.render.mail import MailHeader
 from mlreport_batch.render.pages import slug_of
-from mlreport_batch.report.comparison import comparison_of
 from mlreport_batch.report.describe import describe_digest
-from mlreport_batch.report.model import Comparison, Report
-from mlreport_batch.report.ranking import Position, Ranking
+from mlreport_batch.report.done import Done
 from mlreport_batch.safety.clean import clean
 from mlreport_batch.state.owed import Owed
 from mlreport_batch.state.store import RunRow
 from mlreport_batch.tick.addressing import Addressing
+from mlreport_batch.tick.against import Against
 from mlreport_batch.tick.debts import Frozen
 from mlreport_batch.tick.executors import Executor
-from mlreport_batch.tick.finding import Finding
-from mlreport_batch.tick.from_config import wishes_of
+from mlreport_batch.tick.finding import Finding, told_report
 from mlreport_batch.tick.pages import PageWriter
 from mlreport_batch.tick.scope import Scope
+from mlreport_batch.tick.seen import SeenRuns
 from mlreport_batch.tick.summary import RunLine
 from mlreport_batch.tick.work import rid_of
 
@@ -37,7 +36,7 @@ REPORTS = 16
 class Reporter:
     """Turns findings into mails that are owed."""
 
-    def __init__(self, scope: Scope, pages: PageWriter) -> None:
+    def __init__(self, scope: Scope, pages: PageWriter, seen: SeenRuns) -> None:
         config = self._config = scope.config
         self._scope, self._state, self._debts = scope, scope.state, scope.debts
         self._summary, self._now = scope.summary, scope.now
@@ -45,9 +44,9 @@ class Reporter:
         self._instance = scope.state.meta("instance")
         self._addressing = Addressing(config, scope.roots, self._instance, scope.now)
         self._pages = pages
-        self._wishes = wishes_of(config)
         self._undrawn: dict[str, tuple[MlreportError, list[str]]] = {}
         self._notices = notices_of(scope)
+        self._against = Against(scope, seen)
 
     def report(
         self, due: list[Finding], replaced: frozenset[str], executor: Executor
@@ -69,11 +68,14 @@ class Reporter:
             self._tell_undrawn()
 
     def _report(self, due: list[Finding], executor: Executor) -> None:
-        due[:] = [self._compared(finding) for finding in due]
-        self._summary.boards += self._boards(due)
+        due[:] = [self._against.compared(finding) for finding in due]
+        self._summary.boards += self._against.boards(due)
         due.sort(key=lambda finding: (not finding.alerts, finding.name))
-        alone = self._alone(due)
-        together = due[len(alone) :]
+        groups = self._against.done(due)
+        told = {finding.path for _, findings in groups for finding in findings}
+        others = [finding for finding in due if finding.path not in told]
+        alone = self._alone(others)
+        together = others[len(alone) :]
         done = 0
         batches = [alone[i : i + REPORTS] for i in range(0, len(alone), REPORTS)]
         tasks = ([self._draw_task(finding) for finding in batch] for batch in batches)
@@ -85,6 +87,9 @@ class Reporter:
                 return
         for recipients, members in self._by_recipients(together).items():
             self._keep_digest(members, recipients, executor)
+        for group, findings in groups:
+            for recipients, members in self._by_recipients(findings).items():
+                self._keep_digest(members, recipients, executor, group)
 
     def _alone(self, due: list[Finding]) -> list[Finding]:
         """Return those of *due* that have mails of their own, the first ones.
@@ -100,33 +105,6 @@ class Reporter:
         if len(due) == len(alone) + 1 and alone and not mail.digest:
             return due  # a digest of one is a report
         return alone
-
-    def _ranking(self, finding: Finding) -> Ranking | None:
-        row, run = self._state.run(finding.path), finding.brief
-        if row is None or run is None:
-            return None
-        return self._scope.company.ranking(row, run)
-
-    def _compared(self, finding: Finding) -> Finding:
-        """Return *finding* with its report told against the others of the group."""
-        ranking, report = self._ranking(finding), _report_of(finding)
-        if ranking is None:
-            return finding
-        comparison = comparison_of(ranking, self._wishes, finding.brief)
-        return replace(finding, report=replace(report, comparison=comparison))
-
-    def _position(self, finding: Finding) -> Position | None:
-        ranking, run = self._ranking(finding), finding.brief
-        return None if ranking is None or run is None else ranking.position(run)
-
-    def _boards(self, findings: Sequence[Finding]) -> tuple[Comparison, ...]:
-        """Return the leaderboards of the groups that *findings* are of."""
-        rankings = {
-            (each.group, each.metric, each.leader.name): each
-            for each in map(self._ranking, findings)
-            if each is not None
-        }
-        return tuple(comparison_of(each, self._wishes) for each in rankings.values())
 
     def _draw(
         self, tasks: Iterator[list[DrawTask]], executor: Executor
@@ -156,7 +134,7 @@ class Reporter:
         return groups
 
     def _draw_task(self, finding: Finding) -> DrawTask:
-        report, recipients = _report_of(finding), self._recipients(finding)
+        report, recipients = told_report(finding), self._recipients(finding)
         return DrawTask(
             report, self._addressing.of_run(report, finding.path, recipients)
         )
@@ -173,15 +151,15 @@ class Reporter:
                 slug = slug_of(row.name, row.path)
                 self._pages.put_report(slug, drawn)
                 told = [(finding, replace(row, slug=slug))]
-                recipients, subject = self._recipients(finding), _report_of(finding).run
-                mails.append(self._frozen(told, drawn, recipients, subject))
+                recipients, report = self._recipients(finding), told_report(finding)
+                mails.append(self._frozen(told, drawn, recipients, report.run))
                 kept.append((finding, drawn))
         if mails:
             self._debts.owe(mails, self._replaced)
         for finding, drawn in kept:
             if self._notices is not None:
                 slug = slug_of(finding.name, finding.path)
-                self._notices.take(_report_of(finding), slug)
+                self._notices.take(told_report(finding), slug)
             if drawn.note:
                 self._summary.problems.append(f"{finding.name}: {drawn.note}")
             self.note(finding, rid=drawn.rid)
@@ -191,19 +169,28 @@ class Reporter:
         findings: Sequence[Finding],
         recipients: tuple[str, ...],
         executor: Executor,
+        done: Done | None = None,
     ) -> None:
-        """Keep one mail about several runs."""
+        """Keep one mail about several runs, or about a group that is *done*."""
         seqs = b"".join(
-            os.fsencode(finding.path) + _report_of(finding).rid.encode()
+            os.fsencode(finding.path) + told_report(finding).rid.encode()
             for finding in findings
         )
         rid = rid_of(self._instance.encode(), b"digest" + seqs, b"0")
-        digest = describe_digest(
-            [_report_of(finding) for finding in findings],
-            rid=rid,
-            language=self._config.report.language,
-            boards=self._boards(findings),
-        )
+        if done is None:
+            digest = describe_digest(
+                [told_report(finding) for finding in findings],
+                rid=rid,
+                language=self._config.report.language,
+                boards=self._against.boards(findings),
+            )
+        else:
+            others = [
+                other
+                for other in self._against.others(done, findings)
+                if self._recipients(other) == recipients
+            ]
+            digest = self._against.describe(done, [*findings, *others], rid)
         head = self._addressing.of_digest(digest, recipients)
         [drawn] = next(iter(self._draw(iter([[DrawTask(digest, head)]]), executor)))
         if drawn.error is not None:
@@ -234,7 +221,7 @@ class Reporter:
         executor: Executor,
     ) -> None:
         """Lay down the pages of runs whose mail is a digest."""
-        tasks = [DrawTask(_report_of(finding), head) for finding, _ in members]
+        tasks = [DrawTask(told_report(finding), head) for finding, _ in members]
         batches = (tasks[i : i + REPORTS] for i in range(0, len(tasks), REPORTS))
         flat = (page for batch in self._draw(batches, executor) for page in batch)
         for (_, row), page in zip(members, flat, strict=False):
@@ -264,7 +251,7 @@ class Reporter:
                     wake_at=finding.wake_at,
                     grown=row.grown or finding.has_grown,
                     status=finding.status,
-                    headline=_report_of(finding).headline,
+                    headline=told_report(finding).headline,
                     reported_at=self._now,
                     gone_at=self._now if finding.is_gone else None,
                 ),
@@ -326,7 +313,7 @@ class Reporter:
                 path=finding.path,
                 page=self._page(finding) if rid else "",
                 values=finding.values,
-                position=self._position(finding),
+                position=self._against.position(finding),
             )
         )
 
@@ -349,9 +336,3 @@ def notices_of(scope: Scope) -> "NoticeTaker | None":
 def _waiting(names: Sequence[str]) -> str:
     """Return how many runs wait, by name where it is one."""
     return f"run {names[0]} waits" if len(names) == 1 else f"{len(names):,} runs wait"
-
-
-def _report_of(finding: Finding) -> Report:
-    if finding.report is None:
-        raise AssertionError(finding.name)
-    return finding.report

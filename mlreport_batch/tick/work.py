@@ -188,6 +188,7 @@ def _found(task: RunTask, state: RunState, settings: ReadSettings) -> Finding:
         judged = judge(case, task.base, task.needless)
     return replace(
         finding,
+        has_ended=case.status.is_over and "status" in judged.changes.kinds,
         alerts=texts_of(judged.alerts),
         report=with_pictures(
             report_of(
@@ -243,6 +244,15 @@ def card_batch(
     """Return path and card of each run that was seen, by what is known of it."""
     return [
         (task.run.path, _card(judge(_case(task, seen, settings), task.reported)))
+        for task in tasks
+        if (seen := task.seen) is not None
+    ]
+
+
+def seen_batch(tasks: Sequence[RunTask], settings: ReadSettings) -> list[Finding]:
+    """Return a finding for each run that was seen, by what is known of it."""
+    return [
+        _found(task, seen, settings)
         for task in tasks
         if (seen := task.seen) is not None
     ]

@@ -50,6 +50,22 @@ def test_run_inspect_and_status_print_what_is_described(desk: Desk):
     assert {mail["rid"] for mail in status["sent"]} == {r["rid"] for r in runs.values()}
 
 
+def test_ls_and_compare_print_what_is_described(desk: Desk):
+    for name, lr in (("a", 0.1), ("b", 0.2)):
+        desk.put(f"{name}/metrics.csv", CSV, age_s=600)
+        desk.put(f"{name}/hparams.json", json.dumps({"lr": lr, "betas": [0.9, lr]}))
+    desk.put("c/metrics.csv", "step,strange\n1,nan\n")
+    desk.report()
+    out = ("--out", desk.out)
+    first, _, last = told(desk, "ls", *out)["runs"]
+    assert first["hparams"] == {"lr": 0.1, "betas": [0.9, 0.1]}
+    assert (first["best"], first["best_step"], last["last"]) == (0.25, 3, "NaN")
+    assert first["written_at"].endswith("+00:00")
+    found = told(desk, "compare", "a", "b", "c", *out)
+    assert found["hparams"]["lr"] == {"a": 0.1, "b": 0.2, "c": None}
+    assert found["metrics"]["val_loss"]["b"]["nans"] == 1
+
+
 def test_a_dry_run_over_all_lists_every_run_with_its_values(desk: Desk):
     for name in ("a", "b"):
         desk.put(f"{name}/metrics.csv", CSV)

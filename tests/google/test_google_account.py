@@ -19,7 +19,8 @@ from requests.adapters import HTTPAdapter
 from google_server import GoogleServer, faults
 from google_setup import USER, Lab
 from mlreport_batch.cli import main
-from mlreport_batch.config.settings import Config, MailSettings, RenderSettings
+from mlreport_batch.config.mails import MailSettings
+from mlreport_batch.config.settings import Config, RenderSettings
 from mlreport_batch.errors import (
     ChannelDownError,
     ConfigError,

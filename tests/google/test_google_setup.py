@@ -10,7 +10,8 @@ from google_server import GoogleServer, faults
 from google_server.build import Table
 from google_setup import USER, Lab, id_in
 from mlreport_batch.cli import main
-from mlreport_batch.config.settings import MailSettings, RenderSettings
+from mlreport_batch.config.mails import MailSettings
+from mlreport_batch.config.settings import RenderSettings
 from mlreport_batch.errors import ConfigError, CredentialError, MlreportError
 from mlreport_batch.google import live as google_live
 from mlreport_batch.google.api.account import DRIVE_FILE, GMAIL_SEND

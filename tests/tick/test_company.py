@@ -267,3 +267,68 @@ def test_the_history_of_a_hyperparameter_is_kept_and_shown(desk: Desk):
     [text] = desk.texts()
     [line] = [line for line in text.splitlines() if line.startswith("lr ")]
     assert line.index("was 0.05 (until epoch 3,") < line.index("; 0.1 (until epoch 2,")
+
+
+def sweep(desk: Desk, *last: float, **settings: Scalar) -> None:
+    """Lay three runs that go on together, the last of which has more values."""
+    for lr in (1, 2):
+        put(desk, f"sweep/{lr}", [0.9, 0.5, 0.4 / lr], age_s=60, lr=lr)
+    put(desk, "sweep/3", [0.8, 0.6, *last], age_s=60 - len(last), lr=3, **settings)
+
+
+def test_one_mail_tells_that_a_group_is_done_in_place_of_that_about_its_last_run(
+    desk: Desk,
+):
+    sweep(desk)
+    config = desk.config()
+    assert desk.run("run", "-c", config, "--json").json["sent"] == 3
+    desk.mails()
+    sweep(desk, 0.1)
+    said = desk.run("run", "-c", config, "--json").json
+    assert (said["sent"], [run["name"] for run in said["runs"]]) == (1, ["sweep/3"])
+    [mail] = desk.mails()
+    assert mail["Subject"] == "[mlreport] sweep: all 3 runs are over"
+    text = mail.get_body(("plain",)).get_content()
+    assert "All 3 runs of sweep are over; best: 3 with val_loss 0.1" in text
+    assert [line.split()[:2] for line in text.splitlines() if " finished" in line] == [
+        ["3", "finished"],  # of how many there are
+        ["1", "3"],
+        ["2", "2"],
+        ["3", "1"],
+    ]
+    assert [part.get_filename() for part in mail.iter_attachments()] == ["digest.pdf"]
+    assert desk.run("run", "-c", config, "--json").json["sent"] == 0
+
+
+@pytest.mark.parametrize("why", ["off", "first", "goes on", "begun", "broke"])
+def test_the_last_run_of_a_group_has_its_own_mail_or_bad_news_go_first(
+    desk: Desk, why: str
+):
+    off = ", group_done: false" if why == "off" else ""
+    config = desk.config(f"mail: {{{MAIL}{off}}}\n")
+    if why != "first":
+        sweep(desk)
+        desk.run("run", "-c", config)
+        desk.mails()
+    if why in ("goes on", "begun"):
+        put(desk, "sweep/new", [0.9] if why == "goes on" else [], age_s=30, lr=4)
+    sweep(desk, float("nan") if why == "broke" else 0.1)
+    desk.run("run", "-c", config)
+    subjects = {str(mail["Subject"]) for mail in desk.mails()}
+    assert ("[mlreport] sweep: all 3 runs are over" in subjects) is False
+    told = "Diverged: val_loss NaN" if why == "broke" else "Finished"
+    assert any(f"[mlreport] sweep/3: {told}" in subject for subject in subjects)
+
+
+def test_what_only_others_get_is_no_part_of_the_mail_about_a_group(desk: Desk):
+    sweep(desk)
+    desk.put("sweep/1/intent.yaml", "to: kim@lab.example\n", age_s=60)
+    config = desk.config()
+    desk.run("run", "-c", config)
+    desk.mails()
+    sweep(desk, 0.1)
+    desk.run("run", "-c", config)
+    [mail] = desk.mails()
+    assert "kim" not in str(mail["To"])
+    [pdf] = mail.iter_attachments()
+    assert pdf.get_filename() == "digest.pdf"
