@@ -28,11 +28,13 @@ class Envelope(Struct, frozen=True):
         rid: The report's id, for messages and file names.
         sender: The bare address of the sender.
         recipients: Bare addresses; only those still owed a copy.
+        was_tried: Whether nobody knows what became of an earlier try.
     """
 
     rid: str
     sender: str
     recipients: tuple[str, ...]
+    was_tried: bool = False
 
 
 class Refusal(Struct, frozen=True):

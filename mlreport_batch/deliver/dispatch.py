@@ -235,7 +235,8 @@ class Dispatcher:
         self, session: Session, owed: Owed, message: bytes, *, was_unknown: bool
     ) -> None:
         """Send a mail, and keep what became of it."""
-        envelope = Envelope(owed.rid, owed.sender, owed.recipients)
+        recipients = owed.recipients
+        envelope = Envelope(owed.rid, owed.sender, recipients, was_tried=was_unknown)
         try:
             receipt = session.send(message, envelope)
         except UnknownOutcomeError as exc:

@@ -23,19 +23,18 @@ from mlreport_batch.errors import (
 )
 from mlreport_batch.google.api.account import (
     GMAIL_SEND,
-    SEARCH_SCOPES,
+    LOOK_SCOPES,
     credential_of,
     load_account,
 )
-from mlreport_batch.google.api.client import GoogleClient
+from mlreport_batch.google.api.client import GoogleClient, Json
 from mlreport_batch.google.api.explain import common_error
 from mlreport_batch.google.api.pace import Pace
 from mlreport_batch.google.api.transport import NOT_FOR_NOW, GoogleError
+from mlreport_batch.google.threads import FIELD, Threads, fields, going_on
+from mlreport_batch.state.store import State
 
 _KEPT = "The mail is kept and tried again"
-_MESSAGE_ID = re.compile(
-    rb"^Message-ID:[ \t]*(<[^>\r\n]+>)", re.IGNORECASE | re.MULTILINE
-)
 _LOOKS = 3
 # Longer waits are the dispatcher's: a tick does not sit out an hour.
 _PACE = Pace(budget_s=45.0)
@@ -47,20 +46,24 @@ class GmailChannel(Struct, frozen=True):
     Attributes:
         settings: The table.
         pace: How fast; tests scale it.
+        state: Where the conversations are kept, if anywhere.
     """
 
     settings: GoogleSettings
     pace: Pace = field(default_factory=lambda: _PACE)
+    state: State | None = None
 
     @contextmanager
     def open(self) -> Iterator["GmailSession"]:
         """Read the credential; Google is asked with the first mail."""
         account = load_account(self.settings, [GMAIL_SEND])
         client = GoogleClient(self.settings, account, self.pace)
+        threads = Threads(self.state)
         try:
-            yield GmailSession(client)
+            yield GmailSession(client, threads)
         finally:
             client.close()
+            threads.save()
 
     def credential(self) -> str:
         """Return what changes with the account or its credential file."""
@@ -76,8 +79,9 @@ class GmailChannel(Struct, frozen=True):
 class GmailSession:
     """Sends mails for one account."""
 
-    def __init__(self, client: GoogleClient) -> None:
+    def __init__(self, client: GoogleClient, threads: Threads) -> None:
         self._client = client
+        self._threads = threads
 
     def send(self, message: bytes, envelope: Envelope) -> Receipt:
         """Return when Google took *message*.
@@ -86,25 +90,40 @@ class GmailSession:
         mail; where only some are still owed, the header is cut to them.
         """
         data = addressed(message, envelope.recipients)
+        if envelope.was_tried and self._was_sent(envelope.rid, looks=1):
+            return Receipt("Gmail, found under Sent")
         try:
-            return Receipt(f"Gmail {self._client.send(data)}".rstrip())
+            made = self._sent(data)
         except GoogleError as exc:
             if exc.is_accepted:
                 return Receipt("Gmail, the answer was cut short")
-            if exc.is_lost and self._was_sent(message):
+            if exc.is_lost and self._was_sent(envelope.rid):
                 return Receipt("Gmail, found under Sent")
             raise self._explained(exc, envelope.rid) from exc
+        return Receipt(f"Gmail {made.get('id', '')}".rstrip())
 
-    def _was_sent(self, message: bytes) -> bool:
-        """Look under Sent, if the grant allows to search."""
-        found = _MESSAGE_ID.search(message)
-        if found is None or not self._client.account.scopes & SEARCH_SCOPES:
+    def _sent(self, data: bytes) -> Json:
+        """Send a mail into the conversation of its run; without it, if that is gone."""
+        thread = self._threads.of(data)
+        made: Json = {}
+        if thread.gmail_id:
+            try:
+                made = self._client.send(going_on(data, thread), thread.gmail_id)
+            except GoogleError as exc:
+                if exc.status not in (400, 404):
+                    raise
+        made = made or self._client.send(data)
+        self._threads.keep(thread, str(made.get("threadId", "")), data)
+        return made
+
+    def _was_sent(self, rid: str, *, looks: int = _LOOKS) -> bool:
+        """Look under Sent, if the grant allows to."""
+        if not self._client.account.scopes & LOOK_SCOPES:
             return False
-        message_id = found[1].decode("ascii", "replace")
-        for number in range(_LOOKS):
+        for number in range(looks):
             time.sleep(self._client.pace.settle_s * 2**number)
             try:
-                if self._client.was_sent(message_id):
+                if self._client.was_sent(rid):
                     return True
             except GoogleError:
                 return False
@@ -144,8 +163,7 @@ def addressed(message: bytes, recipients: tuple[str, ...]) -> bytes:
 
     head, gap, body = message.partition(b"\r\n\r\n")
     head += b"\r\n"
-    fields = rb"(?im)^(%s):([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)\r\n"
-    found = re.findall(fields % b"To|Cc", head)
+    found = fields(message, b"To|Cc")
     if not found:
         return message
     texts = [value.decode("utf-8", "replace") for _, value in found]
@@ -153,6 +171,6 @@ def addressed(message: bytes, recipients: tuple[str, ...]) -> bytes:
     if {address.lower() for _, address in getaddresses(texts)} == wanted:
         return message
     line = ("To: " + ",\r\n ".join(recipients) + "\r\n").encode()
-    head = re.sub(fields % b"Cc", b"", head)
-    head = re.sub(fields % b"To", lambda _: line, head)
+    head = re.sub(FIELD % b"Cc", b"", head)
+    head = re.sub(FIELD % b"To", lambda _: line, head)
     return head.removesuffix(b"\r\n") + gap + body

@@ -242,7 +242,7 @@ class _Tick:
         dispatcher = Dispatcher(
             self.state,
             self.debts.spool,
-            make_channel(self.config),
+            make_channel(self.config, self.state),
             Policy(
                 self.config.mail.backoff_s,
                 self.config.mail.on_unknown,

@@ -6,6 +6,7 @@ from mlreport_batch.config.settings import Config
 from mlreport_batch.deliver import Channel
 from mlreport_batch.formats.own_lines import OwnFormat
 from mlreport_batch.report.model import AlertRules, ChartWishes, Wishes
+from mlreport_batch.state.store import State
 
 
 def wishes_of(config: Config) -> Wishes:
@@ -46,10 +47,11 @@ def own_formats_of(config: Config) -> tuple[OwnFormat, ...]:
     return tuple(OwnFormat(each.files, each.line) for each in config.formats)
 
 
-def make_channel(config: Config) -> Channel:
+def make_channel(config: Config, state: State | None = None) -> Channel:
     """Return the channel of ``mail.via``, made from its config table.
 
-    Each is imported only where it is used: a tick uses one of them.
+    Each is imported only where it is used: a tick uses one of them. *state* keeps what
+    a channel remembers of one tick for the next.
     """
     match config.mail.via:
         case "outbox":
@@ -67,4 +69,4 @@ def make_channel(config: Config) -> Channel:
         case "gmail":
             from mlreport_batch.google.gmail import GmailChannel
 
-            return GmailChannel(config.google)
+            return GmailChannel(config.google, state=state)

@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import email.utils
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ READONLY = GMAIL_SEND.replace("send", "readonly")
 MAIL = (
     b"Date: Fri, 27 Dec 2019 06:30:00 +0000\r\nFrom: me@lab.example\r\n"
     b"To: you@lab.example,\r\n Team <team@lab.example>\r\nSubject: [mlreport] x\r\n"
-    b"Message-ID: <rid1@lab.example>\r\n\r\nhello\r\n"
+    b"Message-ID: <rid1@lab.example>\r\nX-Mlreport-Id: rid1\r\n\r\nhello\r\n"
 )
 BOTH = ("you@lab.example", "team@lab.example")
 
@@ -51,11 +52,16 @@ def lab(server: GoogleServer, tmp_path: Path) -> Lab:
 
 
 def send(
-    lab: Lab, data: bytes = MAIL, *, to: tuple[str, ...] = BOTH, timeout_s: float = 0.0
+    lab: Lab,
+    data: bytes = MAIL,
+    *,
+    to: tuple[str, ...] = BOTH,
+    timeout_s: float = 0.0,
+    rid: str = "rid1",
 ) -> Receipt:
     pace = replace(FAST, timeout_s=timeout_s, budget_s=1.0)
     with GmailChannel(lab.google, pace).open() as session:
-        return session.send(data, Envelope("rid1", USER, to))
+        return session.send(data, Envelope(rid, USER, to))
 
 
 @pytest.mark.parametrize("size", [0, 2_999_000, 3_100_000, 20_000_000])
@@ -117,14 +123,80 @@ def test_yes_that_is_cut_short_is_a_yes(lab: Lab):
     assert len(lab.server.gmail.sent) == 1
 
 
-def test_grant_that_may_search_finds_what_was_sent(lab: Lab):
-    lab.as_user([GMAIL_SEND, READONLY])
+@pytest.mark.parametrize("scope", ["metadata", "readonly"])
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_grant_that_may_look_finds_what_was_sent(
+    lab: Lab, scope: str, is_replaced: bool
+):
+    lab.server.gmail.replaces_message_ids = is_replaced
+    lab.as_user([GMAIL_SEND, GMAIL_SEND.replace("send", scope)])
     lab.server.fail(SEND, faults.drop(applied=True))
     assert "Sent" in send(lab).answer
     lab.server.fail(SEND, faults.drop())
     with pytest.raises(UnknownOutcomeError):
-        send(lab, MAIL.replace(b"rid1@", b"rid2@"))
+        send(lab, MAIL.replace(b"rid1", b"rid2"), rid="rid2")
     assert len(lab.server.gmail.sent) == 1
+
+
+def test_grant_that_may_look_asks_before_a_mail_is_sent_again(lab: Lab):
+    lab.as_user([GMAIL_SEND, GMAIL_SEND.replace("send", "metadata")])
+    again = Envelope("rid1", USER, BOTH, was_tried=True)
+    with GmailChannel(lab.google, FAST).open() as session:
+        assert "Sent" not in session.send(MAIL, again).answer
+        assert "Sent" in session.send(MAIL, again).answer
+    assert len(lab.server.gmail.sent) == 1
+
+
+# -- conversations ---------------------------------------------------------------------
+
+
+def mail_of_run(rid: str, run: str = "a", subject: str = "x", size: int = 0) -> bytes:
+    root = f"<run-{run}@lab.example>"
+    head = f"Subject: {subject}\r\nIn-Reply-To: {root}\r\nReferences: {root}\r\n"
+    text = MAIL.replace(b"rid1", rid.encode())
+    return text.replace(b"Subject: [mlreport] x\r\n", head.encode()) + b"x" * size
+
+
+def conversations(lab: Lab, *data: bytes) -> list[str]:
+    lab.state_folder.mkdir(exist_ok=True)
+    for each in data:  # a tick each
+        with (
+            closing(lab.state()) as state,
+            GmailChannel(lab.google, FAST, state).open() as session,
+        ):
+            session.send(each, Envelope("rid1", USER, BOTH))
+    return [mail.thread_id for mail in lab.server.gmail.sent]
+
+
+@pytest.mark.parametrize("size", [0, 3_100_000])
+def test_mails_of_a_run_are_one_conversation_for_their_sender_too(lab: Lab, size: int):
+    found = conversations(
+        lab,
+        mail_of_run("r1"),
+        mail_of_run("r2", run="b"),
+        mail_of_run("r3", subject="x: it failed"),
+        mail_of_run("r4", size=size),
+        mail_of_run("r5"),
+    )
+    first, other, alarm, *later = found
+    assert len({first, other, alarm}) == 3
+    assert later == [first, first]
+    last = lab.server.gmail.sent[-1]
+    assert last.header("References") == "<run-a@lab.example> <r1@lab.example>"
+    assert last.header("In-Reply-To") == "<r1@lab.example>"
+    assert lab.server.count(SEND) == 5
+
+
+def test_conversation_that_is_gone_begins_anew(lab: Lab):
+    (first,) = conversations(lab, mail_of_run("r1"))
+    lab.server.gmail.mailbox(USER).messages.clear()
+    _, second, third = conversations(lab, mail_of_run("r2"), mail_of_run("r3"))
+    assert second == third != first
+    assert lab.server.count(SEND, applied_only=True) == 3
+
+
+def test_mail_outside_any_conversation_begins_its_own(lab: Lab):
+    assert len(set(conversations(lab, MAIL, MAIL))) == 2
 
 
 @pytest.mark.parametrize(

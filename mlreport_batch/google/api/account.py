@@ -29,8 +29,8 @@ DRIVE: Final = _SCOPE + "drive"
 GMAIL_SEND: Final = _SCOPE + "gmail.send"
 _MAIL = "https://mail.google.com/"
 # With one of these, "was it sent?" can be asked. They are never asked for.
-SEARCH_SCOPES: Final = frozenset(
-    {_SCOPE + "gmail.readonly", _SCOPE + "gmail.modify", _MAIL}
+LOOK_SCOPES: Final = frozenset(
+    {*(_SCOPE + f"gmail.{name}" for name in ("metadata", "readonly", "modify")), _MAIL}
 )
 _COVERED_BY: Final[Mapping[str, frozenset[str]]] = {
     DRIVE_FILE: frozenset({DRIVE}),

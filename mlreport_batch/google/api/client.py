@@ -27,6 +27,7 @@ FOLDER: Final = "application/vnd.google-apps.folder"
 Json = dict[str, Any]
 _VERSIONS: Final = {"docs": "v1", "drive": "v3", "gmail": "v1"}
 _RAW_MAX = 3_000_000  # beyond, base64 in JSON costs more than an upload
+_NEWEST = 25  # mails looked at under Sent
 _FILE = "id,name,webViewLink,createdTime"
 
 
@@ -127,35 +128,48 @@ class GoogleClient:
 
     # -- Gmail -------------------------------------------------------------------
 
-    def send(self, message: bytes) -> str:
-        """Send a frozen mail once; return Gmail's id for it.
+    def send(self, message: bytes, thread: str = "") -> Json:
+        """Send a frozen mail once; return Gmail's ids for it and its conversation.
+
+        Args:
+            message: The mail.
+            thread: Gmail's id of the conversation that it goes on with.
 
         Raises:
             GoogleError: ``is_lost`` when nobody knows whether it was sent.
         """
         from googleapiclient.http import MediaInMemoryUpload
 
-        options: Json = {
-            "media_body": MediaInMemoryUpload(
-                message, "message/rfc822", resumable=False
-            )
-        }
+        body, options = {"threadId": thread} if thread else {}, {}
         if len(message) <= _RAW_MAX:
-            raw = base64.urlsafe_b64encode(message).decode("ascii")
-            options = {"body": {"raw": raw}}
+            body["raw"] = base64.urlsafe_b64encode(message).decode("ascii")
+        else:
+            media = MediaInMemoryUpload(message, "message/rfc822", resumable=False)
+            options["media_body"] = media
+        if body:
+            options["body"] = body
         messages = self._service("gmail").users().messages()
-        made = messages.send(userId="me", fields="id", **options)
-        return str(self._json(made, "gmail", may_repeat=False).get("id", ""))
+        made = messages.send(userId="me", fields="id,threadId", **options)
+        return self._json(made, "gmail", may_repeat=False)
 
-    def was_sent(self, message_id: str) -> bool:
-        """Return whether a mail with that Message-ID lies under Sent.
+    def was_sent(self, rid: str) -> bool:
+        """Return whether the mail of report *rid* is among the newest under Sent.
 
-        It needs a scope that may search; the search lags.
+        Gmail may have replaced its Message-ID, and searches only for grants that may
+        read mails; this header stays, and the scope gmail.metadata shows it.
         """
         messages = self._service("gmail").users().messages()
-        query = f"rfc822msgid:{message_id.strip('<>')} in:sent"
-        wanted = messages.list(userId="me", q=query, fields="messages(id)")
-        return bool(self._json(wanted).get("messages"))
+        newest = messages.list(
+            userId="me", labelIds=["SENT"], maxResults=_NEWEST, fields="messages(id)"
+        )
+        shown: Json = {"format": "metadata", "metadataHeaders": ["X-Mlreport-Id"]}
+        return any(
+            header["value"] == rid
+            for mail in self._json(newest).get("messages", ())
+            for header in self._json(
+                messages.get(userId="me", id=mail["id"], fields="payload", **shown)
+            )["payload"].get("headers", ())
+        )
 
     # -- all ---------------------------------------------------------------------
 

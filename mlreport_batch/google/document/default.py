@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from mlreport_batch.google.document.merge import insert, restyle
 from mlreport_batch.google.document.template import length
 from mlreport_batch.language.say import say
 from mlreport_batch.render.placeholders import ROWS
@@ -105,20 +106,20 @@ def requests(language: str) -> list[Json]:
 
 
 def _text(block: Text, *, has_room: bool) -> Iterator[Json]:
-    yield _insert(1, block.text if has_room else f"{block.text}\n")
+    yield insert(1, block.text if has_room else f"{block.text}\n")
     span = {"startIndex": 1, "endIndex": 1 + length(block.text)}
-    yield _update("Paragraph", {"range": span}, namedStyleType=block.style)
-    yield _inked(span, block.size_pt, block.color, is_bold=block.is_bold)
+    yield from restyle("Paragraph", {"range": span}, {"namedStyleType": block.style})
+    yield from _inked(span, block.size_pt, block.color, is_bold=block.is_bold)
 
 
 def _grid(block: Grid) -> Iterator[Json]:
     rows, columns = len(block.rows), len(block.rows[0])
     # Cells inherit the look of the paragraph they are made in: make it a plain one.
-    yield _insert(1, "\n")
+    yield insert(1, "\n")
     plain: Json = {"startIndex": 1, "endIndex": 2}
-    unset = {"namedStyleType": "NORMAL_TEXT", "alignment": None}
-    yield _update("Paragraph", {"range": plain}, **unset)
-    yield _inked(plain, 10, _INK, is_bold=False)
+    normal = {"namedStyleType": "NORMAL_TEXT"}
+    yield from restyle("Paragraph", {"range": plain}, normal, ["alignment"])
+    yield from _inked(plain, 10, _INK, is_bold=False)
     # insertTable puts a line break before the table, which keeps it apart from what
     # will stand above; the table itself starts one further.
     yield {"insertTable": {"location": {"index": 1}, "rows": rows, "columns": columns}}
@@ -127,44 +128,33 @@ def _grid(block: Grid) -> Iterator[Json]:
         index = 5 + row * (2 * columns + 1) + 2 * column
         if column in block.right:
             cell = {"startIndex": index, "endIndex": index + 1}
-            yield _update("Paragraph", {"range": cell}, alignment="END")
+            yield from restyle("Paragraph", {"range": cell}, {"alignment": "END"})
         if text:
-            yield _insert(index, text)
+            yield insert(index, text)
             span = {"startIndex": index, "endIndex": index + length(text)}
             is_bold = (row if block.has_head else column) == 0
             color = _SOFT if block.has_head and row == 0 else _INK
-            yield _inked(span, 10, color, is_bold=is_bold)
+            yield from _inked(span, 10, color, is_bold=is_bold)
     table = {"tableStartLocation": {"index": 2}}
     if block.ground:
         first = {**table, "rowIndex": 0, "columnIndex": 0}
         head = {"tableCellLocation": first, "rowSpan": 1, "columnSpan": columns}
-        ground = _color(block.ground)
-        yield _update("TableCell", {"tableRange": head}, backgroundColor=ground)
+        ground = {"backgroundColor": _color(block.ground)}
+        yield from restyle("TableCell", {"tableRange": head}, ground)
     if block.has_head:
         yield {"pinTableHeaderRows": {**table, "pinnedHeaderRowsCount": 1}}
     width = {"magnitude": 0.5, "unit": "PT"}
     line = {"color": _color(_LINE), "width": width, "dashStyle": "SOLID"}
     sides = ("borderTop", "borderBottom", "borderLeft", "borderRight")
-    yield _update("TableCell", table, **dict.fromkeys(sides, line))
-
-
-def _insert(index: int, text: str) -> Json:
-    return {"insertText": {"location": {"index": index}, "text": text}}
+    yield from restyle("TableCell", table, dict.fromkeys(sides, line))
 
 
 def _inked(
     span: Json, size_pt: float, color: tuple[float, float, float], *, is_bold: bool
-) -> Json:
+) -> Iterator[Json]:
     size = {"magnitude": size_pt, "unit": "PT"}
     style = {"bold": is_bold, "fontSize": size, "foregroundColor": _color(color)}
-    return _update("Text", {"range": span}, **style)
-
-
-def _update(what: str, where: Json, **style: object) -> Json:
-    """Return a request that sets *style*; None sets back what is inherited."""
-    given = {name: value for name, value in style.items() if value is not None}
-    name = f"{what[0].lower()}{what[1:]}Style"
-    return {f"update{what}Style": {**where, name: given, "fields": ",".join(style)}}
+    yield from restyle("Text", {"range": span}, style)
 
 
 def _color(rgb: tuple[float, float, float]) -> Json:

@@ -7,7 +7,8 @@ placeholder stays what it is.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 from msgspec import Struct
@@ -36,6 +37,7 @@ LIMITS = Limits(200, 200, 60, 60, 0, 30, 60, 12, 40, 400)
 _DROPPED = re.compile("[\x00-\x08\x0c-\x1f\ue000-\uf8ff]")
 _LINE_END = re.compile("\r\n|[\r\n\u2028\u2029]")
 _LONE = re.compile("[\ud800-\udfff]")
+_BODY: Mapping[str, str] = {}
 # What `fit` calls the rows that a placeholder marks.
 _MARKERS = {
     "key": "metrics",
@@ -159,7 +161,7 @@ def _line(
             for offset in range(match.start(), match.end())
         )
         at = end if is_plain else line.start + match.start(1) + 1
-        yield _insert(at, value, where)
+        yield insert(at, value, where)
         if at < end:
             yield _delete(at + length(value), end + length(value), where)
         yield _delete(start, at, where)
@@ -186,16 +188,47 @@ def _row(
     more = len(table) - 1
     for _ in range(more):
         yield {"insertTableRow": {"tableCellLocation": cell, "insertBelow": True}}
-    # A row costs one index, each of its empty cells two.
-    columns = len(row.cells)
+    if more:
+        yield from _dressed(row, more, where)
     for number in range(more, 0, -1):
-        first = row.end + (number - 1) * (2 * columns + 1) + 2
-        for column in range(columns - 1, -1, -1):
+        for column in range(len(row.cells) - 1, -1, -1):
             lines = row.cells[column]
-            yield from _cell(first + 2 * column, lines, table[number], where)
+            yield from _cell(_place(row, number, column), lines, table[number], where)
     for lines in reversed(row.cells):
         for line in reversed(lines):
             yield from _line(line, table[0], where)
+
+
+def _place(row: Row, number: int, column: int) -> int:
+    """Return where an empty cell of the new row *number* begins, counted from 1."""
+    # A row costs one index, each of its empty cells two.
+    return row.end + (number - 1) * (2 * len(row.cells) + 1) + 2 * column + 2
+
+
+def _dressed(row: Row, more: int, where: Mapping[str, str]) -> Iterator[Json]:
+    """Yield what gives *more* empty rows the style of *row*.
+
+    Docs gives new rows that of the row they are made from, though not everywhere.
+    """
+    columns = range(len(row.cells))
+    for column, look in enumerate(row.looks):
+        table = {"tableStartLocation": {"index": row.table, **where}}
+        first = {**table, "rowIndex": row.number + 1, "columnIndex": column}
+        span = {"tableCellLocation": first, "rowSpan": more, "columnSpan": 1}
+        yield from restyle("TableCell", {"tableRange": span}, look)
+    last = _place(row, more, columns[-1]) + 1
+    for what, styles in (
+        ("Paragraph", [cell[0].look for cell in row.cells]),
+        ("Text", [cell[0].style_at(0) for cell in row.cells]),
+    ):
+        most = styles[0]
+        span = {"startIndex": row.end + 2, "endIndex": last, **where}
+        yield from restyle(what, {"range": span}, most)
+        for number, column in product(range(1, more + 1), columns):
+            if styles[column] != most:
+                start = _place(row, number, column)
+                span = {"startIndex": start, "endIndex": start + 1, **where}
+                yield from restyle(what, {"range": span}, styles[column], most)
 
 
 def _cell(
@@ -213,19 +246,14 @@ def _cell(
     text = "".join(piece for piece, _ in pieces)
     if not text:
         return  # empty insertions are refused
-    yield _insert(index, text, where)
+    yield insert(index, text, where)
     # The new cell has the style that its model begins with.
     base = lines[0].style_at(0)
     for piece, style in pieces:
         end = index + length(piece)
         if piece and style != base:
-            yield {
-                "updateTextStyle": {
-                    "range": {"startIndex": index, "endIndex": end, **where},
-                    "textStyle": style,
-                    "fields": ",".join(sorted({*style, *base})),
-                }
-            }
+            span = {"startIndex": index, "endIndex": end, **where}
+            yield from restyle("Text", {"range": span}, style, base)
         index = end
 
 
@@ -253,7 +281,17 @@ def _runs(line: Line, text: str, start: int, end: int) -> Iterator[tuple[str, Js
             start = min(stop, end)
 
 
-def _insert(index: int, text: str, where: Mapping[str, str]) -> Json:
+def restyle(
+    what: str, place: Json, style: Json, before: Iterable[str] = ()
+) -> Iterator[Json]:
+    """Yield what gives a *place* a *style*; what else stands in *before* is unset."""
+    if fields := ",".join(sorted({*style, *before})):
+        key = f"{what[0].lower()}{what[1:]}Style"
+        yield {f"update{what}Style": {**place, key: style, "fields": fields}}
+
+
+def insert(index: int, text: str, where: Mapping[str, str] = _BODY) -> Json:
+    """Return a request that inserts *text*."""
     return {"insertText": {"location": {"index": index, **where}, "text": text}}
 
 

@@ -5,6 +5,7 @@ a footer, a footnote). Here a paragraph's text is a string with one character pe
 unit, so an offset plus the paragraph's start is an index.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,11 @@ from mlreport_batch.render import placeholders
 from mlreport_batch.render.placeholders import PLACEHOLDER
 
 Json = Mapping[str, Any]
+# What may be written into a table: the others are read-only, or refused there.
+_LOOK = re.compile(
+    "namedStyleType|alignment|direction|lineSpacing|space.*|indent.*"
+    "|backgroundColor|contentAlignment|padding.*|border(Top|Bottom|Left|Right)"
+)
 _OBJECT = "\ufffc"  # an image, a chip or a break
 
 
@@ -26,12 +32,14 @@ class Line(Struct, frozen=True):
         text: Its text without the last newline.
         ends: Offset at which each run ends, in units.
         styles: The runs' text styles.
+        look: The paragraph's style.
     """
 
     start: int
     text: str
     ends: tuple[int, ...]
     styles: tuple[dict[str, Any], ...]
+    look: dict[str, Any]
 
     def style_at(self, offset: int) -> dict[str, Any]:
         """Return the text style of the unit at *offset*."""
@@ -50,6 +58,7 @@ class Row(Struct, frozen=True):
         number: Which row of the table it is, from 0.
         end: Index after it.
         cells: The paragraphs of each cell.
+        looks: The style of each cell.
         of: How many rows its table has, where the others only head it: they go with
             the last copy. 0 where they stay.
         heading: Index at which the heading above such a table starts, or -1.
@@ -60,6 +69,7 @@ class Row(Struct, frozen=True):
     number: int
     end: int
     cells: tuple[tuple[Line, ...], ...]
+    looks: tuple[dict[str, Any], ...]
     of: int = 0
     heading: int = -1
 
@@ -262,6 +272,7 @@ def _row(kind: str, element: Json, number: int) -> Row:
         number,
         row["endIndex"],
         tuple(tuple(_lines(cell["content"])) for cell in row["tableCells"]),
+        tuple(_look(cell.get("tableCellStyle", {})) for cell in row["tableCells"]),
     )
 
 
@@ -279,11 +290,35 @@ def line_of(element: Json) -> Line:
     ends: list[int] = []
     styles: list[dict[str, Any]] = []
     done = 0
-    for part in element["paragraph"].get("elements", ()):
+    paragraph = element["paragraph"]
+    for part in paragraph.get("elements", ()):
         run = part.get("textRun")
         size = part["endIndex"] - part.get("startIndex", 0)
         pieces.append(run.get("content", "") if run else _OBJECT * size)
         done += size
         ends.append(done)
         styles.append(dict((run or {}).get("textStyle", {})))
-    return Line(start, "".join(pieces).removesuffix("\n"), tuple(ends), tuple(styles))
+    return Line(
+        start,
+        "".join(pieces).removesuffix("\n"),
+        tuple(ends),
+        tuple(styles),
+        _look(paragraph.get("paragraphStyle", {})),
+    )
+
+
+def _look(style: Json) -> dict[str, Any]:
+    """Return what a new cell needs of *style*."""
+    return {
+        name: value
+        for name, value in style.items()
+        if _LOOK.fullmatch(name) and _is_whole(value)
+    }
+
+
+def _is_whole(value: object) -> bool:
+    """Return whether *value* can be written; a border has a colour and a width."""
+    if not isinstance(value, Mapping):
+        return True
+    is_size = "unit" not in value or "magnitude" in value
+    return bool(value) and is_size and all(map(_is_whole, value.values()))

@@ -20,11 +20,15 @@ from .units import (
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Text in one style, or with ``element`` an object such as a chip."""
+    """Text in one style, or with ``element`` an object such as a chip.
+
+    With ``suggestion`` it is only suggested, under that id.
+    """
 
     text: str
     style: Style = field(default_factory=dict)
     element: Style | None = None
+    suggestion: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,8 @@ def _paragraph(block: str | Run | Paragraph) -> list[Unit]:
         style = run.style
         if run.element is not None:
             out.append(Unit(Kind.OBJECT, "", style, run.element))
-        out.extend(Unit(Kind.TEXT, char, style) for char in code_units(run.text))
+        by = {"suggestedInsertionIds": [run.suggestion]} if run.suggestion else {}
+        out.extend(Unit(Kind.TEXT, char, style, by) for char in code_units(run.text))
     return [*out, newline(block.style, style)]
 
 

@@ -155,6 +155,7 @@ class Document:
     Attributes:
         run_length: When set, text runs are cut after so many units although their
             styles are equal, as the real service sometimes does.
+        bares_rows: Whether inserted rows come without any style.
         replaces_in_headers: Whether replaceAllText reaches headers and footers
             (relied on by many, documented nowhere).
         images: Bytes of the inline images by object id.
@@ -167,6 +168,7 @@ class Document:
     run_length: int | None = None
     replaces_in_headers: bool = True
     images: dict[str, bytes] = field(default_factory=dict)
+    bares_rows: bool = False
 
     def copy(
         self, document_id: str | None = None, title: str | None = None
@@ -180,6 +182,7 @@ class Document:
             self.run_length,
             self.replaces_in_headers,
             dict(self.images),
+            self.bares_rows,
         )
 
     def tab(self, tab_id: str | None = None) -> Tab:
@@ -249,6 +252,11 @@ def _cell_text(cell: Json) -> str:
     ).removesuffix("\n")
 
 
+def _suggested(unit: Unit) -> Style:
+    """Return who suggested a piece of text that is not part of the document yet."""
+    return unit.extra if unit.kind is Kind.TEXT else NO_STYLE
+
+
 class _Renderer:
     """Turns a flat list of units into the nested JSON of the API."""
 
@@ -302,6 +310,7 @@ class _Renderer:
                 is_same = (
                     Kind.OBJECT not in {a.kind, b.kind}
                     and a.style == b.style
+                    and _suggested(a) == _suggested(b)
                     and not (self._run_length and index - begin >= self._run_length)
                 )
                 if is_same:
@@ -315,7 +324,8 @@ class _Renderer:
             ((name, value),) = first.extra.items()
             return {name: {**value, "textStyle": dict(first.style)}}
         content = join_units(unit.char for unit in self._units[begin:stop])
-        return {"textRun": {"content": content, "textStyle": dict(first.style)}}
+        run = {"content": content, "textStyle": dict(first.style)}
+        return {"textRun": {**run, **_suggested(first)}}
 
     def _table(self) -> Json:
         style = self._units[self._at].style

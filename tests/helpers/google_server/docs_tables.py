@@ -133,12 +133,16 @@ def insert_table_row(document: Document, payload: Payload) -> None:
     if grid.has_merged_cells:
         raise NotModelledError("insertTableRow in a table with merged cells")
     start, end = grid.rows[row]
+    index = end if payload.get("insertBelow", False) else start
+    if document.bares_rows:
+        cells = [Unit(Kind.CELL), newline()] * len(grid.cells[row])
+        grid.segment.splice(index, index, [Unit(Kind.ROW), *cells])
+        return
     units = grid.segment.units
     row_style = {k: v for k, v in units[start].style.items() if k != "tableHeader"}
     made = [replace(units[start], style=row_style)]
     for cell_start, cell_end in grid.cells[row]:
         made += _empty_like(units[cell_start:cell_end])
-    index = end if payload.get("insertBelow", False) else start
     grid.segment.splice(index, index, made)
 
 
@@ -175,6 +179,11 @@ def update_table_cell_style(document: Document, payload: Payload) -> None:
     span, whole = payload.get("tableRange"), payload.get("tableStartLocation")
     if (span is None) == (whole is None):
         raise ApiError(400, "Exactly one of the cells fields must be set.")
+    style = payload.get("tableCellStyle", {})
+    for side in ("Top", "Bottom", "Left", "Right"):
+        border = style.get(f"border{side}")
+        if border is not None and not border.get("color", {}).get("color"):
+            raise ApiError(400, "The color of a border cannot be transparent.")
     if span is None:
         grid = find_table(document, whole)
         rows, columns = range(len(grid.rows)), range(len(grid.cells[0]))
@@ -190,7 +199,7 @@ def update_table_cell_style(document: Document, payload: Payload) -> None:
             _restyle(
                 grid.segment,
                 grid.cells[row][column][0],
-                payload.get("tableCellStyle", {}),
+                style,
                 payload.get("fields", ""),
                 "TableCellStyle",
             )

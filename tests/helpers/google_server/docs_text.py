@@ -188,6 +188,10 @@ def update_paragraph_style(document: Document, payload: Payload) -> None:
     """Restyle every paragraph that the range touches."""
     segment, start, end = range_of(document, payload)
     new, fields = payload.get("paragraphStyle", {}), payload.get("fields", "")
+    if "pageBreakBefore" in fields and any(
+        unit.kind is Kind.CELL for unit in segment.units[:start]
+    ):
+        raise NotModelledError("pageBreakBefore below the start of a table")
     stop = end
     if segment.units[end - 1].kind in IN_PARAGRAPH:
         stop = segment.paragraph_end(end - 1) + 1

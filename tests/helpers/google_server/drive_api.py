@@ -1,5 +1,6 @@
 """The Drive methods: copy, create, get, list, update, delete, export, sharing."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,7 +17,7 @@ from .drive_store import (
 )
 from .drive_view import file_json
 from .errors import ApiError, NotModelledError
-from .export import EXPORTERS, KNOWN_FORMATS
+from .export import EXPORTERS, KNOWN_FORMATS, Look
 
 Json = Mapping[str, Any]
 _WRITABLE = {"name", "parents", "appProperties", "properties", "description", "starred"}
@@ -31,6 +32,8 @@ class DriveApi:
         export_limit: Largest export in bytes.
         list_lag_s: Seconds until files.list finds a new file.
         list_lag_calls: Number of files.list calls that do not find a new file.
+        stale_exports: Number of exports of a file that lack its last edit.
+        look: What exports show.
         notifications: Addresses that were mailed about a share.
     """
 
@@ -40,6 +43,9 @@ class DriveApi:
         self.export_limit = 10 * 1024 * 1024
         self.list_lag_s = 0.0
         self.list_lag_calls = 0
+        self.stale_exports = 0
+        self.look = Look()
+        self._exports: Counter[str] = Counter()
         self.notifications: list[str] = []
         self._missed: dict[str, int] = {}
         self._generated: set[str] = set()
@@ -152,7 +158,10 @@ class DriveApi:
             )
         if mime_type not in EXPORTERS:
             raise NotModelledError(f"the export to {mime_type}")
-        data = EXPORTERS[mime_type](file.document)
+        self._exports[file_id] += 1
+        is_stale = self._exports[file_id] <= self.stale_exports
+        shown = file.before if is_stale and file.before else file.document
+        data = EXPORTERS[mime_type](shown, self.look)
         if len(data) > self.export_limit:
             raise ApiError(
                 403,
@@ -175,12 +184,8 @@ class DriveApi:
             raise _no_ids()
         parent = self._parent(caller, body, query, source)
         self._store.require_room(caller, parent)
-        made = source.document.copy(make_id("1", 43), "")
+        made = self._store.copied(source.document)
         made.title = body.get("name") or f"Copy of {source.name}"
-        if not self._store.copies_keep_named_ranges:
-            for tab in made.tabs:
-                for segment in tab.segments.values():
-                    segment.ranges = []
         file = self._store.add(
             made, owner=caller.email, parent=parent.id, app=caller.client_id
         )

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from .docs_model import Document, make_id
 from .errors import ApiError
+from .units import newline
 
 DOCUMENT_MIME = "application/vnd.google-apps.document"
 FOLDER_MIME = "application/vnd.google-apps.folder"
@@ -44,6 +45,7 @@ class DriveFile:
         apps: Client ids that made the file or opened it with a picker.
         app_properties: Private properties by client id.
         roles: Role by email, as shared on this very file.
+        before: The document as it was before the last edit.
     """
 
     id: str
@@ -63,6 +65,7 @@ class DriveFile:
     roles: dict[str, str] = field(default_factory=dict)
     creator: str = ""
     document: Document | None = None
+    before: Document | None = None
     content: bytes = b""
 
 
@@ -82,6 +85,8 @@ class DriveStore:
         full_accounts: Emails whose storage is full.
         copies_keep_properties: Whether files.copy carries properties over.
         copies_keep_named_ranges: Whether files.copy carries named ranges over.
+        copies_keep_indices: Whether everything in a copy stands where it stood.
+        copies_keep_tab_ids: Whether a copy's tabs have the ids that they had.
     """
 
     def __init__(self, now: Callable[[], float]) -> None:
@@ -91,6 +96,8 @@ class DriveStore:
         self.full_accounts: set[str] = set()
         self.copies_keep_properties = True
         self.copies_keep_named_ranges = True
+        self.copies_keep_indices = True
+        self.copies_keep_tab_ids = True
         self._roots: dict[str, str] = {}
 
     # -- filling --------------------------------------------------------------
@@ -171,10 +178,23 @@ class DriveStore:
         self.files[file.id] = file
         return file
 
+    def copied(self, document: Document) -> Document:
+        """Return a copy with an id of its own, as Drive makes it."""
+        made = document.copy(make_id("1", 43), "")
+        for tab in made.tabs:
+            if not self.copies_keep_indices:
+                tab.segment(None).splice(1, 1, [newline()])
+            if not self.copies_keep_tab_ids:
+                tab.tab_id = make_id("t.")
+            if not self.copies_keep_named_ranges:
+                for segment in tab.segments.values():
+                    segment.ranges = []
+        return made
+
     def put_document(self, document: Document) -> None:
         """Store a new state of a document."""
         file = self.files[document.document_id]
-        file.document = document
+        file.before, file.document = file.document, document
         self.touch(file)
 
     def touch(self, file: DriveFile) -> None:

@@ -5,6 +5,7 @@ import io
 import urllib.parse
 import zipfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -58,11 +59,30 @@ def google_link(url: str) -> str:
     )
 
 
+@dataclass(slots=True)
+class Look:
+    """What an export shows of a document.
+
+    Attributes:
+        has_headers: Whether headers and footers are in the HTML.
+        tables_missing: How many tables of the body's first are not in the HTML.
+        images_inside: Whether pictures are inside the HTML, not behind links.
+    """
+
+    has_headers: bool = True
+    tables_missing: int = 0
+    images_inside: bool = True
+
+
 class _HtmlWriter:
     """Writes one document; styles become classes c0, c1 … in order of use."""
 
-    def __init__(self, document: Document, image_folder: str | None = None) -> None:
+    def __init__(
+        self, document: Document, look: Look, image_folder: str | None = None
+    ) -> None:
         self._document = document
+        self._look = look
+        self._missing = look.tables_missing
         self._classes: dict[str, str] = {}
         self._image_folder = image_folder
         self.images: dict[str, bytes] = {}
@@ -89,6 +109,8 @@ class _HtmlWriter:
         if len(self._document.tabs) > 1:
             name = self._class("padding-top:0pt;text-align:left")
             out += f'<p class="{name} title"><span>{entities(tab.title)}</span></p>'
+        if not self._look.has_headers:
+            data = {**data, "headers": {}, "footers": {}}
         for header in data.get("headers", {}).values():
             out += f"<div>{self._blocks(tab, header['content'])}</div>"
         out += self._blocks(tab, data["body"]["content"])
@@ -101,6 +123,8 @@ class _HtmlWriter:
         for element in content:
             if "paragraph" in element:
                 out += self._paragraph(tab, element["paragraph"])
+            elif "table" in element and self._missing:
+                self._missing -= 1
             elif "table" in element:
                 out += self._table(tab, element["table"])
         return out
@@ -167,6 +191,8 @@ class _HtmlWriter:
         if self._image_folder:
             source = f"{self._image_folder}/image{len(self.images) + 1}.png"
             self.images[source] = data
+        elif not self._look.images_inside:
+            source = f"https://lh7-rt.googleusercontent.com/docsz/{object_id}"
         else:
             source = "data:image/png;base64," + base64.b64encode(data).decode()
         return (
@@ -208,14 +234,17 @@ def _text_css(style: Json) -> str:
     return ";".join(css)
 
 
-def to_html(document: Document) -> bytes:
+_PLAIN = Look()
+
+
+def to_html(document: Document, look: Look = _PLAIN) -> bytes:
     """Return the document as ``text/html`` with images as data: URIs."""
-    return _HtmlWriter(document).page().encode("ascii")
+    return _HtmlWriter(document, look).page().encode("ascii")
 
 
-def to_zip(document: Document) -> bytes:
+def to_zip(document: Document, look: Look = _PLAIN) -> bytes:
     """Return the document as a zip of HTML and an ``images`` folder."""
-    writer = _HtmlWriter(document, "images")
+    writer = _HtmlWriter(document, look, "images")
     page = writer.page()
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -226,13 +255,13 @@ def to_zip(document: Document) -> bytes:
     return buffer.getvalue()
 
 
-def to_pdf(document: Document) -> bytes:
+def to_pdf(document: Document, _: Look = _PLAIN) -> bytes:
     """Return the document as a small real PDF."""
     import plutoprint
 
     # The program's own fonts: a machine may have none for Hangul.
     plutoprint.plutobook_set_fontconfig_path(FONTS)
-    page = _HtmlWriter(document).page().replace(_FIXED_CSS, "")
+    page = _HtmlWriter(document, _PLAIN).page().replace(_FIXED_CSS, "")
     book = plutoprint.Book(plutoprint.PAGE_SIZE_A4)
     book.load_html(page)
     buffer = io.BytesIO()
@@ -240,7 +269,7 @@ def to_pdf(document: Document) -> bytes:
     return buffer.getvalue()
 
 
-def to_text(document: Document) -> bytes:
+def to_text(document: Document, _: Look = _PLAIN) -> bytes:
     """Return the document as ``text/plain``: a BOM and CRLF, as Google does."""
     lines = (unit for tab in document.tabs for unit in [tab.segments[""].units])
     text = "".join(unit.char for units in lines for unit in units)
@@ -248,7 +277,7 @@ def to_text(document: Document) -> bytes:
     return ("\ufeff" + data.replace("\n", "\r\n")).encode()
 
 
-EXPORTERS: Mapping[str, Callable[[Document], bytes]] = {
+EXPORTERS: Mapping[str, Callable[[Document, Look], bytes]] = {
     "text/html": to_html,
     "application/pdf": to_pdf,
     "text/plain": to_text,
