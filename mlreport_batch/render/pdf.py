@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mlreport_batch.render.outline import Heading, with_outline
-from mlreport_batch.render.png import pack_ink, pack_png
+from mlreport_batch.render.png import pack_drawing, pack_ink, pack_png
 
 FONTS = Path(__file__).with_name("fonts")
 
@@ -28,6 +28,8 @@ SCALE = 2  # pixels per CSS pixel, for phones and other dense screens
 _EMOJI = re.compile("[\u2300-\u23ff\u2600-\u27bf\u2934-\u2b55\U0001f000-\U0001faff]")
 
 _EMOJI_MOST = 1000
+
+_INK = re.compile(r'(?:fill|stroke)="(#[0-9a-f]{6})"(?: fill-opacity="([.\d]+)")?')
 
 
 @functools.cache
@@ -91,10 +93,16 @@ def _few_emoji(html: str) -> str:
     return html
 
 
-def write_png(svg: str, *, width: int, height: int, scale: int = SCALE) -> bytes:
-    """Return *svg*, which is *width* x *height* CSS pixels, as an opaque PNG."""
-    pixels = _pixels(svg, width, height, scale)
-    return pack_png(pixels, width * scale, height * scale)
+def write_png(svg: str, *, width: int, height: int) -> bytes:
+    """Return *svg*, a drawing of *width* x *height* CSS pixels, as an opaque PNG."""
+    pixels = _pixels(svg, width, height)
+    inks = [(colour, float(share or 1)) for colour, share in _INK.findall(svg)]
+    return pack_drawing(pixels, width * SCALE, height * SCALE, inks)
+
+
+def write_picture(page: str, *, width: int, height: int) -> bytes:
+    """Return *page*, which shows a picture, as an opaque PNG of a pixel a CSS pixel."""
+    return pack_png(_pixels(page, width, height, scale=1), width, height)
 
 
 def write_inked(drawn: Sequence[tuple[str, int, int]], *, ink: str) -> list[bytes]:

@@ -36,7 +36,7 @@ def drawn_anew(data: bytes) -> tuple[bytes, int, int] | None:
     for width, height in _sizes(*size):
         style = f"display:block;width:{width}px;height:{height}px"
         page = f'<img src="{source}" style="{style}">'
-        drawn = pdf.write_png(page, width=width, height=height, scale=1)
+        drawn = pdf.write_picture(page, width=width, height=height)
         if len(drawn) <= PNG_MAX:
             return None if _is_blank(drawn, width, height) else (drawn, width, height)
     return None

@@ -2,9 +2,7 @@
 
 import math
 import re
-import struct
 import xml.etree.ElementTree as ET
-import zlib
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -14,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 import sample_reports
-from mlreport_batch.render import axes, charts, pdf
+from mlreport_batch.render import axes, charts
 from mlreport_batch.report.drawn import Chart, DrawnCurve
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -142,51 +140,6 @@ def test_many_points_are_merged_and_keep_their_extremes():
     assert len(thin) <= 280
     assert max(high for _, _, high in thin) == 9.0
     assert min(low for _, low, _ in thin) == 1.0
-
-
-def decode_png(data: bytes):
-    """Return width, height and rows of an 8-bit RGB PNG without filters."""
-    assert data[:8] == b"\x89PNG\r\n\x1a\n"
-    at, body = 8, b""
-    width = height = 0
-    while at < len(data):
-        length, kind = struct.unpack(">I4s", data[at : at + 8])
-        chunk = data[at + 8 : at + 8 + length]
-        (crc,) = struct.unpack(">I", data[at + 8 + length : at + 12 + length])
-        assert crc == zlib.crc32(kind + chunk)
-        if kind == b"IHDR":
-            width, height, depth, colour = struct.unpack(">IIBB", chunk[:10])
-            assert (depth, colour) == (8, 2)  # no alpha: opaque
-        body += chunk if kind == b"IDAT" else b""
-        at += 12 + length
-    raw = zlib.decompress(body)
-    row = 1 + 3 * width
-    assert len(raw) == row * height
-    assert all(raw[y * row] == 0 for y in range(height))
-    return width, height, [raw[y * row + 1 : (y + 1) * row] for y in range(height)]
-
-
-def test_a_png_is_opaque_white_at_twice_the_size_with_the_right_colours():
-    square = (
-        '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="20">'
-        '<rect x="20" width="20" height="20" fill="#d55e00"/></svg>'
-    )
-    width, height, rows = decode_png(pdf.write_png(square, width=40, height=20))
-    assert (width, height) == (80, 40)
-    assert rows[20][:3] == b"\xff\xff\xff"
-    assert rows[20][-3:] == bytes.fromhex("d55e00")
-
-
-def test_a_chart_fills_its_png():
-    chart = sample_reports.chart()
-    data = pdf.write_png(charts.svg(chart), width=charts.WIDTH, height=charts.HEIGHT)
-    width, height, rows = decode_png(data)
-    assert (width, height) == (2 * charts.WIDTH, 2 * charts.HEIGHT)
-    blue = bytes.fromhex("0072b2")
-    right = [row[-120 * 3 :] for row in rows]
-    assert any(blue in row for row in right), "the latest point is at the right"
-    assert rows[0] == rows[-1] == b"\xff" * (3 * width)
-    assert len(data) < 100_000
 
 
 NOISE = [math.sin(i * 2.3) + math.cos(i * i) for i in range(90)]
