@@ -31,6 +31,8 @@ PASSED_OVER = {
     "json_lines": {"seed"},  # mmcv's line about the machine
     "keras_tuner": {"values", "default", "best_step"},  # of what else was tried
     "llamafactory": {"percentage"},  # of a plan
+    # Settings that differ from trial to trial, and the numbers of those without value.
+    "optuna": {"number", "params_lr", "params_momentum", "params_width"},
     "ray_progress": {"pid"},
     "ray_result": {"pid"},
     "sb3_monitor": {"t"},  # a clock
