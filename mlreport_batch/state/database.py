@@ -30,10 +30,16 @@ from mlreport_batch.state.folder import (
     state_errors,
     unusable,
 )
-from mlreport_batch.state.idle import ADOPT, DATABASE, open_read_only, sum_of
+from mlreport_batch.state.idle import (
+    ADOPT,
+    DATABASE,
+    SCHEMA,
+    open_read_only,
+    sum_of,
+)
 from mlreport_batch.state.rows import Value, damaged_row, is_whole
 from mlreport_batch.state.spool import has_traces
-from mlreport_batch.state.upgrade import SCHEMA, create, upgrade
+from mlreport_batch.state.upgrade import create, upgrade
 
 VERSIONS_MAX = 1000  # beyond: not a version, but damage
 BACKUP_AT = "backup_at"

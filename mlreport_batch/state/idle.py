@@ -20,6 +20,8 @@ import zlib
 from collections.abc import Iterable, Iterator
 
 DATABASE = "state.db"
+SCHEMA = 7
+"""The version of its tables."""
 # What a tick compares before it does anything, by the keys of the table ``meta``.
 CONFIG_KEY = "config_key"
 OWN_FORMATS = "own_formats"  # of the config, by which files were known
@@ -70,10 +72,12 @@ def glance(folder: str, key: str, now: float) -> list[bytes] | None:
         if database is None:
             return None
         try:
+            [(version,)] = database.execute("PRAGMA user_version")
             meta = dict(database.execute("SELECT key, value FROM meta"))
             # Roots, or mails in the spool, that could not be read.
             is_unread = meta.get(INCOMPLETE, "") or meta.get(ADOPT) == "1"
-            if meta.get(CONFIG_KEY) != key or is_unread or meta.get(EVERY_TICK):
+            is_known = version == SCHEMA and meta.get(CONFIG_KEY) == key
+            if not is_known or is_unread or meta.get(EVERY_TICK):
                 return None
             if not all(map(_is_held, database.execute("SELECT * FROM owed"))):
                 return None

@@ -5,11 +5,10 @@ import json
 import os
 import sqlite3
 
-from mlreport_batch.state.idle import sum_of
+from mlreport_batch.state.idle import SCHEMA, sum_of
 from mlreport_batch.state.rows import summed
 from mlreport_batch.state.spool import NOTE, spool_of
 
-SCHEMA = 7
 _RECORDED = 5
 """Since this version each mail has its record in the spool."""
 
