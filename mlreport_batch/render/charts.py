@@ -19,6 +19,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mlreport_batch.render.axes import Axis, step_axis, value_axis
+from mlreport_batch.render.captions import Track, caption
 from mlreport_batch.report.drawn import Chart, DrawnCurve
 
 WIDTH = 560
@@ -73,8 +74,14 @@ def svg(chart: Chart, *, width: int = WIDTH, height: int = HEIGHT) -> str:
     ]
     for index, curve in enumerate(curves):
         parts.extend(_draw(curve, field, chart.smoothing, index))
-    for index, curve in enumerate(curves):
-        parts.extend(_best(curve.series, field, index))
+    ringed = [
+        (at, each.series) for at, each in enumerate(curves) if _is_ringed(each.series)
+    ]
+    tracks = (
+        [track for each in curves for track in _tracks(each, field)] if ringed else []
+    )
+    for index, series in ringed:
+        parts.extend(_best(series, field, index, tracks))
     if not ys:
         parts.append(
             _text((box.left + box.right) / 2, (box.top + box.bottom) / 2, _EMPTY)
@@ -322,9 +329,20 @@ def _is_noisy(ys: Sequence[float]) -> bool:
     return is_seen and len(turns) > _NOISY_TURNS * len(ys)
 
 
-def _best(series: DrawnCurve, field: _Field, index: int) -> Iterator[str]:
-    """Yield a ring around the best value with its figure, unless it is the last one."""
-    if series.best is None or not _is_ringed(series):
+def _tracks(curve: _Drawn, field: _Field) -> Iterator[Track]:
+    """Yield where a curve is drawn."""
+    for segment in _segments(curve.points):
+        xs, lows, highs = zip(*segment, strict=True)
+        yield Track(
+            field.x_axis.place(xs), field.y_axis.place(lows), field.y_axis.place(highs)
+        )
+
+
+def _best(
+    series: DrawnCurve, field: _Field, index: int, tracks: Sequence[Track]
+) -> Iterator[str]:
+    """Yield a ring around the best value, with its figure where no curve is."""
+    if series.best is None:
         return
     x, y = field.place(series.best)
     yield (
@@ -332,17 +350,19 @@ def _best(series: DrawnCurve, field: _Field, index: int) -> Iterator[str]:
         f'stroke="{COLOURS[index]}" stroke-width="2"/>'
     )
     text = html.escape(series.best_text)
-    half = len(text) * _CHAR_PX / 2
     box = field.box
-    below = y + 17 if y + 18 <= box.bottom else y - 9
-    above = y - 9 if y - 18 >= box.top else y + 17
-    at = below if series.goal == "min" else above
-    middle = min(max(x, box.left + half), box.right - half)
-    yield (
-        f'<rect class="bg" x="{middle - half:.1f}" y="{at - 12:.1f}" height="15" '
-        f'width="{2 * half:.1f}" fill="#ffffff" fill-opacity="0.7"/>'
+    left, top, right, bottom = caption(
+        len(text) * _CHAR_PX,
+        (x, y),
+        (box.left, box.top, box.right, box.bottom),
+        tracks,
+        is_low=series.goal == "min",
     )
-    yield _text(middle, at, text)
+    yield (
+        f'<rect class="bg" x="{left:.1f}" y="{top:.1f}" height="{bottom - top:.0f}" '
+        f'width="{right - left:.1f}" fill="#ffffff" fill-opacity="0.7"/>'
+    )
+    yield _text((left + right) / 2, bottom - 3, text)
 
 
 def _text(

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from mlreport_batch.render.outline import Heading, with_outline
-from mlreport_batch.render.png import pack_drawing, pack_ink, pack_png
+from mlreport_batch.render.palette import reduced
+from mlreport_batch.render.png import pack_drawing, pack_indexed, pack_ink
 
 FONTS = Path(__file__).with_name("fonts")
 
@@ -101,8 +102,12 @@ def write_png(svg: str, *, width: int, height: int) -> bytes:
 
 
 def write_picture(page: str, *, width: int, height: int) -> bytes:
-    """Return *page*, which shows a picture, as an opaque PNG of a pixel a CSS pixel."""
-    return pack_png(_pixels(page, width, height, scale=1), width, height)
+    """Return *page*, which shows a picture, as an opaque PNG of a pixel a CSS pixel.
+
+    It has `palette.COLOURS_MAX` colours at most.
+    """
+    indices, colours = reduced(_pixels(page, width, height, scale=1))
+    return pack_indexed(indices, width, height, colours)
 
 
 def write_inked(drawn: Sequence[tuple[str, int, int]], *, ink: str) -> list[bytes]:

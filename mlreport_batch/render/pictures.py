@@ -12,7 +12,8 @@ from mlreport_batch.render import pdf, png
 
 SIDE_MAX = 480
 """Pixels of the longer side of what is shown."""
-PNG_MAX = 450_000
+PNG_MAX = 150_000
+"""Bytes of what is shown."""
 _PIXELS_MAX = 20_000_000
 _LEAST_SIDE = 60
 _HEADER_BYTES = 33
@@ -53,7 +54,9 @@ def _sizes(width: int, height: int) -> Iterator[tuple[int, int]]:
 
 def _is_blank(drawn: bytes, width: int, height: int) -> bool:
     """Return whether a picture is all white, as one that could not be decoded is."""
-    return drawn == png.pack_png(b"\xff" * (4 * width * height), width, height)
+    return drawn == png.pack_indexed(
+        bytes(width * height), width, height, b"\xff\xff\xff"
+    )
 
 
 def size_of(data: bytes) -> tuple[int, int] | None:

@@ -65,6 +65,15 @@ def pack_drawing(pixels: bytes, width: int, height: int, inks: Iterable[Ink]) ->
     return _packed(indices, width, height, kind=3, samples=1, before=palette)
 
 
+def pack_indexed(indices: bytes, width: int, height: int, colours: bytes) -> bytes:
+    """Return an opaque PNG of a byte each pixel: which of *colours* (R, G, B) it has.
+
+    It is packed as small as can be: it is made once, and mailed.
+    """
+    palette = _part(b"PLTE", colours)
+    return _packed(indices, width, height, kind=3, samples=1, before=palette, level=9)
+
+
 @functools.cache
 def _palette(inks: frozenset[Ink]) -> bytes:
     """Return the colour of each index: where it can be one, a shade of an ink."""
@@ -125,6 +134,7 @@ def _packed(
     kind: int,
     samples: int,
     before: bytes = b"",
+    level: int = 1,
 ) -> bytes:
     stride = samples * width
     # The filter byte in front of each row is the reason for the copy per row.
@@ -137,7 +147,7 @@ def _packed(
             b"\x89PNG\r\n\x1a\n",
             _part(b"IHDR", header),
             before,
-            _part(b"IDAT", zlib.compress(rows, 1)),
+            _part(b"IDAT", zlib.compress(rows, level)),
             _part(b"IEND", b""),
         )
     )

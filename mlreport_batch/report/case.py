@@ -77,6 +77,12 @@ class Case(Struct, frozen=True):
         """Return a value of a metric as text with its unit."""
         return with_unit(self.figure(name, value), unit_of(name))
 
+    def best(self, name: str) -> tuple[float, float] | None:
+        """Return a metric's best value and its step, if others were not as good."""
+        summary = self.view.metrics[name]
+        is_flat = summary.low == summary.high == summary.last
+        return None if is_flat else self.bests[name]
+
     def best_word(self, name: str) -> str:
         """Return what the best value of a metric is called: lowest or highest."""
         return say(self.wishes.language, f"best.{self.goals[name] or 'max'}")

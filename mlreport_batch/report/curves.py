@@ -47,16 +47,19 @@ def chart_groups(case: Case, shown: Sequence[str], main: str | None) -> list[Gro
     groups = list(families.items())
     if not is_chosen:
         if tuple(case.wishes.metrics) == ("*",):
-            groups.sort(key=lambda group: _rank(group[1], main))
+            groups.sort(key=lambda group: _rank(case, group[1], main))
         groups = list(_told_apart(case, groups))
     return list(_titled(groups))
 
 
-def _rank(members: Sequence[str], main: str | None) -> tuple[bool | int, ...]:
-    """Return what sorts charts: what is known to be good or bad comes first."""
+def _rank(
+    case: Case, members: Sequence[str], main: str | None
+) -> tuple[bool | int, ...]:
+    """Return what sorts charts: what moves and has a goal comes first."""
     kind = min(map(kind_of, members))
     return (
         main not in members,
+        all(_is_flat(case.view.metrics[name]) for name in members),
         max(1, kind),
         not any(map(is_reward, members)),
         not any(map(is_held_out, members)),
@@ -74,9 +77,8 @@ def _told_apart(case: Case, groups: Sequence[Group]) -> Iterator[Group]:
         own = []
         for name in members:
             summary = case.view.metrics[name]
-            is_flat = summary.low == summary.high and not _ends_badly(summary)
             is_told = any(_are_alike(case, name, other) for other in kept)
-            if not is_told and (case.goals[name] is not None or not is_flat):
+            if not is_told and (case.goals[name] is not None or not _is_flat(summary)):
                 own.append(name)
         kept += own
         if own:
@@ -180,8 +182,9 @@ def _places(summary: MetricSummary, steps: Sequence[float]) -> list[float]:
     return [max(step, min(x, bad_since)) for step, x in zip(steps, places, strict=True)]
 
 
-def _ends_badly(summary: MetricSummary) -> bool:
-    return not math.isfinite(summary.last)
+def _is_flat(summary: MetricSummary) -> bool:
+    """Return whether a metric stays the same all along."""
+    return summary.low == summary.high and math.isfinite(summary.last)
 
 
 def _is_log(case: Case, members: Sequence[str]) -> bool:

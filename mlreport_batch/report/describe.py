@@ -288,7 +288,7 @@ def _metric_row(
     case: Case, name: str, reported: Snapshot | None, member: Member
 ) -> MetricRow:
     summary = case.view.metrics[name]
-    best = case.bests[name] if summary.count > 1 else None
+    best = case.best(name)
     delta, trend = _delta(case, name, reported)
     figure = partial(case.figure, name)
     middle = [

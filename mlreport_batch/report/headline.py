@@ -34,10 +34,15 @@ class Headline:
     def _say(self, key: str, /, **fields: object) -> str:
         return say(self._case.wishes.language, key, **fields)
 
+    def _led(self, kind: str, text: str) -> str:
+        """Return what is said behind its word, unless it begins with that itself."""
+        word = self._say(f"lead.{kind}")
+        is_said = text.lower().startswith(word.lower())
+        return text if is_said else f"{word}: {text}"
+
     def of_alerts(self, alerts: Sequence[Alert]) -> str:
         """Return the first of some alerts, and how many more there are."""
-        word = self._say(f"lead.{alerts[0].kind}")
-        line = f"{word}: {alerts[0].text}"
+        line = self._led(alerts[0].kind, alerts[0].text)
         if len(alerts) > 1:
             line = self._say("headline_alert", first=line, more=str(len(alerts) - 1))
         return clean(line)
@@ -46,7 +51,7 @@ class Headline:
         """Return that the run is over, how, and with what."""
         status, goal = self._case.status, self._case.status.goal
         if status.is_broken:
-            return clean(f"{self._say(f'lead.{status.word}')}: {end_text(self._case)}")
+            return clean(self._led(status.word, end_text(self._case)))
         line = self._say("lead.finished")
         if status.kind == "early_stop" and self._case.view.step is not None:
             place = place_text(self._case, self._case.view.step)
@@ -91,7 +96,7 @@ class Headline:
     def _best(self) -> str:
         if self._name is None:
             return ""
-        best, last = self._case.bests[self._name], self._case.view.metrics[self._name]
+        best, last = self._case.best(self._name), self._case.view.metrics[self._name]
         if best is None:
             return f"{self._name} {self._case.said(self._name, last.last)}"
         place = place_text(self._case, best[1])
@@ -105,8 +110,8 @@ class Headline:
 
     def _against_best(self) -> str:
         name = self._name or ""
-        best, summary = self._case.bests[name], self._case.view.metrics[name]
-        if best is None or summary.count <= 1:
+        best, summary = self._case.best(name), self._case.view.metrics[name]
+        if best is None:
             return ""
         if summary.last == best[0]:
             return self._say(f"best_now.{self._case.goals[name]}")

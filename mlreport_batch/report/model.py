@@ -44,8 +44,8 @@ class MetricRow(Struct, frozen=True):
         step: The step of that value.
         delta: Change since the last report, signed, or empty in a first report.
         trend: Whether that change is good.
-        best: The best finite value by the metric's goal, or empty without goal; of
-            one value, too.
+        best: The best finite value by the metric's goal; empty without goal, and where
+            all values are the same.
         best_step: The step of the best value.
         low: The lowest finite value.
         high: The highest finite value.

@@ -1,12 +1,13 @@
 """Pictures are drawn anew: small, without what else stood in their files."""
 
+import numpy as np  # noqa: TID253
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlreport_batch.render import pictures
 from mlreport_batch.render.png import pack_png
-from picture_files import JPEG, png, stating
+from picture_files import JPEG, pixels_of, png, stating
 
 
 def chunks(data: bytes) -> set[bytes]:
@@ -23,17 +24,26 @@ def test_a_picture_keeps_its_look_and_nothing_else():
     assert found is not None
     data, width, height = found
     assert (width, height) == (30, 20)
-    assert data == png()
+    assert pixels_of(data) == pixels_of(png())
     assert b"home" not in data
-    assert chunks(data) == {b"IHDR", b"IDAT", b"IEND"}
+    assert chunks(data) == {b"IHDR", b"PLTE", b"IDAT", b"IEND"}
 
 
 def test_a_jpeg_becomes_a_png():
     found = pictures.drawn_anew(JPEG)
     assert found is not None
     assert found[1:] == (24, 16)
-    assert chunks(found[0]) == {b"IHDR", b"IDAT", b"IEND"}
+    assert chunks(found[0]) == {b"IHDR", b"PLTE", b"IDAT", b"IEND"}
     assert pictures.size_of(JPEG) == (24, 16)
+
+
+def photo(side: int, noise: int) -> bytes:
+    """Return a PNG in which colours go over into others, with noise on them."""
+    down, right = np.mgrid[:side, :side] * 255 // side
+    plain = np.stack([right, 0 * down + 128, down, 0 * down], axis=2)
+    grain = np.random.default_rng(0).integers(-noise, noise + 1, plain.shape)
+    pixels = (plain + grain).clip(0, 255).astype(np.uint8)
+    return pack_png(pixels.tobytes(), side, side)
 
 
 def test_a_large_picture_is_made_small():
@@ -41,6 +51,15 @@ def test_a_large_picture_is_made_small():
     assert found is not None
     assert found[1:] == (480, 240)
     assert len(found[0]) <= pictures.PNG_MAX
+
+
+@pytest.mark.parametrize(("noise", "wide"), [(0, 480), (20, 320), (255, 320)], ids=str)
+def test_a_photo_costs_a_mail_no_more_than_its_bound(noise: int, wide: int):
+    found = pictures.drawn_anew(photo(480, noise))
+    assert found is not None
+    data, *size = found
+    assert size == [wide, wide]
+    assert len(data) <= pictures.PNG_MAX == 150_000
 
 
 @pytest.mark.parametrize(

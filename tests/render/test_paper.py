@@ -12,10 +12,14 @@ from msgspec.structs import replace
 import sample_reports
 from mlreport_batch.language.say import say
 from mlreport_batch.render.local import LocalRenderer
+from mlreport_batch.report.drawn import Sample
 from mlreport_batch.report.model import Fact, Report, TextBlock
+from picture_files import png
 
 PAGE_MM, TOP_MM, BOTTOM_MM = 297, 12, 16
-PARTS = "intent metrics charts hparams results checkpoints problems cuts".split()
+PARTS = (
+    "intent metrics charts samples hparams results checkpoints problems cuts".split()
+)
 HEADS = ("metric", "file", "hparam", "run")
 TOGETHER = 2
 LINES_TOGETHER = 3
@@ -77,7 +81,11 @@ def faults(report: Report, folder: Path) -> list[str]:
         above = [is_title(line, report) or is_head(line, report) for line in lines]
         assert lines, f"page {number + 1} is empty"
         if number + 1 < len(pages):
-            if any(above[-TOGETHER:]) or set(lines[-1].split()) & names:
+            # A line of pictures is enough.
+            if (
+                any(above[-1 if report.samples else -TOGETHER :])
+                or set(lines[-1].split()) & names
+            ):
                 found.append(f"ends page {number + 1}: {lines[-TOGETHER:]}")
             if page.filled < LEAST_FILLED:
                 found.append(f"page {number + 1} ends at {page.filled:.0%}")
@@ -118,6 +126,12 @@ def test_no_row_or_heading_stands_alone_on_a_page(tmp_path: Path, rows: int):
 @pytest.mark.parametrize("rows", [14, 20, 22, 24])
 def test_charts_stay_with_their_heading(tmp_path: Path, rows: int, language: str):
     assert faults(report_of(rows, charts=2, language=language), tmp_path) == []
+
+
+@pytest.mark.parametrize("rows", range(17, 32, 2))
+def test_pictures_stay_with_their_heading(tmp_path: Path, rows: int):
+    square = Sample("samples/1.png", "08:42 UTC", png(480, 480), 480, 480)
+    assert faults(replace(report_of(rows), samples=(square,) * 3), tmp_path) == []
 
 
 @pytest.mark.parametrize("layers", range(6, 22))

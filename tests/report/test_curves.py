@@ -78,6 +78,8 @@ def test_one_of_near_identical_curves_is_drawn():
 def test_what_stays_the_same_is_drawn_only_where_it_has_a_goal():
     flat = [0.5] * 5
     assert groups(case({"momentum": flat, "loss": flat})) == [["loss"]]
+    moving = case({"acc": flat, "val_loss": falling(), "grad_norm": [1, 2, 1]})
+    assert groups(moving) == [["val_loss"], ["grad_norm"], ["acc"]]
     assert groups(case({"loss": [1.0]})) == []
 
 

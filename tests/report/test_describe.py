@@ -103,6 +103,8 @@ def test_the_headline_names_the_first_alert():
     assert text == "Diverged: a is NaN (and 1 more)."
     found = report(view(), alerts=(Alert("intent", "lr", "lr is 1"),))
     assert found.headline == "Not as intended: lr is 1. No metrics yet."
+    killed = report(view(), alerts=(Alert("killed", "", "Killed at step 5"),))
+    assert killed.headline == "Killed at step 5."
     assert found.subject == "Not as intended: lr is 1"
 
 
@@ -136,9 +138,17 @@ def test_a_metric_row_tells_value_change_and_best():
     assert {row.trend for row in same} == {Trend.same}
 
 
-def test_one_value_has_no_best():
-    (row,) = report(view({"loss": [1]})).metrics
+@pytest.mark.parametrize("values", [[1.0], [1.0, 1.0, 1.0]])
+def test_one_value_is_no_best(values: list[float]):
+    told = report(view({"loss": values}))
+    (row,) = told.metrics
     assert (row.value, row.best, row.best_step) == ("1", "", "")
+    assert "best" not in told.headline
+
+
+def test_the_only_number_is_the_best_once_there_are_none():
+    (row,) = report(view({"loss": [1.0, math.nan]})).metrics
+    assert (row.value, row.best) == ("NaN", "1")
 
 
 def test_what_a_reader_asks_for_first_leads_the_table():

@@ -555,7 +555,7 @@ def test_what_somebody_must_know_does_not_wait_for_a_distance(desk: Desk):
     assert [mail["Subject"] for mail in desk.mails()] == [
         "[mlreport] a",
         "[mlreport] a: Diverged: loss NaN since step 3",
-        "[mlreport] a: Killed: Killed at step 5",
+        "[mlreport] a: Killed at step 5",
         "[mlreport] a: Numbers again",
     ]
 
@@ -1458,7 +1458,7 @@ def test_what_is_caught_of_a_runs_output_tells_of_its_end(
     desk.append("a/metrics.csv", "3,0.1\n", age_s=300)
     [run] = desk.tick(config, now + 40).runs
     assert (run.status, run.alerts) == ("running", ())
-    assert desk.mails()[-2]["Subject"] == "[mlreport] a: Killed: Killed at step 2"
+    assert desk.mails()[-2]["Subject"] == "[mlreport] a: Killed at step 2"
 
 
 def test_what_an_evaluation_or_another_run_says_is_no_word_on_a_run(desk: Desk):
