@@ -39,7 +39,8 @@ from mlreport_batch.formats.kit.text import filled, first_text, head_lines
 from mlreport_batch.safety.clean import Scalar
 from mlreport_batch.safety.masking.redact import shown_name
 
-_LETTER = re.compile(rb"[A-DF-Za-df-z\x80-\xff]")  # an e may be an exponent's
+_OF_NUMBERS = re.sub(rb"[A-DF-Za-df-z]", b"", bytes(range(0x80)))
+"""What no text is made of alone: an e may be an exponent's."""
 
 
 def _first_header(candidate: Candidate) -> Header | None:
@@ -121,8 +122,9 @@ def _matches_split_rows(candidate: Candidate) -> Match | None:
         return None
     has_kind = any(map(is_kind, header.names))
     body = candidate.head.partition(b"\n")[2]
-    if not _LETTER.search(body) and (body.strip() or not has_kind):
-        return None  # only numbers
+    has_texts = body.translate(None, _OF_NUMBERS)
+    if not has_texts and (body.strip() or not has_kind):
+        return None
     rows = list(_rows(header, filled(head_lines(candidate.head, candidate.size))))
     if not has_kind and not _tells_apart(header, rows):
         return None

@@ -29,8 +29,10 @@ _MONITORED = re.compile(r"#\s*\{")  # Baselines and Stable-Baselines 2 put a bla
 
 def _matches_progress_json(candidate: Candidate) -> Match | None:
     """Claim a ``progress.json`` whose first line counts time steps."""
+    if candidate.name != "progress.json":
+        return None
     first = next(filled(head_lines(candidate.head, candidate.size)), "")
-    if candidate.name != "progress.json" or f'"{_STEP}"' not in first:
+    if f'"{_STEP}"' not in first:
         return None
     return Match(Role.metrics, twin=_TWIN, rank=0, note="Stable-Baselines3")
 

@@ -33,10 +33,13 @@ class Curve(Struct, frozen=True):
         steps.frombytes(self.steps)
         lows.frombytes(self.lows)
         highs.frombytes(self.highs)
-        found: list[tuple[float, float | None, float | None]] = [
-            (step, None, None) if low != low else (step, low, high)  # noqa: PLR0124
-            for step, low, high in zip(steps, lows, highs, strict=True)
-        ]
+        found: list[tuple[float, float | None, float | None]]
+        found = list(zip(steps, lows, highs, strict=True))
+        if any(map(math.isnan, lows)):
+            found = [
+                point if point[1] == point[1] else (point[0], None, None)
+                for point in found
+            ]
         found.sort(key=itemgetter(0))  # some logs are not written in order
         return found
 

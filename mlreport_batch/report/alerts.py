@@ -7,6 +7,7 @@ usually every 3 s"), never a guess dressed as fact. `report.due` says which are 
 import math
 from collections.abc import Collection, Iterable
 from functools import partial
+from operator import itemgetter
 
 from msgspec import Struct
 
@@ -208,8 +209,8 @@ def _diverged_since(course: Course, summary: MetricSummary) -> float | None:
     points = [point for point in course if point[2] is not None]
     if len(points) < BUCKETS_FOR_COURSE or not math.isfinite(summary.last):
         return None
-    early = max(high for _, _, high in points[: len(points) // 2] if high is not None)
-    if min(low for _, low, _ in points[-2:] if low is not None) <= early:
+    early = max(map(itemgetter(2), points[: len(points) // 2]))
+    if min(map(itemgetter(1), points[-2:])) <= early:
         return None
     since: float = points[-1][0]
     for step, low, _ in reversed(points):

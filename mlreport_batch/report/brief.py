@@ -4,6 +4,7 @@ import math
 import zlib
 from array import array
 from collections.abc import Mapping
+from operator import itemgetter
 
 from msgspec import Struct
 
@@ -18,6 +19,7 @@ POINTS = 32
 HPARAMS_MAX = 300
 METRICS_MAX = 8
 TEXT_MAX = 120
+_LOW, _HIGH = itemgetter(1), itemgetter(2)
 
 
 class Brief(Struct, frozen=True, array_like=True):
@@ -166,17 +168,16 @@ def _packed(course: Course, goal: str) -> tuple[bytes, bytes, int]:
     width = max(1, math.ceil(len(course) / POINTS))
     steps, values = array("d"), array("f")
     for start in range(0, len(course), width):
-        joined = course[start : start + width]
-        steps.append(joined[0][0])
-        values.append(_nearest(joined, goal))
+        steps.append(course[start][0])
+        values.append(_nearest(course[start : start + width], goal))
     return steps.tobytes(), values.tobytes(), width
 
 
 def _nearest(buckets: Course, goal: str) -> float:
-    lows = [low for _, low, _ in buckets if low is not None]
-    highs = [high for _, _, high in buckets if high is not None]
-    if not lows:
+    finite = [bucket for bucket in buckets if bucket[1] is not None]
+    if not finite:
         return math.nan
     if goal:
-        return min(lows) if goal == "min" else max(highs)
-    return (lows[-1] + highs[-1]) / 2
+        nearest = min(map(_LOW, finite)) if goal == "min" else max(map(_HIGH, finite))
+        return float(nearest)
+    return float(_LOW(finite[-1]) + _HIGH(finite[-1])) / 2

@@ -360,25 +360,26 @@ class Catalog:
         roots = state.roots()
         rows = []
         paths = set(state.run_paths())
-        for path in paths:
-            root = root_of(path, roots)
+        known = set()
+        for row in state.known_runs():
+            known.add(row.path)
+            if row.path not in paths:
+                if row.gone_at is None and not self._accept(row.root, row.name):
+                    rows.append(replace(row, wake_at=None, gone_at=now))
+                continue
+            root = root_of(row.path, roots)
             if root is None:
                 continue
-            row = state.run(path)
-            if not self._accept(root, run_name(path, root)):
-                if row is not None and row.wake_at != LEFT_OUT:
-                    rows.append(replace(row, wake_at=LEFT_OUT))
-            elif row is None:
-                new = RunRow(path, root, run_name(path, root))
-                rows.append(replace(new, wake_at=0.0))
-            elif row.wake_at == LEFT_OUT:
-                rows.append(replace(row, wake_at=0.0))
-        over = [
-            row
-            for row in state.runs()
-            if row.path not in paths and not self._accept(row.root, row.name)
-        ]
-        rows += [replace(row, wake_at=None, gone_at=now) for row in over]
+            is_wanted = self._accept(root, run_name(row.path, root))
+            if is_wanted == (row.wake_at == LEFT_OUT):
+                rows.append(replace(row, wake_at=0.0 if is_wanted else LEFT_OUT))
+        for path in paths - known:
+            root = root_of(path, roots)
+            if root is None or state.run(path) is not None:
+                continue
+            name = run_name(path, root)
+            if self._accept(root, name):
+                rows.append(RunRow(path, root, name, wake_at=0.0))
         with state.transaction():
             for row in rows:
                 state.put_run(row)

@@ -78,6 +78,10 @@ class State(FolderTable, OwedTable, BriefTable):
         for row in self._db.execute(query, values).fetchall():
             yield _run_row(row)
 
+    def known_runs(self) -> Iterator[RunRow]:
+        """Yield all runs by path, those that are gone included."""
+        return self._runs("TRUE")
+
     def run_count(self) -> int:
         """Return how many runs are known."""
         query = "SELECT COUNT(*) FROM runs WHERE gone_at IS NULL"
@@ -151,9 +155,9 @@ class State(FolderTable, OwedTable, BriefTable):
 
     def wake_all(self) -> None:
         """Have every run looked at by this tick that the config does not leave out."""
-        for row in self.runs():
-            if row.wake_at not in (0.0, LEFT_OUT):
-                self.put_run(replace(row, wake_at=0.0))
+        sleeps = "COALESCE(wake_at, 1) NOT IN (0, 9e999)"
+        for row in self._runs(f"gone_at IS NULL AND {sleeps}"):
+            self.put_run(replace(row, wake_at=0.0))
 
     def due_runs(self, now: float) -> list[str]:
         """Return the runs that must be looked at although no file changed."""
@@ -162,25 +166,38 @@ class State(FolderTable, OwedTable, BriefTable):
     def seen(self, path: str) -> RunState | None:
         """Return the *seen* mark of a run; None has its logs read from the start."""
         try:
-            return self._mark(path, "seen", RunState)
+            (data,) = self._marks(path, "seen")
+            return _decoded(data, RunState, path)
         except DamagedStateError:
             return None
 
     def reported(self, path: str) -> Snapshot | None:
         """Return the *reported* mark of a run."""
-        return self._mark(path, "reported", Snapshot)
+        (data,) = self._marks(path, "reported")
+        return _decoded(data, Snapshot, path)
 
-    def _mark(self, path: str, column: str, kind: type[_T]) -> _T | None:
-        key = os.fsencode(path)
-        query = f"SELECT {column} FROM marks WHERE path=?"  # noqa: S608
-        row = self._db.execute(query, (key,)).fetchone()
-        if row is None:
-            run = self.run(path)
-            if run is not None and run.seq:
-                raise damaged_row(path, "nothing is known of it any more")
-        if row is None or row[0] is None:
-            return None
-        return decode(row[0], kind, key, path)
+    def marks(self, run: RunRow) -> tuple[RunState | None, Snapshot | None]:
+        """Return both marks of a run, at less cost than one after the other."""
+        seen, reported = self._marks(run.path, "seen", "reported", run=run)
+        snapshot = _decoded(reported, Snapshot, run.path)
+        try:
+            return _decoded(seen, RunState, run.path), snapshot
+        except DamagedStateError:
+            return None, snapshot
+
+    def _marks(
+        self, path: str, *columns: str, run: RunRow | None = None
+    ) -> Sequence[object]:
+        """Return what the *columns* of a run's marks hold; *run* is what is known."""
+        query = f"SELECT {', '.join(columns)} FROM marks WHERE path=?"  # noqa: S608
+        row: Sequence[object] | None
+        row = self._db.execute(query, (os.fsencode(path),)).fetchone()
+        if row is not None:
+            return row
+        run = self.run(path) if run is None else run
+        if run is not None and run.seq:
+            raise damaged_row(path, "nothing is known of it any more")
+        return (None,) * len(columns)
 
     def put_seen(self, path: str, state: RunState) -> None:
         """Keep the *seen* mark of a run."""
@@ -220,3 +237,7 @@ def _run_row(row: Sequence[Any]) -> RunRow:
 
 def _real(value: float | None) -> float | None:
     return None if value is None else float(value)
+
+
+def _decoded(data: object, kind: type[_T], path: str) -> _T | None:
+    return None if data is None else decode(data, kind, os.fsencode(path), path)

@@ -235,7 +235,7 @@ class RunReader:
             is_gone = run.is_deleted or not run.files
             if is_gone and row.wake_at != 0:
                 continue  # all that was read of it is told
-            reported = self._state.reported(path)
+            seen, reported = self._state.marks(row)
             superseded = self._debts.superseded(path)
             if replaced is not None:
                 superseded = [rid for rid in superseded if rid in replaced]
@@ -246,7 +246,7 @@ class RunReader:
                 RunTask(
                     run=run,
                     is_gone=is_gone,
-                    seen=self._state.seen(path),
+                    seen=seen,
                     reported=reported,
                     base=base,
                     rid_seed=rid_of(
