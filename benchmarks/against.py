@@ -10,6 +10,7 @@ A ratio above 1.05 in CPU is a figure to look at. Each side has its own tree and
 import shutil
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from benchmarks.measure import Cost, compare, run
@@ -45,6 +46,11 @@ class Desk:
     def call(self, command: str) -> Cost:
         program = [self.python, "-P", "-m", "mlreport_batch", command]
         return run([*program, "-c", str(self.config)])
+
+    def call_with_pages(self, command: str) -> Cost:
+        """Measure a call over PATHs, which has pages in all versions."""
+        program = [self.python, "-P", "-m", "mlreport_batch", command]
+        return run([*program, str(self.root), "--out", str(self.folder / "out")])
 
     def baseline(self) -> Cost:
         shutil.rmtree(self.state, ignore_errors=True)
@@ -110,6 +116,22 @@ def one_report(desk: Desk) -> Side:
     return desk.news
 
 
+def one_of_many(desk: Desk, *, pages: bool = False) -> Side:
+    small_runs(desk.root, 10_000)
+    settle()
+    call = desk.call_with_pages if pages else desk.call
+    call("baseline")
+    log = desk.root / "group_42" / "run_004242" / "metrics.csv"
+
+    def news() -> Cost:
+        append_rows(log, 400, seed=log.stat().st_size)
+        settle()
+        return call("run")
+
+    news()
+    return news
+
+
 WORKS = {
     "no news, 10,000 runs": idle,
     "first read, 500 runs, 100 MB": first_read,
@@ -118,6 +140,8 @@ WORKS = {
     "first read, 220,000 TensorBoard scalars": events_first,
     "ten reports among 200 runs": ten_reports,
     "one report": one_report,
+    "one report of 10,000 runs": one_of_many,
+    "one report of 10,000 runs and their pages": partial(one_of_many, pages=True),
 }
 
 

@@ -31,6 +31,9 @@ _OWN = frozenset(
     "number index tag tags note notes group project entity hash commit git sha user "
     "pid port created started updated at".split()
 )
+_WRAPS = frozenset("args kwargs init params config cfg conf opts options".split())
+_KEEPERS = _OWN | frozenset("logger loggers logging tracker tracking hydra".split())
+"""Sections that tell of the run; of any other section, the name is what it is."""
 _RANKS = frozenset("local global node process".split())
 
 Settings = tuple[tuple[str, str], ...]
@@ -41,11 +44,10 @@ Settings = tuple[tuple[str, str], ...]
 def role_of(key: str) -> Role:
     """Return what a hyperparameter is for: empty for what a run learns with.
 
-    A path that leads to data or to a model is one of those; LoRA's rank is too.
+    A path that leads to data or to a model is one of those; LoRA's rank is too, and
+    so is the name of an optimizer, ``optim.name``.
     """
-    words = [
-        word.lower() for word in _WORD.findall(key.replace("/", ".").rpartition(".")[2])
-    ]
+    *sections, words = map(_words, key.replace("/", ".").split("."))
     if "seed" in words or words[-2:] == ["random", "state"]:
         return "seed"
     if not words:
@@ -54,8 +56,19 @@ def role_of(key: str) -> Role:
     is_place = last in _PLACES and _DATA.isdisjoint(words)
     is_machine = not _DEVICES.isdisjoint(words) or last in _WORKERS
     is_rank = last == "rank" and words[0] in _RANKS
-    is_own = _OWN.issuperset(words) or last in _TIMES
-    return "incidental" if is_place or is_machine or is_rank or is_own else ""
+    is_own = _OWN.issuperset(words) and _is_of_run(sections)
+    is_incidental = is_place or is_machine or is_rank or is_own or last in _TIMES
+    return "incidental" if is_incidental else ""
+
+
+def _words(text: str) -> list[str]:
+    return [word.lower() for word in _WORD.findall(text)]
+
+
+def _is_of_run(sections: Sequence[Sequence[str]]) -> bool:
+    """Return whether what stands in some sections tells of the run as a whole."""
+    telling = (words for words in reversed(sections) if not _WRAPS.issuperset(words))
+    return not _KEEPERS.isdisjoint(next(telling, _OWN))
 
 
 def settings_of(hparams: Mapping[str, Scalar]) -> Settings:

@@ -7,6 +7,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from mlreport_batch.render import Rendered
 from waiting import eventually
 
@@ -45,6 +47,17 @@ CONTRASTS = """
   }
   return JSON.stringify(bad);
 })()
+"""
+
+
+# What axe-core finds that keeps somebody from reading: [impact, rule, where].
+FAULTS = """
+window.faults = null;
+axe.run(document, {resultTypes: ['violations']}).then(found => {
+  window.faults = found.violations
+    .filter(each => ['serious', 'critical'].includes(each.impact))
+    .map(each => [each.impact, each.id, each.nodes.slice(0, 3).map(e => e.html)]);
+}, error => { window.faults = [['critical', String(error), []]]; }), '0'
 """
 
 
@@ -153,6 +166,15 @@ class Browser:
                 return False
 
         eventually(holds)
+
+    def faults(self) -> list[list]:
+        """Return what axe-core finds serious in the page: [impact, rule, where]."""
+        axe = pytest.importorskip("axe_core_python", reason="no axe-core")
+        script = Path(axe.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
+        self.run(f"{script}\n'0'")
+        self.run(FAULTS)
+        self.wait("window.faults !== null")
+        return self.run("JSON.stringify(faults)")
 
     def close(self) -> None:
         self._process.terminate()

@@ -119,6 +119,15 @@ def test_nothing_overflows_or_overlaps_and_all_can_be_read(
     assert browser.run(CONTRASTS) == []
 
 
+@pytest.mark.parametrize(("name", "form"), [("alarming", "page"), ("digest", "mail")])
+def test_nothing_keeps_anybody_from_reading_whatever_they_read_with(
+    browser: Browser, tmp_path: Path, name: str, form: str
+):
+    browser.show(laid(name, form, tmp_path), width=PHONE, dark=False)
+    browser.run("document.body.append(document.createElement('button')), '0'")
+    assert [rule for _, rule, _ in browser.faults()] == ["button-name"]
+
+
 @pytest.mark.parametrize("name", ["fine", "alarming", "korean"])
 def test_the_first_screen_of_a_phone_tells_what_matters(
     browser: Browser, tmp_path: Path, name: str

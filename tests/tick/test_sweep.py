@@ -3,11 +3,13 @@
 import json
 import os
 import time
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 import pandas as pd  # noqa: TID253 - an oracle
 import pytest
+import yaml
 
 from browser import CHROMIUM, Browser
 from places import RUNS
@@ -134,6 +136,45 @@ def test_the_sweeps_own_table_says_the_same_of_each_trial():
     trials = pd.read_csv(SWEEP / "trials.csv", index_col="number")["value"].dropna()
     trials.index = pd.Index([f"trial_{number:02}" for number in trials.index])
     assert best()[trials.index].to_dict() == trials.to_dict()
+
+
+def hydra_settings(folder: Path) -> dict[str, object]:
+    overrides = yaml.safe_load((folder / ".hydra/overrides.yaml").read_text())
+    return dict(line.split("=") for line in overrides)
+
+
+def ray_settings(folder: Path) -> dict[str, object]:
+    return json.loads((folder / "params.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("fixture", "table", "stated"),
+    [
+        ("hydra_multirun", "metrics.csv", hydra_settings),
+        ("ray_tune", "progress.csv", ray_settings),
+    ],
+)
+def test_leaderboards_of_other_sweeps_are_those_of_pandas(
+    desk: Desk, fixture: str, table: str, stated: Callable[[Path], dict[str, object]]
+):
+    desk.copy(RUNS / fixture / "tree")
+    boards = desk.tick(None, time.time()).boards
+    for board in boards:
+        [group] = desk.runs.rglob(board.group)
+        folders = {path.parent.name: path.parent for path in group.glob(f"*/{table}")}
+        assert {row.run for row in board.rows} == set(folders)
+        best = pd.Series(
+            {n: pd.read_csv(p / table)[board.metric].min() for n, p in folders.items()}
+        )
+        ranks = best.rank(method="min")
+        assert {row.run: float(row.rank) for row in board.rows} == ranks.to_dict()
+        assert [float(row.value) for row in board.rows] == pytest.approx(
+            best.sort_values().to_list(), rel=1e-4
+        )
+        said = pd.DataFrame({name: stated(p) for name, p in folders.items()}).T
+        differs = said.astype(str).describe().loc["unique"] > 1
+        assert set(board.columns) == set(said.columns[differs]) - {"seed"}
+    assert boards
 
 
 @pytest.mark.browser
