@@ -161,7 +161,7 @@ def _attributes(node: Node) -> dict[str, str]:
     if node.tag in ("td", "th"):
         spans = {name: given.get(name, "1") for name in ("colspan", "rowspan")}
         return {name: n for name, n in spans.items() if n.isdigit() and n != "1"}
-    return {}
+    return {"dir": "rtl"} if given.get("dir") == "rtl" else {}
 
 
 def _keep_short(table: Node) -> None:

@@ -154,7 +154,11 @@ class _HtmlWriter:
     def _paragraph(self, tab: Tab, paragraph: Json) -> str:
         style = paragraph["paragraphStyle"]
         named = style.get("namedStyleType", "NORMAL_TEXT")
-        css = f"padding-top:0pt;text-align:{_ALIGN[style.get('alignment', 'START')]}"
+        side = style.get("alignment", "START")
+        is_rtl = style.get("direction") == "RIGHT_TO_LEFT"
+        if is_rtl:
+            side = {"START": "END", "END": "START"}.get(side, side)
+        css = f"padding-top:0pt;text-align:{_ALIGN[side]}"
         classes = self._class(css)
         tag = _TAGS.get(named, "p")
         if named in {"TITLE", "SUBTITLE"}:
@@ -164,6 +168,7 @@ class _HtmlWriter:
             classes += " " + self._class("height:11pt")
             spans = f'<span class="{self._class(_text_css({}))}"></span>'
         anchor = f' id="{style["headingId"]}"' if "headingId" in style else ""
+        anchor += ' dir="rtl"' if is_rtl else ""
         return f'<{tag} class="{classes}"{anchor}>{spans}</{tag}>'
 
     def _span(self, tab: Tab, part: Json) -> str:
