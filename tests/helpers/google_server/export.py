@@ -142,7 +142,13 @@ class _HtmlWriter:
 
     def _cell(self, tab: Tab, cell: Json) -> str:
         style = cell["tableCellStyle"]
-        css = "border:1pt solid #000000;padding:5pt 5pt 5pt 5pt;vertical-align:top"
+        css = "padding:5pt 5pt 5pt 5pt;vertical-align:top"
+        for side in ("Left", "Right", "Top", "Bottom"):
+            border = style.get(f"border{side}", {})
+            width = border.get("width", {}).get("magnitude", 0 if border else 1)
+            color = _color(border.get("color", {})) or "#000000"
+            name = f"border-{side.lower()}"
+            css += f";{name}-style:solid;{name}-width:{width}pt;{name}-color:{color}"
         if color := _color(style.get("backgroundColor", {})):
             css += f";background-color:{color}"
         return (
