@@ -3,8 +3,10 @@
 docs/google.md names the beliefs that no test server can prove.
 """
 
+import json
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
@@ -14,9 +16,14 @@ from mlreport_batch.google.api.client import GoogleClient
 from mlreport_batch.google.api.transport import GoogleError
 from mlreport_batch.google.document.make import problem_of
 from mlreport_batch.google.document.merge import Plan, filled
-from mlreport_batch.google.document.template import analyse, line_of, tables_in
+from mlreport_batch.google.document.template import (
+    Line,
+    analyse,
+    line_of,
+    tables_in,
+)
 from mlreport_batch.google.export import clean as export_clean
-from mlreport_batch.render.placeholders import ROWS
+from mlreport_batch.render.placeholders import ROWS, parse
 
 _LAG_MAX_S = 60.0
 
@@ -31,9 +38,10 @@ def proofs(client: GoogleClient, settings: GoogleSettings) -> Iterator[Checked]:
         for proof in (
             live.a_copy_has_the_indices_of_its_template,
             live.one_batch_fills_all_rows_headers_and_footers,
-            live.new_rows_keep_their_style,
+            live.new_rows_look_like_their_model,
             live.copies_are_found_by_their_property,
-            live.an_export_shows_the_merge,
+            live.an_export_shows_the_merge_at_once,
+            live.an_export_shows_tables_pictures_headers_and_footers,
         ):
             yield _line(proof)
     finally:
@@ -49,8 +57,8 @@ def _line(proof: Callable[[], str]) -> Checked:
     except (GoogleError, AssertionError, LookupError) as exc:
         error = RenderError(
             f"live: {name}: no: {exc}",
-            advice="Please report this line; the engine falls back to reading"
-            " every copy",
+            advice="Please report this line. What it costs stands in docs/google.md"
+            " under `check --live`",
         )
         return str(error), error
 
@@ -61,11 +69,13 @@ class _Live:
         self.settings = settings
         self.rid = f"live-{secrets.token_hex(8)}"
         self.copy = ""
-        self.plan: list[Plan] = []
+        self.plan: Plan | None = None
+        self.around: list[Line] = []
 
     def _plan(self) -> Plan:
-        check(bool(self.plan), "there is no copy to fill")
-        return self.plan[0]
+        if self.plan is None:
+            raise AssertionError("there is no copy to fill")
+        return self.plan
 
     def a_copy_has_the_indices_of_its_template(self) -> str:
         template = str(self.settings.template)
@@ -75,13 +85,14 @@ class _Live:
         self.copy = str(self.client.copy(template, body)["id"])
         before = analyse(self.client.document(template))
         after = analyse(self.client.document(self.copy, is_new=True))
-        check(before.parts == after.parts, "the copy has other indices")
         values = {name: f"{name} 🚀" for name in after.names}
         rows = {
             kind: [{name: f"{kind} {name} {n}🚀" for name in names} for n in range(3)]
             for kind, names in ROWS.items()
         }
-        self.plan.append(filled(after, values, rows))
+        self.plan = filled(after, values, rows)
+        self.around = [each for p in after.parts if p.segment for each in p.lines]
+        check(before.parts == after.parts, "the copy has other indices")
         return f"({len(after.names)} placeholders)"
 
     def one_batch_fills_all_rows_headers_and_footers(self) -> str:
@@ -92,14 +103,15 @@ class _Live:
         check(not after.names, f"{', '.join(after.names)} are still there")
         return f"({len(plan.requests)} requests)"
 
-    def new_rows_keep_their_style(self) -> str:
+    def new_rows_look_like_their_model(self) -> str:
         looks: dict[str, set[str]] = {}
         for table in tables_in(self.client.document(self.copy)):
             for row in table["tableRows"]:
                 line = line_of(row["tableCells"][0]["content"][0])
                 kind, _, rest = line.text.partition(" ")
                 if kind in ROWS and rest.endswith("🚀"):
-                    looks.setdefault(kind, set()).add(str(line.style_at(0)))
+                    look = f"{line.style_at(0)} {line.look}"
+                    looks.setdefault(kind, set()).add(look)
         uneven = sorted(kind for kind, found in looks.items() if len(found) > 1)
         check(not uneven, f"the rows with {', '.join(uneven)} differ from each other")
         return f"({len(looks)} kinds of rows)"
@@ -112,14 +124,33 @@ class _Live:
             time.sleep(2.0)
         raise AssertionError(f"not within {_LAG_MAX_S:.0f} s")
 
-    def an_export_shows_the_merge(self) -> str:
+    def an_export_shows_the_merge_at_once(self) -> str:
         plan = self._plan()
         page = self.client.export(self.copy, "text/html")
         problem = problem_of(export_clean.inline(page.decode()), plan)
-        check(not problem, f"its {problem} differ from what was put in")
+        check(not problem, f"there are {problem} of placeholders in it")
         pdf = self.client.export(self.copy, "application/pdf")
         check(pdf.startswith(b"%PDF"), "the PDF export is no PDF")
         return f"(HTML {len(page) // 1000} KB, PDF {len(pdf) // 1000} KB)"
+
+    def an_export_shows_tables_pictures_headers_and_footers(self) -> str:
+        document = self.client.document(self.copy)
+        page = self.client.export(self.copy, "text/html").decode()
+        tree = export_clean.inline(page)
+        tags = Counter(node.tag for node in tree.elements())
+        inside = page.count('src="data:image')
+        pictures = json.dumps(document).count('"inlineObjectElement"')
+        around = {name for part in self.around for name in parse(part.text)}
+        missing = {
+            "tables": len(list(tables_in(document))) - tags["table"],
+            "pictures": pictures - inside,
+            "placeholders of headers and footers": sum(
+                f"{name} 🚀" not in tree.text() for name in around
+            ),
+        }
+        said = [f"{count} {what}" for what, count in missing.items() if count > 0]
+        check(not said, f"it lacks {', '.join(said)}")
+        return f"({tags['table']} tables, {pictures} pictures)"
 
 
 def check(holds: bool, why: str) -> None:

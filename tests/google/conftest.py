@@ -1,6 +1,7 @@
 # ruff: noqa: TID253 - only the product loads it late
 """What the tests of Google's engine have in common."""
 
+import webbrowser
 from collections.abc import Iterator
 from types import SimpleNamespace
 
@@ -8,6 +9,7 @@ import pytest
 from google.auth import _exponential_backoff
 from googleapiclient.schema import Schemas
 
+from google_setup import Browser
 from still_clock import StillClock
 
 
@@ -29,4 +31,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> StillClock:
     made = StillClock(monkeypatch)
     still = SimpleNamespace(sleep=made.sleep)
     monkeypatch.setattr(_exponential_backoff, "time", still)
+    return made
+
+
+@pytest.fixture
+def browser(monkeypatch: pytest.MonkeyPatch) -> Browser:
+    made = Browser()
+    monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")  # the loopback has no TLS
+    monkeypatch.setattr(webbrowser, "get", lambda *_: made)
     return made

@@ -6,9 +6,6 @@ import dataclasses
 import json
 import os
 import stat
-import threading
-import urllib.request
-import webbrowser
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +14,7 @@ import pytest
 from requests.adapters import HTTPAdapter
 
 from google_server import GoogleServer, faults
-from google_setup import USER, Lab
+from google_setup import USER, Browser, Lab
 from mlreport_batch.cli import main
 from mlreport_batch.config.mails import MailSettings
 from mlreport_batch.config.settings import Config, RenderSettings
@@ -217,34 +214,6 @@ def test_token_is_fetched_once_while_it_lives(lab: Lab):
 
 
 # -- login --------------------------------------------------------------------
-
-
-class Browser:
-    """Follows the consent page's redirect, as a person who clicks yes does."""
-
-    def __init__(self, answer: str = "") -> None:
-        self.answer = answer
-
-    def open(self, url: str, **_: object) -> bool:
-        def visit() -> None:
-            if self.answer:
-                target = url.partition("redirect_uri=")[2].partition("&")[0]
-                address = urllib.request.unquote(target) + self.answer  # type: ignore[attr-defined]
-            else:
-                address = url
-            with urllib.request.urlopen(address, timeout=120):
-                pass
-
-        threading.Thread(target=visit).start()
-        return True
-
-
-@pytest.fixture
-def browser(monkeypatch: pytest.MonkeyPatch) -> Browser:
-    made = Browser()
-    monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")  # the loopback has no TLS
-    monkeypatch.setattr(webbrowser, "get", lambda *_: made)
-    return made
 
 
 def config_of(lab: Lab, store: Path | None, **changes: Any) -> Config:

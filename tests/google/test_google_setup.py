@@ -236,7 +236,7 @@ def test_live_check_proves_all_beliefs_and_cleans_up(lab: Lab):
     lab.with_default_template()
     found = list(check_live(lab.config()))
     assert not errors(found)
-    assert len(found) == 6
+    assert len(found) == 7
     assert all(": yes" in line for line, _ in found[:-1])
     assert not lab.documents()
     assert len(lab.documents(trashed=True)) == 1

@@ -13,7 +13,6 @@ from msgspec import Struct
 from mlreport_batch.google.document.merge import insert, restyle
 from mlreport_batch.google.document.template import length
 from mlreport_batch.language.say import say
-from mlreport_batch.render.placeholders import ROWS
 
 Json = dict[str, Any]
 _INK: Final = (0.10, 0.11, 0.13)
@@ -77,9 +76,10 @@ def blocks(language: str) -> Blocks:
         ),
         *titled(
             "history",
-            [*head("key", "value", "best"), "Δ", *head("step", "trend")],
-            [f"{{{{{name}}}}}" for name in ROWS["key"][:6]],
-            right=(1, 2, 3, 4),
+            # A sixth column would squeeze the keys on a phone.
+            [*head("key", "value", "best"), "Δ", *head("trend")],
+            ["{{key}}", "{{value}}", "{{best}}", "{{delta}}", "{{trend}}"],
+            right=(1, 2, 3),
         ),
         *titled(
             "checkpoints",

@@ -8,7 +8,7 @@ placeholder stays what it is.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import product
+from itertools import groupby, product
 from typing import Any
 
 from msgspec import Struct
@@ -210,25 +210,32 @@ def _dressed(row: Row, more: int, where: Mapping[str, str]) -> Iterator[Json]:
 
     Docs gives new rows that of the row they are made from, though not everywhere.
     """
-    columns = range(len(row.cells))
-    for column, look in enumerate(row.looks):
-        table = {"tableStartLocation": {"index": row.table, **where}}
-        first = {**table, "rowIndex": row.number + 1, "columnIndex": column}
-        span = {"tableCellLocation": first, "rowSpan": more, "columnSpan": 1}
-        yield from restyle("TableCell", {"tableRange": span}, look)
-    last = _place(row, more, columns[-1]) + 1
+    table = {"tableStartLocation": {"index": row.table, **where}}
+    for look, left, right in _alike(row.looks):
+        first = {**table, "rowIndex": row.number + 1, "columnIndex": left}
+        span = {"rowSpan": more, "columnSpan": right - left + 1}
+        place = {"tableRange": {"tableCellLocation": first, **span}}
+        yield from restyle("TableCell", place, look)
     for what, styles in (
         ("Paragraph", [cell[0].look for cell in row.cells]),
         ("Text", [cell[0].style_at(0) for cell in row.cells]),
     ):
-        most = styles[0]
-        span = {"startIndex": row.end + 2, "endIndex": last, **where}
-        yield from restyle(what, {"range": span}, most)
-        for number, column in product(range(1, more + 1), columns):
-            if styles[column] != most:
-                start = _place(row, number, column)
-                span = {"startIndex": start, "endIndex": start + 1, **where}
-                yield from restyle(what, {"range": span}, styles[column], most)
+        # First all rows as if they were all like the first cell, then the others.
+        end = _place(row, more, len(styles) - 1) + 1
+        span = _span(row.end + 2, end, where)
+        yield from restyle(what, span, styles[0])
+        others = [each for each in _alike(styles) if each[0] != styles[0]]
+        for number, (style, left, right) in product(range(1, more + 1), others):
+            start, end = _place(row, number, left), _place(row, number, right) + 1
+            span = _span(start, end, where)
+            yield from restyle(what, span, style, styles[0])
+
+
+def _alike(styles: Sequence[Json]) -> Iterator[tuple[Json, int, int]]:
+    """Yield each style with the first and last column of those beside each other."""
+    for style, group in groupby(enumerate(styles), key=lambda each: each[1]):
+        columns = [column for column, _ in group]
+        yield style, columns[0], columns[-1]
 
 
 def _cell(
@@ -252,8 +259,7 @@ def _cell(
     for piece, style in pieces:
         end = index + length(piece)
         if piece and style != base:
-            span = {"startIndex": index, "endIndex": end, **where}
-            yield from restyle("Text", {"range": span}, style, base)
+            yield from restyle("Text", _span(index, end, where), style, base)
         index = end
 
 
@@ -296,5 +302,8 @@ def insert(index: int, text: str, where: Mapping[str, str] = _BODY) -> Json:
 
 
 def _delete(start: int, end: int, where: Mapping[str, str]) -> Json:
-    span = {"startIndex": start, "endIndex": end, **where}
-    return {"deleteContentRange": {"range": span}}
+    return {"deleteContentRange": _span(start, end, where)}
+
+
+def _span(start: int, end: int, where: Mapping[str, str]) -> Json:
+    return {"range": {"startIndex": start, "endIndex": end, **where}}

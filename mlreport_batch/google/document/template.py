@@ -7,6 +7,7 @@ unit, so an offset plus the paragraph's start is an index.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 from msgspec import Struct, field
@@ -21,6 +22,7 @@ _LOOK = re.compile(
     "namedStyleType|alignment|direction|lineSpacing|space.*|indent.*"
     "|backgroundColor|contentAlignment|padding.*|border(Top|Bottom|Left|Right)"
 )
+_SUGGESTED = frozenset({"suggestedInsertionIds", "suggestedDeletionIds"})
 _OBJECT = "\ufffc"  # an image, a chip or a break
 
 
@@ -33,6 +35,7 @@ class Line(Struct, frozen=True):
         ends: Offset at which each run ends, in units.
         styles: The runs' text styles.
         look: The paragraph's style.
+        is_suggested: Whether some of it is only suggested, or to be deleted.
     """
 
     start: int
@@ -40,6 +43,7 @@ class Line(Struct, frozen=True):
     ends: tuple[int, ...]
     styles: tuple[dict[str, Any], ...]
     look: dict[str, Any]
+    is_suggested: bool = False
 
     def style_at(self, offset: int) -> dict[str, Any]:
         """Return the text style of the unit at *offset*."""
@@ -194,12 +198,19 @@ class _Reader(Struct):
                     self.braces += braces_in(line.text)
 
     def _line(self, line: Line) -> None:
-        found = placeholders.parse(line.text)
-        if found:
-            self.names += found
+        if self._named(line):
             self.lines.append(line)
         else:
             self.braces += braces_in(line.text)
+
+    def _named(self, line: Line) -> bool:
+        """Note the placeholders of *line*; return whether there are any."""
+        found = placeholders.parse(line.text)
+        self.names += found
+        if found and line.is_suggested:
+            what = f"{{{{{found[0]}}}}} stands among suggestions"
+            self.problems.append(f"{what}: accept or reject them")
+        return bool(found)
 
     def _table(self, element: Json, heading: int, *, depth: int) -> None:
         rows = element["table"].get("tableRows", ())
@@ -210,9 +221,8 @@ class _Reader(Struct):
             if kind and not self._problem(kind, element, row, depth=depth):
                 made = _row(kind, element, number)
                 self.rows.append(made)
-                for cell in made.cells:
-                    for line in cell:
-                        self.names += placeholders.parse(line.text)
+                for line in (line for cell in made.cells for line in cell):
+                    self._named(line)
                 continue
             for cell in row.get("tableCells", ()):
                 self._content(cell.get("content", ()), depth=depth + 1)
@@ -285,25 +295,21 @@ def _lines(content: Sequence[Json]) -> Iterator[Line]:
 
 def line_of(element: Json) -> Line:
     """Return the paragraph *element* as a `Line`."""
-    start = element.get("startIndex", 0)  # a start of 0 is left out
-    pieces: list[str] = []
-    ends: list[int] = []
-    styles: list[dict[str, Any]] = []
-    done = 0
     paragraph = element["paragraph"]
-    for part in paragraph.get("elements", ()):
-        run = part.get("textRun")
-        size = part["endIndex"] - part.get("startIndex", 0)
-        pieces.append(run.get("content", "") if run else _OBJECT * size)
-        done += size
-        ends.append(done)
-        styles.append(dict((run or {}).get("textStyle", {})))
+    parts = paragraph.get("elements", ())
+    sizes = [part["endIndex"] - part.get("startIndex", 0) for part in parts]
+    runs = [part.get("textRun") or {"content": ""} for part in parts]
+    texts = [
+        run.get("content") or _OBJECT * size
+        for run, size in zip(runs, sizes, strict=True)
+    ]
     return Line(
-        start,
-        "".join(pieces).removesuffix("\n"),
-        tuple(ends),
-        tuple(styles),
+        element.get("startIndex", 0),  # a start of 0 is left out
+        "".join(texts).removesuffix("\n"),
+        tuple(accumulate(sizes)),
+        tuple(dict(run.get("textStyle", {})) for run in runs),
         _look(paragraph.get("paragraphStyle", {})),
+        any(_SUGGESTED & {*run} for run in runs),
     )
 
 

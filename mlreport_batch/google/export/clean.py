@@ -161,7 +161,7 @@ def _attributes(node: Node) -> dict[str, str]:
     if node.tag in ("td", "th"):
         spans = {name: given.get(name, "1") for name in ("colspan", "rowspan")}
         return {name: n for name, n in spans.items() if n.isdigit() and n != "1"}
-    return {}
+    return {"dir": "rtl"} if given.get("dir") == "rtl" else {}
 
 
 def _keep_short(table: Node) -> None:
@@ -169,7 +169,9 @@ def _keep_short(table: Node) -> None:
     for row in table.rows():
         cells = list(row.inner())
         for cell in cells if len(cells) <= _FEW_COLUMNS else ():
-            if 0 < len(cell.text().strip()) <= _SHORT:
+            text = cell.text().strip()
+            is_one = " " not in text or any(map(str.isdecimal, text))
+            if is_one and 0 < len(text) <= _SHORT:
                 cell.attributes["nowrap"] = ""
 
 

@@ -142,7 +142,13 @@ class _HtmlWriter:
 
     def _cell(self, tab: Tab, cell: Json) -> str:
         style = cell["tableCellStyle"]
-        css = "border:1pt solid #000000;padding:5pt 5pt 5pt 5pt;vertical-align:top"
+        css = "padding:5pt 5pt 5pt 5pt;vertical-align:top"
+        for side in ("Left", "Right", "Top", "Bottom"):
+            border = style.get(f"border{side}", {})
+            width = border.get("width", {}).get("magnitude", 0 if border else 1)
+            color = _color(border.get("color", {})) or "#000000"
+            name = f"border-{side.lower()}"
+            css += f";{name}-style:solid;{name}-width:{width}pt;{name}-color:{color}"
         if color := _color(style.get("backgroundColor", {})):
             css += f";background-color:{color}"
         return (
@@ -154,7 +160,11 @@ class _HtmlWriter:
     def _paragraph(self, tab: Tab, paragraph: Json) -> str:
         style = paragraph["paragraphStyle"]
         named = style.get("namedStyleType", "NORMAL_TEXT")
-        css = f"padding-top:0pt;text-align:{_ALIGN[style.get('alignment', 'START')]}"
+        side = style.get("alignment", "START")
+        is_rtl = style.get("direction") == "RIGHT_TO_LEFT"
+        if is_rtl:
+            side = {"START": "END", "END": "START"}.get(side, side)
+        css = f"padding-top:0pt;text-align:{_ALIGN[side]}"
         classes = self._class(css)
         tag = _TAGS.get(named, "p")
         if named in {"TITLE", "SUBTITLE"}:
@@ -164,6 +174,7 @@ class _HtmlWriter:
             classes += " " + self._class("height:11pt")
             spans = f'<span class="{self._class(_text_css({}))}"></span>'
         anchor = f' id="{style["headingId"]}"' if "headingId" in style else ""
+        anchor += ' dir="rtl"' if is_rtl else ""
         return f'<{tag} class="{classes}"{anchor}>{spans}</{tag}>'
 
     def _span(self, tab: Tab, part: Json) -> str:
