@@ -10,7 +10,7 @@ from mlreport_batch.config.settings import Config
 _NAME = "mlreport-batch"
 _HEAD = """\
 # kubectl apply -f - makes it, and changes it when it is there already. To be set: the
-# image (one in which `pip install .` was done), and the two claims: the runs are only
+# image (the Dockerfile of the sources makes one), and the two claims: the runs are only
 # read; the state must lie on a disk of its own, not on a network file system. The
 # password comes from a Secret: smtp.password_env in the config names its key, as the
 # keys that end in _env do for other secrets.
