@@ -43,7 +43,15 @@ def test_all_that_is_asked_for_is_locked(name: str, extras: tuple[str, ...]):
         assert all(map(requirement.specifier.contains, found)), (requirement, found)
 
 
-@pytest.mark.parametrize("name", LOCKS)
+def test_the_site_has_a_lock_of_its_own():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    (wanted,) = map(Requirement, project["dependency-groups"]["site"])
+    (found,) = locked("requirements-site.lock")[wanted.name]
+    assert wanted.specifier.contains(found)
+    assert "pandas" not in locked("requirements-site.lock")
+
+
+@pytest.mark.parametrize("name", [*LOCKS, "requirements-site.lock"])
 def test_everything_locked_has_hashes_and_no_address(name: str):
     text = (ROOT / name).read_text(encoding="utf-8")
     entries = re.findall(r"(?ms)^\S+==.*?(?=^\S|\Z)", text)

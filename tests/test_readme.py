@@ -262,6 +262,14 @@ def test_the_page_of_notices_shows_a_config_that_is_right(tmp_path: Path):
     assert config.pages.url == "https://lab.example/~ml/runs"
 
 
+def test_the_page_of_microsoft_shows_a_config_that_is_right(tmp_path: Path):
+    page = (ROOT / "docs/microsoft.md").read_text(encoding="utf-8")
+    file = tmp_path / "config.yaml"
+    text = "runs: [{path: runs}]\n" + "".join(blocks(page, "yaml"))
+    file.write_text(text, encoding="utf-8")
+    assert load(file).smtp.grant_file is not None
+
+
 def test_the_picture_is_small():
     assert (ROOT / "docs/img/mails.png").stat().st_size < 200_000
 

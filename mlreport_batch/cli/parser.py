@@ -309,6 +309,19 @@ def _add_google(commands: _Commands) -> None:
     template.add_argument("action", choices=("create",))
     template.add_argument("--folder", metavar="NAME", help="make a folder for it too")
     login = commands.add(
-        "login", "google", "Log in with a Google user account.", config=True
+        "login", "google", "Log in with a Google or Microsoft account.", config=True
     )
-    login.add_argument("--client", metavar="FILE", help="the OAuth client's JSON file")
+    login.add_argument(
+        "--client",
+        metavar="FILE",
+        help="the OAuth client's JSON file; with --smtp the application's id",
+    )
+    login.add_argument(
+        "--smtp", action="store_true", help="with Microsoft, to send through smtp.host"
+    )
+    login.add_argument(
+        "--tenant",
+        metavar="ID",
+        default="common",
+        help="the directory of the Microsoft account (default common)",
+    )

@@ -65,7 +65,9 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     "is named, and ends the waits after refusals.",
     "drop": "Gives up a mail; what it told counts as reported.",
     "template": "Makes the default Google Docs template and prints its id.",
-    "login": "Logs in with a Google user account and stores the token, mode 0600.",
+    "login": "Logs in with a Google user account and stores the token, mode 0600. "
+    "With --smtp it logs in with a Microsoft account, through a code that is entered "
+    "on any device, for the mail server of the config.",
     "completion": "Prints a script that completes commands, options and files.",
 }
 
@@ -107,6 +109,10 @@ _EXAMPLES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
         ("schedule cron --remove", ""),
     ),
     "retry": (("retry", "all"),),
+    "login": (
+        ("login --client client.json", "Google"),
+        ("login --smtp --client 0a1b2c3d-0000-0000-0000-000000000000", "Microsoft"),
+    ),
     "completion": (
         ("completion bash > ~/.local/share/bash-completion/completions/mlreport-batch",
          ""),

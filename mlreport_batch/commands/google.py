@@ -1,4 +1,4 @@
-"""``template create`` and ``login``."""
+"""``template create`` and ``login``, for Google and for other mail servers."""
 
 import argparse
 
@@ -27,9 +27,15 @@ def _template(args: argparse.Namespace) -> int:
 
 
 def _login(args: argparse.Namespace) -> int:
-    from mlreport_batch.google.api.login import login
-
     config = config_of(args)
-    for line in login(args.client, config):
+    if args.smtp:
+        from mlreport_batch.deliver.smtp.consent import consent
+
+        lines = consent(config.smtp, args.client, args.tenant)
+    else:
+        from mlreport_batch.google.api.login import login
+
+        lines = login(args.client, config)
+    for line in lines:
         tell(line)
     return 0

@@ -205,6 +205,13 @@ class SmtpSettings:
         " cron passes few variables on",
         example="~/.config/mlreport-batch/smtp-password",
     )
+    grant_file: Path | None = setting(
+        OrNull(PathTo("a file")),
+        None,
+        help="A file of mode 0600 with the grant that `login --smtp` got: logs in by"
+        " OAuth2 (XOAUTH2) instead of with a password",
+        example="~/.config/mlreport-batch/smtp-grant.json",
+    )
     ca_file: Path | None = setting(
         OrNull(PathTo("a file", must_exist=True)),
         None,

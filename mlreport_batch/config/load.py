@@ -162,17 +162,20 @@ class _Check:
         smtp = self.config.smtp
         if self.config.mail.via == "smtp" and smtp.host is None:
             self._add("smtp.host", "is missing; via: smtp needs a server")
-        if smtp.password_env and smtp.password_file:
-            self._add("smtp.password_file", "excludes password_env; keep one of them")
-        has_password = bool(smtp.password_env or smtp.password_file)
-        if smtp.username and not has_password:
-            message = "needs password_env or password_file"
+        keys = ("password_env", "password_file", "grant_file")
+        secrets = [key for key in keys if getattr(smtp, key)]
+        for key in secrets[1:]:
+            self._add(f"smtp.{key}", f"excludes {secrets[0]}; keep one of them")
+        if smtp.username and not secrets:
+            message = "needs password_env, password_file or grant_file"
             if not self.problems.concerns("smtp.password_env"):
                 self._add("smtp.username", message)
-        if has_password and not smtp.username:
-            name = "password_env" if smtp.password_env else "password_file"
-            if not self.problems.concerns("smtp.username"):
-                self._add(f"smtp.{name}", "needs a username")
+        if (
+            secrets
+            and not smtp.username
+            and not self.problems.concerns("smtp.username")
+        ):
+            self._add(f"smtp.{secrets[0]}", "needs a username")
         if (
             smtp.security == "none"
             and smtp.username

@@ -314,6 +314,9 @@ class Reporter:
                 page=self._page(finding) if rid else "",
                 values=finding.values,
                 position=self._against.position(finding),
+                courses={row.key: row.spark for row in report.metrics}
+                if report
+                else {},
             )
         )
 

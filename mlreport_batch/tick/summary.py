@@ -56,6 +56,7 @@ class RunLine(Struct, frozen=True):
         path: The run directory.
         page: Its page as HTML, empty where none was laid down; the PDF lies beside it.
         values: Its metrics, as `report.values` gives them, if they were asked for.
+        courses: Those of the metrics that its report shows, as block characters.
     """
 
     name: str
@@ -70,6 +71,7 @@ class RunLine(Struct, frozen=True):
     page: str = ""
     values: Mapping[str, Mapping[str, Scalar | None]] = field(default_factory=dict)
     position: Position | None = None
+    courses: Mapping[str, str] = field(default_factory=dict)
 
 
 class TickSummary(Struct):

@@ -110,11 +110,12 @@ def _details(run: RunLine) -> list[str]:
     shown = list(run.values.items())[:_METRICS_MAX]
     more = len(run.values) - len(shown)
     title = f"<details><summary>Metrics of {_cell(run.name)}</summary>"
-    lines = [title, "", "| Metric | Last | Step | Best | Step |"]
-    lines.append("| --- | ---: | ---: | ---: | ---: |")
+    lines = [title, "", "| Metric | Course | Last | Step | Best | Step |"]
+    lines.append("| --- | --- | ---: | ---: | ---: | ---: |")
     for name, value in shown:
         keys = ("last", "last_step", "best", "best_step")
-        cells = (_cell(name), *(_figure(value[key]) for key in keys))
+        figures = (_figure(value[key]) for key in keys)
+        cells = (_cell(name), run.courses.get(name, ""), *figures)
         lines.append(f"| {' | '.join(cells)} |")
     if more:
         lines += ["", f"and {more:,} more"]

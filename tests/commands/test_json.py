@@ -126,7 +126,7 @@ def test_the_summary_is_the_same_text_for_the_same_runs(desk: Desk):
     assert "> [!CAUTION]\n> 1 run in need of a person:\n> - **z**: loss NaN" in first
     assert "| a\\|b | running |" in first
     assert "<details><summary>Metrics of a\\|b</summary>" in first
-    assert "| val\\_loss | 0.25 | 3 | 0.25 | 3 |" in first
+    assert "| val\\_loss | █·▁ | 0.25 | 3 | 0.25 | 3 |" in first
     again = desk.run("run", desk.runs, "--out", desk.folder / "o2", "--summary", "-")
     assert again.out == first
 
@@ -145,7 +145,7 @@ def test_a_summary_of_many_runs_is_cut_and_says_so():
     assert "> - and 10 more" in text
     assert "200 of 250 runs are shown." in text
     assert text.count("<details>") == 20
-    assert "| m11 | NaN | 3 |  |  |\n\nand 3 more\n\n</details>" in text
+    assert "| m11 |  | NaN | 3 |  |  |\n\nand 3 more\n\n</details>" in text
     assert "> [!WARNING]\n> - a root cannot be read" in text
 
 

@@ -71,11 +71,10 @@ def test_the_cron_line_calls_the_program_with_its_config(tmp_path: Path):
 
 def test_every_line_of_the_crontab_but_one_is_a_comment():
     call = Call(("/usr/bin/x",), Path("/c.yaml"))
-    text = crontab_text(replace(call, password_env="PASS_VAR"), When())
+    text = crontab_text(replace(call, variables=("PASS_VAR", "PING")), When())
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     assert lines == ["*/15 * * * * /usr/bin/x run -q -c /c.yaml"]
-    assert "PASS_VAR" in text
-    assert "password_file" in text
+    assert "does not pass PASS_VAR, PING on: name a file" in text
     assert "PASS_VAR" not in crontab_text(call, When())
 
 
@@ -428,6 +427,25 @@ def test_a_mac_gets_an_agent(bin_folder: Path, desk: Desk):
     assert plistlib.loads(agent.read_bytes()) == printed
     assert desk.run("schedule", "launchd", "-c", config, "--remove").code == 0
     assert not agent.exists()
+
+
+def test_what_a_tick_reads_and_writes_beside_the_mails_is_passed_on(desk: Desk):
+    config = desk.config(
+        "ping: {url_env: PING}\nwebhook: {url_env: HOOK}\nnotify: {urls_env: PING}\n"
+        f"prometheus: {{file: {desk.folder}/prom/ml.prom}}\n"
+        f"pages: {{dir: {desk.folder}/pages}}\n"
+    )
+    *_, job = yaml.safe_load_all(desk.run("schedule", "kubernetes", "-c", config).out)
+    pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    names = [each["name"] for each in pod["containers"][0]["env"]]
+    assert names == ["HOME", "PING", "HOOK"]
+    assert (
+        "PING, HOOK on: name a file" in desk.run("schedule", "cron", "-c", config).out
+    )
+    units = desk.run("schedule", "systemd", "-c", config).out
+    writes = re.search(r"#ReadWritePaths=(.*)", units)[1]
+    assert f"{desk.folder}/pages" in writes
+    assert f"{desk.folder}/prom" in writes
 
 
 def test_a_cluster_gets_a_config_and_a_cron_job_for_each_line(desk: Desk):

@@ -314,12 +314,20 @@ def test_a_long_value_is_shown_short():
 @pytest.mark.parametrize(
     ("smtp", "expected"),
     [
-        ("username: ml", "smtp.username: needs password_env or password_file"),
+        (
+            "username: ml",
+            "smtp.username: needs password_env, password_file or grant_file",
+        ),
         ("password_env: P", "smtp.password_env: needs a username"),
         ("password_file: /p", "smtp.password_file: needs a username"),
         (
             "username: ml, password_env: P, password_file: /p",
             "smtp.password_file: excludes password_env; keep one of them",
+        ),
+        ("grant_file: /p", "smtp.grant_file: needs a username"),
+        (
+            "username: ml, password_env: P, grant_file: /p",
+            "smtp.grant_file: excludes password_env; keep one of them",
         ),
         (
             "username: ml, password_env: P, security: none",

@@ -647,7 +647,7 @@ def test_the_password_comes_from_where_the_config_says(
     path = tmp_path / "password"
     path.write_text("from file\n")
     path.chmod(0o600)
-    channel = but(plain(1), password_env=None, password_file=str(path))
+    channel = but(plain(1), password_env=None, password_file=path)
     assert password_of(channel.server) == "from file"
     path.chmod(0o640)
     with pytest.raises(ConfigError, match="chmod 600"):
@@ -677,7 +677,7 @@ def test_a_renewed_password_is_seen_wherever_it_lies(
     path = tmp_path / "password"
     path.write_text("old")
     path.chmod(0o600)
-    filed = but(plain(1), password_env=None, password_file=str(path))
+    filed = but(plain(1), password_env=None, password_file=path)
     found = [filed.credential(), filed.credential()]
     path.write_text("new")
     found.append(filed.credential())

@@ -5,6 +5,7 @@ loopback only. `RealServer` is aiosmtpd with TLS and login. `Authority` signs
 certificates for both.
 """
 
+import base64
 import contextlib
 import datetime as dt
 import ipaddress
@@ -26,6 +27,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 USER, PASSWORD = "ml", "corr€ct horse"
+TOKEN = "eyJ0.t0ken-of-OAuth2"
 PATIENCE_S = 240.0
 """After so long a test hangs; longer than any of our timeouts."""
 
@@ -336,6 +338,16 @@ class RealServer:
         assert isinstance(data, LoginPassword)
         right = (data.login, data.password) == (USER.encode(), PASSWORD.encode())
         return AuthResult(success=right, handled=False)
+
+    async def auth_XOAUTH2(  # noqa: N802 - aiosmtpd's name
+        self, server: SMTP, args: list[str]
+    ) -> AuthResult:
+        given = base64.b64decode(args[1]).decode()
+        if given == f"user={USER}\1auth=Bearer {TOKEN}\1\1":
+            return AuthResult(success=True)
+        # The reason comes as a question, and the client has to answer nothing.
+        assert await server.challenge_auth('{"status":"401"}') == b""
+        return AuthResult(success=False, handled=False)
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self,

@@ -17,15 +17,15 @@ class Call(Struct, frozen=True):
     Attributes:
         command: How the program is called, such as ``[sys.executable, "-m", ...]``.
         config: The config file; an absolute path, since others start elsewhere.
-        writable: The folders that a tick writes to: state and outbox.
-        password_env: The variable that the config reads the password from, if any.
+        writable: The folders that a tick writes to, the state first.
+        variables: Those that the config reads secrets from.
         timezone: That of the config, empty for the machine's.
     """
 
     command: tuple[str, ...]
     config: Path
     writable: tuple[Path, ...] = ()
-    password_env: str = ""
+    variables: tuple[str, ...] = ()
     timezone: str = ""
 
     def arguments(self) -> list[str]:
@@ -54,14 +54,27 @@ def call_of(config: Config, command: Sequence[str] = ()) -> Call:
     folders = [config.state]
     if config.mail.via == "outbox":
         folders.append(config.outbox.dir)
-    env = config.smtp.password_env if config.mail.via == "smtp" else None
+    if config.pages.dir is not None:
+        folders.append(config.pages.dir)
+    if config.prometheus.file is not None:
+        folders.append(config.prometheus.file.parent)
     return Call(
         tuple(command) or (sys.executable, "-m", "mlreport_batch"),
         config.source or Path("mlreport.yaml").absolute(),
         tuple(folders),
-        env or "",
+        _variables(config),
         config.report.timezone or "",
     )
+
+
+def _variables(config: Config) -> tuple[str, ...]:
+    named = [
+        config.smtp.password_env if config.mail.via == "smtp" else None,
+        config.notify.urls_env,
+        config.ping.url_env,
+        config.webhook.url_env,
+    ]
+    return tuple(dict.fromkeys(name for name in named if name))
 
 
 def home_file(*parts: str) -> str:

@@ -18,7 +18,7 @@ _CRON_HEAD = """\
 # Two ticks never run at once; no flock is needed.
 """
 _CRON_ENV = """\
-# cron does not pass {name} on: name a password_file in the config instead.
+# cron does not pass {names} on: name a file in the config instead.
 """
 _SLURM_HEAD = """\
 # Add this to your scrontab (scrontab -e). The config, its state folder and the runs
@@ -37,8 +37,16 @@ def crontab_text(call: Call, when: When) -> str:
     Raises:
         UsageError: A path holds a line break.
     """
-    env = _CRON_ENV.format(name=call.password_env) if call.password_env else ""
-    return _CRON_HEAD + env + "".join(f"{line}\n" for line in cron_lines(call, when))
+    return (
+        _CRON_HEAD
+        + _not_passed(call)
+        + "".join(f"{line}\n" for line in cron_lines(call, when))
+    )
+
+
+def _not_passed(call: Call) -> str:
+    names = ", ".join(call.variables)
+    return _CRON_ENV.format(names=names) if names else ""
 
 
 def cron_lines(call: Call, when: When) -> list[str]:
@@ -108,8 +116,8 @@ def install(kind: str, call: Call, when: When) -> list[str]:
             f"{program}: another line of yours starts this config too; two ticks never "
             "run at once, but one line is enough (crontab -e)"
         )
-    if kind == "cron" and call.password_env:
-        told.append(_CRON_ENV.format(name=call.password_env).strip("# \n"))
+    if kind == "cron" and call.variables:
+        told.append(_not_passed(call).strip("# \n"))
     return told
 
 

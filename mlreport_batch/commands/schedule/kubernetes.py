@@ -10,9 +10,10 @@ from mlreport_batch.config.settings import Config
 _NAME = "mlreport-batch"
 _HEAD = """\
 # kubectl apply -f - makes it, and changes it when it is there already. To be set: the
-# image (one in which `pip install .` was done), and the two claims: the runs are only
+# image (the Dockerfile of the sources makes one), and the two claims: the runs are only
 # read; the state must lie on a disk of its own, not on a network file system. The
-# password comes from a Secret: smtp.password_env in the config names its key.
+# password comes from a Secret: smtp.password_env in the config names its key, as the
+# keys that end in _env do for other secrets.
 """
 _CONFIG_MAP = """\
 apiVersion: v1
@@ -86,7 +87,7 @@ def manifest(config: Config, call: Call, when: When) -> str:
             schedule=json.dumps(each),
             zone=zone,
             home=json.dumps(os.path.expanduser("~"), ensure_ascii=False),
-            env=_ENV.format(name=call.password_env) if call.password_env else "",
+            env="".join(_ENV.format(name=each) for each in call.variables),
             mounts="\n".join(f"                - {each}" for each in _mounts(config)),
             volumes="\n".join(f"            - {each}" for each in _claims(config)),
         )

@@ -4,7 +4,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from mlreport_batch import __version__
+from mlreport_batch.deliver import web
 from mlreport_batch.deliver.elsewhere import place_of, within
 
 TRIES: Final = 3
@@ -74,22 +74,11 @@ def made(call: Call) -> str:
 def _post(call: Call, timeout_s: float) -> _Answer:
     import requests
 
-    headers = {
-        "Content-Type": call.kind,
-        "User-Agent": f"mlreport-batch/{__version__}",
-    }
+    headers = {"Content-Type": call.kind}
     try:
-        with requests.Session() as session:
-            # Without this, requests takes a password from ~/.netrc.
-            session.auth = lambda request: request
-            answer = session.post(
-                call.url,
-                data=call.body,
-                headers=headers,
-                timeout=timeout_s,
-                allow_redirects=False,
-                stream=True,
-            )
+        with web.posted(
+            call.url, call.body, timeout_s=timeout_s, headers=headers
+        ) as answer:
             status = answer.status_code
     except requests.exceptions.SSLError:
         return _Answer("is not trusted: its certificate does not fit")

@@ -39,7 +39,12 @@ class SmtpChannel(Struct, frozen=True):
     def credential(self) -> str:
         """Return what changes with the server, the user or the password."""
         try:
-            secret = password_of(self.server)
+            if self.server.grant_file is not None:
+                from mlreport_batch.deliver.smtp.grant import grant_of
+
+                secret = grant_of(self.server).mark
+            else:
+                secret = password_of(self.server)
         except MlreportError:  # there is none, which is not the refused one
             secret = ""
         return fingerprint(self.server, secret)

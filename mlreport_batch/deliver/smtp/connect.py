@@ -13,8 +13,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from mlreport_batch.config.channels import SmtpSettings
+from mlreport_batch.deliver.smtp.grant import token_of
 from mlreport_batch.deliver.smtp.server import password_of, place_of
-from mlreport_batch.deliver.smtp.wire import Wire, WireError
+from mlreport_batch.deliver.smtp.wire import Answer, Wire, WireError
 from mlreport_batch.errors import ChannelDownError, ConfigError, CredentialError
 from mlreport_batch.safety.clean import clean
 
@@ -52,14 +53,14 @@ def connect(server: SmtpSettings) -> Link:
 
     Raises:
         ChannelDownError: No mail can go out now.
-        CredentialError: The password is missing or refused.
+        CredentialError: The password or the grant is missing or refused.
         ConfigError: The server cannot be trusted as configured.
     """
-    password = password_of(server)
+    secret = password_of(server) if server.grant_file is None else token_of(server)
     context = _context(server) if server.security != "none" else None
     wire = _reach(server)
     try:
-        return Link(wire, _prepare(wire, server, context, password))
+        return Link(wire, _prepare(wire, server, context, secret))
     except WireError as exc:
         wire.close()
         raise down(server, str(exc), wire.stage) from exc
@@ -100,7 +101,7 @@ def _reach(server: SmtpSettings) -> Wire:
 
 
 def _prepare(
-    wire: Wire, server: SmtpSettings, context: ssl.SSLContext | None, password: str
+    wire: Wire, server: SmtpSettings, context: ssl.SSLContext | None, secret: str
 ) -> dict[str, str]:
     if context and server.security == "tls":
         _encrypt(wire, server, context)
@@ -122,7 +123,7 @@ def _prepare(
         features = _hello(wire)  # what was said in clear counts no more
     if server.username:
         wire.stage = "AUTH"
-        _log_in(wire, server, features.get("AUTH", ""), password)
+        _log_in(wire, server, features.get("AUTH", ""), secret)
     return features
 
 
@@ -172,21 +173,19 @@ def _distrust(
     return ConfigError(why, kept=ALL_KEPT, advice=advice)
 
 
-def _log_in(wire: Wire, server: SmtpSettings, offered: str, password: str) -> None:
-    username = server.username or ""
-    plain = _base64(f"\0{username}\0{password}")
-    wire.secrets = (plain, _base64(password), password)
-    ways = offered.upper().split()
-    if "PLAIN" in ways:
-        answer = wire.command(f"AUTH PLAIN {plain}")
-    elif "LOGIN" in ways:
-        answer = wire.command("AUTH LOGIN")
-        for line in (_base64(username), _base64(password)):
-            if answer.is_go_on:
-                answer = wire.command(line)
+def _log_in(wire: Wire, server: SmtpSettings, offered: str, secret: str) -> None:
+    username, ways = server.username or "", offered.upper().split()
+    if server.grant_file is None:
+        what, advice = "password", "Renew the password; many providers want an app"
+        advice += " password"
+        answer = _by_password(wire, ways, username, secret)
     else:
+        what, advice = "OAuth2 (XOAUTH2)", "Look whether the mailbox may use SMTP, and"
+        advice += " run `mlreport-batch login --smtp` again"
+        answer = _by_token(wire, ways, username, secret)
+    if answer is None:
         raise ConfigError(
-            f"{place_of(server)} offers no login by password"
+            f"{place_of(server)} offers no login by {what}"
             f" (it offers {clean(offered) or 'none'})",
             kept=ALL_KEPT,
             advice="Leave out smtp.username, or use another port or server",
@@ -195,9 +194,40 @@ def _log_in(wire: Wire, server: SmtpSettings, offered: str, password: str) -> No
         raise CredentialError(
             f"{place_of(server)} refused the login of {clean(username, 100)}: {answer}",
             kept="All mails are kept",
-            advice="Renew the password; many providers want an app password",
+            advice=advice,
         )
     wire.expect(answer, _LOGGED_IN)
+
+
+def _by_password(
+    wire: Wire, ways: list[str], username: str, password: str
+) -> Answer | None:
+    """Return the answer to a login, None where no such one is offered."""
+    plain = _base64(f"\0{username}\0{password}")
+    wire.secrets = (plain, _base64(password), password)
+    if "PLAIN" in ways:
+        return wire.command(f"AUTH PLAIN {plain}")
+    if "LOGIN" not in ways:
+        return None
+    answer = wire.command("AUTH LOGIN")
+    for line in (_base64(username), _base64(password)):
+        if answer.is_go_on:
+            answer = wire.command(line)
+    return answer
+
+
+def _by_token(wire: Wire, ways: list[str], username: str, token: str) -> Answer | None:
+    """Return the answer to a login, None where no such one is offered.
+
+    https://developers.google.com/workspace/gmail/imap/xoauth2-protocol
+    """
+    if "XOAUTH2" not in ways:
+        return None
+    both = _base64(f"user={username}\1auth=Bearer {token}\1\1")
+    wire.secrets = (both, token)
+    answer = wire.command(f"AUTH XOAUTH2 {both}")
+    # A no comes as a question that holds the reason, and wants an empty line.
+    return wire.command("") if answer.is_go_on else answer
 
 
 def _base64(text: str) -> str:
