@@ -143,12 +143,17 @@ def told_file(config_path: str) -> str:
 
     The file holds the config's key and the folder, one a line.
     """
+    place = os.fsencode(os.path.abspath(config_path))
+    return os.path.join(cache_folder(), f"state-{zlib.crc32(place):08x}")
+
+
+def cache_folder() -> str:
+    """Return the folder of what may be deleted and is made again."""
     # The XDG specification: what is not absolute is ignored.
     home = os.environ.get("XDG_CACHE_HOME", "")
     if not os.path.isabs(home):
         home = os.path.expanduser("~/.cache")
-    place = os.fsencode(os.path.abspath(config_path))
-    return os.path.join(home, "mlreport-batch", f"state-{zlib.crc32(place):08x}")
+    return os.path.join(home, "mlreport-batch")
 
 
 def _told_before(key: str, config_path: str) -> str | None:
