@@ -1,4 +1,4 @@
-"""The code of our templates, kept for the next process: to compile takes longer than a report.
+"""The code of our templates, kept for the next process: compiling costs a report more.
 
 It is a cache. Code in it is run, so it counts only if nobody but its owner, who is the
 one that runs it, can have written it; and only for the versions that it was made with.
