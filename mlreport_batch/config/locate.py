@@ -1,6 +1,6 @@
 """The little that a tick needs before it knows whether there is news.
 
-No YAML, no dataclasses, no ``re``, no ``pathlib``: a tick without news compares
+No YAML, no msgspec, no ``re``, no ``pathlib``: a tick without news compares
 one key and stats files, and importing more would cost more than that. Paths are
 plain text here.
 """
