@@ -18,8 +18,9 @@ def config_of(args: argparse.Namespace) -> "Config":
         ConfigError: The config is wrong.
         UsageError: There is none, or a path is no folder.
     """
-    from dataclasses import replace
     from pathlib import Path
+
+    from msgspec.structs import replace
 
     from mlreport_batch.config.load import from_paths, load
     from mlreport_batch.errors import UsageError

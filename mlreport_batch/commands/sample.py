@@ -5,7 +5,6 @@ import math
 import os
 import tempfile
 import time
-from dataclasses import replace as with_settings
 
 from msgspec.structs import replace
 
@@ -33,8 +32,8 @@ def sample_drawn(config: Config, language: str | None = None) -> Drawing:
         now = time.time()
         _write_run(run, language, now)
         # Its own folder stands for those of the config: no expectation of theirs.
-        report = with_settings(config.report, expect={}, metrics=("*",), hparams=("*",))
-        alone = with_settings(config, runs=(RunsRoot(path=folder),), report=report)
+        report = replace(config.report, expect={}, metrics=("*",), hparams=("*",))
+        alone = replace(config, runs=(RunsRoot(path=folder),), report=report)
         return drawn(run, alone, now)
 
 

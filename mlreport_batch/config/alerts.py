@@ -1,14 +1,14 @@
 """What is worth an alert: the table ``alerts`` of the config."""
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from mlreport_batch.config.builder import setting
 from mlreport_batch.config.kinds import Duration, Flag, OrNull, Whole
 
 
-@dataclass(frozen=True, slots=True)
-class AlertSettings:
+class AlertSettings(Struct, frozen=True):
     """What is worth an alert."""
 
     stall: float | Literal["auto"] | None = setting(

@@ -1,14 +1,14 @@
-"""Turn a YAML mapping into a frozen dataclass and say all that is wrong at once.
+"""Turn a YAML mapping into a frozen struct and say all that is wrong at once.
 
 Each field is declared with `setting`: what kind of value it takes, its default as
 a user would write it, and what it is for. Reading, the JSON Schema, the commented
 config and the reference page all follow from that one declaration.
 """
 
-import dataclasses
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, TypeVar
+
+from msgspec import Struct, field
 
 from mlreport_batch.safety.yaml.values import MarkedMap
 
@@ -24,8 +24,7 @@ _FEW_SHOWN = 4
 T = TypeVar("T")
 
 
-@dataclass(slots=True)
-class Problems:
+class Problems(Struct):
     """Everything wrong with one config file.
 
     Attributes:
@@ -34,7 +33,7 @@ class Problems:
     """
 
     file: str
-    found: list[tuple[int, str, str]] = field(default_factory=list)
+    found: list[tuple[int, str, str]] = []
 
     def add(self, line: int, key: str, message: str) -> None:
         """Note one more problem."""
@@ -53,8 +52,7 @@ class Problems:
         ]
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where a value stands: its file, key path and line."""
 
     problems: Problems
@@ -94,7 +92,7 @@ def quoted(value: object) -> str:
     return text if len(text) <= _SHOWN_MAX else f"{text[: _SHOWN_MAX - 1]}…"
 
 
-class Kind(Protocol):
+class Kind(Struct, frozen=True, eq=False):
     """What a setting may be; the kinds inherit from it.
 
     Attributes:
@@ -107,12 +105,30 @@ class Kind(Protocol):
 
     def read(self, value: Any, place: Place) -> Any:  # noqa: ANN401
         """Return the setting made of *value*, or note problems: `INVALID`."""
+        raise NotImplementedError
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON Schema of the values that are accepted."""
+        raise NotImplementedError
 
     def words(self) -> str:
         """Return what is accepted, as the reference page says it."""
+        raise NotImplementedError
+
+
+class _Declared(Struct, frozen=True, eq=False):
+    """What a setting is declared as; called, it makes its default."""
+
+    kind: Kind
+    default: Any
+    help: str
+    example: str
+    key: str
+
+    def __call__(self) -> Any:  # noqa: ANN401
+        if self.default is REQUIRED:
+            raise TypeError(f"a required setting is missing: {self.help}")
+        return default_of(self.kind, self.default)
 
 
 def setting(
@@ -122,8 +138,8 @@ def setting(
     help: str,  # noqa: A002 - reads well where settings are declared
     example: str = "",
     key: str = "",
-) -> Any:  # noqa: ANN401 - as `dataclasses.field`
-    """Declare one setting as a dataclass field.
+) -> Any:  # noqa: ANN401 - as `msgspec.field`
+    """Declare one setting as a field of a struct.
 
     Args:
         kind: What it may be.
@@ -132,16 +148,7 @@ def setting(
         example: YAML text of a telling value.
         key: Its name in the file where that is not the field's name.
     """
-    metadata = {
-        "kind": kind,
-        "default": default,
-        "help": help,
-        "example": example,
-        "key": key,
-    }
-    if default is REQUIRED:
-        return field(metadata=metadata)
-    return field(default_factory=lambda: default_of(kind, default), metadata=metadata)
+    return field(default_factory=_Declared(kind, default, help, example, key))
 
 
 def default_of(kind: Kind, default: object) -> Any:  # noqa: ANN401
@@ -153,8 +160,7 @@ def default_of(kind: Kind, default: object) -> Any:  # noqa: ANN401
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(Struct, frozen=True):
     """One declared setting of a table."""
 
     key: str
@@ -170,37 +176,37 @@ class Setting:
         return self.default is REQUIRED
 
 
-def settings_of(table: type) -> Iterator[Setting]:
-    """Yield the settings that the dataclass *table* declares, in order."""
-    for each in dataclasses.fields(table):
-        meta = each.metadata
-        if "kind" in meta:
+def settings_of(table: type[Struct]) -> Iterator[Setting]:
+    """Yield the settings that the struct *table* declares, in order."""
+    names, defaults = table.__struct_fields__, table.__struct_defaults__
+    for name, default in zip(names[-len(defaults) :], defaults, strict=True):
+        declared = getattr(default, "factory", None)
+        if isinstance(declared, _Declared):
             yield Setting(
-                key=meta["key"] or each.name,
-                field=each.name,
-                kind=meta["kind"],
-                default=meta["default"],
-                help=meta["help"],
-                example=meta["example"],
+                key=declared.key or name,
+                field=name,
+                kind=declared.kind,
+                default=declared.default,
+                help=declared.help,
+                example=declared.example,
             )
 
 
-@dataclass(frozen=True, slots=True)
-class Table(Kind):
-    """A mapping with fixed keys, read into a dataclass.
+class Table(Kind, frozen=True):
+    """A mapping with fixed keys, read into a struct.
 
     Attributes:
-        cls: The dataclass; its fields are declared with `setting`.
+        cls: The struct; its fields are declared with `setting`.
         hints: Key -> where it belongs, for keys that stand in the wrong table.
         short: The key that a single value in place of the table stands for, or empty.
     """
 
-    cls: type
+    cls: type[Struct]
     hints: Callable[[], Mapping[str, str]] = dict
     short: str = ""
 
     def read(self, value: Any, place: Place) -> Any:  # noqa: ANN401
-        """Return the dataclass; invalid settings have their defaults in it."""
+        """Return the struct; invalid settings have their defaults in it."""
         node = MarkedMap(place.line) if value is None else value
         settings = {each.key: each for each in settings_of(self.cls)}
         if self.short and not isinstance(node, Mapping | list):

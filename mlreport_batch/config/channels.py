@@ -1,10 +1,9 @@
 """The config tables of the channels, of other places, of pages, and of Google."""
 
-# ruff: noqa: RUF009 - `setting` stands for `dataclasses.field`
-
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from msgspec import Struct
 
 from mlreport_batch.config.builder import setting
 from mlreport_batch.config.kinds import (
@@ -29,8 +28,7 @@ DEFAULT_OUTBOX = "~/mlreport-outbox"
 SMTP_PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxSettings:
+class OutboxSettings(Struct, frozen=True):
     """Mails as files."""
 
     dir: Path = setting(
@@ -38,8 +36,7 @@ class OutboxSettings:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class PagesSettings:
+class PagesSettings(Struct, frozen=True):
     """Where the reports lie as pages, with a page over all runs."""
 
     dir: Path | None = setting(
@@ -57,8 +54,7 @@ class PagesSettings:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class NotifySettings:
+class NotifySettings(Struct, frozen=True):
     """Short notices, beside the mails."""
 
     urls_env: str | None = setting(
@@ -94,8 +90,7 @@ class NotifySettings:
         return bool(self.urls_env or self.urls_file)
 
 
-@dataclass(frozen=True, slots=True)
-class PingSettings:
+class PingSettings(Struct, frozen=True):
     """The beginning and the end of each tick, told to a service that watches it."""
 
     url_env: str | None = setting(
@@ -121,8 +116,7 @@ class PingSettings:
         return bool(self.url_env or self.url_file)
 
 
-@dataclass(frozen=True, slots=True)
-class WebhookSettings:
+class WebhookSettings(Struct, frozen=True):
     """What `run --json` prints, for a program of yours."""
 
     url_env: str | None = setting(
@@ -147,8 +141,7 @@ class WebhookSettings:
         return bool(self.url_env or self.url_file)
 
 
-@dataclass(frozen=True, slots=True)
-class PrometheusSettings:
+class PrometheusSettings(Struct, frozen=True):
     """Figures of the last tick, for node_exporter's textfile collector."""
 
     file: Path | None = setting(
@@ -165,8 +158,7 @@ class PrometheusSettings:
         return self.file is not None
 
 
-@dataclass(frozen=True, slots=True)
-class SmtpSettings:
+class SmtpSettings(Struct, frozen=True):
     """A mail server."""
 
     host: str | None = setting(
@@ -229,8 +221,7 @@ class SmtpSettings:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class SendmailSettings:
+class SendmailSettings(Struct, frozen=True):
     """A command that takes mails."""
 
     command: tuple[str, ...] = setting(
@@ -246,8 +237,7 @@ class SendmailSettings:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class GoogleSettings:
+class GoogleSettings(Struct, frozen=True):
     """Google Docs, Drive and Gmail."""
 
     credentials: Path | None = setting(

@@ -1,7 +1,8 @@
 """Which charts a report has: the table ``report.charts`` of the config."""
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from mlreport_batch.config.builder import setting
 from mlreport_batch.config.kinds import (
@@ -15,8 +16,7 @@ from mlreport_batch.config.kinds import (
 _GLOBS = ListOf(Text(what="text"))
 
 
-@dataclass(frozen=True, slots=True)
-class ChartSettings:
+class ChartSettings(Struct, frozen=True):
     """Which charts a report has, and how they are drawn."""
 
     most: int = setting(

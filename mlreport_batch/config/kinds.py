@@ -4,7 +4,6 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from mlreport_batch.config.builder import INVALID, Kind, Place
@@ -19,8 +18,7 @@ _GLOB = frozenset("*?[")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
-@dataclass(frozen=True, eq=False)
-class Text(Kind):
+class Text(Kind, frozen=True):
     """Any text of one line.
 
     Attributes:
@@ -57,7 +55,7 @@ def env_name() -> Text:
     return Text(_ENV_NAME.pattern.removesuffix(r"\Z"), what, is_private=True)
 
 
-class Flag(Kind):
+class Flag(Kind, frozen=True):
     """true or false."""
 
     def read(self, value: Any, place: Place) -> Any:
@@ -70,8 +68,7 @@ class Flag(Kind):
         return "true, false"
 
 
-@dataclass(frozen=True, eq=False)
-class FlagOr(Kind):
+class FlagOr(Kind, frozen=True):
     """true, false, or another kind in between."""
 
     kind: Kind
@@ -88,8 +85,7 @@ class FlagOr(Kind):
         return f"true, false, {self.kind.words()}"
 
 
-@dataclass(frozen=True, eq=False)
-class Whole(Kind):
+class Whole(Kind, frozen=True):
     """A whole number within bounds."""
 
     low: int
@@ -109,8 +105,7 @@ class Whole(Kind):
         return f"{self.low} to {self.high}"
 
 
-@dataclass(frozen=True, eq=False)
-class Seconds(Kind):
+class Seconds(Kind, frozen=True):
     """A number of seconds within bounds, for keys that end in ``_s``."""
 
     low: float
@@ -131,8 +126,7 @@ class Seconds(Kind):
         return f"{self.low:g} to {self.high:g} seconds"
 
 
-@dataclass(frozen=True, eq=False)
-class Share(Kind):
+class Share(Kind, frozen=True):
     """A number from 0 up to, but not, 1, or a word.
 
     Attributes:
@@ -156,8 +150,7 @@ class Share(Kind):
         return f"0 to below 1, {self.word}"
 
 
-@dataclass(frozen=True, eq=False)
-class OneOf(Kind):
+class OneOf(Kind, frozen=True):
     """One of a few words."""
 
     values: tuple[str, ...]
@@ -174,8 +167,7 @@ class OneOf(Kind):
         return ", ".join(self.values)
 
 
-@dataclass(frozen=True, eq=False)
-class Duration(Kind):
+class Duration(Kind, frozen=True):
     """A time span such as ``90s``, ``15m``, ``1h30m``, ``7d``; read as seconds.
 
     Attributes:
@@ -207,8 +199,7 @@ class Duration(Kind):
         return f"duration{f', {self.word}' if self.word else ''}"
 
 
-@dataclass(frozen=True, eq=False)
-class OrNull(Kind):
+class OrNull(Kind, frozen=True):
     """Another kind, or ``null`` for none; also ``false`` where that reads well."""
 
     kind: Kind
@@ -230,8 +221,7 @@ class OrNull(Kind):
         return f"{self.kind.words()}, null{' or false' if self.is_switch else ''}"
 
 
-@dataclass(frozen=True, eq=False)
-class ListOf(Kind):
+class ListOf(Kind, frozen=True):
     """A list; a single value counts as a list of one. Wrong items are left out."""
 
     kind: Kind
@@ -263,8 +253,7 @@ class ListOf(Kind):
         return f"list of {self.kind.words()}"
 
 
-@dataclass(frozen=True, eq=False)
-class MapOf(Kind):
+class MapOf(Kind, frozen=True):
     """A mapping with free keys and values of one kind."""
 
     kind: Kind
@@ -286,7 +275,7 @@ class MapOf(Kind):
         return f"name: {self.kind.words()}"
 
 
-class LinePattern(Kind):
+class LinePattern(Kind, frozen=True):
     """A regular expression with named groups, for the lines of a log."""
 
     def read(self, value: Any, place: Place) -> Any:
@@ -304,7 +293,7 @@ class LinePattern(Kind):
         return "regular expression"
 
 
-class Hparams(Kind):
+class Hparams(Kind, frozen=True):
     """Any hyperparameters, nested or not; read flat, keys joined with a dot."""
 
     def read(self, value: Any, place: Place) -> Any:
@@ -321,7 +310,7 @@ class Hparams(Kind):
         return "name: value"
 
 
-class Expectations(Kind):
+class Expectations(Kind, frozen=True):
     """Hyperparameters as `Hparams` has them; a glob on run names leads to more.
 
     Read as glob -> values, the values for all runs under ``*``.

@@ -7,8 +7,9 @@ relative paths start at the folder of the config file; secrets stay elsewhere.
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from mlreport_batch.config.builder import Place, Problems, Table
 from mlreport_batch.config.channels import (

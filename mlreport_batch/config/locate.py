@@ -1,6 +1,6 @@
 """The little that a tick needs before it knows whether there is news.
 
-No YAML, no dataclasses, no ``re``, no ``pathlib``: a tick without news compares
+No YAML, no msgspec, no ``re``, no ``pathlib``: a tick without news compares
 one key and stats files, and importing more would cost more than that. Paths are
 plain text here.
 """
@@ -143,12 +143,17 @@ def told_file(config_path: str) -> str:
 
     The file holds the config's key and the folder, one a line.
     """
+    place = os.fsencode(os.path.abspath(config_path))
+    return os.path.join(cache_folder(), f"state-{zlib.crc32(place):08x}")
+
+
+def cache_folder() -> str:
+    """Return the folder of what may be deleted and is made again."""
     # The XDG specification: what is not absolute is ignored.
     home = os.environ.get("XDG_CACHE_HOME", "")
     if not os.path.isabs(home):
         home = os.path.expanduser("~/.cache")
-    place = os.fsencode(os.path.abspath(config_path))
-    return os.path.join(home, "mlreport-batch", f"state-{zlib.crc32(place):08x}")
+    return os.path.join(home, "mlreport-batch")
 
 
 def _told_before(key: str, config_path: str) -> str | None:

@@ -1,7 +1,8 @@
 """Who gets mails, and how many: the table ``mail`` of the config."""
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from mlreport_batch.config.builder import setting
 from mlreport_batch.config.digests import TIMES
@@ -18,8 +19,7 @@ from mlreport_batch.config.kinds import (
 from mlreport_batch.config.places import Address, AddressOrDomain
 
 
-@dataclass(frozen=True, slots=True)
-class MailSettings:
+class MailSettings(Struct, frozen=True):
     """Who gets mails, and how many."""
 
     via: Literal["outbox", "smtp", "sendmail", "gmail"] = setting(

@@ -3,7 +3,6 @@
 # ruff: noqa: ANN401, D102 - `Kind` says what each method is for
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,7 @@ _REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _BUCKET = re.compile(r"(?:s3|gs)://[A-Za-z0-9._-]+(?:/[^?#]*)?\Z")
 
 
-@dataclass(frozen=True, eq=False)
-class PathTo(Kind):
+class PathTo(Kind, frozen=True):
     """A path: ``~`` is the home, relative to the folder of the config file.
 
     Attributes:
@@ -68,7 +66,7 @@ class PathTo(Kind):
         return "path"
 
 
-class RunsPath(Kind):
+class RunsPath(Kind, frozen=True):
     """A folder with runs on this machine, or in a bucket; read as text."""
 
     def read(self, value: Any, place: Place) -> Any:
@@ -87,7 +85,7 @@ class RunsPath(Kind):
         return "folder, s3://…, gs://…"
 
 
-class Address(Kind):
+class Address(Kind, frozen=True):
     """A mail address, bare or with a name; kept as written."""
 
     def read(self, value: Any, place: Place) -> Any:
@@ -108,7 +106,7 @@ class Address(Kind):
         return "address"
 
 
-class AddressOrDomain(Address):
+class AddressOrDomain(Address, frozen=True):
     """A mail address, or the part after the @ of many."""
 
     def read(self, value: Any, place: Place) -> Any:
@@ -125,7 +123,7 @@ class AddressOrDomain(Address):
         return "address or domain"
 
 
-class Url(Kind):
+class Url(Kind, frozen=True):
     """An https address; plain http only towards this machine."""
 
     def read(self, value: Any, place: Place) -> Any:
@@ -145,8 +143,7 @@ class Url(Kind):
         return "https:// address"
 
 
-@dataclass(frozen=True, eq=False)
-class InDrive(Kind):
+class InDrive(Kind, frozen=True):
     """A thing in Google Drive, by its id or its link; read as the id.
 
     Attributes:
@@ -168,7 +165,7 @@ class InDrive(Kind):
         return f"the id of {self.what}, or its link"
 
 
-class Zone(Kind):
+class Zone(Kind, frozen=True):
     """The name of a time zone."""
 
     def read(self, value: Any, place: Place) -> Any:

@@ -1,16 +1,15 @@
-"""Every setting there is: one frozen dataclass per table of the config file.
+"""Every setting there is: one frozen struct per table of the config file.
 
 A stage gets the values it needs out of these, never the whole `Config`.
 """
 
-# ruff: noqa: RUF009 - `setting` stands for `dataclasses.field`
-
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import tzinfo
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
+
+from msgspec import Struct
 
 from mlreport_batch.config.alerts import AlertSettings
 from mlreport_batch.config.builder import Table, setting, settings_of
@@ -50,8 +49,7 @@ from mlreport_batch.safety.clean import Scalar
 _GLOBS = ListOf(Text(what="text"))
 
 
-@dataclass(frozen=True, slots=True)
-class RunsRoot:
+class RunsRoot(Struct, frozen=True):
     """A folder below which runs are looked for."""
 
     path: str = setting(
@@ -105,8 +103,7 @@ class RunsRoot:
         return "://" in self.path
 
 
-@dataclass(frozen=True, slots=True)
-class FormatSettings:
+class FormatSettings(Struct, frozen=True):
     """How the lines of some files are written."""
 
     files: tuple[str, ...] = setting(
@@ -123,8 +120,7 @@ class FormatSettings:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class ReportSettings:
+class ReportSettings(Struct, frozen=True):
     """What stands in a report, and when one is due."""
 
     metrics: tuple[str, ...] = setting(
@@ -193,8 +189,7 @@ class ReportSettings:
         return zone(self.timezone or "")
 
 
-@dataclass(frozen=True, slots=True)
-class RenderSettings:
+class RenderSettings(Struct, frozen=True):
     """How a report is drawn."""
 
     engine: Literal["local", "google"] = setting(
@@ -221,12 +216,11 @@ def table_of_keys() -> dict[str, str]:
     return found
 
 
-def _table(cls: type) -> Table:
+def _table(cls: type[Struct]) -> Table:
     return Table(cls, table_of_keys)
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(Struct, frozen=True):
     """All settings of one config, or of a call that names paths.
 
     Attributes:

@@ -21,7 +21,8 @@ class Rendered(Struct, frozen=True):
 
     Attributes:
         mail_html: HTML for the mail's body: inlined CSS, images by cid.
-        page_html: The same report as a page of its own, charts inline.
+        page_html: The same report as a page of its own, charts inline; empty where none
+            is wanted.
         text: The plain-text twin with the same figures.
         pdf: The PDF document, or None where it could not be made.
         images: The pictures that ``mail_html`` refers to.

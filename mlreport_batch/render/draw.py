@@ -37,7 +37,7 @@ class Drawn(Struct, frozen=True):
     Attributes:
         rid: Its id.
         message: The frozen mail.
-        page_html: The page for ``reports/``.
+        page_html: The page for ``reports/``, if pages are wanted.
         pdf: The PDF for ``reports/``.
         note: What went another way than planned.
         error: Why it could not be drawn; then nothing else is set.
@@ -55,6 +55,7 @@ class DrawSettings(Struct, frozen=True):
     """How reports are drawn: the local engine's settings."""
 
     template: str | None = None
+    has_pages: bool = True
 
 
 def draw_batch(tasks: Sequence[DrawTask], settings: DrawSettings) -> list[Drawn]:
@@ -90,7 +91,7 @@ def _child(settings: DrawSettings) -> "BoundedChild[DrawTask, Drawn]":
 def _draw_local(task: DrawTask, settings: DrawSettings) -> Drawn:
     from mlreport_batch.render.local import LocalRenderer
 
-    return draw(LocalRenderer(settings.template), task)
+    return draw(LocalRenderer(settings.template, settings.has_pages), task)
 
 
 def draw_plainly(task: DrawTask, why: str) -> Drawn:

@@ -12,8 +12,10 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from mlreport_batch.config.locate import cache_folder
 from mlreport_batch.language.english import ENGLISH
 from mlreport_batch.language.say import label, say
+from mlreport_batch.render.compiled import code_cache
 from mlreport_batch.render.sparks import HERO, ROW, spark
 from mlreport_batch.render.tables import (
     PAPER,
@@ -124,6 +126,7 @@ def _environment() -> Any:  # noqa: ANN401
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
+        bytecode_cache=code_cache(cache_folder()),
     )
     environment.filters.update(
         wrap=_wrap,

@@ -85,9 +85,11 @@ class LocalRenderer(Struct, frozen=True):
     Attributes:
         template: Path of the user's own HTML template for reports, or None for
             the default look. A digest always has the default look.
+        has_pages: Whether the page is wanted; without it, it is empty.
     """
 
     template: str | None = None
+    has_pages: bool = True
 
     def render(self, report: Report | Digest) -> Rendered:
         """Draw *report* as mail, page, plain text and PDF.
@@ -101,7 +103,7 @@ class LocalRenderer(Struct, frozen=True):
         if self.template is not None and isinstance(report, Report):
             return own.render_own(report, own.read_template(self.template))
         try:
-            return _Drawing(report).finish()
+            return _Drawing(report).finish(has_page=self.has_pages)
         except Exception as exc:
             raise RenderError(
                 f"report {report.rid} could not be drawn: {type(exc).__name__}: {exc}",
@@ -158,11 +160,13 @@ class _Drawing:
         self._pictures: dict[int, _Picture | None] = {}
         self._small: Mapping[str, _Small] = {}
 
-    def finish(self) -> Rendered:
+    def finish(self, *, has_page: bool) -> Rendered:
         said = functools.partial(say, self.report.language)
         self._small = self._small_curves()
         mail, images = budget.fullest(functools.partial(self._mail, said("more.pdf")))
-        page, _ = self._laid_out("page", budget.PAGE, said("more.run"))
+        page = ""
+        if has_page:
+            page, _ = self._laid_out("page", budget.PAGE, said("more.run"))
         paper, _ = self._laid_out("print", budget.PDF, said("more.run"))
         printed = self._pdf(paper)
         return Rendered(

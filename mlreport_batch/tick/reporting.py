@@ -115,7 +115,8 @@ class Reporter:
             yield from draw_google(tasks, self._config, self._instance, self._state)
             return
         template = self._config.render.template
-        settings = DrawSettings(None if template is None else os.fspath(template))
+        path = None if template is None else os.fspath(template)
+        settings = DrawSettings(path, self._pages.is_on)
         yield from executor.map(draw_batch, tasks, settings)
 
     def _recipients(self, finding: Finding) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
 """Every answer at every stage means what errors.py says, and nothing hangs."""
 
-import dataclasses
 import logging
 import os
 import socket
@@ -77,7 +76,7 @@ def smtp(**settings: object) -> SmtpChannel:
 
 def but(channel: SmtpChannel, **settings: object) -> SmtpChannel:
     """Return the channel with other settings."""
-    return SmtpChannel(dataclasses.replace(channel.server, **settings))  # type: ignore[arg-type]
+    return SmtpChannel(replace(channel.server, **settings))
 
 
 def plain(port: int) -> SmtpChannel:

@@ -2,7 +2,6 @@
 
 # ruff: noqa: ANN401, TID253
 
-import dataclasses
 import json
 import os
 import stat
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from requests.adapters import HTTPAdapter
 
 from google_server import GoogleServer, faults
@@ -294,7 +294,7 @@ def test_login_asks_for_what_the_config_needs_and_no_more(
     store = lab.folder / "google.json"
     lab.change(scope=scope, template="of-mine")
     config = config_of(lab, store, render=RenderSettings(engine=engine))
-    config = dataclasses.replace(config, mail=dataclasses.replace(config.mail, via=via))
+    config = replace(config, mail=replace(config.mail, via=via))
     said = " ".join(login(str(client), config))
     assert set(json.loads(store.read_text("utf-8"))["scopes"]) == asked
     is_narrow = engine == "google" and scope == "drive.file"
@@ -304,9 +304,7 @@ def test_login_asks_for_what_the_config_needs_and_no_more(
 
 def test_login_for_a_config_without_google_is_refused(lab: Lab):
     config = lab.config(render=RenderSettings(engine="local"))
-    config = dataclasses.replace(
-        config, google=dataclasses.replace(lab.google, credentials=lab.folder / "x")
-    )
+    config = replace(config, google=replace(lab.google, credentials=lab.folder / "x"))
     with pytest.raises(ConfigError, match="nothing in this config"):
         list(login("client.json", config))
 

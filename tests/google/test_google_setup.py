@@ -1,10 +1,10 @@
 """What the command line does with Google."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from google_server import GoogleServer, faults
 from google_server.build import Table

@@ -2,7 +2,6 @@
 
 # ruff: noqa: ANN401, TID253
 
-import dataclasses
 import email
 import email.message
 import email.policy
@@ -66,7 +65,7 @@ class Lab:
 
     def change(self, **changes: Any) -> None:
         """Change settings."""
-        self.google = dataclasses.replace(self.google, **changes)
+        self.google = replace(self.google, **changes)
 
     # -- accounts ----------------------------------------------------------------
 
@@ -133,7 +132,7 @@ class Lab:
             render=RenderSettings(engine="google"),
             google=self.google,
         )
-        return dataclasses.replace(made, **changes)
+        return replace(made, **changes)
 
     def draw(self, *reports: Report, pace: Pace = FAST, batch: int = 16) -> list[Drawn]:
         """Draw *reports* as a tick does, with a state of its own folder."""

@@ -89,6 +89,13 @@ def test_every_form_is_made_within_its_size(case: tuple[Report | Digest, Rendere
     assert all(len(image.data) < 200_000 for image in rendered.images)
 
 
+def test_a_page_that_nobody_wants_is_not_drawn():
+    report = sample_reports.fine()
+    with_page, without = render(report), LocalRenderer(has_pages=False).render(report)
+    assert with_page.page_html
+    assert without == replace(with_page, page_html="")
+
+
 def test_elements_nest_and_nothing_is_fetched_or_run(
     case: tuple[Report | Digest, Rendered],
 ):

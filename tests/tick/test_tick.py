@@ -11,10 +11,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from mlreport_batch.find import listing
 from mlreport_batch.state import catalog, owed

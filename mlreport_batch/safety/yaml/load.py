@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     import yaml
 
 _MAX_TAG_DIRECTIVES = 64  # libyaml compares each of them with all before it
+# Written as what is forbidden: to compile all that is not takes `re` 4 ms.
 _FORBIDDEN = re.compile(
-    "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufeff\ufffe\uffff]"
 )
 
 
