@@ -1612,8 +1612,8 @@ GUARDS = [
     Guard(
         "F57",
         "safety/contents.py",
-        "for piece in _pieces(descriptor, UNPACKED_MAX):",
-        "for piece in _pieces(descriptor, 1 << 40):",
+        "for piece in _pieces(file, UNPACKED_MAX):",
+        "for piece in _pieces(file, 1 << 40):",
         "test_contents::test_of_what_swells_when_it_is_unpacked_a_part_is_read",
     ),
 ]
