@@ -233,6 +233,8 @@ class Config:
         source: The config file, or None.
         out: Folder that `--out` names for pages; None without it.
         never_enter: Folders that belong to us; they are not looked into.
+        shard: Which of the groups this tick is for: those of the K-th of N shards;
+            None for all.
     """
 
     runs: tuple[RunsRoot, ...] = setting(
@@ -307,6 +309,7 @@ class Config:
     source: Path | None = None
     out: Path | None = None
     never_enter: tuple[Path, ...] = ()
+    shard: tuple[int, int] | None = None
 
     @property
     def pages_folder(self) -> Path | None:
