@@ -91,22 +91,6 @@ def _shard(args: argparse.Namespace) -> tuple[int, int] | None:
     return found
 
 
-def check_paths_only(config: "Config") -> None:
-    """Refuse what no tick can read yet.
-
-    Raises:
-        ConfigError: A root lies in a bucket.
-    """
-    from mlreport_batch.errors import ConfigError
-
-    remote = [root.path for root in config.runs if root.is_remote]
-    if remote:
-        raise ConfigError(
-            f"runs: {remote[0]} lies in a bucket, which this version cannot read",
-            advice="Mount it (for example with rclone) and name the folder",
-        )
-
-
 def state_folder(args: argparse.Namespace) -> str:
     """Return the state folder of the config, or of ``--out``."""
     if args.config is None and find_config(None) is None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from mlreport_batch.commands.call import check_paths_only, config_of
+from mlreport_batch.commands.call import config_of
 from mlreport_batch.config.locate import config_key, quick_key
 from mlreport_batch.printing import (
     colours,
@@ -51,7 +51,6 @@ def _run(args: argparse.Namespace) -> int:
     from mlreport_batch.tick.summary import Options
 
     config = config_of(args)
-    check_paths_only(config)
     if folder is None and key and not args.dry_run:
         remember_state(key, config)
     key = key or config_key(repr(config).encode())  # of one that was piped in

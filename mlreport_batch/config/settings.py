@@ -46,6 +46,7 @@ from mlreport_batch.config.places import (
     Zone,
 )
 from mlreport_batch.safety.clean import Scalar
+from mlreport_batch.safety.remote.address import is_remote
 
 _GLOBS = ListOf(Text(what="text"))
 
@@ -57,7 +58,7 @@ class RunsRoot:
     path: str = setting(
         RunsPath(),
         help="The folder; every run below it is found. With the `remote` extra also"
-        " `s3://…` or `gs://…`",
+        " `s3://…`, with gcsfs `gs://…`",
         example="~/experiments",
     )
     include: tuple[str, ...] = setting(
@@ -102,7 +103,7 @@ class RunsRoot:
     @property
     def is_remote(self) -> bool:
         """Whether the folder lies in a bucket."""
-        return "://" in self.path
+        return is_remote(self.path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
-"""Files as they are read: by place and size."""
+"""Files as they are read: by place and size, on this machine or in a bucket."""
 
 import os
 from typing import Protocol
 
 from mlreport_batch.safety.files import Signature, open_regular
+from mlreport_batch.safety.remote.address import is_remote
 
 
 class Opened(Protocol):
@@ -58,11 +59,15 @@ class LocalFile:
 
 
 def opened(path: str) -> Opened:
-    """Return the regular file *path*, open for reading.
+    """Return the regular file or object *path*, open for reading.
 
     Raises:
-        OSError: As `open_regular`.
+        OSError: As `open_regular`, or the bucket says why not.
     """
+    if is_remote(path):
+        from mlreport_batch.safety.remote.objects import RemoteFile
+
+        return RemoteFile(path)
     return LocalFile(open_regular(path))
 
 
@@ -72,4 +77,8 @@ def signature_of(path: str) -> Signature:
     Raises:
         OSError: It is gone.
     """
+    if is_remote(path):
+        from mlreport_batch.safety.remote.tree import status_of
+
+        return Signature.of(status_of(path))
     return Signature.of(os.lstat(path))

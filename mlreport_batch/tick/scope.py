@@ -8,6 +8,7 @@ from hashlib import blake2b
 
 from mlreport_batch.config.settings import Config, RunsRoot
 from mlreport_batch.report.groups import group_of
+from mlreport_batch.safety.remote.address import real_path
 from mlreport_batch.state.store import State
 from mlreport_batch.tick.company import Company
 from mlreport_batch.tick.debts import Debts
@@ -56,7 +57,7 @@ class Scope:
     @cached_property
     def roots(self) -> dict[str, RunsRoot]:
         """The roots of the config by their real paths."""
-        return {os.path.realpath(root.path): root for root in self.config.runs}
+        return {real_path(root.path): root for root in self.config.runs}
 
     def accepts(self, root: str, name: str) -> bool:
         """Return whether the run *name* below *root* is one that the config wants."""

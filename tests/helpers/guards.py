@@ -152,9 +152,8 @@ GUARDS = [
     Guard(
         "F11 F13",
         "state/catalog.py",
-        "                result.problems.append(_unread(root, exc))\n"
-        "                continue",
-        "                result.problems.append(_unread(root, exc))",
+        "                result.note_unread(root, exc)\n                continue",
+        "                result.note_unread(root, exc)",
         "test_catalog::test_a_root_that_cannot_be_read_keeps_its_runs "
         "test_tick::test_an_unreadable_root_keeps_all_that_is_known",
     ),
@@ -1260,7 +1259,7 @@ GUARDS = [
     ),
     Guard(
         "F55",
-        "find/listing.py",
+        "safety/entries.py",
         "with os.scandir(descriptor) as entries:",
         "with os.scandir(path) as entries:",
         "test_places_of_files::"
