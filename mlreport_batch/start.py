@@ -28,12 +28,14 @@ def entry() -> "NoReturn":
     command_line(has_news=plain is not None, changed=changed)
 
 
-def plain_run(argv: Sequence[str]) -> tuple[list[str], str | None, str | None] | None:
-    """Return (paths, out, config) of a plain ``run``, None for all other commands."""
+def plain_run(
+    argv: Sequence[str],
+) -> tuple[list[str], str | None, str | None, str | None] | None:
+    """Return the arguments of `first_look` in a plain ``run``, else None."""
     if not argv or argv[0] != "run":
         return None
     paths: list[str] = []
-    named: dict[str, str | None] = {"--out": None, "--config": None}
+    named: dict[str, str | None] = {"--out": None, "--config": None, "--shard": None}
     words = iter(argv[1:])
     for word in words:
         option = "--config" if word == "-c" else word
@@ -47,14 +49,17 @@ def plain_run(argv: Sequence[str]) -> tuple[list[str], str | None, str | None] |
                 return None
         else:
             paths.append(word)
-    return paths, named["--out"], named["--config"]
+    return paths, named["--out"], named["--config"], named["--shard"]
 
 
 def first_look(
-    paths: Sequence[str], out: str | None, config: str | None
+    paths: Sequence[str],
+    out: str | None,
+    config: str | None,
+    shard: str | None = None,
 ) -> list[bytes] | None:
     """Return what `state.idle.glance` finds of what these name: [] for no news."""
-    key, folder = quick_key(paths, out, config)
+    key, folder = quick_key(paths, out, config, shard)
     if folder is None:
         return None
     from mlreport_batch.state.idle import glance

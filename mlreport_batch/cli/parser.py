@@ -13,7 +13,6 @@ _SEARCHED = (
     f"the config file; without it the first that is there of $MLREPORT_CONFIG, "
     f"./{CONFIG_NAME}, ~/.config/mlreport-batch/config.yaml"
 )
-_OUT_STATE = "look at the state that `run PATH --out DIR` keeps there"
 _COLUMNS = (
     "name", "group", "status", "metric", "best", "last", "step", "progress", "written"
 )  # fmt: skip
@@ -92,6 +91,9 @@ def _add_run(commands: _Commands) -> None:
         "--only", metavar="GLOB", default="*", help="only runs whose name fits"
     )
     which.add_argument("--all", action="store_true", help="also runs without news")
+    _add_shard(
+        which, "only the groups of the K-th of N shards, with a state of its own"
+    )
     what = run.add_argument_group("what is done")
     what.add_argument(
         "--dry-run",
@@ -129,6 +131,7 @@ def _add_run(commands: _Commands) -> None:
         "baseline", "run", "Mark all there is as reported; send nothing.", config=True
     )
     baseline.add_argument("--jobs", type=int, metavar="N", help=HIDDEN)
+    _add_shard(baseline, "only what `run --shard K/N` would report")
 
 
 def _add_looks(commands: _Commands) -> None:
@@ -161,7 +164,7 @@ def _add_looks(commands: _Commands) -> None:
         color=True,
     )
     status.add_argument("--json", action="store_true", help="print one JSON object")
-    _add_out(status, _OUT_STATE)
+    _add_state(status)
     _add_runs(commands)
 
 
@@ -188,11 +191,20 @@ def _add_runs(commands: _Commands) -> None:
         command.add_argument(
             "--json", action="store_true", help="print one JSON object"
         )
-        _add_out(command, _OUT_STATE)
+        _add_state(command)
 
 
 def _add_out(command: Parser, text: str) -> None:
     command.add_argument("--out", metavar="DIR", help=f"{text} (default {DEFAULT_OUT})")
+
+
+def _add_state(command: Parser) -> None:
+    _add_out(command, "look at the state that `run PATH --out DIR` keeps there")
+    _add_shard(command, "look at the state of `run --shard K/N`")
+
+
+def _add_shard(command: argparse._ActionsContainer, text: str) -> None:
+    command.add_argument("--shard", metavar="K/N", help=text)
 
 
 def _add_setup(commands: _Commands) -> None:
@@ -297,9 +309,11 @@ def _add_debts(commands: _Commands) -> None:
         "rids", nargs="*", metavar="RID", help="as `status` shows them (default all)"
     )
     retry.add_argument("--out", metavar="DIR", help=HIDDEN)
+    _add_shard(retry, "those of `run --shard K/N`")
     drop = commands.add("drop", "owed", "Give up a mail.", config=True)
     drop.add_argument("rid", metavar="RID", help="as `status` shows it")
     drop.add_argument("--out", metavar="DIR", help=HIDDEN)
+    _add_shard(drop, "of `run --shard K/N`")
 
 
 def _add_google(commands: _Commands) -> None:

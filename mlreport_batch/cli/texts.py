@@ -83,6 +83,7 @@ _EXAMPLES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
         ("run --dry-run --all", "what would be reported of every run"),
         ("run --only 'vit-*' --all", "reports on some runs, whether or not new"),
         ("run runs --summary - --junit report.xml --fail-on alert", "in a CI job"),
+        ("run --shard 2/4", "the second of four that share the runs"),
     ),
     "preview": (("preview ~/experiments/gan", ""),),
     "inspect": (

@@ -4,7 +4,12 @@ import argparse
 import os
 from typing import TYPE_CHECKING
 
-from mlreport_batch.config.locate import DEFAULT_OUT, find_config
+from mlreport_batch.config.locate import (
+    DEFAULT_OUT,
+    find_config,
+    shard_folder,
+    shard_of,
+)
 from mlreport_batch.state.idle import DATABASE
 
 if TYPE_CHECKING:
@@ -16,8 +21,14 @@ def config_of(args: argparse.Namespace) -> "Config":
 
     Raises:
         ConfigError: The config is wrong.
-        UsageError: There is none, or a path is no folder.
+        UsageError: There is none, a path is no folder, or a shard no shard.
     """
+    shard = _shard(args)
+    config = _config_of_all(args)
+    return config if shard is None else _of_shard(config, shard)
+
+
+def _config_of_all(args: argparse.Namespace) -> "Config":
     from pathlib import Path
 
     from msgspec.structs import replace
@@ -45,28 +56,55 @@ def config_of(args: argparse.Namespace) -> "Config":
     return config
 
 
-def check_paths_only(config: "Config") -> None:
-    """Refuse what no tick can read yet.
+def _of_shard(config: "Config", shard: tuple[int, int]) -> "Config":
+    """Return the settings of one shard: what only one tick may write lies apart."""
+    from pathlib import Path
+
+    from msgspec.structs import replace
+
+    def own(folder: Path | None) -> Path | None:
+        return None if folder is None else Path(shard_folder(os.fspath(folder), shard))
+
+    return replace(
+        config,
+        shard=shard,
+        state=Path(shard_folder(os.fspath(config.state), shard)),
+        out=own(config.out),
+        pages=replace(config.pages, dir=own(config.pages.dir)),
+    )
+
+
+def _shard(args: argparse.Namespace) -> tuple[int, int] | None:
+    """Return the shard that was asked for.
 
     Raises:
-        ConfigError: A root lies in a bucket.
+        UsageError: It is none.
     """
-    from mlreport_batch.errors import ConfigError
+    from mlreport_batch.errors import UsageError
 
-    remote = [root.path for root in config.runs if root.is_remote]
-    if remote:
-        raise ConfigError(
-            f"runs: {remote[0]} lies in a bucket, which this version cannot read",
-            advice="Mount it (for example with rclone) and name the folder",
+    text = getattr(args, "shard", None)
+    found = None if text is None else shard_of(text)
+    if text is not None and found is None:
+        raise UsageError(
+            f"--shard {text} is no K/N with K from 1 to N",
+            kept="Nothing was read, sent or changed",
+            advice="Of four shards, the first is 1/4 and the last 4/4",
         )
+    return found
 
 
 def state_folder(args: argparse.Namespace) -> str:
     """Return the state folder of the config, or of ``--out``."""
     if args.config is None and find_config(None) is None:
-        out = os.path.abspath(os.path.expanduser(args.out or DEFAULT_OUT))
+        out = _out_folder(args)
         if os.path.exists(os.path.join(out, DATABASE)):
             return out
     elif getattr(args, "out", None):
-        return str(os.path.abspath(os.path.expanduser(args.out)))
+        return _out_folder(args)
     return os.fspath(config_of(args).state)
+
+
+def _out_folder(args: argparse.Namespace) -> str:
+    out = os.path.abspath(os.path.expanduser(args.out or DEFAULT_OUT))
+    shard = _shard(args)
+    return out if shard is None else shard_folder(out, shard)

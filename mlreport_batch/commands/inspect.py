@@ -32,7 +32,9 @@ from mlreport_batch.report.model import AlertRules
 from mlreport_batch.report.status import status_of
 from mlreport_batch.report.view import RunView, view_of
 from mlreport_batch.safety.clean import Scalar, clean
+from mlreport_batch.safety.entries import look_anew
 from mlreport_batch.safety.masking.redact import shown
+from mlreport_batch.safety.remote.address import is_remote, real_path
 from mlreport_batch.tick.from_config import own_formats_of
 
 _LISTED_MAX = 50
@@ -84,9 +86,10 @@ def look_at(
     """
     never = frozenset(os.path.realpath(path) for path in never_enter)
     found = []
-    for named in dict.fromkeys(os.path.realpath(path) for path in paths):
+    for named in dict.fromkeys(map(real_path, paths)):
         path = _folder_of(named)
         try:
+            look_anew(path)
             folders = list(walk(path, root=path, never_enter=never, own=own))
         except OSError as exc:
             raise UsageError(
@@ -106,6 +109,8 @@ def look_at(
 
 def _folder_of(path: str) -> str:
     """Return *path*, or the folder of the file that it names, or a run inside."""
+    if is_remote(path):
+        return path
     above = path
     while not os.path.lexists(above):
         above = os.path.dirname(above)

@@ -22,6 +22,7 @@ from mlreport_batch.render.pages import slug_of
 from mlreport_batch.report.case import case_of
 from mlreport_batch.report.judge import judge, report_of
 from mlreport_batch.safety.files import write_durably
+from mlreport_batch.safety.remote.address import real_path
 from mlreport_batch.tick.addressing import Addressing
 from mlreport_batch.tick.from_config import own_formats_of, rules_of, wishes_of
 from mlreport_batch.tick.pictures import with_pictures
@@ -51,7 +52,7 @@ def drawn(path: str, config: Config, now: float) -> Drawing:
 
     item = _the_run(path, config)
     path = item.run.path
-    roots = {os.path.realpath(each.path): each for each in config.runs}
+    roots = {real_path(each.path): each for each in config.runs}
     root = root_of(path, list(roots)) or item.run.root
     wishes = wishes_of(config)
     if root in roots:
@@ -83,7 +84,7 @@ def drawn(path: str, config: Config, now: float) -> Drawing:
 
 def _the_run(path: str, config: Config) -> Looked:
     looked = look_at([path], redact=config.redact, own=own_formats_of(config))
-    exact = [item for item in looked if item.run.path == os.path.realpath(path)]
+    exact = [item for item in looked if item.run.path == real_path(path)]
     if len(exact or looked) != 1:
         names = ", ".join(item.run.name for item in looked[:5])
         raise UsageError(

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from mlreport_batch.commands.call import check_paths_only, config_of
+from mlreport_batch.commands.call import config_of
 from mlreport_batch.config.locate import config_key, quick_key
 from mlreport_batch.printing import (
     colours,
@@ -35,7 +35,7 @@ def main(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     now = time.time()
-    key, folder = quick_key(args.paths, args.out, args.config)
+    key, folder = quick_key(args.paths, args.out, args.config, args.shard)
     wants_holding = bool(args.junit or args.fail_on == "alert")  # which is no news
     must_look = args.all or args.dry_run or args.json or args.summary or wants_holding
     plain = not must_look and args.only == "*"
@@ -51,7 +51,6 @@ def _run(args: argparse.Namespace) -> int:
     from mlreport_batch.tick.summary import Options
 
     config = config_of(args)
-    check_paths_only(config)
     if folder is None and key and not args.dry_run:
         remember_state(key, config)
     key = key or config_key(repr(config).encode())  # of one that was piped in
@@ -225,7 +224,7 @@ def _baseline(args: argparse.Namespace) -> int:
     from mlreport_batch.tick.summary import Options
 
     args.paths, args.out = [], None
-    key, _ = quick_key(args.paths, args.out, args.config)
+    key, _ = quick_key(args.paths, args.out, args.config, args.shard)
     config = config_of(args)
     key = key or config_key(repr(config).encode())
     try:

@@ -32,6 +32,7 @@ from mlreport_batch.errors import (
 )
 from mlreport_batch.safety.address import is_loopback
 from mlreport_batch.safety.files import is_below
+from mlreport_batch.safety.remote.address import is_remote, real_path
 from mlreport_batch.safety.yaml.values import MarkedList, MarkedMap, YamlError
 
 
@@ -210,7 +211,7 @@ class _Check:
         if self.problems.concerns("runs"):
             return
         roots = [
-            (f"runs[{number}].path", _real(root.path))
+            (f"runs[{number}].path", real_path(root.path))
             for number, root in enumerate(self.config.runs)
         ]
         given = self.tables.get("runs")
@@ -224,7 +225,7 @@ class _Check:
                     )
         for key, folder in self._written():
             for other_key, other in roots:
-                if _relation(_real(str(folder)), other).startswith(("is", "lies")):
+                if _relation(real_path(str(folder)), other).startswith(("is", "lies")):
                     text = f"{folder} lies inside {other_key}; folders with runs are"
                     self._add(key, f"{text} never written to")
 
@@ -238,10 +239,6 @@ class _Check:
         if self.config.prometheus.file is not None:
             ours.append(("prometheus.file", self.config.prometheus.file.parent))
         return ours
-
-
-def _real(path: str) -> str:
-    return path if "://" in path else os.path.realpath(path)
 
 
 def _relation(path: str, other: str) -> str:
@@ -266,6 +263,9 @@ def from_paths(
     """
     reals: dict[str, str] = {}
     for path in paths:
+        if is_remote(os.fspath(path)):
+            reals[real_path(os.fspath(path))] = real_path(os.fspath(path))
+            continue
         absolute = Path(path).expanduser().absolute()
         if not absolute.is_dir():
             is_there = absolute.exists()

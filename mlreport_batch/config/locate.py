@@ -17,6 +17,7 @@ CONFIG_NAME = "mlreport.yaml"
 DEFAULT_OUT = "./mlreport-out"
 CONFIG_MAX = 1_000_000
 PIPE_S = 10
+SHARD_TEXT_MAX = 12
 DEFAULT_STATE = "~/.local/state/mlreport-batch"
 OWNER = "config"
 """In a state folder: the path of the config file that made it."""
@@ -109,7 +110,10 @@ def identity(source: str | os.PathLike[str] | None) -> str:
 
 
 def quick_key(
-    paths: Sequence[str], out: str | None, config: str | None
+    paths: Sequence[str],
+    out: str | None,
+    config: str | None,
+    shard: str | None = None,
 ) -> tuple[str, str | None]:
     """Return the config's key and the state folder, None where it takes a closer look.
 
@@ -117,7 +121,18 @@ def quick_key(
         paths: Folders of runs that were named instead of a config, or beside it.
         out: Where to, where that was named.
         config: The config file that was asked for.
+        shard: Which part of the runs was asked for, as `shard_of` reads it.
     """
+    key, folder = _key_of_all(paths, out, config)
+    if not shard or folder is None:
+        return key, folder
+    part = shard_of(shard)
+    return key, None if part is None else shard_folder(folder, part)
+
+
+def _key_of_all(
+    paths: Sequence[str], out: str | None, config: str | None
+) -> tuple[str, str | None]:
     if paths and not config:
         place = os.path.abspath(os.path.expanduser(out or DEFAULT_OUT))
         roots = sorted({os.path.realpath(os.path.expanduser(p)) for p in paths})
@@ -136,6 +151,20 @@ def quick_key(
     extra = "\0".join(map(os.path.realpath, paths)) + f"\0{out or ''}"
     key = config_key(data + os.fsencode(extra), file)
     return key, quick_state_dir(data, file) or _told_before(key, file)
+
+
+def shard_of(text: str) -> tuple[int, int] | None:
+    """Return (K, N) of a text ``K/N``, K from 1 to N; None for any other text."""
+    number, _, count = text.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and len(text) < SHARD_TEXT_MAX):
+        return None
+    part = int(number), int(count)
+    return part if 1 <= part[0] <= part[1] else None
+
+
+def shard_folder(folder: str, shard: tuple[int, int]) -> str:
+    """Return the folder of one shard in a folder that all of them share."""
+    return os.path.join(folder, f"shard-{shard[0]}-of-{shard[1]}")
 
 
 def told_file(config_path: str) -> str:

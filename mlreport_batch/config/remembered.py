@@ -20,6 +20,7 @@ def remember_state(key: str, config: Config) -> None:
     if config.source is None:
         return
     path = told_file(os.fspath(config.source))
+    state = config.state if config.shard is None else config.state.parent
     with contextlib.suppress(OSError):
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        replace_file(path, key.encode() + b"\n" + os.fsencode(config.state))
+        replace_file(path, key.encode() + b"\n" + os.fsencode(state))

@@ -45,6 +45,7 @@ from mlreport_batch.config.places import (
     Zone,
 )
 from mlreport_batch.safety.clean import Scalar
+from mlreport_batch.safety.remote.address import is_remote
 
 _GLOBS = ListOf(Text(what="text"))
 
@@ -55,7 +56,7 @@ class RunsRoot(Struct, frozen=True):
     path: str = setting(
         RunsPath(),
         help="The folder; every run below it is found. With the `remote` extra also"
-        " `s3://…` or `gs://…`",
+        " `s3://…`, with gcsfs `gs://…`",
         example="~/experiments",
     )
     include: tuple[str, ...] = setting(
@@ -100,7 +101,7 @@ class RunsRoot(Struct, frozen=True):
     @property
     def is_remote(self) -> bool:
         """Whether the folder lies in a bucket."""
-        return "://" in self.path
+        return is_remote(self.path)
 
 
 class FormatSettings(Struct, frozen=True):
@@ -227,6 +228,8 @@ class Config(Struct, frozen=True):
         source: The config file, or None.
         out: Folder that `--out` names for pages; None without it.
         never_enter: Folders that belong to us; they are not looked into.
+        shard: Which of the groups this tick is for: those of the K-th of N shards;
+            None for all.
     """
 
     runs: tuple[RunsRoot, ...] = setting(
@@ -301,6 +304,7 @@ class Config(Struct, frozen=True):
     source: Path | None = None
     out: Path | None = None
     never_enter: tuple[Path, ...] = ()
+    shard: tuple[int, int] | None = None
 
     @property
     def pages_folder(self) -> Path | None:

@@ -10,7 +10,9 @@ from mlreport_batch.formats.kit.bookkeeping import is_log_name, is_measured_in
 from mlreport_batch.formats.kit.labels import is_part as is_part_of_data
 from mlreport_batch.formats.kit.moved import turn_of
 from mlreport_batch.safety.clean import clean, natural_key
+from mlreport_batch.safety.entries import Entry
 from mlreport_batch.safety.files import is_below
+from mlreport_batch.safety.remote.address import is_remote
 
 LINKS_MAX = 10
 
@@ -79,7 +81,7 @@ def is_telling(name: str) -> bool:
     )
 
 
-def is_missed(entry: os.DirEntry[str], folder: str, root: str) -> bool:
+def is_missed(entry: Entry, folder: str, root: str) -> bool:
     """Return whether a symlink seems to stand for a part of a run.
 
     Only its name and text are looked at: what it leads to may be slow or gone.
@@ -93,14 +95,14 @@ def is_missed(entry: os.DirEntry[str], folder: str, root: str) -> bool:
     return name in _MISSED_FOLDER and _leads_out(entry, folder, root)
 
 
-def _target(entry: os.DirEntry[str], folder: str) -> str:
+def _target(entry: Entry, folder: str) -> str:
     try:
         return os.readlink(f"{folder}/{entry.name}")
     except OSError:
         return ""  # vanished between listing and looking
 
 
-def _leads_out(entry: os.DirEntry[str], folder: str, root: str) -> bool:
+def _leads_out(entry: Entry, folder: str, root: str) -> bool:
     """Return whether what a link leads to is not found without it."""
     path = os.path.normpath(os.path.join(folder, _target(entry, folder)))
     return path != root and not is_below(path, root)
@@ -112,6 +114,8 @@ def linked_folders(root: str) -> list[str]:
     Raises:
         OSError: *root* cannot be listed.
     """
+    if is_remote(root):
+        return []
     with os.scandir(root) as entries:
         found = [
             entry.name

@@ -3,7 +3,7 @@
 import os
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -27,10 +27,11 @@ from mlreport_batch.formats.own_lines import OwnFormat
 from mlreport_batch.formats.registry import recognise
 from mlreport_batch.safety.clean import clean, natural_key
 from mlreport_batch.safety.contents import is_packed, plain_name, read_head
+from mlreport_batch.safety.entries import Entry, listed
 from mlreport_batch.safety.files import (
     Signature,
+    Status,
     is_racy,
-    opened_folder,
     storable_ns,
 )
 
@@ -64,35 +65,32 @@ def list_folder(
     Raises:
         OSError: The folder is gone or unreadable.
     """
-    with opened_folder(path) as descriptor:
-        return _listed(path, descriptor, root, above, before, own)
+    with listed(path) as (status, entries):
+        return _listed(path, status, entries, root, above, before, own)
 
 
 def _listed(
     path: str,
-    descriptor: int,
+    status: Status,
+    entries: Iterable[Entry],
     root: str,
     above: Folder | None,
     before: Folder | None,
     own: tuple[OwnFormat, ...],
 ) -> Folder:
-    status = os.fstat(descriptor)
     names: list[str] = []
     folders: list[str] = []
-    candidates: list[os.DirEntry[str]] = []
+    candidates: list[Entry] = []
     links: list[str] = []
     checkpoints: dict[str, tuple[int, int]] = {}
     problems: list[Problem] = []
     parents = parents_of(path, root)
-    with os.scandir(descriptor) as entries:
-        for entry in entries:
-            names.append(entry.name)
-            if entry.is_symlink() and is_missed(entry, path, root):
-                links.append(entry.name)
-            else:
-                _sort_in(
-                    entry, parents, folders, candidates, checkpoints, problems, own
-                )
+    for entry in entries:
+        names.append(entry.name)
+        if entry.is_symlink() and is_missed(entry, path, root):
+            links.append(entry.name)
+        else:
+            _sort_in(entry, parents, folders, candidates, checkpoints, problems, own)
     problems += told_links(links)
     if folders and len(parents) > DEPTH_MAX:
         folders.clear()
@@ -134,13 +132,13 @@ def _listed(
     return _as_part(folder, above)
 
 
-def _cut(candidates: list[os.DirEntry[str]], before: Folder | None) -> None:
+def _cut(candidates: list[Entry], before: Folder | None) -> None:
     """Keep the candidates that were read before, and those that tell of a run."""
     known = (
         {name for name, found in before.files.items() if found.format} if before else ()
     )
 
-    def last(entry: os.DirEntry[str]) -> tuple[object, ...]:
+    def last(entry: Entry) -> tuple[object, ...]:
         name = entry.name
         return name not in known, not is_telling(name), natural_key(name)
 
@@ -149,10 +147,10 @@ def _cut(candidates: list[os.DirEntry[str]], before: Folder | None) -> None:
 
 
 def _sort_in(
-    entry: os.DirEntry[str],
+    entry: Entry,
     parents: tuple[str, ...],
     folders: list[str],
-    candidates: list[os.DirEntry[str]],
+    candidates: list[Entry],
     checkpoints: dict[str, tuple[int, int]],
     problems: list[Problem],
     own: tuple[OwnFormat, ...],
@@ -195,9 +193,7 @@ class _Looking(Struct, frozen=True):
     own: tuple[OwnFormat, ...]
     unread: set[str] = field(default_factory=set)
 
-    def __call__(
-        self, entry: os.DirEntry[str], problems: list[Problem]
-    ) -> FoundFile | None:
+    def __call__(self, entry: Entry, problems: list[Problem]) -> FoundFile | None:
         """Return what *entry* was recognised as, None if it cannot be read."""
         known = self.before.files.get(entry.name) if self.before else None
         try:
@@ -223,7 +219,7 @@ class _Looking(Struct, frozen=True):
 
     def _recognised(
         self,
-        entry: os.DirEntry[str],
+        entry: Entry,
         signature: Signature,
         head: bytes,
         known: FoundFile | None,

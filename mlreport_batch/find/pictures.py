@@ -1,11 +1,14 @@
 """Sample pictures that a run saved: the newest few below its folder."""
 
-import os
 from collections.abc import Iterator
 from heapq import nlargest
+from itertools import islice
 from operator import attrgetter
 
 from msgspec import Struct
+
+from mlreport_batch.find.folder import below
+from mlreport_batch.safety.entries import Entry, listed
 
 PICTURES_MAX = 3
 SIZE_MAX = 8_000_000
@@ -42,28 +45,33 @@ def _pictures(folder: str) -> Iterator[FoundPicture]:
     waiting, left = [(folder, 0)], _ENTRIES_MAX
     while waiting and left > 0:
         path, depth = waiting.pop(0)
+        folders: list[str] = []
         try:
-            with os.scandir(path) as entries:
-                listed = [entry for entry, _ in zip(entries, range(left), strict=False)]
+            with listed(path) as (_, entries):
+                for entry in islice(entries, left):
+                    left -= 1
+                    if entry.name.startswith("."):
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.name)
+                    elif entry.name.lower().endswith(_SUFFIXES):
+                        yield from _picture(entry, f"{path}/{entry.name}", folder)
         except OSError:
             continue
-        left -= len(listed)
-        for entry in sorted(listed, key=attrgetter("name")):
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                if depth < _DEPTH_MAX and entry.name.lower() not in _DATA:
-                    waiting.append((entry.path, depth + 1))
-            elif entry.name.lower().endswith(_SUFFIXES):
-                yield from _picture(entry, folder)
+        if depth < _DEPTH_MAX:
+            waiting += [
+                (f"{path}/{name}", depth + 1)
+                for name in sorted(folders)
+                if name.lower() not in _DATA
+            ]
 
 
-def _picture(entry: os.DirEntry[str], folder: str) -> Iterator[FoundPicture]:
+def _picture(entry: Entry, path: str, folder: str) -> Iterator[FoundPicture]:
     try:
         status = entry.stat(follow_symlinks=False)
     except OSError:
         return
     is_fit = 0 < status.st_size <= SIZE_MAX
     if is_fit and entry.is_file(follow_symlinks=False):
-        path = os.path.relpath(entry.path, folder)
-        yield FoundPicture(path, entry.path, status.st_size, status.st_mtime_ns)
+        name = below(path, folder)
+        yield FoundPicture(name, path, status.st_size, status.st_mtime_ns)

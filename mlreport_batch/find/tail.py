@@ -5,7 +5,6 @@ used, the bytes before the cursor are checked: the header line, the last 4 KiB,
 and everything while the log is small. Any doubt reads that log from zero.
 """
 
-import os
 import zlib
 from collections.abc import Callable, Iterator
 from hashlib import blake2b
@@ -20,6 +19,7 @@ from mlreport_batch.safety.contents import (
     open_unpacked,
     plain_name,
 )
+from mlreport_batch.safety.opened import Opened
 
 HEADER_MAX = 64 * 1024
 WINDOW = 4 * 1024
@@ -56,11 +56,11 @@ def _guard(header: bytes, window: bytes) -> bytes:
     ).digest()
 
 
-def _first_line(descriptor: int) -> bytes:
-    line, newline, _ = os.pread(descriptor, WINDOW, 0).partition(b"\n")
+def _first_line(file: Opened) -> bytes:
+    line, newline, _ = file.pread(WINDOW, 0).partition(b"\n")
     if newline:
         return line
-    return os.pread(descriptor, HEADER_MAX, 0).partition(b"\n")[0]
+    return file.pread(HEADER_MAX, 0).partition(b"\n")[0]
 
 
 def _end_of_lines(data: bytes) -> int:
@@ -114,12 +114,12 @@ class LogReader:
         split: Callable[[bytes], int] | None = None,
     ) -> None:
         self.path = plain_name(path)
-        self._descriptor, self.signature, self._size = open_unpacked(path)
+        self._file, self.signature, self._size = open_unpacked(path)
         try:
-            self.header = _first_line(self._descriptor)
+            self.header = _first_line(self._file)
             self.rewritten = "" if since is None else self._doubt(since)
         except BaseException:
-            os.close(self._descriptor)
+            self._file.close()
             raise
         self._use_open_line = use_open_line
         self._split = split
@@ -141,9 +141,7 @@ class LogReader:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        self._file.close()
 
     @property
     def unread_bytes(self) -> int:
@@ -181,20 +179,20 @@ class LogReader:
         if since.offset <= check_all and self._crc_of_first(since.offset) != since.crc:
             return "rewritten"
         if since.open_line and size > since.offset:
-            following = os.pread(self._descriptor, 2, since.offset)
+            following = self._file.pread(2, since.offset)
             if not following.startswith((b"\n", b"\r\n")):
                 return "continued"
         return ""
 
     def _before(self, offset: int) -> tuple[bytes, bytes]:
         window_start = max(0, offset - WINDOW)
-        window = os.pread(self._descriptor, offset - window_start, window_start)
+        window = self._file.pread(offset - window_start, window_start)
         return self.header[:offset], window
 
     def _crc_of_first(self, size: int) -> int:
         crc = position = 0
         while position < size:
-            part = os.pread(self._descriptor, min(1 << 20, size - position), position)
+            part = self._file.pread(min(1 << 20, size - position), position)
             if not part:
                 break
             crc = zlib.crc32(part, crc)
@@ -225,7 +223,7 @@ class LogReader:
                 note = "over 2 GiB of new lines; the rest comes next"
                 self.notes.append((note, ProblemKind.more_comes))
                 return
-            part = os.pread(self._descriptor, min(size, limit - position), position)
+            part = self._file.pread(min(size, limit - position), position)
             if not part:
                 break
             position += len(part)
@@ -250,7 +248,7 @@ class LogReader:
     def _end_open_line(self) -> None:
         """Pass over the line end of a last line that was used without it."""
         if self._open_line and self._offset < self._size:
-            end = os.pread(self._descriptor, 2, self._offset)
+            end = self._file.pread(2, self._offset)
             self._consume(b"\r\n" if end == b"\r\n" else b"\n", 0)
             self._open_line = False
 
@@ -279,14 +277,14 @@ class LogReader:
         zeros: bytes = bytes(1 << 20)
         left = TICK_MAX
         while position < limit:
-            part = os.pread(self._descriptor, min(1 << 20, limit - position), position)
+            part = self._file.pread(min(1 << 20, limit - position), position)
             left -= len(part)
             if not part or left < 0:
                 return -1
             if part == zeros:
                 # A hole: its zeros need no reading, and no line end can be in it.
                 try:
-                    data = os.lseek(self._descriptor, position, os.SEEK_DATA)
+                    data = self._file.data_from(position)
                 except OSError:
                     return -1
                 if data > position + len(part):

@@ -1,6 +1,5 @@
 """Read the last words in what was caught of a run's output: the end of each file."""
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
@@ -8,8 +7,9 @@ from msgspec import Struct
 from mlreport_batch.find.runs import RunFile
 from mlreport_batch.formats.captured import TAIL, is_of_training, last_words
 from mlreport_batch.safety.clean import clean
-from mlreport_batch.safety.files import Signature, open_regular
+from mlreport_batch.safety.files import Signature
 from mlreport_batch.safety.masking.redact import redact_lines, redact_text, shown_tail
+from mlreport_batch.safety.opened import opened
 
 FILES_MAX = 32
 """So many files of a run, the newest first, are looked at."""
@@ -79,9 +79,8 @@ def _read(file: RunFile, before: Ending | None, redact: Sequence[str]) -> Ending
 
 
 def _tail_of(path: str) -> bytes:
-    descriptor = open_regular(path)
+    file = opened(path)
     try:
-        size = os.fstat(descriptor).st_size
-        return os.pread(descriptor, TAIL, max(0, size - TAIL))
+        return file.pread(TAIL, max(0, file.signature.size - TAIL))
     finally:
-        os.close(descriptor)
+        file.close()

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
-from mlreport_batch.safety.files import Signature, is_racy, open_regular
+from mlreport_batch.safety.files import Signature, is_racy
+from mlreport_batch.safety.opened import LocalFile, Opened, opened, signature_of
 
 DOCUMENT_MAX: Final = 64 * 1024 * 1024
 UNPACKED_MAX: Final = 256 * 1024 * 1024
@@ -27,69 +28,66 @@ def is_packed(path: str) -> bool:
     return plain_name(path) != path
 
 
-def open_unpacked(path: str) -> tuple[int, Signature, int]:
-    """Return a descriptor of what is in the regular file *path*, unpacked.
+def open_unpacked(path: str) -> tuple[Opened, Signature, int]:
+    """Return what is in the regular file *path*, unpacked and open for reading.
 
     Also the signature of the file itself, and the size of what is in it. Of a packed
     one there are 256 MiB at most, and no more than up to where it is damaged or was
     not written yet.
 
     Raises:
-        OSError: As `open_regular`, or there is no room to unpack it.
+        OSError: As `opened`, or there is no room to unpack it.
     """
-    descriptor = open_regular(path)
+    file = opened(path)
+    if not is_packed(path):
+        return file, file.signature, file.signature.size
     try:
-        signature = Signature.of(os.fstat(descriptor))
-        if not is_packed(path):
-            return descriptor, signature, signature.size
         import tempfile
 
         with tempfile.TemporaryFile() as unpacked:
-            for piece in _pieces(descriptor, UNPACKED_MAX):
+            for piece in _pieces(file, UNPACKED_MAX):
                 unpacked.write(piece)
             unpacked.flush()
-            opened = os.dup(unpacked.fileno())
-    except BaseException:
-        os.close(descriptor)
-        raise
-    os.close(descriptor)
-    return opened, signature, os.fstat(opened).st_size
+            plain = LocalFile(os.dup(unpacked.fileno()))
+    finally:
+        file.close()
+    return plain, file.signature, plain.signature.size
 
 
 def read_head(path: str, size: int = 8192, *, start: int = 0) -> bytes:
     """Return the first *size* bytes, from *start* on, of what is in a regular file.
 
     Raises:
-        OSError: As `open_regular`.
+        OSError: As `opened`.
     """
-    descriptor = open_regular(path)
+    file = opened(path)
     try:
         if is_packed(path):
-            return b"".join(_pieces(descriptor, start + size))[start:]
-        return os.pread(descriptor, size, start)
+            return b"".join(_pieces(file, start + size))[start:]
+        return file.pread(size, start)
     finally:
-        os.close(descriptor)
+        file.close()
 
 
 def read_document(path: str) -> tuple[bytes, Signature]:
     """Return all that is in the regular file *path*, with the signature it had.
 
     Raises:
-        OSError: As `open_regular`, or ``EFBIG`` beyond 64 MiB.
+        OSError: As `opened`, or ``EFBIG`` beyond 64 MiB.
     """
-    descriptor, signature, size = open_unpacked(path)
+    file, signature, size = open_unpacked(path)
     try:
         if size > DOCUMENT_MAX:
             raise OSError(errno.EFBIG, "larger than 64 MiB", path)
         parts = []
         left, at = DOCUMENT_MAX, 0
-        while left > 0 and (part := os.pread(descriptor, min(left, 1 << 20), at)):
+        while left > 0 and (part := file.pread(min(left, _PIECE), at)):
             parts.append(part)
             left -= len(part)
             at += len(part)
         return b"".join(parts), signature
     finally:
-        os.close(descriptor)
+        file.close()
 
 
 def read_store(path: str) -> tuple[bytes, Signature]:
@@ -100,7 +98,7 @@ def read_store(path: str) -> tuple[bytes, Signature]:
     Raises:
         OSError: As `read_document`.
     """
-    signature = Signature.of(os.lstat(path))
+    signature = signature_of(path)
     if is_racy(signature.ctime_ns, time.time_ns()):
         return read_document(path)
     return _read_as(path, signature)
@@ -111,10 +109,11 @@ def _read_as(path: str, signature: Signature) -> tuple[bytes, Signature]:  # noq
     return read_document(path)
 
 
-def _pieces(descriptor: int, most: int) -> Iterator[bytes]:
+def _pieces(file: Opened, most: int) -> Iterator[bytes]:
     """Yield what is packed in a file, *most* bytes of it."""
     unpacker = zlib.decompressobj(_GZIP)
-    packed = os.read(descriptor, _PIECE)
+    packed = file.pread(_PIECE, 0)
+    at = len(packed)
     while packed and most > 0:
         try:
             piece = unpacker.decompress(packed, min(most, _PIECE))
@@ -127,4 +126,6 @@ def _pieces(descriptor: int, most: int) -> Iterator[bytes]:
             packed, unpacker = unpacker.unused_data, zlib.decompressobj(_GZIP)
         else:
             packed = unpacker.unconsumed_tail
-        packed = packed or os.read(descriptor, _PIECE)
+        if not packed:
+            packed = file.pread(_PIECE, at)
+            at += len(packed)

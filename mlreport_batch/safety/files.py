@@ -5,6 +5,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -15,6 +16,26 @@ _TRIES = 3
 def storable_ns(time_ns: int) -> int:
     """Return a time of a file as 64 bits hold it; ext4 goes beyond, to 2446."""
     return max(-(1 << 63), min(time_ns, (1 << 63) - 1))
+
+
+class Status(Protocol):
+    """What of `os.stat_result` tells one writing of a file from another."""
+
+    @property
+    def st_size(self) -> int:
+        """In bytes."""
+
+    @property
+    def st_mtime_ns(self) -> int:
+        """When it was written."""
+
+    @property
+    def st_ctime_ns(self) -> int:
+        """When it or what is said of it was changed."""
+
+    @property
+    def st_ino(self) -> int:
+        """Which file it is."""
 
 
 class Signature(Struct, frozen=True):
@@ -29,7 +50,7 @@ class Signature(Struct, frozen=True):
     inode: int
 
     @classmethod
-    def of(cls, status: os.stat_result) -> "Signature":
+    def of(cls, status: Status) -> "Signature":
         """Return the signature in *status*."""
         return cls(
             status.st_size,

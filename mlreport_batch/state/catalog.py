@@ -6,16 +6,12 @@ is worked out anew only where a claim came or went.
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from msgspec.structs import replace
 
-from mlreport_batch.errors import reason_of
-from mlreport_batch.find.folder import (
-    Folder,
-    Says,
-    root_of,
-    unreadable,
-)
+from mlreport_batch.find.ahead import fetch_ahead
+from mlreport_batch.find.folder import Folder, Says, root_of, unreadable
 from mlreport_batch.find.listing import list_folder, walk
 from mlreport_batch.find.runs import (
     RunDir,
@@ -27,17 +23,14 @@ from mlreport_batch.find.runs import (
     with_settings_above,
 )
 from mlreport_batch.find.stores import look_inside, newly_unread
-from mlreport_batch.formats import Problem
 from mlreport_batch.formats.own_lines import OwnFormat
+from mlreport_batch.safety.entries import look_anew
+from mlreport_batch.safety.remote.address import is_remote
 from mlreport_batch.state.rows import damaged_row
 from mlreport_batch.state.store import LEFT_OUT, RunRow, State
 from mlreport_batch.state.survey import Survey, Update
 
 GONE_S = 30 * 86400.0
-
-
-def _unread(root: str, exc: OSError) -> Problem:
-    return Problem(root, None, f"root cannot be read: {reason_of(exc)}")
 
 
 class Catalog:
@@ -90,15 +83,17 @@ class Catalog:
         readable = []
         for root in roots:
             try:
-                with os.scandir(root) as entries:
-                    next(entries, None)
+                look_anew(root)
             except OSError as exc:
-                result.problems.append(_unread(root, exc))
+                result.note_unread(root, exc)
                 continue
             readable.append(root)
         for root in known.difference(roots):
             update.dropped.update([root, *self._state.folders_below(root)])
-        for path in self._changed(changed, update, now):
+        not_as_known = self._changed(changed, update, now)
+        known_as = partial(self._known, update=update)
+        fetch_ahead(readable, not_as_known, self._state.folders_below, known_as)
+        for path in not_as_known:
             found = root_of(path, readable)
             if found is not None and found in known:
                 self._relist(path, found, update)
@@ -116,7 +111,12 @@ class Catalog:
         """Return the known folders that are not as they were; all are known whole."""
         if self._is_own_new:  # what each file is taken for may be another now
             return sorted(self._state.all_folders())
-        if found is None or not all(self._known(path, update) for path in found):
+        is_remote_too = any(map(is_remote, self._state.roots()))
+        if (
+            found is None
+            or is_remote_too  # which a first look cannot tell of
+            or not all(self._known(path, update) for path in found)
+        ):
             # Another tick may have come between.
             found = self._state.changed_folders(now)
         for path in found:
@@ -145,7 +145,7 @@ class Catalog:
                 update.listed[folder.path] = (folder, root)
         except OSError as exc:
             if result is not None:
-                result.problems.append(_unread(top, exc))
+                result.note_unread(top, exc)
             elif not isinstance(exc, FileNotFoundError | NotADirectoryError):
                 # The folder above is not listed again for it: the next tick must know.
                 update.listed[top] = (unreadable(top, exc), root)

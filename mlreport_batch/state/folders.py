@@ -19,7 +19,9 @@ from mlreport_batch.find.runs import (
 )
 from mlreport_batch.formats import Problem
 from mlreport_batch.formats.captured import is_captured
+from mlreport_batch.safety.entries import names_at, status_at
 from mlreport_batch.safety.files import Signature, is_below
+from mlreport_batch.safety.remote.address import is_remote
 from mlreport_batch.state.database import Database
 from mlreport_batch.state.folder import damaged
 from mlreport_batch.state.idle import ANY, changed, signed
@@ -67,7 +69,11 @@ class FolderTable(Database):
     def changed_folders(self, now: float) -> list[str]:
         """Return the known folders that are not as they were (see `idle`)."""
         try:
-            return [os.fsdecode(path) for path in changed(self._db, now)]
+            if any(map(is_remote, self.roots())):
+                found = changed(self._db, now, status_at, names_at)
+            else:
+                found = changed(self._db, now)
+            return [os.fsdecode(path) for path in found]
         except (IndexError, TypeError, ValueError, struct.error) as exc:
             raise damaged(self.path, f"what is known of a folder: {exc}") from exc
 

@@ -19,6 +19,12 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mlreport_batch.safety.files import Status
+
 DATABASE = "state.db"
 SCHEMA = 7
 """The version of its tables."""
@@ -156,16 +162,32 @@ def _fork() -> tuple[int, int] | None:
     return process, writing if process == 0 else reading
 
 
-def changed(database: sqlite3.Connection, now: float) -> Iterator[bytes]:
-    """Yield the path of every known folder that is not as it was."""
+def changed(
+    database: sqlite3.Connection,
+    now: float,
+    lstat: "Callable[[bytes], Status]" = os.lstat,
+    listdir: "Callable[[bytes], list[bytes]]" = os.listdir,
+) -> Iterator[bytes]:
+    """Yield the path of every known folder that is not as it was.
+
+    Args:
+        database: The state.
+        now: Seconds since the epoch.
+        lstat: Asks for a status, and *listdir* for names, where that is not the
+            system's business.
+        listdir: As *lstat*.
+    """
     rows = database.execute("SELECT path, names, stats FROM folders")
-    return _changed_of(rows, int(now // 60) % SLICES)
+    return _changed_of(rows, int(now // 60) % SLICES, lstat, listdir)
 
 
 def _changed_of(
-    rows: Iterable[tuple[bytes, bytes, bytes]], turn: int
+    rows: Iterable[tuple[bytes, bytes, bytes]],
+    turn: int,
+    lstat: "Callable[[bytes], Status]" = os.lstat,
+    listdir: "Callable[[bytes], list[bytes]]" = os.listdir,
 ) -> Iterator[bytes]:
-    lstat, structs = os.lstat, _Structs()
+    structs = _Structs()
     for number, (path, names, stats) in enumerate(rows):
         known = structs[len(stats)].unpack(stats)
         try:
@@ -173,7 +195,7 @@ def _changed_of(
             if status.st_mtime_ns != known[0] or signed(status.st_ino) != known[1]:
                 yield path
                 continue
-            if number % SLICES == turn and _listing(path) != known[2]:
+            if number % SLICES == turn and _crc(listdir(path)) != known[2]:
                 yield path
                 continue
             if names:
@@ -209,5 +231,5 @@ def signed(inode: int) -> int:
     return inode if inode < _SIGN else inode - (1 << 64)
 
 
-def _listing(path: bytes) -> int:
-    return zlib.crc32(b"\0".join(sorted(os.listdir(path))))
+def _crc(names: list[bytes]) -> int:
+    return zlib.crc32(b"\0".join(sorted(names)))

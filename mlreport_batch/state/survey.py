@@ -2,6 +2,7 @@
 
 from msgspec import Struct, field
 
+from mlreport_batch.errors import reason_of
 from mlreport_batch.find.folder import Folder
 from mlreport_batch.formats import Problem
 
@@ -21,6 +22,12 @@ class Survey(Struct):
     problems: list[Problem] = field(default_factory=list)
     unlisted: list[Problem] = field(default_factory=list)
     folders: int = 0
+
+    def note_unread(self, root: str, exc: OSError) -> None:
+        """Note a root that cannot be read, and why."""
+        self.problems.append(
+            Problem(root, None, f"root cannot be read: {reason_of(exc)}")
+        )
 
 
 class Update(Struct):

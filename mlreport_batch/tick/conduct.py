@@ -10,6 +10,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING
@@ -122,7 +123,7 @@ def _locked(
         if watch is not None:
             watch.begin()
         with state_errors(folder):
-            claim(folder, identity(config.source))
+            _claim(config)
             return work()
     except DamagedStateError as exc:
         with state_errors(folder):
@@ -133,6 +134,15 @@ def _locked(
             ) from exc
     finally:
         lock.release()
+
+
+def _claim(config: Config) -> None:
+    """Note whose the state folder is, and the one that shards share."""
+    owner = identity(config.source)
+    claim(os.fspath(config.state), owner)
+    if config.shard is not None:
+        with suppress(OSError):  # another shard notes the same just now
+            claim(os.fspath(config.state.parent), owner)
 
 
 def _with_state(

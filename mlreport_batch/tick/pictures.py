@@ -1,6 +1,5 @@
 """Put the sample pictures that a run saved into its report."""
 
-import os
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -11,8 +10,8 @@ from mlreport_batch.language.dates import moment_text
 from mlreport_batch.report.drawn import Sample
 from mlreport_batch.report.model import Report
 from mlreport_batch.safety.clean import clean
-from mlreport_batch.safety.files import open_regular
 from mlreport_batch.safety.masking.redact import redact_text
+from mlreport_batch.safety.opened import opened
 
 if TYPE_CHECKING:
     from mlreport_batch.safety.child import BoundedChild
@@ -48,9 +47,11 @@ def _drawn_anew(path: str) -> "Drawn":
     from mlreport_batch.safety.child import ChildFailedError
 
     try:
-        descriptor = open_regular(path)
-        with os.fdopen(descriptor, "rb") as stream:
-            data = stream.read(SIZE_MAX + 1)
+        file = opened(path)
+        try:
+            data = file.pread(SIZE_MAX + 1, 0)
+        finally:
+            file.close()
         return _child().call(data) if len(data) <= SIZE_MAX else None
     except (OSError, ChildFailedError):
         return None

@@ -12,6 +12,7 @@ from mlreport_batch.language.dates import local_now
 from mlreport_batch.report.alerts import Alert
 from mlreport_batch.report.brief import Brief
 from mlreport_batch.report.due import holds
+from mlreport_batch.safety.remote.address import is_remote
 from mlreport_batch.state.catalog import Catalog
 from mlreport_batch.state.database import BACKUP_AT
 from mlreport_batch.state.idle import (
@@ -115,7 +116,9 @@ class RunReader:
             ConfigError(
                 str(problem),
                 kept="What is known of its runs is kept",
-                advice="Mount it, mend its permissions, or change `runs`",
+                advice="Look at its credentials, or change `runs`"
+                if is_remote(problem.path)
+                else "Mount it, mend its permissions, or change `runs`",
             )
             for problem in survey.problems
         ]

@@ -4,8 +4,11 @@ import os
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from functools import cached_property
+from hashlib import blake2b
 
 from mlreport_batch.config.settings import Config, RunsRoot
+from mlreport_batch.report.groups import group_of
+from mlreport_batch.safety.remote.address import real_path
 from mlreport_batch.state.store import State
 from mlreport_batch.tick.company import Company
 from mlreport_batch.tick.debts import Debts
@@ -54,7 +57,7 @@ class Scope:
     @cached_property
     def roots(self) -> dict[str, RunsRoot]:
         """The roots of the config by their real paths."""
-        return {os.path.realpath(root.path): root for root in self.config.runs}
+        return {real_path(root.path): root for root in self.config.runs}
 
     def accepts(self, root: str, name: str) -> bool:
         """Return whether the run *name* below *root* is one that the config wants."""
@@ -63,4 +66,18 @@ class Scope:
             found is not None
             and any(fnmatchcase(name, glob) for glob in found.include)
             and not any(fnmatchcase(name, glob) for glob in found.exclude)
+            and self._is_of_shard(found, name)
         )
+
+    def _is_of_shard(self, root: RunsRoot, name: str) -> bool:
+        """Return whether the group of a run is one of this tick's.
+
+        Whole groups are dealt out, so that runs are compared as in one tick over all.
+        Where a root is mounted differs between machines: only its own name counts.
+        """
+        if self.config.shard is None:
+            return True
+        number, count = self.config.shard
+        key = f"{os.path.basename(root.path)}/{group_of(name, root.group)}"
+        found = blake2b(os.fsencode(key), digest_size=8).digest()
+        return int.from_bytes(found) % count == number - 1

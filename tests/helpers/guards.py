@@ -152,9 +152,8 @@ GUARDS = [
     Guard(
         "F11 F13",
         "state/catalog.py",
-        "                result.problems.append(_unread(root, exc))\n"
-        "                continue",
-        "                result.problems.append(_unread(root, exc))",
+        "                result.note_unread(root, exc)\n                continue",
+        "                result.note_unread(root, exc)",
         "test_catalog::test_a_root_that_cannot_be_read_keeps_its_runs "
         "test_tick::test_an_unreadable_root_keeps_all_that_is_known",
     ),
@@ -1267,7 +1266,7 @@ GUARDS = [
     ),
     Guard(
         "F55",
-        "find/listing.py",
+        "safety/entries.py",
         "with os.scandir(descriptor) as entries:",
         "with os.scandir(path) as entries:",
         "test_places_of_files::"
@@ -1619,8 +1618,8 @@ GUARDS = [
     Guard(
         "F57",
         "safety/contents.py",
-        "for piece in _pieces(descriptor, UNPACKED_MAX):",
-        "for piece in _pieces(descriptor, 1 << 40):",
+        "for piece in _pieces(file, UNPACKED_MAX):",
+        "for piece in _pieces(file, 1 << 40):",
         "test_contents::test_of_what_swells_when_it_is_unpacked_a_part_is_read",
     ),
 ]

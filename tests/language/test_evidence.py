@@ -13,8 +13,8 @@ from mlreport_batch.language.evidence import OF_OTHERS, QUOTED, SAID, in_languag
 
 PACKAGE = Path(mlreport_batch.__file__).parent
 FINDERS = (
-    "formats find read safety/yaml safety/child.py safety/files.py safety/contents.py"
-    " report/view.py"
+    "formats find read safety/yaml safety/child.py safety/files.py"
+    " safety/contents.py safety/remote/failures.py report/view.py"
 ).split()
 """Where what is said of files comes from; elsewhere it stands in a ``Problem``."""
 HOLE = "\x1a"

@@ -21,11 +21,12 @@ ROW = b"step,loss\n1,0.5\n"
 @pytest.mark.parametrize(
     ("argv", "expected"),
     [
-        (["run"], ([], None, None)),
-        (["run", "a", "-q", "b"], (["a", "b"], None, None)),
-        (["run", "-c", "x.yaml"], ([], None, "x.yaml")),
-        (["run", "--config", "x.yaml", "--out", "o"], ([], "o", "x.yaml")),
-        (["run", "--quiet"], ([], None, None)),
+        (["run"], ([], None, None, None)),
+        (["run", "a", "-q", "b"], (["a", "b"], None, None, None)),
+        (["run", "-c", "x.yaml"], ([], None, "x.yaml", None)),
+        (["run", "--config", "x.yaml", "--out", "o"], ([], "o", "x.yaml", None)),
+        (["run", "--quiet"], ([], None, None, None)),
+        (["run", "--shard", "1/2"], ([], None, None, "1/2")),
         (["run", "--all"], None),
         (["run", "--only", "a*"], None),
         (["run", "--json"], None),
@@ -40,7 +41,8 @@ ROW = b"step,loss\n1,0.5\n"
     ],
 )
 def test_only_a_plain_run_is_read_by_hand(
-    argv: list[str], expected: tuple[list[str], str | None, str | None] | None
+    argv: list[str],
+    expected: tuple[list[str], str | None, str | None, str | None] | None,
 ):
     assert plain_run(argv) == expected
 

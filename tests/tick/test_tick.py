@@ -1486,7 +1486,8 @@ import sys
 from mlreport_batch.cli import main
 code = main(sys.argv[1:])
 heavy = {"pandas", "numpy", "jinja2", "plutoprint", "css_inline", "googleapiclient",
-         "google", "email", "requests", "yaml", "msgspec", "tenacity", "smtplib"}
+         "google", "email", "fsspec", "requests", "yaml", "msgspec", "tenacity",
+         "smtplib"}
 print(sorted(heavy & set(sys.modules)), code)
 """
 

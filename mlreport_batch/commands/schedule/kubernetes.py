@@ -101,6 +101,7 @@ def _places(config: Config) -> list[tuple[str, str, bool]]:
     places = [
         (f"runs-{number}" if number > 1 else "runs", root.path, True)
         for number, root in enumerate(config.runs, 1)
+        if not root.is_remote
     ]
     places.append(("state", os.fspath(config.state), False))
     if config.mail.via == "outbox":

@@ -1,0 +1,209 @@
+"""Runs in a bucket, on a server of somebody else's on this machine."""
+
+import itertools
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bucket_server import CREDENTIALS, BucketServer, serving
+from mlreport_batch.safety.remote.bucket import TRIES, bucket_of
+from mlreport_batch.safety.remote.objects import WHOLE_BELOW
+from ticking import Desk, Said
+
+ROWS = "step,val_loss\n" + "".join(f"{step},{1 / (step + 1)}\n" for step in range(5))
+RUNS = 2
+_names = (f"lab-{number}" for number in itertools.count())
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[BucketServer]:
+    """Give a bucket with a few runs, and the environment of who may read it."""
+    monkeypatch.setattr("werkzeug.serving.WSGIRequestHandler.log_request", _silent)
+    for found in serving(next(_names)):
+        for name, value in CREDENTIALS.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", found.url)
+        monkeypatch.setenv("HOME", str(tmp_path))  # no ~/.aws
+        for number in range(RUNS):
+            found.put(f"gan/{number}/metrics.csv", ROWS)
+            found.put(f"gan/{number}/hparams.yaml", f"lr: 0.{number}\n")
+            found.put(f"gan/{number}/checkpoints/last.ckpt", "weights")
+        found.asked.clear()
+        bucket_of.cache_clear()
+        yield found
+        bucket_of.cache_clear()
+
+
+def _silent(*_: object) -> None:
+    pass
+
+
+def _tick(desk: Desk, bucket: BucketServer, *args: str) -> Said:
+    bucket.asked.clear()
+    return desk.run("run", bucket.root, "--out", desk.out, *args)
+
+
+def test_a_bucket_is_told_as_the_same_tree_on_this_machine(
+    desk: Desk, bucket: BucketServer
+):
+    there = _tick(desk, bucket, "--json").json["runs"]
+    assert len(desk.mails()) == RUNS
+    for number in range(RUNS):
+        desk.put(f"gan/{number}/metrics.csv", ROWS)
+        desk.put(f"gan/{number}/hparams.yaml", f"lr: 0.{number}\n")
+        desk.put(f"gan/{number}/checkpoints/last.ckpt", "weights")
+    here = desk.run("run", desk.runs, "--out", desk.folder / "here", "--json").json
+    told = ("name", "status", "news", "headline", "position", "new_points", "problems")
+    assert [[run[key] for key in told] for run in there] == [
+        [run[key] for key in told] for run in here["runs"]
+    ]
+
+
+def test_a_tick_asks_for_the_listing_and_for_each_new_file_once(
+    desk: Desk, bucket: BucketServer, monkeypatch: pytest.MonkeyPatch
+):
+    assert _tick(desk, bucket).code == 0
+    keys = sorted(each.key for each in bucket.asked)
+    assert keys == ["", *(f"runs/gan/{n}/{name}" for n in range(RUNS)
+                          for name in ("hparams.yaml", "metrics.csv"))]  # fmt: skip
+    desk.mails()
+
+    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "4")
+    assert _tick(desk, bucket).code == 0
+    assert [each.key for each in bucket.asked] == [""] * 2  # pages of six objects
+
+    monkeypatch.delenv("MOTO_S3_DEFAULT_MAX_KEYS")
+    bucket.put("gan/1/metrics.csv", ROWS + "5,0.01\n")
+    assert _tick(desk, bucket).code == 0
+    assert [each.key for each in bucket.asked] == ["", "runs/gan/1/metrics.csv"]
+    [text] = desk.texts()
+    assert "0.01" in text
+
+
+def test_of_a_long_log_only_its_head_and_what_is_new_are_read(
+    desk: Desk, bucket: BucketServer
+):
+    rows = "step,val_loss\n" + "".join(
+        f"{n},{1 / (n + 1):.9f}\n" for n in range(30_000)
+    )
+    assert len(rows) > WHOLE_BELOW
+    bucket.put("gan/1/metrics.csv", rows)
+    assert _tick(desk, bucket).code == 0
+    bucket.put("gan/1/metrics.csv", rows + "30000,0.5\n")
+    said = _tick(desk, bucket, "--json")
+    assert [run["new_points"] for run in said.json["runs"]] == [1]
+    objects = [each for each in bucket.asked if each.key]
+    assert len(objects) == 2  # its head and its end
+    assert sum(each.size for each in objects) < 20_000
+
+    bucket.put("gan/1/metrics.csv", rows.replace("step", "epoch"))
+    assert _tick(desk, bucket).code == 0
+    assert sum(each.size for each in bucket.asked if each.key) > len(rows)
+
+
+OUTAGES = {
+    "503 SlowDown": "fewer requests",
+    "404 NoSuchBucket": "the bucket is not there",
+    "403 AccessDenied": "do not allow it",
+    "403 InvalidAccessKeyId": "credentials are refused",
+    "400 ExpiredToken": "have expired",
+    "403 RequestTimeTooSkewed": "clock is wrong",
+    "418 Teapot": "the bucket cannot be read",
+}
+
+
+def test_an_outage_is_told_and_loses_nothing(desk: Desk, bucket: BucketServer):
+    assert _tick(desk, bucket).code == 0
+    assert len(desk.mails()) == RUNS
+    for fault, said in OUTAGES.items():
+        bucket.fault = fault
+        failed = _tick(desk, bucket)
+        assert failed.code == 78
+        assert f"{bucket.root}: root cannot be read" in failed.err
+        assert said in failed.err
+        assert "Look at its credentials" in failed.err
+        assert CREDENTIALS["AWS_ACCESS_KEY_ID"] not in failed.err
+        assert len(bucket.asked) <= TRIES
+    bucket.fault = ""
+    assert _tick(desk, bucket).code == 0
+    assert desk.mails() == []
+    assert len(_known(desk)) == RUNS
+
+
+def _known(desk: Desk) -> list[str]:
+    runs = desk.run("ls", "--out", desk.out, "--json").json["runs"]
+    return [run["name"] for run in runs]
+
+
+def test_a_file_that_does_not_come_is_told_and_read_once_it_does(
+    desk: Desk, bucket: BucketServer
+):
+    assert _tick(desk, bucket).code == 0
+    desk.mails()
+    bucket.put("gan/1/metrics.csv", ROWS + "5,0.01\n")
+    bucket.fault, bucket.failing = "503 SlowDown", "metrics.csv"
+    assert _tick(desk, bucket).code == 0
+    bucket.fault = ""
+    assert _tick(desk, bucket).code == 0
+    assert any("0.01" in text for text in desk.texts())
+
+
+def test_an_empty_prefix_is_no_run_that_was_deleted(desk: Desk, bucket: BucketServer):
+    assert _tick(desk, bucket).code == 0
+    desk.mails()
+    for number in range(RUNS):
+        for name in ("metrics.csv", "hparams.yaml", "checkpoints/last.ckpt"):
+            bucket.delete(f"gan/{number}/{name}")
+    said = _tick(desk, bucket)
+    assert said.code == 78
+    assert "nothing lies there" in said.err
+    assert len(_known(desk)) == RUNS
+
+
+def test_a_run_that_is_deleted_is_gone(desk: Desk, bucket: BucketServer):
+    assert _tick(desk, bucket).code == 0
+    for name in ("metrics.csv", "hparams.yaml", "checkpoints/last.ckpt"):
+        bucket.delete(f"gan/1/{name}")
+    assert _tick(desk, bucket).code == 0
+    assert _known(desk) == ["gan/0"]
+
+
+def test_without_credentials_or_server_it_says_so(
+    desk: Desk, bucket: BucketServer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    assert "cannot be reached" in _tick(desk, bucket).err
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    bucket_of.cache_clear()
+    assert "there are no credentials" in _tick(desk, bucket).err
+
+
+def test_without_the_extra_it_says_what_to_install(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    bucket_of.cache_clear()
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    said = desk.run("run", "s3://lab/runs", "--out", desk.out)
+    assert said.code == 78
+    assert "s3:// needs s3fs" in said.err
+    assert "pip install 'mlreport-batch[remote]'" in said.err
+
+
+def test_other_processes_read_it_too(desk: Desk, bucket: BucketServer):
+    said = _tick(desk, bucket, "--jobs", "2", "--json")
+    assert said.code == 0
+    assert len(said.json["runs"]) == RUNS
+
+
+def test_inspect_preview_and_check_look_into_buckets(desk: Desk, bucket: BucketServer):
+    assert "gan/1" in desk.run("inspect", bucket.root).out
+    drawn = desk.run("preview", f"{bucket.root}/gan/1", "--out", desk.out)
+    assert drawn.code == 0, drawn.err
+    config = desk.folder / "mlreport.yaml"
+    config.write_text(f"runs: [{{path: {bucket.root}}}]\nstate: {desk.out}\n")
+    assert f"runs {bucket.root}: {RUNS} found" in desk.run("check", "-c", config).out
+    bucket.fault = "403 AccessDenied"
+    assert "do not allow it" in desk.run("check", "-c", config).out
