@@ -24,7 +24,7 @@ def main(arguments: Sequence[str]) -> None:
     """Write all runs below the folder named first, or beside this file."""
     root = Path(arguments[0]) if arguments else Path(__file__).parent
     kinds = (gan, resnet, lightning, translation, diverging, korean)
-    for make in (*kinds, crashed, killed, out_of_time):
+    for make in (*kinds, crashed, killed, out_of_time, begun):
         for name, content in make().items():
             path = root / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -92,12 +92,26 @@ def resnet() -> dict[str, str | bytes]:
             "  weight_decay: 0.0005\n"
             "schedule: cosine\nlabel_smoothing: 0.1\nseed: 7\n"
         ),
+        "resnet50-cifar10/evaluation/results.json": by_class(noise),
         "resnet50-cifar10/intent.yaml": (
             "purpose: Baseline for the augmentation study.\n"
             "expect:\n  optimizer.lr: 1e-1\n  optimizer.weight_decay: 5e-4\n"
             "  schedule: cosine\n  seed: 7\n"
         ),
     }
+
+
+def by_class(noise: "Noise") -> str:
+    """Return how well each class of CIFAR-10 is told, as scikit-learn says it."""
+    names = "airplane automobile bird cat deer dog frog horse ship truck".split()
+    hard = {"bird": 0.05, "cat": 0.13, "deer": 0.04, "dog": 0.09}
+    told: dict[str, object] = {}
+    for name in names:
+        score = 0.955 - hard.get(name, 0)
+        precision, recall = (noise.around(score, 0.01, 4) for _ in range(2))
+        f1 = round(2 * precision * recall / (precision + recall), 4)
+        told[name] = {"precision": precision, "recall": recall, "f1-score": f1}
+    return json.dumps({"accuracy": 0.9213, **told}, indent=1) + "\n"
 
 
 def lightning() -> dict[str, str | bytes]:
@@ -293,6 +307,14 @@ def out_of_time() -> dict[str, str | bytes]:
             {"max_steps": 3000, "lora_r": 16, "lora_alpha": 32, "lr": 0.0002}, indent=2
         )
         + "\n",
+    }
+
+
+def begun() -> dict[str, str | bytes]:
+    """Just started: a header, and no row yet."""
+    return {
+        "diffusion-64px/metrics.csv": table(["step", "loss", "grad_norm"], []),
+        "diffusion-64px/intent.yaml": "purpose: Does v-prediction train as well?\n",
     }
 
 

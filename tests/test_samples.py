@@ -1,5 +1,6 @@
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ RUNS = {
     "detr-coco",
     "wav2vec-finetune",
     "llama-qlora",
+    "diffusion-64px",
     "음성인식/한국어-기본모형",
 }
 OWN = {"make_samples.py", "README.md"}
@@ -91,6 +93,7 @@ def test_each_sample_shows_its_point(found: dict[str, dict]):
     nested = found["transformer-ko-en"]
     assert "train/loss" in nested["metrics"]
     assert nested["hparams"]["tracker_api_key"] == "***"
+    assert found["diffusion-64px"]["status"] == "empty"
     diverged = found["vit-lr-sweep/lr-0.01"]
     assert diverged["metrics"]["train_loss"]["last"] == "NaN"
     assert found["음성인식/한국어-기본모형"]["hparams"]["학습률"] == 0.0005
@@ -108,7 +111,7 @@ def test_a_tick_over_the_samples_tells_which_run_needs_a_person(tmp_path: Path):
 
     runs = {run["name"]: run for run in json.loads(done.stdout)["runs"]}
     told = {name: run["alerts"] for name, run in runs.items()}
-    assert told.keys() == RUNS
+    assert told.keys() == RUNS - {"diffusion-64px"}
     assert {name for name, alerts in told.items() if alerts} == {
         "vit-lr-sweep/lr-0.01",
         "detr-coco",
@@ -120,7 +123,25 @@ def test_a_tick_over_the_samples_tells_which_run_needs_a_person(tmp_path: Path):
     assert statuses["detr-coco"] == "failed"
     assert statuses["wav2vec-finetune"] == "killed"
     assert statuses["llama-qlora"] == "out_of_time"
+    assert statuses["gan"] == "running"
     said = "\n".join(told["vit-lr-sweep/lr-0.01"])
     assert "NaN" in said
     assert "lr is 0.01, intended 0.001" in said
     assert "grad_clip" in said
+
+
+def test_the_samples_readme_shows_quiet_and_stalled_runs(tmp_path: Path):
+    text = (SAMPLES / "README.md").read_text(encoding="utf-8")
+    block = text.partition("```sh\n")[2].partition("```")[0]
+    program = f"{sys.executable} -m mlreport_batch"
+    script = block.replace("mlreport-batch run", f"{program} run --json -q")
+    shutil.copytree(SAMPLES, tmp_path / "sample_runs")
+    done = subprocess.run(
+        ["bash", "-ec", script], cwd=tmp_path, capture_output=True, check=True
+    )
+    first, second = map(json.loads, done.stdout.splitlines())
+    statuses = {run["name"]: run["status"] for run in first["runs"]}
+    assert statuses["gan"] == statuses["transformer-ko-en"] == "quiet"
+    assert [(run["name"], run["status"]) for run in second["runs"]] == [
+        ("gan", "stalled")
+    ]
