@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from mlreport_batch.config.builder import setting
 from mlreport_batch.config.kinds import (
+    Flag,
     FlagOr,
     ListOf,
     OneOf,
@@ -272,6 +273,12 @@ class GoogleSettings(Struct, frozen=True):
         "drive.file",
         help="What is asked for: files that this program made, or all of Drive; only"
         " `drive` sees a template or folder of your own",
+    )
+    find_sent: bool = setting(
+        Flag(),
+        default=False,
+        help="Ask for `gmail.metadata` too: after a lost answer, look under Sent"
+        " whether the mail went out",
     )
     keep: bool | int = setting(
         FlagOr(Whole(1, 100_000)),

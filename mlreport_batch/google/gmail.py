@@ -7,7 +7,7 @@ nobody knows is told as such, after a look under Sent where the grant allows it.
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from msgspec import Struct, field
@@ -22,10 +22,10 @@ from mlreport_batch.errors import (
     UnknownOutcomeError,
 )
 from mlreport_batch.google.api.account import (
-    GMAIL_SEND,
     LOOK_SCOPES,
     credential_of,
     load_account,
+    mail_scopes,
 )
 from mlreport_batch.google.api.client import GoogleClient, Json
 from mlreport_batch.google.api.explain import common_error
@@ -56,7 +56,7 @@ class GmailChannel(Struct, frozen=True):
     @contextmanager
     def open(self) -> Iterator["GmailSession"]:
         """Read the credential; Google is asked with the first mail."""
-        account = load_account(self.settings, [GMAIL_SEND])
+        account = load_account(self.settings, mail_scopes(self.settings))
         client = GoogleClient(self.settings, account, self.pace)
         threads = Threads(self.state)
         try:
@@ -73,7 +73,7 @@ class GmailChannel(Struct, frozen=True):
         """Return one line when Google grants a token for sending."""
         from mlreport_batch.google.setup import token_line
 
-        return token_line(self.settings, [GMAIL_SEND])
+        return token_line(self.settings, mail_scopes(self.settings))
 
 
 class GmailSession:
@@ -90,14 +90,14 @@ class GmailSession:
         mail; where only some are still owed, the header is cut to them.
         """
         data = addressed(message, envelope.recipients)
-        if envelope.was_tried and self._was_sent(envelope.rid, looks=1):
+        if envelope.was_tried and self._was_sent(envelope.rid, [0.0]):
             return Receipt("Gmail, found under Sent")
         try:
             made = self._sent(data)
         except GoogleError as exc:
             if exc.is_accepted:
                 return Receipt("Gmail, the answer was cut short")
-            if exc.is_lost and self._was_sent(envelope.rid):
+            if exc.is_lost and self._was_sent(envelope.rid, self._waits()):
                 return Receipt("Gmail, found under Sent")
             raise self._explained(exc, envelope.rid) from exc
         return Receipt(f"Gmail {made.get('id', '')}".rstrip())
@@ -116,12 +116,16 @@ class GmailSession:
         self._threads.keep(thread, str(made.get("threadId", "")), data)
         return made
 
-    def _was_sent(self, rid: str, *, looks: int = _LOOKS) -> bool:
+    def _waits(self) -> list[float]:
+        """Return how long is waited before each look; what is shown lags."""
+        return [self._client.pace.settle_s * 2**number for number in range(_LOOKS)]
+
+    def _was_sent(self, rid: str, waits: Sequence[float]) -> bool:
         """Look under Sent, if the grant allows to."""
         if not self._client.account.scopes & LOOK_SCOPES:
             return False
-        for number in range(looks):
-            time.sleep(self._client.pace.settle_s * 2**number)
+        for wait in waits:
+            time.sleep(wait)
             try:
                 if self._client.was_sent(rid):
                     return True

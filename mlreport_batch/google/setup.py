@@ -10,9 +10,9 @@ from mlreport_batch.errors import Checked, ConfigError, MlreportError
 from mlreport_batch.google.api.account import (
     DRIVE,
     DRIVE_FILE,
-    GMAIL_SEND,
     drive_scope,
     load_account,
+    mail_scopes,
 )
 from mlreport_batch.google.api.client import DOCUMENT, FOLDER, GoogleClient, Json
 from mlreport_batch.google.api.explain import explained
@@ -114,9 +114,10 @@ def check_google(config: Config) -> Iterator[Checked]:
 
 
 def _sending(config: Config) -> Iterator[Checked]:
-    with client_of(config.google, [GMAIL_SEND]) as client:
+    scopes = mail_scopes(config.google)
+    with client_of(config.google, scopes) as client:
         client.log_in()
-        yield f"{_credential(client, [GMAIL_SEND])}: may send", None
+        yield f"{_credential(client, scopes)}: may send", None
         address = config.google.subject or ""
         if not address and client.account.scopes & {DRIVE, DRIVE_FILE}:
             address = client.address()

@@ -28,6 +28,7 @@ from mlreport_batch.errors import (
 from mlreport_batch.google.api.account import (
     DRIVE,
     DRIVE_FILE,
+    GMAIL_METADATA,
     GMAIL_SEND,
     load_account,
 )
@@ -281,6 +282,7 @@ def test_login_through_a_page_of_the_network_is_an_outage(
 @pytest.mark.parametrize(
     ("engine", "via", "scope", "asked"),
     [
+        ("local", "gmail and look", "drive", {GMAIL_SEND, GMAIL_METADATA}),
         ("google", "gmail", "drive.file", {DRIVE_FILE, GMAIL_SEND}),
         ("google", "smtp", "drive.file", {DRIVE_FILE}),
         ("google", "outbox", "drive", {DRIVE}),
@@ -292,7 +294,8 @@ def test_login_asks_for_what_the_config_needs_and_no_more(
 ):
     client = lab.server.auth.write_client_secrets(lab.folder / "client.json")
     store = lab.folder / "google.json"
-    lab.change(scope=scope, template="of-mine")
+    lab.change(scope=scope, template="of-mine", find_sent="look" in via)
+    via = via.split()[0]
     config = config_of(lab, store, render=RenderSettings(engine=engine))
     config = replace(config, mail=replace(config.mail, via=via))
     said = " ".join(login(str(client), config))

@@ -24,7 +24,11 @@ from mlreport_batch.errors import (
     RefusedError,
     UnknownOutcomeError,
 )
-from mlreport_batch.google.api.account import DRIVE_FILE, GMAIL_SEND
+from mlreport_batch.google.api.account import (
+    DRIVE_FILE,
+    GMAIL_METADATA,
+    GMAIL_SEND,
+)
 from mlreport_batch.google.gmail import GmailChannel, addressed
 from still_clock import StillClock
 
@@ -138,8 +142,13 @@ def test_grant_that_may_look_finds_what_was_sent(
     assert len(lab.server.gmail.sent) == 1
 
 
-def test_grant_that_may_look_asks_before_a_mail_is_sent_again(lab: Lab):
-    lab.as_user([GMAIL_SEND, GMAIL_SEND.replace("send", "metadata")])
+@pytest.mark.parametrize("kind", ["user", "delegate"])
+def test_what_may_have_been_sent_is_looked_for_before_it_is_sent_again(
+    lab: Lab, kind: str
+):
+    scopes = [GMAIL_SEND, GMAIL_METADATA]
+    lab.as_user(scopes) if kind == "user" else lab.as_delegate(scopes)
+    lab.change(find_sent=True)
     again = Envelope("rid1", USER, BOTH, was_tried=True)
     with GmailChannel(lab.google, FAST).open() as session:
         assert "Sent" not in session.send(MAIL, again).answer
@@ -268,6 +277,12 @@ def test_revoked_grant_is_a_credential_matter(lab: Lab):
 def test_service_account_without_subject_is_told_so(lab: Lab):
     lab.in_shared_drive()
     with pytest.raises(ConfigError, match=r"google\.subject"):
+        send(lab)
+
+
+def test_grant_that_may_not_look_is_told_so(lab: Lab):
+    lab.change(find_sent=True)
+    with pytest.raises(CredentialError, match=r"gmail\.metadata"):
         send(lab)
 
 

@@ -57,6 +57,7 @@ class Lab:
             template=None,
             folder=None,
             scope="drive.file",
+            find_sent=False,
             keep=True,
             fallback="hold",
             api_endpoint=server.url,
@@ -179,6 +180,7 @@ class Lab:
             "template",
             "folder",
             "scope",
+            "find_sent",
             "fallback",
             "keep",
         ):

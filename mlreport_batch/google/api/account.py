@@ -27,13 +27,14 @@ _SCOPE = "https://www.googleapis.com/auth/"
 DRIVE_FILE: Final = _SCOPE + "drive.file"
 DRIVE: Final = _SCOPE + "drive"
 GMAIL_SEND: Final = _SCOPE + "gmail.send"
+GMAIL_METADATA: Final = _SCOPE + "gmail.metadata"
 _MAIL = "https://mail.google.com/"
-# With one of these, "was it sent?" can be asked. They are never asked for.
-LOOK_SCOPES: Final = frozenset(
-    {*(_SCOPE + f"gmail.{name}" for name in ("metadata", "readonly", "modify")), _MAIL}
-)
+_READING = frozenset({_SCOPE + "gmail.readonly", _SCOPE + "gmail.modify", _MAIL})
+LOOK_SCOPES: Final = frozenset({GMAIL_METADATA, *_READING})
+"""With one of these, "was it sent?" can be asked."""
 _COVERED_BY: Final[Mapping[str, frozenset[str]]] = {
     DRIVE_FILE: frozenset({DRIVE}),
+    GMAIL_METADATA: _READING,
     GMAIL_SEND: frozenset({_MAIL, _SCOPE + "gmail.modify", _SCOPE + "gmail.compose"}),
 }
 _TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
@@ -46,13 +47,18 @@ def drive_scope(settings: GoogleSettings) -> str:
     return _SCOPE + settings.scope
 
 
+def mail_scopes(settings: GoogleSettings) -> list[str]:
+    """Return the scopes for sending that *settings* asks for."""
+    return [GMAIL_SEND, GMAIL_METADATA] if settings.find_sent else [GMAIL_SEND]
+
+
 def scopes_of(config: Config) -> list[str]:
     """Return the scopes that *config* needs, and no other."""
     wanted = []
     if config.render.engine == "google":
         wanted.append(drive_scope(config.google))
     if config.mail.via == "gmail":
-        wanted.append(GMAIL_SEND)
+        wanted += mail_scopes(config.google)
     return wanted
 
 

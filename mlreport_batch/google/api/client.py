@@ -159,17 +159,21 @@ class GoogleClient:
         read mails; this header stays, and the scope gmail.metadata shows it.
         """
         messages = self._service("gmail").users().messages()
-        newest = messages.list(
-            userId="me", labelIds=["SENT"], maxResults=_NEWEST, fields="messages(id)"
-        )
         shown: Json = {"format": "metadata", "metadataHeaders": ["X-Mlreport-Id"]}
-        return any(
-            header["value"] == rid
-            for mail in self._json(newest).get("messages", ())
-            for header in self._json(
-                messages.get(userId="me", id=mail["id"], fields="payload", **shown)
-            )["payload"].get("headers", ())
+        newest = self._json(
+            messages.list(
+                userId="me",
+                labelIds=["SENT"],
+                maxResults=_NEWEST,
+                fields="messages(id)",
+            )
         )
+        for mail in newest.get("messages", ()):
+            wanted = messages.get(userId="me", id=mail["id"], fields="payload", **shown)
+            found = self._json(wanted).get("payload", {})
+            if any(header["value"] == rid for header in found.get("headers", ())):
+                return True
+        return False
 
     # -- all ---------------------------------------------------------------------
 
