@@ -1,6 +1,5 @@
 """What every command needs to know of its call: the config, the state folder."""
 
-import argparse
 import os
 from typing import TYPE_CHECKING
 
@@ -8,10 +7,12 @@ from mlreport_batch.config.locate import DEFAULT_OUT, find_config
 from mlreport_batch.state.idle import DATABASE
 
 if TYPE_CHECKING:
+    from argparse import Namespace
+
     from mlreport_batch.config.settings import Config
 
 
-def config_of(args: argparse.Namespace) -> "Config":
+def config_of(args: "Namespace") -> "Config":
     """Return the settings of this call.
 
     Raises:
@@ -61,7 +62,7 @@ def check_paths_only(config: "Config") -> None:
         )
 
 
-def state_folder(args: argparse.Namespace) -> str:
+def state_folder(args: "Namespace") -> str:
     """Return the state folder of the config, or of ``--out``."""
     if args.config is None and find_config(None) is None:
         out = os.path.abspath(os.path.expanduser(args.out or DEFAULT_OUT))
