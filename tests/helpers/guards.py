@@ -1526,8 +1526,8 @@ GUARDS = [
     Guard(
         "F21",
         "state/store.py",
-        '                raise damaged_row(path, "nothing is known of it any more")\n',
-        "                pass\n",
+        '            raise damaged_row(path, "nothing is known of it any more")\n',
+        "            pass\n",
         "test_state_damage::test_f21_a_told_run_without_a_mark_is_noticed",
     ),
     Guard(
