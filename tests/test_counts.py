@@ -37,7 +37,7 @@ NEWS_STATEMENTS = 73
 NEWS_BYTES = 20_500
 FIRST_STATEMENTS_A_RUN = 28
 FIRST_FUNCTIONS_A_RUN = 2_920
-REPORT_FUNCTIONS = 30_000
+REPORT_FUNCTIONS = 32_500
 
 needs_strace = pytest.mark.skipif(
     shutil.which("strace") is None, reason="strace is not installed"

@@ -223,7 +223,13 @@ class Outcome(Struct, frozen=True):
 
 
 class Text(Struct, frozen=True):
-    """A text shown as it is; ``kind`` is ``model``, ``error`` or ``environment``."""
+    """A text of a run.
+
+    Attributes:
+        kind: ``model``, ``error`` or ``environment`` of one that is shown as it is;
+            ``note`` of what somebody said of the run; ``commit`` of the program's, see
+            `kit.commits`.
+    """
 
     kind: str
     text: str

@@ -1,7 +1,7 @@
 """MLflow's file store: ``mlruns/<experiment>/<32 hex digits>/``."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from mlreport_batch.formats import (
     Candidate,
@@ -16,12 +16,14 @@ from mlreport_batch.formats import (
     Point,
     Problem,
     Role,
+    Text,
 )
+from mlreport_batch.formats.kit.commits import commit_text
 from mlreport_batch.formats.kit.documents import load_mapping
 from mlreport_batch.formats.kit.numbers import to_number
 from mlreport_batch.formats.kit.text import filled, head_lines, lines_of
 from mlreport_batch.safety.clean import clean_block
-from mlreport_batch.safety.masking.redact import shown, shown_name
+from mlreport_batch.safety.masking.redact import shown, shown_block, shown_name
 
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 _KEY = re.compile(r".*?/[0-9a-f]{32}/(?:metrics|params)/(?P<key>.+)", re.DOTALL)
@@ -30,7 +32,9 @@ _STATUS = {
     4: ("failed", "FAILED"), 5: ("killed", "KILLED"),
 }  # fmt: skip
 STATUS_BY_NAME = {name: status for status, name in _STATUS.values()}
-_VALUE_MAX = 6000
+_VALUE_MAX, _NOTE_MAX = 6000, 100_000
+KIND_OF_TAG = {"mlflow.source.git.commit": "commit", "mlflow.note.content": "note"}
+"""Tags that are told, and as what kind of text."""
 _FIELDS = (2, 3, 5)  # time, value [step [name and digest of a data set]]
 
 
@@ -123,6 +127,34 @@ MLFLOW_PARAM = LogFormat(
     whole_file=True,
 )
 """``params/lr`` holds the value as text, on one line or several."""
+
+
+def _matches_mlflow_tag(candidate: Candidate) -> Match | None:
+    """Claim the tags that MLflow itself gives a run, as far as they are told."""
+    is_told = candidate.name in KIND_OF_TAG and _depth_below(candidate, "tags") == 0
+    return Match(Role.context, levels_up=1, note="MLflow tag") if is_told else None
+
+
+def _parse_mlflow_tag(chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG001
+    """Yield the commit of the program, or what somebody noted about the run."""
+    text = chunk.data[:_NOTE_MAX].decode("utf-8", "replace")
+    yield from told_tag(chunk.path.rpartition("/")[2], text)
+
+
+def told_tag(name: str, text: str) -> Iterator[Text]:
+    """Yield what a tag says, if it is one that is told and says anything."""
+    kind, text = KIND_OF_TAG.get(name), text.strip()
+    if kind is not None and text:
+        yield commit_text(text) if kind == "commit" else Text(kind, shown_block(text))
+
+
+MLFLOW_TAG = LogFormat(
+    name="mlflow_tag",
+    matches=_matches_mlflow_tag,
+    parse=_parse_mlflow_tag,
+    whole_file=True,
+)
+"""``tags/mlflow.note.content`` holds the value as text."""
 
 
 def _matches_mlflow_meta(candidate: Candidate) -> Match | None:

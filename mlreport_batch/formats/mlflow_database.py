@@ -28,9 +28,10 @@ from mlreport_batch.formats import (
     Point,
     Problem,
     Role,
+    Text,
 )
 from mlreport_batch.formats.kit.numbers import value_of
-from mlreport_batch.formats.mlflow import STATUS_BY_NAME
+from mlreport_batch.formats.mlflow import KIND_OF_TAG, STATUS_BY_NAME, told_tag
 from mlreport_batch.safety.clean import clean_block
 from mlreport_batch.safety.files import storable_ns
 from mlreport_batch.safety.masking.redact import shown, shown_name
@@ -65,6 +66,7 @@ def _members(data: bytes) -> Iterable[Member | Problem]:
     with _asked(data) as database:
         values = _sums(database, "metrics")
         params = _sums(database, "params")
+        tags = _sums(database, "tags") if _has_tags(database) else {}
         runs, left_out = _active_runs(database)
     yield from left_out
     for run in runs:
@@ -72,7 +74,7 @@ def _members(data: bytes) -> Iterable[Member | Problem]:
         count, newest, *_ = said = values.get(key, (0, None))
         times = [_integer(run.get(name)) for name in _TIMES] + [_integer(newest)]
         known = [time for time in times if time is not None]
-        version = (sorted(run.items()), said, params.get(key))
+        version = (sorted(run.items()), said, params.get(key), tags.get(key))
         yield Member(
             name=_name_of(run),
             size=_integer(count) or 0,
@@ -130,8 +132,8 @@ def _opened(data: bytes) -> sqlite3.Connection:
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _VALUE_MAX)
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
-        _check_tables(connection)
         for table in _TABLES:
+            _check_table(connection, table)
             _index(connection, table)
     except BaseException:
         connection.close()
@@ -139,23 +141,22 @@ def _opened(data: bytes) -> sqlite3.Connection:
     return connection
 
 
-def _check_tables(connection: sqlite3.Connection) -> None:
+def _check_table(connection: sqlite3.Connection, table: str) -> None:
     """Refuse what is no plain table: a view or a computed column can be anything.
 
     Raises:
-        sqlite3.DatabaseError: A table is missing, virtual, a view, or computes.
+        sqlite3.DatabaseError: It is missing, virtual, a view, or computes.
     """
-    for table in _TABLES:
-        found = connection.execute(
-            "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?", (table,)
-        ).fetchone()
-        if found is None or not str(found[0]).upper().startswith("CREATE TABLE"):
-            raise sqlite3.DatabaseError("no tables of MLflow in it")
-        (computed,) = connection.execute(
-            "SELECT count(*) FROM pragma_table_xinfo(?) WHERE hidden", (table,)
-        ).fetchone()
-        if computed:
-            raise sqlite3.DatabaseError("tables with generated columns")
+    found = connection.execute(
+        "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?", (table,)
+    ).fetchone()
+    if found is None or not str(found[0]).upper().startswith("CREATE TABLE"):
+        raise sqlite3.DatabaseError("no tables of MLflow in it")
+    (computed,) = connection.execute(
+        "SELECT count(*) FROM pragma_table_xinfo(?) WHERE hidden", (table,)
+    ).fetchone()
+    if computed:
+        raise sqlite3.DatabaseError("tables with generated columns")
 
 
 def _index(connection: sqlite3.Connection, table: str) -> None:
@@ -218,6 +219,28 @@ def _integer(value: object) -> int | None:
     return value if isinstance(value, int) else None
 
 
+def _tags(database: sqlite3.Connection, run: object) -> Iterator[Text]:
+    """Yield the tags of a run that are told."""
+    if not _has_tags(database):
+        return
+    marks = ",".join("?" * len(KIND_OF_TAG))
+    rows = database.execute(
+        f"SELECT key, value FROM tags WHERE run_uuid = ? AND key IN ({marks})",  # noqa: S608
+        (run, *KIND_OF_TAG),
+    )
+    for name, value in rows:
+        yield from told_tag(name, str(value or ""))
+
+
+def _has_tags(database: sqlite3.Connection) -> bool:
+    """Return whether there is a plain table of tags; a run may do without."""
+    try:
+        _check_table(database, "tags")
+    except sqlite3.DatabaseError:
+        return False
+    return True
+
+
 def _items(
     database: sqlite3.Connection, run: Mapping[str, object], path: str
 ) -> Iterator[Item]:
@@ -233,6 +256,7 @@ def _items(
     ):
         block = clean_block(str(text), max_lines=100, max_columns=_SHOWN_MAX)
         yield Hparams({shown_name(str(param)): block})
+    yield from _tags(database, key)
     rows = database.execute(
         "SELECT key, value, step, is_nan FROM metrics WHERE run_uuid = ? "
         "ORDER BY rowid LIMIT ?",

@@ -19,6 +19,7 @@ _NAMED = (
     ("hydra", "HYDRA_SWEEP"),
     ("tensorboard", "EVENT_FILE"),
     ("mlflow", "MLFLOW_META"),
+    ("mlflow", "MLFLOW_TAG"),
     ("mlflow", "MLFLOW_METRIC"),
     ("mlflow", "MLFLOW_PARAM"),
     ("mlflow_database", "MLFLOW_DATABASE"),

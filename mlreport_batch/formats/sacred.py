@@ -17,9 +17,10 @@ from mlreport_batch.formats import (
     Role,
     Text,
 )
+from mlreport_batch.formats.kit.commits import commit_text
 from mlreport_batch.formats.kit.documents import load_mapping
 from mlreport_batch.formats.kit.numbers import value_of
-from mlreport_batch.safety.masking.redact import shown_name, shown_tail
+from mlreport_batch.safety.masking.redact import shown_block, shown_name, shown_tail
 
 _STEPS = "_T"
 _STATUS = {
@@ -48,9 +49,24 @@ def _parse_sacred_run(chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: 
     result = value_of(document.get("result"))
     if result is not None:
         yield Result("result", result)
+    yield from _told_texts(document)
     trace = document.get("fail_trace")
     if isinstance(trace, list) and trace:
         yield Text("error", shown_tail("".join(map(str, trace[-400:]))))
+
+
+def _told_texts(document: Mapping[str, Any]) -> Iterator[Text]:
+    """Yield the commit of the program, and what was said of the run on its start."""
+    experiment, meta = document.get("experiment"), document.get("meta")
+    places = experiment.get("repositories") if isinstance(experiment, dict) else None
+    for place in places if isinstance(places, list) else ():
+        commit = place.get("commit") if isinstance(place, dict) else None
+        if isinstance(commit, str) and commit:
+            yield commit_text(commit, is_dirty=place.get("dirty") is True)
+            break
+    note = meta.get("comment") if isinstance(meta, dict) else None
+    if isinstance(note, str) and note.strip():
+        yield Text("note", shown_block(note.strip()))
 
 
 SACRED_RUN = LogFormat(

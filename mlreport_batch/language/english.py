@@ -205,6 +205,8 @@ ENGLISH: Final[Mapping[str, str]] = {
     "fact_restarts": "Log restarted",
     "restarts": "{count} time(s); earlier rows are gone from the file",
     "fact_commit": "Commit",
+    "commit_dirty": "{commit}, with changes since",
+    "fact_note": "Note",
     "ago": "{age} ago ({at})",
     "all_new": "{count}",
     "text_model": "Model",

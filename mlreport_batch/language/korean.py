@@ -205,6 +205,8 @@ KOREAN: Final[Mapping[str, str]] = {
     "fact_restarts": "로그 재시작",
     "restarts": "{count}회; 이전 행은 파일에 없음",
     "fact_commit": "커밋",
+    "commit_dirty": "{commit} 이후 변경 있음",
+    "fact_note": "메모",
     "ago": "{age} 전 ({at})",
     "all_new": "{count}개",
     "text_model": "모델",

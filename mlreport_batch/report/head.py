@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from mlreport_batch.formats.kit.commits import commit_in
 from mlreport_batch.language.figures import duration_text, step_text
 from mlreport_batch.language.say import say
 from mlreport_batch.report.alerts import Alert, place_text, said_of_end
@@ -15,13 +16,13 @@ from mlreport_batch.report.view import RunView
 from mlreport_batch.safety.clean import clean, clean_block
 
 COMMIT_SHOWN = 10
+NOTE_SHOWN = 300
 
 _COMMIT = re.compile(
     r"(?i)(?<![a-z])(?:git|vcs)[._/-]?(?:sha|hash|rev(?:ision)?)$"
     r"|(?<![a-z])commit(?:[._-]?(?:hash|sha|id))?$"
 )
 _HASH = re.compile(r"[0-9a-f]{7,64}")
-_NOTED = re.compile(r"(?m)^\s*(?:git\.)?commit: ([0-9a-f]{7,64})\s*$")
 
 
 def status_text(case: Case, *, is_told: bool) -> str:
@@ -89,26 +90,34 @@ def facts_of(case: Case, changes: Changes, timing: Timing) -> tuple[Fact, ...]:
     if view.restarts:
         text = say(language, "restarts", count=f"{view.restarts:,}")
         facts.append(Fact(say(language, "fact_restarts"), text))
-    commit = commit_of(view)
+    commit, is_dirty = commit_of(view)
     if commit:
-        facts.append(Fact(say(language, "fact_commit"), commit))
+        told = say(language, "commit_dirty", commit=commit) if is_dirty else commit
+        facts.append(Fact(say(language, "fact_commit"), told))
+    note = _text(view, "note")
+    if note:
+        line = clean(" ".join(note.split()), NOTE_SHOWN)
+        facts.append(Fact(say(language, "fact_note"), line))
     return tuple(facts)
 
 
-def commit_of(view: RunView) -> str:
+def _text(view: RunView, kind: str) -> str:
+    return next((text.text for text in view.texts if text.kind == kind), "")
+
+
+def commit_of(view: RunView) -> tuple[str, bool]:
     """Return the start of the commit that a run says it was made of, or nothing.
 
-    It stands in a hyperparameter such as ``git_sha``, or in what a framework noted of
-    the environment, as W&B does.
+    It stands in a hyperparameter such as ``git_sha``, or in what a framework noted, as
+    MLflow and Sacred do, or W&B of the environment. Whether the program differed from
+    it is the other value.
     """
     for key, value in view.hparams.items():
         if _COMMIT.search(key) and _HASH.fullmatch(str(value)):
-            return str(value)[:COMMIT_SHOWN]
-    for text in view.texts:
-        noted = _NOTED.search(text.text) if text.kind == "environment" else None
-        if noted is not None:
-            return noted[1][:COMMIT_SHOWN]
-    return ""
+            return str(value)[:COMMIT_SHOWN], False
+    noted = _text(view, "commit") or _text(view, "environment")
+    commit, is_dirty = commit_in(noted)
+    return commit[:COMMIT_SHOWN], is_dirty
 
 
 def texts_of(case: Case) -> tuple[TextBlock, ...]:
@@ -117,6 +126,7 @@ def texts_of(case: Case) -> tuple[TextBlock, ...]:
     blocks = [
         TextBlock(say(language, f"text_{text.kind}"), clean_block(text.text))
         for text in case.view.texts
+        if text.kind not in ("commit", "note")  # they are facts
     ]
     has_error = any(text.kind == "error" for text in case.view.texts)
     if case.status.is_broken and case.status.tail and not has_error:

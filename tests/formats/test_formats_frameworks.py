@@ -1,5 +1,6 @@
 """Files as their frameworks' sources say they are written, and their roles."""
 
+import json
 import sqlite3
 from pathlib import Path
 
@@ -188,6 +189,71 @@ def test_files_of_mlflow_belong_to_the_folder_of_the_run():
     ]
     assert claim(f"{base}/metrics/model.bin", b"\0\1") is None
     assert claim("metrics/train/notes.txt", "hello") is None
+
+
+SHA = "0123456789abcdef0123456789abcdef01234567"
+
+
+def test_mlflow_says_of_which_commit_a_run_is_and_what_was_noted():
+    base = f"mlruns/1/{RUN_ID}/tags"
+    name, match = claim(f"{base}/mlflow.note.content", "a\n\nb\n")
+    assert (name, match.levels_up, match.role) == ("mlflow_tag", 1, Role.context)
+    assert read("mlflow_tag", "a\n\nb\n", f"/top/{base}/mlflow.note.content") == [
+        Text("note", "a\n\nb")
+    ]
+    commit = f"{base}/mlflow.source.git.commit"
+    assert claim(commit, SHA)[0] == "mlflow_tag"
+    assert read("mlflow_tag", f"{SHA}\n", f"/top/{commit}") == [
+        Text("commit", f"commit: {SHA}")
+    ]
+    assert read("mlflow_tag", " \n", f"/top/{commit}") == []
+    assert claim(f"{base}/mlflow.user", "me") is None
+    assert claim("tags/mlflow.note.content", "x") is None
+
+
+def test_a_database_of_mlflow_says_so_too():
+    connection = sqlite3.connect(":memory:")
+    connection.deserialize(database())
+    before = [each.version for each in MLFLOW_DATABASE.members(connection.serialize())]
+    connection.execute("CREATE TABLE tags (key, value, run_uuid)")
+    tags = [
+        ("mlflow.source.git.commit", SHA, "0" * 32),
+        ("mlflow.note.content", "seen", "0" * 32),
+        ("mlflow.user", "me", "0" * 32),
+        ("mlflow.note.content", "of another", "1" * 32),
+        ("mlflow.note.content", None, "0" * 32),
+    ]
+    connection.executemany("INSERT INTO tags VALUES (?, ?, ?)", tags)
+    connection.commit()
+    data = connection.serialize()
+    texts = [item for item in read("mlflow_database", data) if isinstance(item, Text)]
+    assert texts == [Text("commit", f"commit: {SHA}"), Text("note", "seen")]
+    assert [each.version for each in MLFLOW_DATABASE.members(data)] != before
+    connection.execute("DROP TABLE tags")
+    connection.execute("CREATE VIEW tags AS SELECT 1 AS key, 1 AS value, 1 AS run_uuid")
+    assert read("mlflow_database", connection.serialize()) == read(
+        "mlflow_database", database()
+    )
+
+
+@pytest.mark.parametrize(
+    ("document", "texts"),
+    [
+        ({"experiment": {"repositories": [{"commit": SHA, "dirty": False}]}},
+         [Text("commit", f"commit: {SHA}")]),
+        ({"experiment": {"repositories": [{}, {"commit": SHA, "dirty": True}]}},
+         [Text("commit", f"commit: {SHA}, changed")]),
+        ({"meta": {"comment": " tried again "}}, [Text("note", "tried again")]),
+        ({"experiment": {"repositories": [1, {"commit": 2}]}, "meta": {"comment": " "}},
+         []),
+        ({"experiment": [], "meta": 1}, []),
+        ({"experiment": {"repositories": 1}}, []),
+    ],
+)  # fmt: skip
+def test_sacred_says_of_which_commit_a_run_is_and_what_was_said(
+    document: dict[str, object], texts: list[Text]
+):
+    assert read("sacred_run", json.dumps(document)) == texts
 
 
 def test_a_deleted_run_of_mlflow_says_so():

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from mlreport_batch.find.checkpoints import Checkpoint
 from mlreport_batch.formats import Problem, Progress, Text
+from mlreport_batch.formats.kit.commits import commit_text
 from mlreport_batch.language.dates import local_now
 from mlreport_batch.report import describe as module
 from mlreport_batch.report.alerts import Alert
@@ -246,6 +247,22 @@ def test_the_commit_of_a_run_is_told(hparams: dict[str, str], noted: str, commit
     found = report(view(hparams=hparams, texts=(Text("environment", noted),)))
     facts = {fact.key: fact.value for fact in found.facts}
     assert facts.get("Commit", "") == commit
+
+
+@pytest.mark.parametrize(
+    ("language", "facts"),
+    [
+        ("en", [("Commit", "0123456789, with changes since"), ("Note", "a b")]),
+        ("ko", [("커밋", "0123456789 이후 변경 있음"), ("메모", "a b")]),
+    ],
+)
+def test_notes_and_changes_since_the_commit_are_facts(
+    language: str, facts: list[tuple[str, str]]
+):
+    texts = (commit_text("0123456789" * 4, is_dirty=True), Text("note", "a\nb"))
+    found = report(view({"loss": [1, 2]}, texts=texts), language=language)
+    assert [(fact.key, fact.value) for fact in found.facts][-2:] == facts
+    assert found.texts == ()
 
 
 def test_checkpoints_come_newest_first():
