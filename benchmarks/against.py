@@ -43,14 +43,9 @@ class Desk:
             f"outbox: {{dir: {self.outbox}}}\n"
         )
 
-    def call(self, command: str) -> Cost:
+    def call(self, command: str, *more: str) -> Cost:
         program = [self.python, "-P", "-m", "mlreport_batch", command]
-        return run([*program, "-c", str(self.config)])
-
-    def call_with_pages(self, command: str) -> Cost:
-        """Measure a call over PATHs, which has pages in all versions."""
-        program = [self.python, "-P", "-m", "mlreport_batch", command]
-        return run([*program, str(self.root), "--out", str(self.folder / "out")])
+        return run([*program, "-c", str(self.config), *more])
 
     def baseline(self) -> Cost:
         shutil.rmtree(self.state, ignore_errors=True)
@@ -119,14 +114,14 @@ def one_report(desk: Desk) -> Side:
 def one_of_many(desk: Desk, *, pages: bool = False) -> Side:
     small_runs(desk.root, 10_000)
     settle()
-    call = desk.call_with_pages if pages else desk.call
-    call("baseline")
+    out = ["--out", str(desk.folder / "out")] if pages else []
+    desk.baseline()
     log = desk.root / "group_42" / "run_004242" / "metrics.csv"
 
     def news() -> Cost:
         append_rows(log, 400, seed=log.stat().st_size)
         settle()
-        return call("run")
+        return desk.call("run", *out)
 
     news()
     return news

@@ -231,6 +231,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "board_leads": "{run} leads {total} runs by {metric}: {value}, {gap} ahead of {second}",
     "board_level": "{run} and {second} lead {total} runs by {metric}: {value}",
     "board_chart": "{metric} against the others",
+    "best_chart": "{metric} of the best {count}",
     "board_only": "{run} leads {total} runs by {metric}: {value}; no other has a value yet",
     "board_differs": "{run} against {other}: {what}",
     "trouble_more": "and {more} more",

@@ -231,6 +231,7 @@ KOREAN: Final[Mapping[str, str]] = {
     "board_leads": "{metric} 기준 실행 {total}개 중 선두는 {run}: {value}, 다음 {second}보다 {gap} 앞섬",
     "board_level": "{metric} 기준 실행 {total}개 중 공동 선두는 {run}, {second}: {value}",
     "board_chart": "{metric}, 다른 실행과 비교",
+    "best_chart": "{metric}, 상위 {count}개",
     "board_only": "{metric} 기준 실행 {total}개 중 선두는 {run}: {value}, 다른 실행은 아직 값 없음",
     "board_differs": "{run}, {other} 비교: {what}",
     "trouble_more": "외 {more}개",

@@ -241,6 +241,7 @@ class _Drawing:
             }
             for section in fitted.sections
         ]
+        versus = self.draw([b.board.chart for b in fitted.boards if b.board.chart])
         text = layout.fill(
             "digest.html.j2",
             fitted.digest,
@@ -253,9 +254,10 @@ class _Drawing:
             metric=fitted.metric,
             lines=fitted.lines,
             details=details,
+            versus=versus,
         )
         shown = [picture for one in details for picture in one["pictures"]]  # type: ignore[attr-defined]
-        return text, _Images(shown)
+        return text, _Images([*versus, *shown])
 
     def draw(self, wanted: Sequence[Chart]) -> Sequence[_Picture]:
         """Return the pictures of *wanted*; one that cannot be drawn is left out."""

@@ -1,12 +1,13 @@
 """A run against the others of its group, in words and figures."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mlreport_batch.language.figures import number, scalar_text, signed
 from mlreport_batch.language.say import say
 from mlreport_batch.report.alike import differing
 from mlreport_batch.report.brief import Brief
+from mlreport_batch.report.curves import is_log
 from mlreport_batch.report.drawn import Chart, DrawnCurve
 from mlreport_batch.report.model import (
     BoardRow,
@@ -32,6 +33,7 @@ COLUMNS_MAX = 12
 DIFFERENCES_MAX = 4
 LINKS_MAX = 3
 SEEDS_MAX = 4
+DRAWN_MAX = 3
 VALUE_MAX = 40
 DIGITS, DIGITS_MAX = 5, 9
 """What a sweep drew at random is shown with so many digits, if it has more."""
@@ -88,10 +90,15 @@ def _chart(words: "_Words", ranking: Ranking, run: Brief) -> Chart | None:
         for each in (ranking.leader, run, one_before(ranking, run))
         if each is not None
     }
-    curves = [words.curve(each) for each in wanted.values()]
-    drawn = tuple(curve for curve in curves if len(curve.steps) > 1)
     title = words.say("board_chart", metric=ranking.metric)
-    return Chart(title, drawn) if len(drawn) > 1 else None
+    return words.drawn(title, wanted.values())
+
+
+def chart_of_best(ranking: Ranking, wishes: Wishes) -> Chart | None:
+    """Return the courses of the best runs."""
+    words, best = _Words(ranking, wishes), ranking.members[:DRAWN_MAX]
+    title = words.say("best_chart", metric=ranking.metric, count=len(best))
+    return words.drawn(title, best)
 
 
 class _Words:
@@ -99,7 +106,7 @@ class _Words:
 
     def __init__(self, ranking: Ranking, wishes: Wishes) -> None:
         self.ranking = ranking
-        self._language = wishes.language
+        self._language, self._axis = wishes.language, wishes.charts.axis
 
     def say(self, key: str, /, **fields: object) -> str:
         return say(self._language, key, **fields)
@@ -256,7 +263,14 @@ class _Words:
             is_this=this is not None and run.name == this.name,
         )
 
-    def curve(self, run: Brief) -> DrawnCurve:
+    def drawn(self, title: str, runs: Iterable[Brief]) -> Chart | None:
+        """Return the courses of *runs*, None where there are not two of them."""
+        curves = tuple(c for c in map(self._curve, runs) if len(c.steps) > 1)
+        values = [v for curve in curves for v in curve.lows if v is not None]
+        log = is_log(values, {self.ranking.goal}, self._axis)
+        return Chart(title, curves, is_log=log) if len(curves) > 1 else None
+
+    def _curve(self, run: Brief) -> DrawnCurve:
         """Return a run's course, as far as it was kept."""
         points = run.course()
         values = tuple(v if math.isfinite(v) else None for _, v in points)

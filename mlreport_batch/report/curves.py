@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import pairwise
 
 from mlreport_batch.language.figures import step_text
@@ -188,23 +189,30 @@ def _is_flat(summary: MetricSummary) -> bool:
 
 
 def _is_log(case: Case, members: Sequence[str]) -> bool:
+    ends = [(case.view.metrics[n].low, case.view.metrics[n].high) for n in members]
+    values = [value for pair in ends for value in pair if value is not None]
+    goals = {case.goals[name] for name in members}
+    return is_log(values, goals, case.wishes.charts.axis)
+
+
+def is_log(values: Sequence[float], goals: AbstractSet[str | None], axis: str) -> bool:
     """Return whether a logarithm shows more: of a loss that falls from 125 to 1.
 
     What is zero, or negative, anywhere has none.
+
+    Args:
+        values: Finite ones, the lowest and highest among them.
+        goals: Those of what is drawn together.
+        axis: What the user wants: ``auto``, ``linear`` or ``log``.
     """
-    axis = case.wishes.charts.axis
-    ends = [(case.view.metrics[n].low, case.view.metrics[n].high) for n in members]
-    lows = [low for low, _ in ends if low is not None]
-    highs = [high for _, high in ends if high is not None]
-    if axis == "linear" or not lows or min(lows) <= 0:
+    if axis == "linear" or not values or min(values) <= 0:
         return False
     if axis == "log":
         return True
-    goals = {case.goals[name] for name in members}
     if "max" in goals:
         return False
     is_loss = goals == {"min"}
-    return max(highs) / min(lows) >= (LOG_SPAN if is_loss else LOG_SPAN_UNKNOWN)
+    return max(values) / min(values) >= (LOG_SPAN if is_loss else LOG_SPAN_UNKNOWN)
 
 
 def _planned_end(case: Case, members: Sequence[str], until: float) -> float | None:

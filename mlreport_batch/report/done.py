@@ -10,7 +10,7 @@ from mlreport_batch.language.dates import moment_text
 from mlreport_batch.language.figures import duration_text
 from mlreport_batch.language.say import label, say
 from mlreport_batch.report.brief import Brief
-from mlreport_batch.report.comparison import comparison_of
+from mlreport_batch.report.comparison import chart_of_best, comparison_of
 from mlreport_batch.report.describe import describe_digest
 from mlreport_batch.report.model import Digest, Report, Wishes
 from mlreport_batch.report.ranking import Ranking
@@ -102,6 +102,7 @@ def describe_done(
     """
     language = wishes.language
     board = comparison_of(done.ranking, wishes, most=len(reports))
+    board = replace(board, chart=chart_of_best(done.ranking, wishes))
     best, total = board.rows[0], f"{board.total:,}"
     return replace(
         describe_digest(reports, rid=rid, language=language, boards=[board]),

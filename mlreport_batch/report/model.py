@@ -140,7 +140,8 @@ class Comparison(Struct, frozen=True):
         columns: The hyperparameters that differ.
         rows: The leaderboard, the best first.
         total: How many runs there are.
-        chart: The courses of the leader, this run and the one before it, or None.
+        chart: The courses of the leader, this run and the one before it; of a group
+            that is done those of the best; or None.
     """
 
     group: str

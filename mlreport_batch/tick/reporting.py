@@ -71,10 +71,11 @@ class Reporter:
         due[:] = [self._against.compared(finding) for finding in due]
         self._summary.boards += self._against.boards(due)
         due.sort(key=lambda finding: (not finding.alerts, finding.name))
-        groups = self._against.done(due)
+        most = self._config.mail.max_per_tick
+        groups = self._against.done(due)[:most]
         told = {finding.path for _, findings in groups for finding in findings}
         others = [finding for finding in due if finding.path not in told]
-        alone = self._alone(others)
+        alone = self._alone(others, most - len(groups))
         together = others[len(alone) :]
         done = 0
         batches = [alone[i : i + REPORTS] for i in range(0, len(alone), REPORTS)]
@@ -91,8 +92,8 @@ class Reporter:
             for recipients, members in self._by_recipients(findings).items():
                 self._keep_digest(members, recipients, executor, group)
 
-    def _alone(self, due: list[Finding]) -> list[Finding]:
-        """Return those of *due* that have mails of their own, the first ones.
+    def _alone(self, due: list[Finding], most: int) -> list[Finding]:
+        """Return those of *due* that have mails of their own, the first *most*.
 
         A person who names folders, with more runs in them than one would read mails
         about, has one digest of all.
@@ -101,7 +102,7 @@ class Reporter:
         is_much = self._config.source is None and len(due) > mail.max_per_tick
         if is_much or (mail.digest and len(due) > 1):
             return []
-        alone = due[: mail.max_per_tick]
+        alone = due[:most]
         if len(due) == len(alone) + 1 and alone and not mail.digest:
             return due  # a digest of one is a report
         return alone

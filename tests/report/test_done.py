@@ -89,4 +89,7 @@ def test_it_is_told_with_the_best_run_and_the_time_it_took(
     assert digest.headline == headline
     assert digest.done.startswith(what)
     assert digest.subject == ("sweep", say(language, "done_subject", total="4"))
-    assert [row.run for row in digest.boards[0].rows] == ["a", "b", "c", "old"]
+    [board] = digest.boards
+    assert [row.run for row in board.rows] == ["a", "b", "c", "old"]
+    assert board.chart is not None
+    assert [curve.key for curve in board.chart.series] == ["a", "b", "c"]

@@ -332,3 +332,20 @@ def test_what_only_others_get_is_no_part_of_the_mail_about_a_group(desk: Desk):
     assert "kim" not in str(mail["To"])
     [pdf] = mail.iter_attachments()
     assert pdf.get_filename() == "digest.pdf"
+
+
+def test_mails_about_groups_count_among_those_of_a_tick(desk: Desk):
+    config = desk.config(f"mail: {{{MAIL}, max_per_tick: 2}}\n")
+    for last in ([], [0.1]):
+        for group in "abc":
+            for run in (1, 2, 3):
+                values = [0.9, 0.5, *(last if run == 3 else [0.4])]
+                age_s = 60 - len(values)
+                put(desk, f"{group}/{run}", values, age_s=age_s, lr=run)
+        desk.run("run", "-c", config)
+        subjects = {str(mail["Subject"]) for mail in desk.mails()}
+    assert subjects == {
+        "[mlreport] a: all 3 runs are over",
+        "[mlreport] b: all 3 runs are over",
+        "[mlreport] c/3: Finished 3/3: best val_loss 0.1 (epoch 2)",
+    }

@@ -84,6 +84,7 @@ def test_a_sweep_of_thirty_runs_gives_one_digest_a_tick(desk: Desk):
         assert wrong < digest.index(who, wrong) < digest.index("Who leads", wrong)
     assert all(len(digest.encode()) < 40_000 for digest in digests)
     assert "27 finished, 3 failed; took" in digests[2]
+    assert digests[2].index("of the best 3") < digests[2].index("(logarithmic)")
     assert (
         "All 30 runs of spirals are over; best: trial_02 with val_loss 0.02"
         in (digests[2])

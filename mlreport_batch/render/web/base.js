@@ -84,6 +84,13 @@ const mlreport = {
     return typeof value === "string" ? value : JSON.stringify(value);
   };
 
+  /** Return hyperparameters of several runs as briefly as they still differ. */
+  mlreport.briefly = (values) => {
+    const exact = values.map(mlreport.scalar);
+    const short = values.map((value, at) => (exact[at].length > 9 && typeof value === "number" ? mlreport.number(value) : exact[at]));
+    return new Set(short).size === new Set(exact).size ? short : exact;
+  };
+
   /** Return a step with separators. */
   mlreport.count = (value) =>
     value == null ? "" : value.toLocaleString("en-US", { maximumFractionDigits: 4 });

@@ -45,9 +45,10 @@
       );
       const lines = names.map((name) => {
         const values = this.rows.map((row) => own(row.hparams, name));
-        const cells = values.map((value) =>
-          el("td", { class: typeof value === "number" ? "n" : "" }, value === undefined ? "–" : mlreport.scalar(value)),
-        );
+        const cells = mlreport.briefly(values).map((text, at) => {
+          const value = values[at];
+          return el("td", { class: typeof value === "number" ? "n" : "", title: mlreport.scalar(value) }, value === undefined ? "–" : text);
+        });
         return el("tr", {}, el("th", { scope: "row" }, name), cells);
       });
       const head = el("tr", {}, el("th", { scope: "col" }, say("table.hparam")), heads);
