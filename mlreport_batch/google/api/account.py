@@ -229,7 +229,9 @@ def _default_account(settings: GoogleSettings, scopes: Sequence[str]) -> Account
             f"There are no application default credentials: {clean(str(exc), 200)}",
             kept=KEPT,
             advice="Set google.credentials, or run `gcloud auth application-default"
-            f" login --scopes={','.join(scopes)},{_SCOPE}cloud-platform`",
+            " login --client-id-file=client.json"
+            f" --scopes={','.join(scopes)},{_SCOPE}cloud-platform`: gcloud's own client"
+            " may not ask for these",
         ) from exc
     advice = "Run `gcloud auth application-default login` again, or set"
     advice += " google.credentials"
