@@ -15,7 +15,7 @@ from mlreport_batch.google.api.account import (
     mail_scopes,
 )
 from mlreport_batch.google.api.client import DOCUMENT, FOLDER, GoogleClient, Json
-from mlreport_batch.google.api.explain import explained
+from mlreport_batch.google.api.explain import NO_MAILBOX, explained
 from mlreport_batch.google.api.login import scope_note
 from mlreport_batch.google.api.pace import Pace
 from mlreport_batch.google.api.transport import GoogleError
@@ -117,6 +117,11 @@ def _sending(config: Config) -> Iterator[Checked]:
     scopes = mail_scopes(config.google)
     with client_of(config.google, scopes) as client:
         client.log_in()
+        if client.account.is_robot:
+            text, advice = NO_MAILBOX
+            said = "a service account is no user"
+            yield _wrong(text.format(name=client.account.name, said=said), advice)
+            return
         yield f"{_credential(client, scopes)}: may send", None
         address = config.google.subject or ""
         if not address and client.account.scopes & {DRIVE, DRIVE_FILE}:

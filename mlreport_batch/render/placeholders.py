@@ -38,12 +38,12 @@ ROWS: Final[Mapping[str, Sequence[str]]] = {
 }
 """Per kind of row, named after the placeholder that marks it: its columns."""
 
-_PLACEHOLDER = re.compile(r"\{\{[ \t]*([^{}\r\n]{1,300}?)[ \t]*\}\}")
+PLACEHOLDER: Final = re.compile(r"\{\{[ \t]*([^{}\r\n]{1,300}?)[ \t]*\}\}")
 
 
 def parse(text: str) -> list[str]:
     """Return the names of the placeholders in *text*, in order, each once."""
-    return list(dict.fromkeys(m[1] for m in _PLACEHOLDER.finditer(text)))
+    return list(dict.fromkeys(m[1] for m in PLACEHOLDER.finditer(text)))
 
 
 def unknown(names: Sequence[str]) -> list[str]:
@@ -150,7 +150,7 @@ def rows(report: Report) -> Mapping[str, Sequence[Mapping[str, str]]]:
 
 def fill(text: str, found: Mapping[str, str]) -> str:
     """Return *text* with its placeholders replaced by plain values, in one pass."""
-    return _PLACEHOLDER.sub(lambda match: found.get(match[1], MISSING), text)
+    return PLACEHOLDER.sub(lambda match: found.get(match[1], MISSING), text)
 
 
 # Where a browser does not read text, a value could become code or an address.
@@ -191,10 +191,10 @@ def _fill_text(part: str, found: Mapping[str, str]) -> str:
     pieces: list[str] = []
     done = 0
     for match in _NOT_TEXT.finditer(part):
-        pieces.append(_PLACEHOLDER.sub(escaped, part[done : match.start()]))
-        pieces.append(_PLACEHOLDER.sub(MISSING, match[0]))
+        pieces.append(PLACEHOLDER.sub(escaped, part[done : match.start()]))
+        pieces.append(PLACEHOLDER.sub(MISSING, match[0]))
         done = match.end()
-    pieces.append(_PLACEHOLDER.sub(escaped, part[done:]))
+    pieces.append(PLACEHOLDER.sub(escaped, part[done:]))
     return "".join(pieces)
 
 
@@ -240,6 +240,3 @@ def _innermost_rows(template: str) -> Iterator[tuple[int, int]]:
             open_rows[-1] = tag.start()
         if name == "table":
             open_rows.pop()
-
-
-PLACEHOLDER: Final = re.compile(r"\{\{[ \t]*([^{}\r\n]{1,300}?)[ \t]*\}\}")

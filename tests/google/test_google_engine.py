@@ -153,6 +153,9 @@ def test_a_later_tick_reads_the_template_only_when_it_changed(lab: Lab):
         assert lab.server.count("drive.files.copy") == 1
         page = html_of(lab.server.gmail.sent[-1].raw)
         assert ("Lab 7: " in page) == is_changed
+    # Two ticks later, the run is still one conversation.
+    first, *later = lab.server.gmail.sent
+    assert {mail.thread_id for mail in later} == {first.thread_id}
 
 
 @pytest.mark.no_cover

@@ -25,7 +25,11 @@ from mlreport_batch.errors import (
 )
 from mlreport_batch.google import engine as google
 from mlreport_batch.google import gmail
-from mlreport_batch.google.api.account import DRIVE_FILE, GMAIL_SEND
+from mlreport_batch.google.api.account import (
+    DRIVE_FILE,
+    GMAIL_METADATA,
+    GMAIL_SEND,
+)
 from mlreport_batch.google.api.client import GoogleClient
 from mlreport_batch.google.api.pace import Limiter
 from mlreport_batch.google.api.transport import GoogleError
@@ -659,6 +663,19 @@ def test_lost_answer_to_a_send_follows_on_unknown(lab: Lab):
     assert main(["run", "-c", str(config)]) == 75
     main(["run", "-c", str(config)])
     assert len(lab.server.gmail.sent) == 1
+    assert lab.server.count("gmail.users.messages.send") == 1
+
+
+def test_mail_that_may_have_been_sent_is_found_by_the_next_tick(lab: Lab):
+    lab.as_user([DRIVE_FILE, GMAIL_SEND, GMAIL_METADATA])
+    lab.change(find_sent=True)
+    looking = "gmail.users.messages.list"
+    lab.server.fail("gmail.users.messages.send", faults.drop(applied=True))
+    lab.server.fail(looking, faults.refuse(403, "forbidden"))
+    config = lab.write_config(lab.runs(["csv_no_step"]), via="gmail")
+    assert main(["run", "-c", str(config)]) == 75
+    assert main(["retry", "-c", str(config)]) == 0
+    assert main(["run", "-c", str(config)]) == 0
     assert lab.server.count("gmail.users.messages.send") == 1
 
 

@@ -190,7 +190,8 @@ def test_mails_of_a_run_are_one_conversation_for_their_sender_too(lab: Lab, size
     first, other, alarm, *later = found
     assert len({first, other, alarm}) == 3
     assert later == [first, first]
-    last = lab.server.gmail.sent[-1]
+    large, last = lab.server.gmail.sent[-2:]
+    assert large.raw.endswith(b"\r\n\r\nhello\r\n" + b"x" * size)
     assert last.header("References") == "<run-a@lab.example> <r1@lab.example>"
     assert last.header("In-Reply-To") == "<r1@lab.example>"
     assert lab.server.count(SEND) == 5

@@ -61,10 +61,6 @@ def metrics(count: int) -> Report:
     )
 
 
-def test_pattern_is_that_of_every_other_template():
-    assert PLACEHOLDER.pattern == placeholders._PLACEHOLDER.pattern
-
-
 @pytest.mark.parametrize("count", [0, 1, 2, 50])
 def test_row_is_repeated_for_each_metric(server: GoogleServer, count: int):
     table = Table(
@@ -480,7 +476,6 @@ def test_what_the_export_is_compared_with_is_what_it_shows(
     from google_server.export import to_html
     from mlreport_batch.google.document.make import problem_of
     from mlreport_batch.google.export import clean as export_clean
-    from mlreport_batch.google.export import tree as export_tree
 
     template = build.document(*blocks)
     found = analyse(template.to_json(USER, with_tabs=True))
@@ -488,5 +483,6 @@ def test_what_the_export_is_compared_with_is_what_it_shows(
     document = merged(server, template, metrics(count))
     tree = export_clean.inline(to_html(document).decode())
     assert problem_of(tree, made) == ""
-    assert export_tree.count_placeholders(tree.first("body") or tree) == made.leftovers
+    text = (tree.first("body") or tree).text()
+    assert len(PLACEHOLDER.findall(text)) == made.leftovers
     del server.store.files[template.document_id]

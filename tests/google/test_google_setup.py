@@ -219,6 +219,22 @@ def test_check_says_that_another_address_must_be_an_alias(
     assert is_told == (sender == "ml@lab.example" and kind != "user without Drive")
 
 
+@pytest.mark.parametrize("kind", ["key", "default credentials"])
+def test_check_says_that_a_service_account_has_no_mailbox(
+    lab: Lab, kind: str, monkeypatch: pytest.MonkeyPatch
+):
+    lab.in_shared_drive()
+    if kind != "key":
+        path = str(lab.google.credentials)
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", path)
+        lab.change(credentials=None)
+    mail = MailSettings(via="gmail", sender=USER, to=(USER,))
+    config = replace(lab.config(), render=RenderSettings(engine="local"), mail=mail)
+    (said,) = errors(list(check_google(config)))
+    assert "has no mailbox" in said
+    assert "mail.via: smtp" in said
+
+
 def test_check_command_shows_each_line(lab: Lab, capsys: pytest.CaptureFixture[str]):
     lab.with_default_template()
     config = lab.write_config(lab.runs(["csv_no_step"]), via="gmail")

@@ -144,7 +144,8 @@ def _read(path: Path) -> dict[str, Any]:
         "google.credentials",
         kept=KEPT,
         advice="Put the service-account key there (chmod 600), or run"
-        " `mlreport-batch login --client FILE`",
+        " `mlreport-batch login --client FILE`; docs/google.md says what works where"
+        " keys are forbidden",
     )
     try:
         info = json.loads(data)
@@ -216,6 +217,7 @@ def _user(
 def _default_account(settings: GoogleSettings, scopes: Sequence[str]) -> Account:
     import google.auth
     from google.auth.exceptions import GoogleAuthError
+    from google.oauth2.credentials import Credentials  # a user's
 
     if settings.subject:
         raise ConfigError(
@@ -229,9 +231,12 @@ def _default_account(settings: GoogleSettings, scopes: Sequence[str]) -> Account
             f"There are no application default credentials: {clean(str(exc), 200)}",
             kept=KEPT,
             advice="Set google.credentials, or run `gcloud auth application-default"
-            f" login --scopes={','.join(scopes)},{_SCOPE}cloud-platform`",
+            " login --client-id-file=client.json"
+            f" --scopes={','.join(scopes)},{_SCOPE}cloud-platform`: gcloud's own client"
+            " may not ask for these",
         ) from exc
     advice = "Run `gcloud auth application-default login` again, or set"
     advice += " google.credentials"
     name = "the application default credentials"
-    return Account(credentials, name, advice, frozenset(scopes))
+    is_robot = not isinstance(credentials, Credentials)
+    return Account(credentials, name, advice, frozenset(scopes), is_robot=is_robot)

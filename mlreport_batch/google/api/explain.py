@@ -26,7 +26,7 @@ _NO_API = (
     "The Google project of {name} may not use this API: {said}",
     "Enable the Google Docs, Drive and Gmail APIs in the Cloud console",
 )
-_NO_MAILBOX = (
+NO_MAILBOX = (
     "{name} has no mailbox: {said}",
     "Set google.subject to a user of your Workspace, or send by `mail.via: smtp`",
 )
@@ -46,7 +46,7 @@ _MEANINGS: Final[Mapping[str, tuple[str, str]]] = {
     "ACCESS_TOKEN_SCOPE_INSUFFICIENT": _NO_GRANT,
     "accessNotConfigured": _NO_API,
     "SERVICE_DISABLED": _NO_API,
-    "failedPrecondition": _NO_MAILBOX,
+    "failedPrecondition": NO_MAILBOX,
     "storageQuotaExceeded": _NO_STORAGE,
 }
 _DRIVE_MEANINGS: Final[Mapping[str, tuple[str, str]]] = dict.fromkeys(

@@ -14,6 +14,7 @@ from mlreport_batch.google.document.merge import Plan, plan
 from mlreport_batch.google.document.template import Template, analyse, braces_in
 from mlreport_batch.google.export import clean as export_clean
 from mlreport_batch.google.export import tree as export_tree
+from mlreport_batch.render.placeholders import PLACEHOLDER
 from mlreport_batch.report.model import Report
 from mlreport_batch.safety.clean import clean
 
@@ -222,9 +223,9 @@ def problem_of(tree: export_tree.Node, wanted: Plan) -> str:
     A request that hit the wrong place leaves some of a placeholder. Less is fine: an
     export need not show every header, nor every table.
     """
-    body = tree.first("body") or tree
-    if export_tree.count_placeholders(body) > wanted.leftovers:
+    text = (tree.first("body") or tree).text()
+    if len(PLACEHOLDER.findall(text)) > wanted.leftovers:
         return "leftovers"
-    if braces_in(body.text()) > wanted.braces:
+    if braces_in(text) > wanted.braces:
         return "braces"
     return ""

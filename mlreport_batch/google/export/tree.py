@@ -7,8 +7,6 @@ from html.parser import HTMLParser
 
 from msgspec import Struct, field
 
-from mlreport_batch.render.placeholders import PLACEHOLDER
-
 VOID = frozenset({"br", "hr", "img", "col", "meta", "link", "input", "wbr", "base"})
 BLOCKS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "li"})
 _DECLARATION = re.compile(
@@ -43,10 +41,11 @@ class Node(Struct):
         ]
 
     def text(self) -> str:
-        """Return the text below; a line break counts as one character."""
+        """Return the text below; a line break is one character, a paragraph's end too."""
         if self.tag == "br":
             return "\x0b"
-        return "".join(c if isinstance(c, str) else c.text() for c in self.children)
+        text = "".join(c if isinstance(c, str) else c.text() for c in self.children)
+        return f"{text}\n" if self.tag in BLOCKS else text
 
     def first(self, tag: str) -> "Node | None":
         """Return the first element called *tag*, this one included."""
@@ -98,9 +97,3 @@ def parse(page: str) -> Node:
     builder.feed(page)
     builder.close()
     return builder.open[0]
-
-
-def count_placeholders(root: Node) -> int:
-    """Return how often the text of *root* looks like a placeholder."""
-    blocks = (node.text() for node in root.elements() if node.tag in BLOCKS)
-    return sum(len(PLACEHOLDER.findall(text)) for text in blocks)
