@@ -309,6 +309,8 @@ def test_the_error_says_what_is_kept_and_lists_the_problems():
             "conf.yaml:4 ping.url_file: excludes url_env; keep one",
         ),
         ("runs: {path: /d}\nwebhook: {url_env: 'https://x'}", "webhook.url_env: "),
+        ("runs: {path: /d}\nping: 'https://h/t0ken'", "got 'https://…'"),
+        ("runs: {path: /d}\nnotify: {urls_file: 'ntfys://t0ken'}", "got 'ntfys://…'"),
         (
             "runs: {path: /d}\nprometheus: {file: /p/a.txt}",
             "prometheus.file: /p/a.txt does not end in .prom",
