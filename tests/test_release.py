@@ -70,6 +70,17 @@ def test_a_tag_starts_a_release_and_no_job_gets_more_rights_than_it_needs():
     }  # fmt: skip
 
 
+def test_issues_ask_for_what_our_program_can_say():
+    said = " ".join(make_parser().commands()) + " --version"
+    for file in (ROOT / ".github/ISSUE_TEMPLATE").iterdir():
+        form = yaml.safe_load(file.read_text("utf-8"))
+        assert {"name", "description", "body"} <= set(form)
+        for command in re.findall(
+            r"`mlreport-batch ([a-z-]+)", file.read_text("utf-8")
+        ):
+            assert command in said
+
+
 DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
 
 

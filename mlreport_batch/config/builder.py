@@ -81,14 +81,18 @@ class Place(Struct, frozen=True):
 
 
 def quoted(value: object) -> str:
-    """Return *value* as a message shows it: short, in the words of the file."""
+    """Return *value* as a message shows it: short, in the words of the file.
+
+    Of an address only how it begins is shown: what follows may be a token.
+    """
     if isinstance(value, Mapping):
         return "a table of keys"
     if isinstance(value, list):
         return "a list"
     if value is None or isinstance(value, bool):
         return {None: "nothing", True: "true", False: "false"}[value]
-    text = repr(value)
+    scheme, is_address, _ = str(value).partition("://")
+    text = repr(f"{scheme}://…" if is_address else value)
     return text if len(text) <= _SHOWN_MAX else f"{text[: _SHOWN_MAX - 1]}…"
 
 

@@ -201,6 +201,9 @@ class _Check:
             given = [f"{name}_{kind}" for kind in ("env", "file")]
             if all(self._is_given(table, key) for key in given):
                 self._add(f"{table}.{given[1]}", f"excludes {given[0]}; keep one")
+            settings = getattr(self.config, table)
+            if not settings.is_on and settings != type(settings)():
+                self._add(table, f"tells nobody; it needs {given[0]} or {given[1]}")
         file = self.config.prometheus.file
         if file is not None and file.suffix != ".prom":
             self._add(

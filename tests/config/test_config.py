@@ -300,6 +300,25 @@ def test_the_error_says_what_is_kept_and_lists_the_problems():
         ("runs: {path: /d}\nsendmail: {command: []}", "sendmail.command: is empty"),
         ("runs: {path: /d}\n" + "x" * 60 + ": 1", "unknown key 'xxx"),
         ("runs: {path: /d}\nredact: [{a: 1}, [2]]", "got a table of keys"),
+        (
+            "runs: {path: /d}\nnotify: {about: reports}",
+            "conf.yaml:2 notify: tells nobody; it needs urls_env or urls_file",
+        ),
+        (
+            "runs: {path: /d}\nping:\n  url_env: A\n  url_file: /b",
+            "conf.yaml:4 ping.url_file: excludes url_env; keep one",
+        ),
+        ("runs: {path: /d}\nwebhook: {url_env: 'https://x'}", "webhook.url_env: "),
+        ("runs: {path: /d}\nping: 'https://h/t0ken'", "got 'https://…'"),
+        ("runs: {path: /d}\nnotify: {urls_file: 'ntfys://t0ken'}", "got 'ntfys://…'"),
+        (
+            "runs: {path: /d}\nprometheus: {file: /p/a.txt}",
+            "prometheus.file: /p/a.txt does not end in .prom",
+        ),
+        (
+            "runs: {path: /d}\nprometheus: {file: /d/a.prom}",
+            "prometheus.file: /d lies inside runs",
+        ),
     ],
 )
 def test_wrong_values_are_named(text: str, expected: str):
