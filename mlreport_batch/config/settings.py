@@ -293,12 +293,14 @@ class Config(Struct, frozen=True):
     )
     executor: str = setting(
         Text(
-            r"inline|processes|dask://[A-Za-z0-9.-]+:[0-9]+",
-            "inline, processes or dask://host:8786",
+            r"inline|processes|dask://[A-Za-z0-9.-]+:[0-9]+"
+            r"|[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*",
+            "inline, processes, dask://host:8786 or module:function",
         ),
         "inline",
-        help="Where runs are read and reports drawn: in this process, in several, or on"
-        " a cluster",
+        help="Where runs are read and reports drawn: in this process, in several, on a"
+        " dask cluster (with the `cluster` extra), or where a"
+        " `concurrent.futures.Executor` does that the function makes",
         example="processes",
     )
     source: Path | None = None

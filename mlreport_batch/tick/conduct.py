@@ -29,7 +29,7 @@ from mlreport_batch.state.mend import mend, open_state
 from mlreport_batch.state.spool import Spool, spool_of
 from mlreport_batch.state.store import State
 from mlreport_batch.tick.debts import Debts
-from mlreport_batch.tick.executors import executor_of
+from mlreport_batch.tick.executors import Executor, executor_of
 from mlreport_batch.tick.from_config import make_channel
 from mlreport_batch.tick.pages import PageWriter
 from mlreport_batch.tick.reading import RunReader
@@ -177,7 +177,7 @@ class _Tick:
         """Read, report, keep and send."""
         summary = self.summary
         self.pages.begin(config_key)
-        with executor_of(self.config.executor, self.options.jobs) as executor:
+        with self._executor() as executor:
             with summary.stage("discover"):
                 paths = self.reader.survey(config_key)
             with summary.stage("read"):
@@ -200,9 +200,13 @@ class _Tick:
         self._count()
         return summary
 
+    def _executor(self) -> Executor:
+        roots = list(self.scope.roots)
+        return executor_of(self.config.executor, self.options.jobs, roots)
+
     def look(self, config_key: str) -> TickSummary:
         """Find out what would be reported, on a copy of the state."""
-        with executor_of(self.config.executor, self.options.jobs) as executor:
+        with self._executor() as executor:
             with self.summary.stage("discover"):
                 paths = self.reader.survey(config_key)
             with self.summary.stage("read"):

@@ -1,9 +1,7 @@
 """Where batches of runs are worked on: here, in processes, or on a cluster."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol, Self, TypeVar
-
-from mlreport_batch.errors import ConfigError
 
 _Task = TypeVar("_Task")
 _Settings = TypeVar("_Settings")
@@ -66,11 +64,22 @@ class Pool:
     Args:
         make: Makes the `concurrent.futures` executor.
         width: How many batches it works on at once.
+        is_lost: Tells whether what came of a batch means that its worker is lost;
+            None where only a broken pool does.
+        wait_s: How long a batch is waited for before it counts as lost.
     """
 
-    def __init__(self, make: Callable[[], "FuturesExecutor"], width: int) -> None:
+    def __init__(
+        self,
+        make: Callable[[], "FuturesExecutor"],
+        width: int,
+        is_lost: Callable[[Exception], bool] | None = None,
+        wait_s: float | None = None,
+    ) -> None:
         self._make = make
         self._width = width
+        self._is_lost = is_lost or (lambda _: False)
+        self._wait_s = wait_s
         self._pool: FuturesExecutor | None = None
 
     def __enter__(self) -> Self:
@@ -97,12 +106,15 @@ class Pool:
 
             batch, future = flying.popleft()
             try:
-                return future.result()
+                return future.result(self._wait_s)
             except BrokenExecutor:
                 # A worker was killed, as for want of memory: the pool is lost, and
                 # all that was under way in it.
                 self._pool = None
-                return (rescue or work)(batch, settings)
+            except Exception as exc:
+                if not self._is_lost(exc):
+                    raise
+            return (rescue or work)(batch, settings)
 
         for batch in batches:
             if self._pool is None:
@@ -113,8 +125,8 @@ class Pool:
         while flying:
             yield take()
 
-    @staticmethod
     def _submit(
+        self,
         pool: "FuturesExecutor",
         work: Callable[[_Task, _Settings], _Result],
         batch: _Task,
@@ -124,24 +136,32 @@ class Pool:
 
         try:
             return pool.submit(work, batch, settings)
-        except BrokenExecutor as exc:
+        except Exception as exc:
+            if not isinstance(exc, BrokenExecutor) and not self._is_lost(exc):
+                raise
             failed: Future[_Result] = Future()
             failed.set_exception(exc)
             return failed
 
 
-def executor_of(name: str, jobs: int | None = None) -> Executor:
+def executor_of(
+    name: str, jobs: int | None = None, roots: Sequence[str] = ()
+) -> Executor:
     """Return the executor called *name* in the config.
 
     Args:
-        name: ``inline``, ``processes`` or ``dask://host:port``.
+        name: ``inline``, ``processes``, or one that `cluster` knows.
         jobs: Processes to use; more than one means ``processes``.
+        roots: Where the runs lie.
 
     Raises:
-        ConfigError: The cluster's client is not installed or does not answer.
+        ConfigError: It cannot be used.
     """
-    if name.startswith("dask://"):
-        return Pool(lambda: _dask(name), 8)
+    if ":" in name:
+        from mlreport_batch.tick import cluster
+
+        make = cluster.elsewhere(name, roots)
+        return Pool(make, cluster.IN_FLIGHT, cluster.is_lost, cluster.WAIT_S)
     if (jobs is not None and jobs < 2) or (jobs is None and name != "processes"):  # noqa: PLR2004
         return Inline()
     import os
@@ -155,25 +175,6 @@ def _processes(width: int) -> "FuturesExecutor":
     from multiprocessing import get_context
 
     return ProcessPoolExecutor(width, mp_context=get_context("forkserver"))
-
-
-def _dask(name: str) -> "FuturesExecutor":
-    address = "tcp://" + name.removeprefix("dask://")
-    try:
-        from distributed import Client
-    except ImportError as exc:
-        raise ConfigError(
-            f"executor: {name} needs the `cluster` extra",
-            advice="pip install 'mlreport-batch[cluster]'",
-        ) from exc
-    try:
-        return Client(address, timeout=30).get_executor()  # type: ignore[no-any-return]
-    except OSError as exc:
-        raise ConfigError(
-            f"executor: no scheduler answers at {address}: {exc}",
-            kept="Nothing was read or sent",
-            advice="Start it, or set executor: inline",
-        ) from exc
 
 
 TYPE_CHECKING = False

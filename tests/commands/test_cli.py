@@ -13,7 +13,6 @@ import pytest
 from mlreport_batch import __version__
 from mlreport_batch.cli import main
 from mlreport_batch.config.load import load
-from mlreport_batch.errors import ConfigError
 from mlreport_batch.printing import colours, columns_of, fitted
 from mlreport_batch.tick.executors import Inline, Pool, executor_of
 from places import RUNS
@@ -293,16 +292,6 @@ def test_executors_keep_the_order():
     for executor in (executor_of("inline"), executor_of("inline", 2)):
         with executor as found:
             assert list(found.map(double, iter(range(9)), 3)) == [*range(0, 27, 3)]
-
-
-def test_a_cluster_needs_its_client():
-    if "distributed" in sys.modules:
-        pytest.skip("the client is there")
-    with (
-        pytest.raises(ConfigError, match="cluster"),
-        executor_of("dask://127.0.0.1:1") as executor,
-    ):
-        list(executor.map(double, [1], 2))
 
 
 def test_a_closed_pipe_is_no_bug(desk: Desk):

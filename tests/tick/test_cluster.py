@@ -1,0 +1,176 @@
+"""Work on a real dask cluster, and on executors of the user's own."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from cluster_work import double, here_alone, kill_the_first
+from mlreport_batch.config.load import load
+from mlreport_batch.errors import ConfigError
+from mlreport_batch.tick import cluster
+from mlreport_batch.tick.executors import executor_of
+from places import ROOT
+from ticking import Desk
+
+THREADS = "cluster_work:threads"
+WORKERS = 3
+
+
+@dataclass
+class Dask:
+    """A scheduler and its workers, each a process."""
+
+    address: str
+    workers: list["subprocess.Popen[bytes]"]
+
+
+@pytest.fixture(scope="module")
+def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dask]:
+    """Start a cluster on this machine."""
+    pytest.importorskip("distributed")
+    told = tmp_path_factory.mktemp("dask") / "scheduler.json"
+    place = os.pathsep.join([str(ROOT / "tests/helpers"), str(ROOT)])
+    environment = {**os.environ, "PYTHONPATH": place}
+
+    def start(what: str, *args: str) -> "subprocess.Popen[bytes]":
+        command = [sys.executable, "-m", f"distributed.cli.dask_{what}", *args]
+        return subprocess.Popen(
+            [*command, "--scheduler-file", str(told), "--no-dashboard"],
+            env=environment, cwd=told.parent, stdout=-3, stderr=-3,
+        )  # fmt: skip
+
+    with contextlib.ExitStack() as stack:
+
+        def started(*args: str) -> "subprocess.Popen[bytes]":
+            process = start(*args)
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+            return process
+
+        started("scheduler", "--host", "127.0.0.1", "--port", "0")
+        workers = [
+            started("worker", "--nthreads", "1", "--no-nanny", "--host", "127.0.0.1")
+            for _ in range(WORKERS)
+        ]
+        from distributed import Client
+
+        while not told.exists() or not told.read_text():
+            time.sleep(0.05)
+        with Client(scheduler_file=str(told), set_as_default=False) as client:
+            client.wait_for_workers(WORKERS, timeout=120)
+            address = client.scheduler.address.removeprefix("tcp://")
+        yield Dask(f"dask://{address}", workers)
+
+
+def put_runs(desk: Desk) -> None:
+    for number in range(6):
+        rows = "".join(f"{step},{number / (step + 1)}\n" for step in range(4))
+        desk.put(f"gan/{number}/metrics.csv", f"step,val_loss\n{rows}")
+
+
+def told_with(desk: Desk, name: str) -> list[dict]:
+    """Return what a tick says of its runs where *name* is the executor."""
+    config = desk.folder / "c.yaml"
+    out = desk.folder / f"out{len(list(desk.folder.iterdir()))}"
+    config.write_text(
+        f"runs: [{{path: {desk.runs}}}]\nstate: {out}\noutbox: {{dir: {out}/outbox}}\n"
+        f"executor: {name}\n"
+    )
+    said = desk.run("run", "-c", config, "--json")
+    assert said.code == 0, said.err
+    assert len(list((out / "outbox").glob("*.eml"))) == len(said.json["runs"]) == 6
+    return [run | {"rid": None} for run in said.json["runs"]]
+
+
+def test_workers_that_are_killed_or_stopped_lose_nothing(
+    dask: Dask, desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    with executor_of(dask.address, roots=[str(tmp_path)]) as there:
+        assert list(there.map(double, range(9), 2)) == [*range(0, 18, 2)]
+    with executor_of(dask.address) as there:
+        flag = str(tmp_path / "flag")
+        assert list(there.map(kill_the_first, range(9), flag)) == [*range(0, 27, 3)]
+        assert Path(flag).exists()
+        # What fails there is done here, where its own error would be seen.
+        assert list(there.map(here_alone, [1, 2], os.getpid())) == [1, 2]
+
+    put_runs(desk)
+    inline = told_with(desk, "inline")
+    alive = [worker for worker in dask.workers if worker.poll() is None]
+    assert len(alive) == WORKERS - 1
+    monkeypatch.setattr("mlreport_batch.tick.reading.BATCH", 1)
+    monkeypatch.setattr(cluster, "WAIT_S", 3.0)
+    alive[0].send_signal(signal.SIGSTOP)
+    try:
+        assert told_with(desk, dask.address) == inline
+    finally:
+        alive[0].send_signal(signal.SIGCONT)
+
+
+def test_a_worker_that_is_another_or_sees_other_folders_is_refused(
+    dask: Dask, monkeypatch: pytest.MonkeyPatch
+):
+    with (
+        executor_of(dask.address, roots=["/nowhere", "s3://lab"]) as there,
+        pytest.raises(ConfigError, match="does not see /nowhere"),
+    ):
+        list(there.map(double, [1], 2))
+    monkeypatch.setattr(cluster, "__version__", "9.9")
+    with (
+        executor_of(dask.address) as there,
+        pytest.raises(ConfigError, match=r"has mlreport-batch .*, not 9\.9"),
+    ):
+        list(there.map(double, [1], 2))
+
+
+def test_an_executor_of_the_user_tells_the_same(desk: Desk):
+    put_runs(desk)
+    assert told_with(desk, THREADS) == told_with(desk, "inline")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("no_such_module_here:make", "ModuleNotFoundError"),
+        ("cluster_work:missing", "AttributeError"),
+        ("cluster_work:nothing", "no concurrent.futures.Executor"),
+    ],
+)
+def test_an_executor_that_cannot_be_made_is_told(name: str, said: str):
+    with executor_of(name) as there, pytest.raises(ConfigError, match=said):
+        list(there.map(double, [1], 2))
+
+
+def test_a_cluster_needs_its_client(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with (
+        executor_of("dask://127.0.0.1:1") as there,
+        pytest.raises(ConfigError, match=r"mlreport-batch\[cluster\]"),
+    ):
+        list(there.map(double, [1], 2))
+
+
+def test_a_scheduler_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(cluster, "CONNECT_S", 0.2)
+    with (
+        executor_of("dask://127.0.0.1:1") as there,
+        pytest.raises(ConfigError, match="no scheduler answers"),
+    ):
+        list(there.map(double, [1], 2))
+
+
+@pytest.mark.parametrize("name", ["dask://", "a:b:c", "threads", "http://h:1"])
+def test_what_is_no_executor_is_refused(desk: Desk, name: str):
+    config = desk.folder / "c.yaml"
+    config.write_text(f"runs: [{{path: {desk.runs}}}]\nexecutor: '{name}'\n")
+    with pytest.raises(ConfigError, match="executor"):
+        load(config)
