@@ -291,7 +291,10 @@ def test_the_error_says_what_is_kept_and_lists_the_problems():
         ("runs: {path: /d}\nreport: {charts: {axis: up}}", "auto, linear, log, got"),
         ("runs: {path: /d}\nreport: {charts: {metric: x}}", "did you mean 'metrics'?"),
         ("runs: {path: /d}\nalerts: {stall: often}", "such as 15m, 6h or 7d or auto"),
-        ("runs: {path: /d}\nexecutor: ray", "expected inline, processes or dask://"),
+        (
+            "runs: {path: /d}\nexecutor: ray",
+            "processes, dask://host:8786 or module:function",
+        ),
         ('runs: {path: /d}\nredact: ["a\\nb"]', "got control characters"),
         ('runs: {path: "/d\\n"}', "got control characters"),
         ("runs: {path: /d}\nrender: {template: x.html}", "there is no file"),

@@ -54,6 +54,7 @@ def test_where_the_tree_is_mounted_does_not_move_a_group(desk: Desk):
 
 def test_each_shard_has_state_and_pages_of_its_own_and_ends_in_a_look(desk: Desk):
     _lay_down(desk)
+    time.sleep(0.2)  # what was written just now is looked at again for a while
     pages = desk.folder / "pages"
     config = desk.config(f"pages: {{dir: {pages}}}\n")
     for shard in SHARDS:
@@ -71,7 +72,6 @@ def test_each_shard_has_state_and_pages_of_its_own_and_ends_in_a_look(desk: Desk
     ]
     assert len(known) == 2 * len(GROUPS)
     assert desk.run("status", "-c", config, "--shard", "2/3", "--json").code == 0
-    time.sleep(0.2)  # what was written just now is looked at again for a while
     for shard in SHARDS:
         assert desk.run("run", "-c", config, "--shard", shard, "-q").code == 0
         assert first_look([], None, str(config), shard) == []
