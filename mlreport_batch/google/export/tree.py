@@ -41,7 +41,7 @@ class Node(Struct):
         ]
 
     def text(self) -> str:
-        """Return the text below; a line break is one character, a paragraph's end too."""
+        """Return the text below; a line break is a character, a paragraph's end too."""
         if self.tag == "br":
             return "\x0b"
         text = "".join(c if isinstance(c, str) else c.text() for c in self.children)
