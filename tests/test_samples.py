@@ -100,10 +100,12 @@ def test_each_sample_shows_its_point(found: dict[str, dict]):
 
 
 def test_a_tick_over_the_samples_tells_which_run_needs_a_person(tmp_path: Path):
+    fresh = tmp_path / "samples"  # how old a clone is tells nothing
+    shutil.copytree(SAMPLES, fresh, copy_function=shutil.copyfile)
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "mlreport_batch", "run", str(SAMPLES)),
-            *("--out", str(tmp_path), "--json"),
+            *(sys.executable, "-m", "mlreport_batch", "run", str(fresh)),
+            *("--out", str(tmp_path / "out"), "--json"),
         ],
         capture_output=True,
         check=True,

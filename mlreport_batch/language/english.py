@@ -207,7 +207,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "fact_commit": "Commit",
     "commit_dirty": "{commit}, with changes since",
     "fact_note": "Note",
-    "ago": "{age} ago ({at})",
+    "ago": "{age} ago",
     "all_new": "{count}",
     "text_model": "Model",
     "text_error": "Last lines of the error",

@@ -207,7 +207,7 @@ KOREAN: Final[Mapping[str, str]] = {
     "fact_commit": "커밋",
     "commit_dirty": "{commit} 이후 변경 있음",
     "fact_note": "메모",
-    "ago": "{age} 전 ({at})",
+    "ago": "{age} 전",
     "all_new": "{count}개",
     "text_model": "모델",
     "text_error": "오류의 마지막 줄",

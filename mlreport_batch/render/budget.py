@@ -155,7 +155,8 @@ def fit(report: Report, limits: Limits, *, where: str) -> Fitted:
                 c,
                 path=shorten(c.path, room),
                 size=shorten(c.size, FIGURE),
-                age=shorten(c.age, 2 * FIGURE),
+                age=shorten(c.age, FIGURE),
+                at=shorten(c.at, FIGURE),
                 step=shorten(c.step, FIGURE),
                 mark=shorten(c.mark, FIGURE),
             )

@@ -134,7 +134,7 @@ def rows(report: Report) -> Mapping[str, Sequence[Mapping[str, str]]]:
             for h in report.hparams
         ],
         "checkpoint": [
-            (c.path, c.size, c.age, c.step, label(language, "mark", c.mark))
+            (c.path, c.size, c.written, c.step, label(language, "mark", c.mark))
             for c in report.checkpoints
         ],
         "alert": [(label(language, "alert", a.kind), a.text) for a in report.alerts],

@@ -247,7 +247,7 @@ def _checkpoints(report: Report) -> Iterator[str]:
         mark = label(language, "mark", c.mark)
         new = say(language, "mark.new") if c.is_new else ""
         rows.append(
-            [c.path, c.step, c.size, c.age, " ".join(filter(None, (mark, new)))]
+            [c.path, c.step, c.size, c.written, " ".join(filter(None, (mark, new)))]
         )
     yield from table([*(say(language, f"table.{n}") for n in names), ""], rows, "lrrrl")
 

@@ -159,7 +159,8 @@ def describe(
             CheckpointRow(
                 path=each.path,
                 size=size_text(each.size) if each.size else "",
-                age=age_text(case, each.mtime_ns / 1e9),
+                age=say(language, "ago", age=age_text(case, each.mtime_ns / 1e9)),
+                at=case.moment(each.mtime_ns / 1e9),
                 step=_place_text(each.place, language),
                 mark=each.mark,
                 is_new=reported is not None and each.path in changes.new_checkpoints,

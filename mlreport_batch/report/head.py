@@ -36,14 +36,15 @@ def status_text(case: Case, *, is_told: bool) -> str:
         return ""
     if not case.view.updated_ns:
         return say(language, "nothing_yet")
-    return age_text(case, case.view.updated_ns / 1e9, "last_written")
+    at_s = case.view.updated_ns / 1e9
+    # A mail is read hours later.
+    at, age = case.moment(at_s), age_text(case, at_s)
+    return say(language, "last_written", age=age, at=at)
 
 
-def age_text(case: Case, at_s: float, key: str = "ago") -> str:
-    """Return how long ago something was, and when: a mail is read hours later."""
-    language = case.wishes.language
-    age = duration_text(max(0.0, case.now - at_s), language)
-    return say(language, key, age=age, at=case.moment(at_s))
+def age_text(case: Case, at_s: float) -> str:
+    """Return how long ago something was."""
+    return duration_text(max(0.0, case.now - at_s), case.wishes.language)
 
 
 def steps_text(case: Case) -> str:

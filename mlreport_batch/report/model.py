@@ -95,6 +95,12 @@ class CheckpointRow(Struct, frozen=True):
     step: str
     mark: str
     is_new: bool
+    at: str = ""
+
+    @property
+    def written(self) -> str:
+        """How long ago it was written, and when: a mail is read hours later."""
+        return f"{self.age} ({self.at})" if self.at else self.age
 
 
 class AlertRow(Struct, frozen=True):
