@@ -79,9 +79,8 @@ def _table_in(text: str, suffix: str) -> _Table | None:
     """Return the table that a text is, if each row is about another thing."""
     lines = text.removeprefix("\ufeff").splitlines()[: _ROWS_MAX + 2]
     try:
-        columns, *rows = (
-            row for row in csv.reader(lines, delimiter=_MARKS.get(suffix, ","))
-        )
+        cells = csv.reader(lines, delimiter=_MARKS.get(suffix, ","))
+        columns, *rows = filter(None, cells)  # blank lines have none
     except (csv.Error, ValueError):
         return None
     rows = [row for row in rows if len(row) == len(columns)]
