@@ -53,6 +53,7 @@ _NAMED = (
     ("labelled", "NAMED_ROWS"),
     ("labelled", "TRAINING_ROWS"),
     ("labelled", "SPLIT_ROWS"),
+    ("compared", "COMPARED_ROWS"),
     ("csv_log", "DECIMAL_CSV"),
     ("paired", "PAIRED_CSV"),
     ("timm", "TIMM_SUMMARY"),

@@ -141,6 +141,8 @@ ENGLISH: Final[Mapping[str, str]] = {
     "more.lines": "… {lines} lines left out …",
     "chart.alt": "Chart {title}: {latest}",
     "chart.log": "logarithmic",
+    "chart.over_epoch": "over epochs",
+    "chart.over_step": "over steps",
     "chart.planned": "end {step}",
     "sample.name": "{name}, saved {at}",
     "link.document": "Open the document",

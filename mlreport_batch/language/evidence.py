@@ -22,6 +22,7 @@ SAID: Final[Mapping[str, str]] = {
     "ends in the middle: {why}": "중간에서 끝남: {why}",
     "not read: {why}": "읽지 않음: {why}",
     "empty so far": "아직 비어 있음",
+    "no table of results so far": "아직 결과 표가 아님",
     "cut off at its end": "끝이 잘림",
     "is no regular file; not opened": "일반 파일이 아니어서 열지 않음",
     "not a regular file": "일반 파일이 아님",

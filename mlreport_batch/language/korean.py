@@ -141,6 +141,8 @@ KOREAN: Final[Mapping[str, str]] = {
     "more.lines": "… {lines}줄 생략 …",
     "chart.alt": "그래프 {title}: {latest}",
     "chart.log": "로그 눈금",
+    "chart.over_epoch": "에폭에 따라",
+    "chart.over_step": "스텝에 따라",
     "chart.planned": "끝 {step}",
     "sample.name": "{name}, {at} 저장",
     "link.document": "문서 열기",

@@ -66,6 +66,8 @@ _UNSAFE = re.compile(
 # in what has none of these every 20 characters. Never inside a number.
 _BREAK = re.compile(r"(?<=[/_=:])(?=[^\s/_=:])|(?<=[a-z]\.)(?=[a-z])", re.IGNORECASE)
 _LONG_WORD = re.compile(r"\S{20}(?=\S{4})")
+_RULE_MAX = 36
+_RULE = re.compile(rf"(?m)^([-=_*#~─━═])\1{{{_RULE_MAX},}}$")
 _SHORT = 16
 _SHORT_VALUE = 12
 _NUMBER = re.compile(r"[-+\d.,e]{1,26}")
@@ -135,6 +137,7 @@ def _environment() -> Any:  # noqa: ANN401
         evidence=_evidence,
         tabulated=tabulated,
         bands=_bands,
+        ruled=_ruled,
         spark=_spark,
     )
     return environment
@@ -181,6 +184,11 @@ def _cell(value: str) -> str:
     """Return the classes of a value's cell; a number or short word never breaks."""
     whole = len(value) <= _SHORT_VALUE or _NUMBER.fullmatch(value)
     return "v nw" if whole else "v"
+
+
+def _ruled(text: str) -> str:
+    """Return a text whose drawn lines are no wider than a phone shows."""
+    return _RULE.sub(lambda match: match[1] * _RULE_MAX, text)
 
 
 def _bands(grid: Grid, form: str) -> Iterator[tuple[GridColumns, Sequence[GridRow]]]:

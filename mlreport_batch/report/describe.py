@@ -155,6 +155,7 @@ def describe(
         ),
         results=tuple(results[: cut("results", RESULTS_MAX, len(results))]),
         grids=grids,
+        counted=_counted(case),
         checkpoints=tuple(
             CheckpointRow(
                 path=each.path,
@@ -178,6 +179,12 @@ def describe(
         subject=subject,
         holding=len(alerts) + len(standing),
     )
+
+
+def _counted(case: Case) -> str:
+    """Return what the steps of all logs count, or nothing where that differs."""
+    units = {place.unit for place in case.view.places}
+    return units.pop() if len(units) == 1 else ""
 
 
 def describe_digest(

@@ -218,6 +218,7 @@ class Report(Struct, frozen=True):
         samples: Pictures that the run saved, newest first.
         comparison: The run against the others of its group, None where it is alone.
         grids: Evaluation results that are a matrix.
+        counted: What the steps of all charts count, ``epoch`` or ``step``, or empty.
     """
 
     rid: str
@@ -257,6 +258,7 @@ class Report(Struct, frozen=True):
     samples: tuple[Sample, ...] = ()
     comparison: Comparison | None = None
     grids: tuple[Grid, ...] = ()
+    counted: str = ""
 
     @property
     def further_alerts(self) -> tuple[AlertRow, ...]:

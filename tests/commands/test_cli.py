@@ -113,15 +113,15 @@ def test_inspect_says_why_the_files_it_found_make_no_run(desk: Desk):
 def test_inspect_tells_of_every_file_beside_runs_and_below_several_paths(desk: Desk):
     for name in ("one", "two"):
         desk.put(f"{name}/run/metrics.csv", CSV)
-        desk.put(f"{name}/report.csv", "class,precision\na,0.5\nb,0.4\n")
+        desk.put(f"{name}/towns.csv", "town,precision\na,0.5\nb,0.4\n")
     paths = [desk.runs / "one", desk.runs / "two"]
     lines = desk.run("inspect", *paths).out.splitlines()
     why = "a table, but no column counts steps and no name tells of a training"
     for path in paths:
         at = lines.index(f"below {path}, and of no run:")
-        assert lines[at + 1] == f"  file        report.csv: - ({why})"
+        assert lines[at + 1] == f"  file        towns.csv: - ({why})"
     lines = desk.run("inspect", paths[0]).out.splitlines()
-    assert lines[-2:] == ["of no run:", f"  file        report.csv: - ({why})"]
+    assert lines[-2:] == ["of no run:", f"  file        towns.csv: - ({why})"]
     told = desk.run("inspect", *paths, "--json").json
     assert [each["root"] for each in told["left_alone"]] == list(map(str, paths))
 

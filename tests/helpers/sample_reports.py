@@ -212,6 +212,7 @@ def fine() -> Report:
             chart("accuracy", "train_accuracy", "val_accuracy"),
         ),
         results=(Fact("test_accuracy (eval.json)", "0.8977"), Fact("test_f1", "0.894")),
+        counted="step",
         grids=(grid("per_class", ("cat", "big dog", "macro avg"), CLASS_FIGURES),),
         checkpoints=(
             CheckpointRow(

@@ -7,7 +7,7 @@ acceptable and `optional` or `tolerated` hold the alternatives.
 JSONL cases: jsonl_odd, jsonl_running (half last line), jsonl_resumed, jsonl_numbers,
 openai_results. CSV cases: csv_no_step, csv_epoch_only, csv_semicolon, csv_tab, csv_header_only,
 csv_empty, csv_ragged, csv_repeated_header, csv_bad_utf8, csv_nul_tail, csv_utf16,
-csv_bom, csv_half_line, csv_quoted, json_history.
+csv_bom, csv_half_line, csv_quoted, csv_by_class, json_history.
 """
 
 from __future__ import annotations
@@ -235,6 +235,24 @@ def csvs() -> None:
     table("csv_quoted", text, points, [note])
 
 
+def csv_by_class() -> None:
+    case, folder = start("csv_by_class")
+    text, points = rows()
+    (folder / "metrics.csv").write_text(text)
+    evaluation = folder / "eval"
+    evaluation.mkdir()
+    (evaluation / "per_class_metrics.csv").write_text(
+        "class,precision,recall,f1,support\n"
+        'cat,0.91,0.88,0.8947,100\n"dog, big",0.88,0.91,,100\n새,NaN,0,0,0\n',
+        encoding="utf-8",
+    )
+    (evaluation / "benchmarks.tsv").write_text(
+        "task\tacc\tacc_norm\tnote\nmmlu\t0.4512\t\tzero-shot\narc\t0.51\t0.53\t\n"
+    )
+    note = "tables of results: one row a class or a task; they are no logs"
+    finish(case, points, [note])
+
+
 def json_history() -> None:
     case, folder = start("json_history")
     points = Points()
@@ -258,4 +276,5 @@ if __name__ == "__main__":
     jsonl_numbers()
     openai_results()
     csvs()
+    csv_by_class()
     json_history()

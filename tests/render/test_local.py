@@ -131,6 +131,22 @@ def test_every_metric_and_figure_is_shown(case: tuple[Report | Digest, Rendered]
         assert row.value in rendered.text
 
 
+def test_a_drawn_line_of_a_text_is_no_wider_than_a_phone():
+    report = replace(
+        sample_reports.fine(), texts=(TextBlock("t", f"{'-' * 90}\n{'-' * 90}x\n---"),)
+    )
+    rendered = render(report)
+    assert f"{'-' * 36}\n{'-' * 90}x\n---" in rendered.mail_html
+    assert f"{'-' * 90}\n" in rendered.page_html
+
+
+def test_charts_say_what_they_go_over():
+    for language, words in (("en", "over steps"), ("ko", "스텝에 따라")):
+        rendered = render(replace(sample_reports.fine(), language=language))
+        assert words in Document(rendered.mail_html).text
+        assert words in Document(rendered.page_html).text
+
+
 def test_the_page_has_a_strict_policy_and_inline_charts():
     page = render(sample_reports.fine()).page_html
     assert "default-src 'none'" in page

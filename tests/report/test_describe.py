@@ -25,7 +25,7 @@ from mlreport_batch.report.model import (
 )
 from mlreport_batch.report.names import chosen_names
 from mlreport_batch.report.news import compare, snapshot_of
-from mlreport_batch.report.view import RunView
+from mlreport_batch.report.view import Place, RunView
 from views import view
 
 NOW = datetime(2026, 11, 23, 13, 5, tzinfo=UTC)
@@ -273,6 +273,18 @@ def test_checkpoints_come_newest_first():
         ("best.pt", "1.0 MB", True), ("old.pt", "", False),
     ]  # fmt: skip
     assert not report(view(checkpoints=(old, new))).checkpoints[0].is_new
+
+
+@pytest.mark.parametrize(
+    ("units", "counted"),
+    [(["epoch"], "epoch"), (["step"] * 2, "step"), (["step", "epoch"], ""), ([], "")],
+    ids=str,
+)
+def test_what_charts_count_is_told_where_all_logs_count_alike(
+    units: list[str], counted: str
+):
+    places = tuple(Place(unit, 1, 2, 2) for unit in units)
+    assert report(view({"loss": [2, 1]}, places=places)).counted == counted
 
 
 def test_train_and_val_share_a_chart():

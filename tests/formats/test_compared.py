@@ -1,0 +1,73 @@
+"""Tables of results: a row a class, a task or a data set."""
+
+import pytest
+
+from formats_reading import claim, found_runs, items_by_file, read
+from mlreport_batch.formats import NotYetError, Result, Role
+from places import RUNS
+
+TABLE = "class,precision,recall\ncat,0.91,0.88\ndog,0.8,\n"
+
+
+def test_each_number_is_a_result_of_its_row():
+    name, match = claim("run/per_class_metrics.csv", TABLE)
+    assert (name, match.role) == ("compared_rows", Role.context)
+    assert read("compared_rows", TABLE) == [
+        Result("cat/precision", 0.91),
+        Result("cat/recall", 0.88),
+        Result("dog/precision", 0.8),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("classification_report.csv", ",precision,support\na,0.5,1\nb c,0.25,2\n"),
+        ("eval_results.csv", "dataset,accuracy\nsquad,0.91\nnq,0.8\n"),
+        ("benchmarkScores.tsv", "task\tacc\nmmlu\t0.4\narc\t0.5\n"),
+        ("metrics_by_language.csv", 'language,bleu\n"ko, en",20\nde,30\n'),
+    ],
+)
+def test_tables_that_are_named_after_results_are_read(file: str, text: str):
+    assert claim(file, text)[0] == "compared_rows"
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("cats.csv", TABLE),
+        ("metrics.csv", "model,accuracy\na,0.5\nb,0.6\n"),
+        ("metrics.csv", "class,phase,loss\na,train,1\na,val,2\n"),
+        ("metrics.csv", "class,colour\na,red\nb,green\n"),
+        ("metrics.csv", "class,epoch,loss\na,1,0.5\nb,1,0.6\n"),
+        ("metrics.csv", "class,loss\n0,0.5\n1,0.6\n"),
+        ("metrics.csv", "class,loss\n"),
+        ("metrics.csv", "class,loss\na,0.5\n"),
+        ("metrics.csv", ""),
+        ("metrics.csv", 'class,loss\n"a\n'),
+        ("metrics.csv", "class,loss\n" + "".join(f"c{i},1\n" for i in range(201))),
+        ("results.csv", "split,loss\ntrain,0.5\nval,0.6\n"),
+        ("results.json", TABLE),
+    ],
+)
+def test_other_tables_are_none(file: str, text: str):
+    found = claim(file, text)
+    assert found is None or found[0] != "compared_rows"
+
+
+def test_half_a_table_is_waited_for():
+    with pytest.raises(NotYetError):
+        read("compared_rows", "class,precision\ncat,0.9\n")
+
+
+def test_tables_beside_a_log_belong_to_its_run():
+    (run,) = found_runs(RUNS / "csv_by_class").values()
+    results = {
+        item.name: item.value
+        for items in items_by_file(run).values()
+        for item in items
+        if isinstance(item, Result)
+    }
+    assert results.keys() >= {"mmlu/acc", "arc/acc_norm", "dog, big/recall", "새/f1"}
+    assert "mmlu/acc_norm" not in results
+    assert results["cat/f1"] == 0.8947
