@@ -78,8 +78,8 @@ class Catalog:
             StateError: The result could not be kept.
         """
         result = Survey()
-        update = Update()
         known = set(self._state.roots())
+        update = Update(is_first=not known)
         readable = []
         for root in roots:
             try:
@@ -215,6 +215,8 @@ class Catalog:
 
     def _known(self, path: str, update: Update) -> Folder | None:
         """Return what the state knows of a folder, read once."""
+        if update.is_first:
+            return None
         if path not in update.known:
             update.known[path] = self._state.folder(path)
         return update.known[path]
@@ -249,7 +251,8 @@ class Catalog:
     ) -> None:
         state = self._state
         claims = {path: claimed_run(*found) for path, found in listed.items()}
-        owners = [state.owner_of(path) for path in (*update.dropped, *listed)]
+        asked = () if update.is_first else (*update.dropped, *listed)
+        owners = [state.owner_of(path) for path in asked]
         changed = {run for run, _ in owners if run is not None}
         disputed = {claimed for _, claimed in owners}
         disputed |= {claim[0] for claim in claims.values() if claim is not None}
@@ -271,8 +274,8 @@ class Catalog:
         result.unlisted += [
             problem
             for path in sorted(listed)
-            if state.owner_of(path)[0] is None
             for problem in newly_unread(listed[path][0], self._known(path, update))
+            if state.owner_of(path)[0] is None
         ]
         roots = state.roots()
         for path in sorted(changed):
@@ -367,18 +370,15 @@ class Catalog:
                 if row.gone_at is None and not self._accept(row.root, row.name):
                     rows.append(replace(row, wake_at=None, gone_at=now))
                 continue
-            root = root_of(row.path, roots)
-            if root is None:
-                continue
-            is_wanted = self._accept(root, run_name(row.path, root))
-            if is_wanted == (row.wake_at == LEFT_OUT):
-                rows.append(replace(row, wake_at=0.0 if is_wanted else LEFT_OUT))
+            if (root := root_of(row.path, roots)) is not None:
+                is_wanted = self._accept(root, run_name(row.path, root))
+                if is_wanted == (row.wake_at == LEFT_OUT):
+                    rows.append(replace(row, wake_at=0.0 if is_wanted else LEFT_OUT))
         for path in paths - known:
             root = root_of(path, roots)
             if root is None or state.run(path) is not None:
                 continue
-            name = run_name(path, root)
-            if self._accept(root, name):
+            if self._accept(root, name := run_name(path, root)):
                 rows.append(RunRow(path, root, name, wake_at=0.0))
         with state.transaction():
             for row in rows:

@@ -16,6 +16,7 @@ from mlreport_batch.state.alike import ALIKE
 Value = str | bytes | int | float | None
 _PACKED_FROM = 64  # bytes; what is shorter hardly gets smaller
 _LEVEL = 3  # of zlib; more takes longer and saves little
+_LONG, _LONG_LEVEL = 8192, 1  # bytes; most of a long one are numbers
 _SUM_BYTES = 4
 _T = TypeVar("_T")
 
@@ -36,7 +37,8 @@ def encode(mark: object, key: bytes) -> bytes:
     """
     data = msgspec.msgpack.encode(mark)
     if len(data) >= _PACKED_FROM:
-        packer = zlib.compressobj(_LEVEL, zdict=ALIKE)
+        level = _LEVEL if len(data) < _LONG else _LONG_LEVEL
+        packer = zlib.compressobj(level, zdict=ALIKE)
         data = packer.compress(data) + packer.flush()
     return _sum(data, key) + data
 

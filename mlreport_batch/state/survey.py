@@ -31,8 +31,12 @@ class Survey(Struct):
 
 
 class Update(Struct):
-    """Folders as they are now, those that are gone, and those that were known."""
+    """Folders as they are now, those that are gone, and those that were known.
+
+    ``is_first`` says that none was.
+    """
 
     listed: dict[str, tuple[Folder, str]] = field(default_factory=dict)
     dropped: set[str] = field(default_factory=set)
     known: dict[str, Folder | None] = field(default_factory=dict)
+    is_first: bool = False
