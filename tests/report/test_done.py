@@ -1,6 +1,8 @@
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 import sample_reports
@@ -59,6 +61,32 @@ def test_runs_one_after_another_are_a_batch_unless_each_was_made_by_hand():
     assert found is not None
     assert sorted(each.name for each in found.batch) == ["x", "y", "z"]
     assert done(*PARALLEL[: LEAST - 1]) is None
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(st.tuples(st.integers(0, 40), st.integers(0, 10)), min_size=2, max_size=9)
+)
+def test_a_batch_is_what_hangs_together_with_the_last_run(spans: list[tuple[int, int]]):
+    """One hangs together with another that began before it was over, or soon after."""
+    unit = GAP_S / 2
+    runs = [run(f"r{n}", a * unit, d * unit) for n, (a, d) in enumerate(spans)]
+    together = {max(runs, key=lambda each: each.written).name}
+    while (
+        more := {
+            first.name
+            for first in runs
+            for second in runs
+            if second.name in together - {first.name}
+            and first.oldest <= second.written + GAP_S
+            and second.oldest <= first.written + GAP_S
+        }
+        - together
+    ):
+        together |= more
+    found = done(*runs)
+    batch = set() if found is None else {each.name for each in found.batch}
+    assert batch == (together if len(together) >= LEAST else set())
 
 
 @pytest.mark.parametrize(
