@@ -238,6 +238,30 @@ def test_two_copies_of_a_lost_answer_leave_the_oldest(lab: Lab):
     assert len(lab.documents(trashed=True)) == 1
 
 
+@pytest.mark.parametrize("cut", ["outage", "twins"])
+def test_copies_that_may_not_be_trashed_hold_nothing_up(lab: Lab, cut: str):
+    """A contributor of a shared drive makes documents and cannot trash them."""
+    lab.in_shared_drive("writer")
+    lab.with_default_template()
+    if cut == "outage":
+        lab.server.fail(EXPORT, faults.refuse(503), times=-1)
+        error_of(one(lab))
+        lab.server.faults.clear()
+    else:
+        lab.server.fail(COPY, faults.drop(applied=True))
+        lab.server.fail(LIST, faults.refuse(503), times=-1)
+        error_of(one(lab))
+        lab.server.faults.clear()
+        lab.server.fail(COPY, faults.drop(applied=True))
+    drawn = one(lab)
+    assert drawn.error is None
+    with closing(lab.state()) as state:
+        (row,) = state.documents()
+    assert row.has_doubt
+    assert row.document in html_of(drawn.message)
+    assert len(lab.documents()) == 2
+
+
 @pytest.mark.parametrize("method", [MERGE, EXPORT])
 @pytest.mark.parametrize("code", [400, 403, 404])
 def test_copy_of_a_report_that_was_refused_goes_at_once(

@@ -706,7 +706,7 @@ GUARDS = [
     Guard(
         "F38",
         "google/document/make.py",
-        "            self._trash()\n\n    def _merge",
+        "            self._discard(self._file)\n\n    def _merge",
         "            pass\n\n    def _merge",
         "test_google_faults::test_lost_merge_is_not_applied_twice",
     ),

@@ -84,13 +84,13 @@ class Making(Struct):
         """
         if self.has_doubt:
             for file in self.client.find(self.report.rid):
-                self.client.trash(file["id"])
+                self._discard(file)
         try:
             return self._made()
         except (GoogleError, RenderError) as exc:
             # In an outage, the next tick finds the copy by its property.
             if self._file and not (isinstance(exc, GoogleError) and exc.may_pass):
-                self._trash()
+                self._discard(self._file)
             raise
 
     def _made(self) -> Made:
@@ -144,17 +144,17 @@ class Making(Struct):
             copies = self.client.find(self.report.rid)
             found = [file for file in copies if file["id"] not in self._spoilt]
             for other in found[1:]:
-                self.client.trash(other["id"])
+                self._discard(other)
             if found:
                 return found[0]
         return None
 
-    def _trash(self) -> None:
-        """Give the copy up."""
-        document, self._file = self._file["id"], {}
-        self._spoilt.add(document)
+    def _discard(self, file: Json) -> None:
+        """Give a copy up."""
+        self._file = {}
+        self._spoilt.add(file["id"])
         try:
-            self.client.trash(document)
+            self.client.trash(file["id"])
         except GoogleError:
             # In a shared drive a writer may not; it is looked for once more later.
             self.has_doubt = True
@@ -181,7 +181,7 @@ class Making(Struct):
                     return wanted, export, problem
                 # The template changed under us: indices hit the wrong places.
                 is_read = True
-            self._trash()
+            self._discard(self._file)
 
     def _merge(self, *, is_read: bool) -> Plan:
         document, template = self._file["id"], self.source.template

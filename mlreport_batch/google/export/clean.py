@@ -9,6 +9,7 @@ import base64
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -289,6 +290,7 @@ def _border(style: Mapping[str, str]) -> dict[str, str]:
     return {"border": f"1px solid {color or '#000000'}"}
 
 
+@lru_cache(2048)
 def plain(name: str, value: str) -> str:
     """Return *value* in one spelling, or nothing where it is not understood."""
     value = value.strip().lower()

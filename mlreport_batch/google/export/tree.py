@@ -3,6 +3,7 @@
 import html
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from html.parser import HTMLParser
 
 from msgspec import Struct, field
@@ -41,7 +42,7 @@ class Node(Struct):
         ]
 
     def text(self) -> str:
-        """Return the text below; a line break is a character, a paragraph's end too."""
+        """Return the text below; a line break is one character, as is a block's end."""
         if self.tag == "br":
             return "\x0b"
         text = "".join(c if isinstance(c, str) else c.text() for c in self.children)
@@ -53,8 +54,7 @@ class Node(Struct):
 
     def style(self) -> dict[str, str]:
         """Return the declarations of its style attribute."""
-        found = _DECLARATION.finditer(self.attributes.get("style", ""))
-        return {m[1].lower(): m[2].replace("!important", "").strip() for m in found}
+        return dict(_declared(self.attributes.get("style", "")))
 
     def write(self) -> str:
         """Return the element as HTML, texts and values escaped."""
@@ -68,6 +68,12 @@ class Node(Struct):
         start = "".join(f' {name}="{html.escape(value)}"' for name, value in given)
         end = "" if self.tag in VOID else f"{inner}</{self.tag}>"
         return f"<{self.tag}{start}>{end}"
+
+
+@lru_cache(512)  # an export says the same of hundreds of elements
+def _declared(style: str) -> dict[str, str]:
+    found = _DECLARATION.finditer(style)
+    return {m[1].lower(): m[2].replace("!important", "").strip() for m in found}
 
 
 class _Builder(HTMLParser):
