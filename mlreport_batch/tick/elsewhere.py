@@ -18,7 +18,7 @@ from mlreport_batch.deliver.elsewhere import (
     place_of,
     within,
 )
-from mlreport_batch.deliver.elsewhere.calls import Call, posted
+from mlreport_batch.deliver.elsewhere.calls import Call, Caller
 from mlreport_batch.deliver.elsewhere.notify import Notices, check_extra, tell_all
 from mlreport_batch.deliver.elsewhere.textfile import Gauge, text_of, written
 from mlreport_batch.errors import (
@@ -59,6 +59,7 @@ class Elsewhere:
         self._now = now
         self._must_stop = must_stop
         self._has_begun = False
+        self._pinger = Caller(config.ping.timeout_s)
         self._lines: list[str] = []
 
     def begin(self) -> None:
@@ -125,17 +126,22 @@ class Elsewhere:
         body = redact_text(text)[-_TAIL:].encode("utf-8", "replace")
         url = address_of(ping, "ping") + way
         call = Call(url, body, timeout_s=ping.timeout_s, is_repeatable=True)
-        return posted(call)
+        return self._pinger.post(call)
 
     def _end_ping(self, code: int, text: str) -> None:
         said = f"exit code {code}\n{text}"
         self._try("ping", lambda: self._ping("/fail" if code else "", said))
+        self._pinger.close()
 
     def _post(self, summary: TickSummary) -> str:
         hook = self._config.webhook
         body = json.dumps(as_json(summary)).encode()
         url = address_of(hook, "webhook")
-        return posted(Call(url, body, "application/json", hook.timeout_s))
+        caller = Caller(hook.timeout_s)
+        try:
+            return caller.post(Call(url, body, "application/json", hook.timeout_s))
+        finally:
+            caller.close()
 
     def _write(self, gauges: list[Gauge]) -> None:
         file, source = self._config.prometheus.file, self._config.source

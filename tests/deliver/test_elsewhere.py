@@ -8,7 +8,7 @@ import pytest
 
 from mlreport_batch.config.channels import NotifySettings, PingSettings
 from mlreport_batch.deliver.elsewhere import address_of, addresses_of, place_of, within
-from mlreport_batch.deliver.elsewhere.calls import Call, made, posted
+from mlreport_batch.deliver.elsewhere.calls import Call, Caller, made
 from mlreport_batch.deliver.elsewhere.notify import Notices, check_extra, tell_all
 from mlreport_batch.deliver.elsewhere.textfile import Gauge, text_of, written
 from mlreport_batch.errors import ConfigError, CredentialError, MlreportError
@@ -70,7 +70,9 @@ def test_what_may_have_arrived_is_not_sent_again_unless_it_does_no_harm(
 
 def test_what_fails_is_said_without_the_address():
     with closed_port() as port:
-        why = posted(Call(f"http://127.0.0.1:{port}/{TOKEN}", timeout_s=3))
+        caller = Caller(3)
+        why = caller.post(Call(f"http://127.0.0.1:{port}/{TOKEN}", timeout_s=3))
+        caller.close()
     assert why.startswith(f"http://127.0.0.1:{port} cannot be reached (")
     assert TOKEN not in why
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from mlreport_batch.config.channels import (
     NotifySettings,
@@ -99,23 +99,42 @@ def place_of(url: str) -> str:
     return scheme[1] if scheme else "?"
 
 
-def within(timeout_s: float, work: Callable[[_Task], str], task: _Task) -> str:
-    """Return ``work(task)``, or why it did not end: whatever it does, it ends in time.
+class Bounded(Generic[_Task]):
+    """Does work in a child process of its own: whatever it does, it ends in time.
+
+    The child lives on between tasks, so that what it imports is paid once.
 
     Args:
         timeout_s: Seconds that *work* gives itself; a little later it is ended.
         work: Returns one line, empty where all went well.
-        task: What it takes.
     """
-    from mlreport_batch.safety.child import BoundedChild, ChildFailedError
 
-    child = BoundedChild(partial(_guarded, work), wall_s=timeout_s + _GRACE_S)
+    def __init__(self, timeout_s: float, work: Callable[[_Task], str]) -> None:
+        from mlreport_batch.safety.child import BoundedChild
+
+        self._child = BoundedChild(partial(_guarded, work), wall_s=timeout_s + _GRACE_S)
+
+    def do(self, task: _Task) -> str:
+        """Return ``work(task)``, or why it did not end."""
+        from mlreport_batch.safety.child import ChildFailedError
+
+        try:
+            return self._child.call(task)
+        except ChildFailedError as exc:
+            return f"the process that does it {exc}"
+
+    def close(self) -> None:
+        """End the child."""
+        self._child.close()
+
+
+def within(timeout_s: float, work: Callable[[_Task], str], task: _Task) -> str:
+    """Return what *work* returns for one *task*; see `Bounded`."""
+    bounded = Bounded(timeout_s, work)
     try:
-        return child.call(task)
-    except ChildFailedError as exc:
-        return f"the process that does it {exc}"
+        return bounded.do(task)
     finally:
-        child.close()
+        bounded.close()
 
 
 def _guarded(work: Callable[[_Task], str], task: _Task) -> str:

@@ -5,7 +5,7 @@ from typing import Final
 from msgspec import Struct
 
 from mlreport_batch.deliver import web
-from mlreport_batch.deliver.elsewhere import place_of, within
+from mlreport_batch.deliver.elsewhere import Bounded, place_of
 
 TRIES: Final = 3
 _BUSY: Final = frozenset({429, 500, 502, 503, 504})
@@ -36,10 +36,24 @@ class _Answer(Struct, frozen=True):
     may_repeat: bool = False
 
 
-def posted(call: Call) -> str:
-    """Make a call, in a child process; return why it was not taken, or empty."""
-    why = within(call.timeout_s, made, call)
-    return f"{place_of(call.url)} {why}" if why else ""
+class Caller:
+    """Makes calls in a child process that lives on between them.
+
+    Args:
+        timeout_s: Longest time for one of them.
+    """
+
+    def __init__(self, timeout_s: float) -> None:
+        self._bounded = Bounded(timeout_s, made)
+
+    def post(self, call: Call) -> str:
+        """Make a call; return why it was not taken, or empty."""
+        why = self._bounded.do(call)
+        return f"{place_of(call.url)} {why}" if why else ""
+
+    def close(self) -> None:
+        """End the child."""
+        self._bounded.close()
 
 
 def made(call: Call) -> str:
