@@ -15,41 +15,47 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
+    from mlreport_batch.cli import PlainRun
+
+_SHORT = {"-c": "--config", "-q": "--quiet", "-v": "--verbose"}
+_LOUDNESS = ("--quiet", "--verbose")
+
 
 def entry() -> "NoReturn":
     """Run the command line and leave with its exit code."""
     argv = sys.argv[1:]
     plain = plain_run(argv)
-    changed = None if plain is None else first_look(*plain)
+    changed = None if plain is None else first_look(*plain[:4])
     if changed == []:
         sys.exit(0)
     from mlreport_batch.cli import entry as command_line
 
-    command_line(has_news=plain is not None, changed=changed)
+    command_line(plain, changed)
 
 
-def plain_run(
-    argv: Sequence[str],
-) -> tuple[list[str], str | None, str | None, str | None] | None:
-    """Return the arguments of `first_look` in a plain ``run``, else None."""
+def plain_run(argv: Sequence[str]) -> "PlainRun | None":
+    """Return what a plain ``run`` asks for, None for all other commands."""
     if not argv or argv[0] != "run":
         return None
     paths: list[str] = []
     named: dict[str, str | None] = {"--out": None, "--config": None, "--shard": None}
+    loudness = ""
     words = iter(argv[1:])
     for word in words:
-        option = "--config" if word == "-c" else word
+        option = _SHORT.get(word, word)
         if option in named:
             value = next(words, "")
             if not value or value.startswith("-"):
                 return None
             named[option] = value
-        elif word.startswith("-"):
-            if word not in ("-q", "--quiet"):
-                return None
-        else:
+        elif not word.startswith("-"):
             paths.append(word)
-    return paths, named["--out"], named["--config"], named["--shard"]
+        elif option in _LOUDNESS and loudness in ("", option):
+            loudness = option
+        else:
+            return None
+    out, config, shard = named.values()
+    return paths, out, config, shard, loudness.removeprefix("--")
 
 
 def first_look(

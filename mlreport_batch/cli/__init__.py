@@ -3,16 +3,15 @@
 Each command is a module of `commands` with a ``main``, imported when it is asked for.
 """
 
-import argparse
 import gc
 import io
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, NoReturn
 
-from mlreport_batch.cli.parser import make_parser
 from mlreport_batch.printing import (
     complain,
     open_standard_streams,
@@ -20,28 +19,31 @@ from mlreport_batch.printing import (
     tell_no_more,
 )
 
+if TYPE_CHECKING:
+    from argparse import Namespace
 
-def entry(
-    *, has_news: bool = False, changed: Sequence[bytes] | None = None
-) -> NoReturn:
+PlainRun = tuple[list[str], str | None, str | None, str | None, str]
+"""Paths, ``--out``, ``--config``, ``--shard``; ``quiet``, ``verbose`` or neither."""
+
+
+def entry(plain: PlainRun | None, changed: Sequence[bytes] | None) -> NoReturn:
     """Run the command line and leave with its exit code.
 
     Args:
-        has_news: Whether a first look at the known files found that there is
-            something to do.
-        changed: The folders it found changed, if that is all there is to do.
+        plain: What `start.plain_run` made of it.
+        changed: The folders that a first look found changed, if that is all there is
+            to do.
     """
     # What a tick keeps has no cycles to speak of; looking for them takes a tenth of
     # its time where there is much to read.
     gc.set_threshold(500_000, 20, 100)
     open_standard_streams()
-    sys.exit(main(sys.argv[1:], has_news=has_news, changed=changed))
+    sys.exit(main(sys.argv[1:], plain, changed))
 
 
 def main(
     argv: Sequence[str],
-    *,
-    has_news: bool = False,
+    plain: PlainRun | None = None,
     changed: Sequence[bytes] | None = None,
 ) -> int:
     """Run the command line *argv* and return its exit code; see `entry`."""
@@ -49,11 +51,12 @@ def main(
         # Under cron the locale may be any; a name must not end in a traceback.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    args: Namespace | SimpleNamespace
     try:
-        looked = argparse.Namespace(has_news=has_news, changed=changed)
-        args = make_parser().parse_args(argv, looked)
+        args = _parsed(argv) if plain is None else as_parsed(plain)
     except SystemExit as exc:
         return exc.code if isinstance(exc.code, int) else 2
+    args.has_news, args.changed = plain is not None, changed
     code = 0
     umask = os.umask(0o077)
     os.umask(umask | 0o022)  # nobody else may write to what we write
@@ -74,6 +77,36 @@ def main(
     finally:
         os.umask(umask)
     return code
+
+
+def _parsed(argv: Sequence[str]) -> "Namespace":
+    from mlreport_batch.cli.parser import make_parser
+
+    return make_parser().parse_args(argv)
+
+
+def as_parsed(plain: PlainRun) -> SimpleNamespace:
+    """Return what the parser makes of a plain ``run``, without loading a parser."""
+    paths, out, config, shard, loudness = plain
+    return SimpleNamespace(
+        command="run",
+        module="run",
+        paths=paths,
+        out=out,
+        config=config,
+        shard=shard,
+        quiet=loudness == "quiet",
+        verbose=loudness == "verbose",
+        only="*",
+        all=False,
+        dry_run=False,
+        fail_on=None,
+        jobs=None,
+        json=False,
+        summary=None,
+        junit=None,
+        color="auto",
+    )
 
 
 def _failed(exc: Exception) -> int:

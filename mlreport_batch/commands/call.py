@@ -1,6 +1,5 @@
 """What every command needs to know of its call: the config, the state folder."""
 
-import argparse
 import os
 from typing import TYPE_CHECKING
 
@@ -13,10 +12,12 @@ from mlreport_batch.config.locate import (
 from mlreport_batch.state.idle import DATABASE
 
 if TYPE_CHECKING:
+    from argparse import Namespace
+
     from mlreport_batch.config.settings import Config
 
 
-def config_of(args: argparse.Namespace) -> "Config":
+def config_of(args: "Namespace") -> "Config":
     """Return the settings of this call.
 
     Raises:
@@ -28,7 +29,7 @@ def config_of(args: argparse.Namespace) -> "Config":
     return config if shard is None else _of_shard(config, shard)
 
 
-def _config_of_all(args: argparse.Namespace) -> "Config":
+def _config_of_all(args: "Namespace") -> "Config":
     from pathlib import Path
 
     from msgspec.structs import replace
@@ -74,7 +75,7 @@ def _of_shard(config: "Config", shard: tuple[int, int]) -> "Config":
     )
 
 
-def _shard(args: argparse.Namespace) -> tuple[int, int] | None:
+def _shard(args: "Namespace") -> tuple[int, int] | None:
     """Return the shard that was asked for.
 
     Raises:
@@ -93,7 +94,7 @@ def _shard(args: argparse.Namespace) -> tuple[int, int] | None:
     return found
 
 
-def state_folder(args: argparse.Namespace) -> str:
+def state_folder(args: "Namespace") -> str:
     """Return the state folder of the config, or of ``--out``."""
     if args.config is None and find_config(None) is None:
         out = _out_folder(args)
@@ -104,7 +105,7 @@ def state_folder(args: argparse.Namespace) -> str:
     return os.fspath(config_of(args).state)
 
 
-def _out_folder(args: argparse.Namespace) -> str:
+def _out_folder(args: "Namespace") -> str:
     out = os.path.abspath(os.path.expanduser(args.out or DEFAULT_OUT))
     shard = _shard(args)
     return out if shard is None else shard_folder(out, shard)

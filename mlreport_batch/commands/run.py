@@ -1,6 +1,5 @@
 """``run`` and ``baseline``: one tick, and what is told of it."""
 
-import argparse
 import contextlib
 import os
 import sys
@@ -20,6 +19,8 @@ from mlreport_batch.printing import (
 )
 
 if TYPE_CHECKING:
+    from argparse import Namespace
+
     from mlreport_batch.tick.summary import TickSummary
 
 FAIL_ON = 4
@@ -28,12 +29,12 @@ MAX_RUN_S = 900.0  # a tick ends at the next safe point after so long
 HOLDER_IS_OLD_S = 2700.0  # three times the 15 minutes between two ticks as shipped
 
 
-def main(args: argparse.Namespace) -> int:
+def main(args: "Namespace") -> int:
     """Do one tick, or record all there is; return the exit code."""
     return _baseline(args) if args.command == "baseline" else _run(args)
 
 
-def _run(args: argparse.Namespace) -> int:
+def _run(args: "Namespace") -> int:
     now = time.time()
     key, folder = quick_key(args.paths, args.out, args.config, args.shard)
     wants_holding = bool(args.junit or args.fail_on == "alert")  # which is no news
@@ -92,7 +93,7 @@ def _run(args: argparse.Namespace) -> int:
     return _tell(args, summary, is_config=config.source is not None)
 
 
-def _tell(args: argparse.Namespace, summary: "TickSummary", *, is_config: bool) -> int:
+def _tell(args: "Namespace", summary: "TickSummary", *, is_config: bool) -> int:
     try:
         _show(args, summary, is_config=is_config)
     except BrokenPipeError:
@@ -106,7 +107,7 @@ def _tell(args: argparse.Namespace, summary: "TickSummary", *, is_config: bool) 
     return code
 
 
-def _show(args: argparse.Namespace, summary: "TickSummary", *, is_config: bool) -> None:
+def _show(args: "Namespace", summary: "TickSummary", *, is_config: bool) -> None:
     from mlreport_batch.tick.telling import as_json, as_lines, as_markdown
 
     if args.json:
@@ -218,7 +219,7 @@ def _stop_on_signals() -> Iterator[tuple[Callable[[], bool], Callable[[], bool]]
             signal.signal(number, handler)
 
 
-def _baseline(args: argparse.Namespace) -> int:
+def _baseline(args: "Namespace") -> int:
     from mlreport_batch.state.folder import LockedError
     from mlreport_batch.tick.conduct import run_tick
     from mlreport_batch.tick.summary import Options

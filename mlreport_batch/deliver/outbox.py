@@ -96,11 +96,11 @@ class OutboxSession(Struct, frozen=True):
 
 def file_name(message: bytes, rid: str) -> str:
     """Return the name of *message* in an outbox: date, run and report id."""
-    from email.parser import BytesHeaderParser
-
-    headers = BytesHeaderParser().parsebytes(message[: message.find(b"\r\n\r\n") + 4])
-    run = str(headers.get("List-Id", "")).lstrip("<").partition(".")[0]
-    parts = (_stamp(str(headers.get("Date", ""))), run[:60], rid)
+    lines = message.partition(b"\r\n\r\n")[0].decode("ascii", "replace").splitlines()
+    # `render.mail` writes both in one line each.
+    found = dict(line.partition(": ")[::2] for line in lines)
+    run = found.get("List-Id", "").lstrip("<").partition(".")[0]
+    parts = (_stamp(found.get("Date", "")), run[:60], rid)
     return _UNSAFE.sub("-", "-".join(filter(None, parts))).lstrip(".") + ".eml"
 
 

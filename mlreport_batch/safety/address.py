@@ -50,10 +50,11 @@ def parse_address(text: str) -> tuple[str, str]:
         raise ValueError(f"{text!r} is not an address such as me@lab.example")
     if not _LOCAL.fullmatch(local) or len(local.encode()) > _LOCAL_PART_MAX:
         raise ValueError(f"{text!r}: {local!r} cannot stand before the @")
-    try:
-        domain = domain.encode("idna").decode("ascii")
-    except UnicodeError:
-        domain = ""
+    if not domain.isascii():
+        try:
+            domain = domain.encode("idna").decode("ascii")
+        except UnicodeError:
+            domain = ""
     address = f"{local}@{domain}"
     if not DOMAIN.fullmatch(domain) or len(address.encode()) > _BARE_MAX:
         raise ValueError(f"{text!r}: what follows the @ is not a domain")

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mlreport_batch.cli import main
+from mlreport_batch.cli import PlainRun, as_parsed, main
+from mlreport_batch.cli.parser import make_parser
 from mlreport_batch.start import first_look, plain_run
 from mlreport_batch.state import idle
 from mlreport_batch.state.owed import Owed
@@ -21,16 +22,17 @@ ROW = b"step,loss\n1,0.5\n"
 @pytest.mark.parametrize(
     ("argv", "expected"),
     [
-        (["run"], ([], None, None, None)),
-        (["run", "a", "-q", "b"], (["a", "b"], None, None, None)),
-        (["run", "-c", "x.yaml"], ([], None, "x.yaml", None)),
-        (["run", "--config", "x.yaml", "--out", "o"], ([], "o", "x.yaml", None)),
-        (["run", "--quiet"], ([], None, None, None)),
-        (["run", "--shard", "1/2"], ([], None, None, "1/2")),
+        (["run"], ([], None, None, None, "")),
+        (["run", "a", "-q", "b"], (["a", "b"], None, None, None, "quiet")),
+        (["run", "-c", "x.yaml"], ([], None, "x.yaml", None, "")),
+        (["run", "--config", "x.yaml", "--out", "o"], ([], "o", "x.yaml", None, "")),
+        (["run", "--quiet", "-q"], ([], None, None, None, "quiet")),
+        (["run", "-v"], ([], None, None, None, "verbose")),
+        (["run", "--shard", "1/2"], ([], None, None, "1/2", "")),
         (["run", "--all"], None),
         (["run", "--only", "a*"], None),
         (["run", "--json"], None),
-        (["run", "-v"], None),
+        (["run", "-v", "-q"], None),
         (["run", "-cx.yaml"], None),
         (["run", "-c"], None),
         (["run", "--out", "-q"], None),
@@ -40,11 +42,19 @@ ROW = b"step,loss\n1,0.5\n"
         ([], None),
     ],
 )
-def test_only_a_plain_run_is_read_by_hand(
-    argv: list[str],
-    expected: tuple[list[str], str | None, str | None, str | None] | None,
-):
+def test_only_a_plain_run_is_read_by_hand(argv: list[str], expected: PlainRun | None):
     assert plain_run(argv) == expected
+
+
+@pytest.mark.parametrize(
+    "words",
+    [[], ["a", "b"], ["-c", "x"], ["--out", "o", "-q"], ["-v", "--shard", "1/2"]],
+)
+def test_what_is_read_by_hand_is_what_the_parser_would_read(words: list[str]):
+    plain = plain_run(["run", *words])
+    assert plain is not None
+    parsed = vars(make_parser().parse_args(["run", *words]))
+    assert vars(as_parsed(plain)) | {"version": None} == parsed
 
 
 @pytest.fixture
