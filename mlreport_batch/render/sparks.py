@@ -1,5 +1,6 @@
 """Small curves beside figures: a line without axes, in a colour for light and dark."""
 
+import functools
 import math
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -33,10 +34,16 @@ def spark(curves: Sequence[Course], size: Size, ink: str = INK) -> str:
     Each goes over the whole width, oldest value first; all share their height. A gap
     stays a gap. A large one has its ground shaded.
     """
+    return _spark(tuple(map(tuple, curves)), size).replace(INK, ink)
+
+
+@functools.lru_cache(maxsize=64)
+def _spark(curves: tuple[tuple[float | None, ...], ...], size: Size) -> str:
+    """Return it in `INK`: mail, page and PDF of a report show the same ones."""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="spark" aria-hidden="true" '
         f'width="{size.width}" height="{size.height}" '
-        f'viewBox="0 0 {size.width} {size.height}">{strokes(curves, size, ink)}</svg>'
+        f'viewBox="0 0 {size.width} {size.height}">{strokes(curves, size, INK)}</svg>'
     )
 
 
