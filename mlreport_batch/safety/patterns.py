@@ -11,7 +11,8 @@ from typing import Any, cast
 def late(text: str, flags: int = 0) -> re.Pattern[str]:
     """Return what ``re.compile`` would, but compiled when it is first used.
 
-    A pattern that is wrong is found out only then.
+    A pattern that is wrong is found out only then; what is found with it has another
+    object as its ``re``.
     """
     return cast("re.Pattern[str]", _Late(text, flags))
 

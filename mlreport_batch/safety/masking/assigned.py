@@ -260,7 +260,7 @@ def _in_words(
         return level
     if level is not Secrecy.sure:
         return Secrecy.issued
-    if match.re is _NAMED_KOREAN and match["particle"]:
+    if match.groupdict().get("particle"):
         is_word = _FOREIGN.match(match.string, match.end()) is not None
         return Secrecy.sure if is_word else Secrecy.none
     if not match["sign"].isspace():  # names in a row, mostly
