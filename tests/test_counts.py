@@ -32,9 +32,10 @@ IDLE_CALLS = 485
 IDLE_LOOKS_A_RUN = 3  # at its folder and two files
 IDLE_FUNCTIONS_A_RUN = 9
 IDLE_STATEMENTS = 6
-NEWS_MODULES = 356
+NEWS_MODULES = 353
 NEWS_STATEMENTS = 73
 NEWS_BYTES = 20_500
+NEWS_PATTERNS = 166
 FIRST_STATEMENTS_A_RUN = 28
 FIRST_FUNCTIONS_A_RUN = 2_920
 REPORT_FUNCTIONS = 32_500
@@ -182,6 +183,27 @@ def test_statements_of_a_tick_with_a_line_more(
         file.write("15,0.5,0.25\n")
     count = statements(monkeypatch, lambda: main(["run", "-c", shelf.config, "-q"]))
     within(count, NEWS_STATEMENTS, "SQL statements")
+
+
+def test_patterns_compiled_by_a_tick_with_a_line_more(shelf: Shelf):
+    log = settled(shelf).runs / "run_003" / "metrics.csv"
+    with log.open("a") as file:
+        file.write("15,0.5,0.25\n")
+    program = (
+        "import re._compiler as c, sys\n"
+        "from mlreport_batch.start import entry\n"
+        "made, compile_ = [], c.compile\n"
+        "c.compile = lambda *given: made.append(given) or compile_(*given)\n"
+        "try:\n entry()\nfinally:\n print(len(made))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "run", "-c", shelf.config],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert len(os.listdir(shelf.folder / "outbox")) == 1
+    within(int(done.stdout), NEWS_PATTERNS, "patterns")
 
 
 def test_functions_and_statements_of_a_first_read(

@@ -1,8 +1,8 @@
 """Checkpoints: files of model weights, known by their names and never opened."""
 
-import re
-
 from msgspec import Struct
+
+from mlreport_batch.safety.patterns import late
 
 _SUFFIXES = (
     ".ckpt", ".pt", ".pth", ".pth.tar", ".th", ".safetensors", ".h5", ".hdf5",
@@ -25,30 +25,26 @@ _DATA = frozenset([
     "cache", "cached", "images", "tokens", "corpus", "graph", "graphs", "statistics",
     "history", "데이터", "특징",
 ])  # fmt: skip
-_COUNTED_STEPS = re.compile(
-    r"(?i)\d+[-_]?(?:steps?|iters?|epochs?)|(?:step|epoch)s?[-_=]?\d"
-)
-_WORD = re.compile(r"[a-z]+|[^\W\d_a-z]+")
-_NOT_WEIGHTS = re.compile(
+_COUNTED_STEPS = late(r"(?i)\d+[-_]?(?:steps?|iters?|epochs?)|(?:step|epoch)s?[-_=]?\d")
+_WORD = late(r"[a-z]+|[^\W\d_a-z]+")
+_NOT_WEIGHTS = late(
     r"(?i)^(?:optim|optimizer|scheduler|lr_scheduler|rng_state|random_states?|scaler|"
     r"training_args|trainer_state|dataloader|sampler|replay_buffer|vecnormalize|"
     r"policy\.optimizer|pytorch_variables|label_encoder|tokenizer|vocab)"
 )
-_BIN = re.compile(
+_BIN = late(
     r"(?i)^(?:pytorch_model|model|adapter_model|diffusion_pytorch_model)\b.*\.bin$"
 )
-_TF_INDEX = re.compile(r"(?i)^(?:ckpt|model|cp|checkpoint)[^/]*\.index$")
+_TF_INDEX = late(r"(?i)^(?:ckpt|model|cp|checkpoint)[^/]*\.index$")
 
-_STEP_NAMED = re.compile(
+_STEP_NAMED = late(
     r"(?i)(?:global_?step|step|steps|iter(?:ation)?|it|batch|ba)[-_=](\d+)"
     r"|checkpoint-(\d+)|model_(\d{5,})"
 )
-_STEP_COUNTED = re.compile(r"(?i)(?<!\d)(\d+)[-_]?(?:steps?|iters?|timesteps)")
-_EPOCH = re.compile(
-    r"(?i)(?<![a-z])(?:epoch|ep)[-_=]?(\d+)|weights\.(\d+)|checkpoint_(\d+)"
-)
-_BEST = re.compile(r"(?i)(?:^|[^a-z])best(?:[^a-z]|$)")
-_LAST = re.compile(r"(?i)(?:^|[^a-z])(?:last|latest|final)(?:[^a-z]|$)")
+_STEP_COUNTED = late(r"(?i)(?<!\d)(\d+)[-_]?(?:steps?|iters?|timesteps)")
+_EPOCH = late(r"(?i)(?<![a-z])(?:epoch|ep)[-_=]?(\d+)|weights\.(\d+)|checkpoint_(\d+)")
+_BEST = late(r"(?i)(?:^|[^a-z])best(?:[^a-z]|$)")
+_LAST = late(r"(?i)(?:^|[^a-z])(?:last|latest|final)(?:[^a-z]|$)")
 
 
 class Checkpoint(Struct, frozen=True):

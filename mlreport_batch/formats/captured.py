@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from mlreport_batch.safety.clean import shorten, without_hidden
 from mlreport_batch.safety.encoding import to_text
+from mlreport_batch.safety.patterns import late
 
 TAIL = 32 * 1024
 """So many bytes at the end of a file are looked at."""
@@ -21,14 +22,14 @@ AFTER_MAX = 30
 SHOWN_LINES = 20
 SAID_MAX = 160
 
-_NAMED = re.compile(
+_NAMED = late(
     r"(?i)(?:.*[._-])?(?:out|err|log|stdout|stderr)(?:[._-]?\d+)?(?:\.(?:txt|log|gz))?"
     r"|.*\.[oe]\d+(?:[._-]\d+)?"
     r"|(?:.*[._-])?(?:console|nohup|output|terminal)(?:[._-].*)?\.txt"
 )
 
 
-_STREAM = re.compile(
+_STREAM = late(
     r"(?i)\.(?:out|err)\b|\.[oe]\d+|(?:^|[^a-z])(?:std(?:out|err)|nohup|slurm|output|console)"
 )
 
@@ -57,7 +58,7 @@ class _Sign(Struct, frozen=True):
 
 
 def _sign(kind: str, status: str, *patterns: str) -> _Sign:
-    return _Sign(kind, status, re.compile("|".join(patterns), re.IGNORECASE))
+    return _Sign(kind, status, late("|".join(patterns), re.IGNORECASE))
 
 
 # Gravest first: of all that was said, the first of these is the reason.
@@ -136,18 +137,16 @@ KINDS = tuple(sign.kind for sign in _SIGNS)
 """What can end a program, the gravest first."""
 _OF_KIND = {sign.kind: sign for sign in _SIGNS}
 _TRACEBACK = "Traceback (most recent call last)"
-_EXCEPTION = re.compile(r"(?:\w+\.)*\w+(?=:|$)")
+_EXCEPTION = late(r"(?:\w+\.)*\w+(?=:|$)")
 _PASSED_OVER = ("Exception ignored in", "Task exception was never retrieved")
-_RANK = re.compile(r"^\[?(?:rank|default)?\d+\]?: ?")  # torchrun's, srun --label's
+_RANK = late(r"^\[?(?:rank|default)?\d+\]?: ?")  # torchrun's, srun --label's
 _INSIDE = (" ", "\t", "│", "╭", "╰")  # the last three are drawn by rich
-_GOES_ON = re.compile(
+_GOES_ON = late(
     r"(?i)\b(?:epoch|step|iter(?:ation)?|update|batch|episode|round)s?\b"
     r"[\s:=#\[(/-]{0,4}\d"
 )
 # What a launcher says of a program that failed.
-_WRAPPERS = re.compile(
-    r"(?:\w+\.)*(?:ChildFailedError|CalledProcessError|SystemExit)\b"
-)
+_WRAPPERS = late(r"(?:\w+\.)*(?:ChildFailedError|CalledProcessError|SystemExit)\b")
 
 
 def is_captured(name: str) -> bool:

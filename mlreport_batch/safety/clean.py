@@ -3,6 +3,8 @@
 import re
 from functools import lru_cache
 
+from mlreport_batch.safety.patterns import late
+
 Scalar = str | int | float | bool | None
 """A hyperparameter or other single value read from a run directory."""
 
@@ -12,21 +14,21 @@ ELLIPSIS = "…"
 # C0 and C1 controls, line and paragraph separators, bidirectional overrides and
 # isolates, the deprecated format characters beside them, lone surrogates,
 # non-characters, and invisible tag characters.
-_UNSAFE = re.compile(
+_UNSAFE = late(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f"
     "\ud800-\udfff\ufdd0-\ufdef\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f]"
 )
-_UNSAFE_IN_BLOCK = re.compile(
+_UNSAFE_IN_BLOCK = late(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f"
     "\ud800-\udfff\ufdd0-\ufdef\ufeff\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f]"
 )
-_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+_ANSI = late(r"\x1b\[[0-?]*[ -/]*[@-~]")
 _UNSEEN = (
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e"
     "\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
 )
-_HAS_UNSEEN = re.compile(_UNSEEN)
-_HIDDEN = re.compile(rf"(?:\x1b\[[0-?]*[ -/]*[@-~]|{_UNSEEN})+")
+_HAS_UNSEEN = late(_UNSEEN)
+_HIDDEN = late(rf"(?:\x1b\[[0-?]*[ -/]*[@-~]|{_UNSEEN})+")
 
 
 def clean(text: str, limit: int = 300) -> str:

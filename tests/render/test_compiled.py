@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+import sample_reports
+from mlreport_batch.render import layout
 from mlreport_batch.render.compiled import code_cache
+from mlreport_batch.render.local import LocalRenderer
 
 jinja2: Any = pytest.importorskip("jinja2")
 
@@ -100,3 +103,17 @@ def test_without_a_place_to_keep_it_templates_are_compiled(
     assert said(occupied) == said(occupied) == "Hello you"
     assert len(compiled) == 2
     assert os.listdir(tmp_path) == ["cache"]
+
+
+def test_reports_are_drawn_with_what_is_kept(
+    tmp_path: Path, compiled: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    layout._environment.cache_clear()
+    first = LocalRenderer().render(sample_reports.bare())
+    assert compiled
+    layout._environment.cache_clear()
+    compiled.clear()
+    assert LocalRenderer().render(sample_reports.bare()) == first
+    assert not compiled
+    layout._environment.cache_clear()

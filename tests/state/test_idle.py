@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mlreport_batch.cli import as_parsed, main
+from mlreport_batch.cli import PlainRun, as_parsed, main
 from mlreport_batch.cli.parser import make_parser
 from mlreport_batch.start import first_look, plain_run
 from mlreport_batch.state import idle
@@ -27,8 +27,8 @@ ROW = b"step,loss\n1,0.5\n"
         (["run", "-c", "x.yaml"], ([], None, "x.yaml", None, "")),
         (["run", "--config", "x.yaml", "--out", "o"], ([], "o", "x.yaml", None, "")),
         (["run", "--quiet", "-q"], ([], None, None, None, "quiet")),
-        (["run", "--shard", "1/2"], ([], None, None, "1/2", "")),
         (["run", "-v"], ([], None, None, None, "verbose")),
+        (["run", "--shard", "1/2"], ([], None, None, "1/2", "")),
         (["run", "--all"], None),
         (["run", "--only", "a*"], None),
         (["run", "--json"], None),
@@ -42,15 +42,13 @@ ROW = b"step,loss\n1,0.5\n"
         ([], None),
     ],
 )
-def test_only_a_plain_run_is_read_by_hand(
-    argv: list[str],
-    expected: tuple[list[str], str | None, str | None, str | None, str] | None,
-):
+def test_only_a_plain_run_is_read_by_hand(argv: list[str], expected: PlainRun | None):
     assert plain_run(argv) == expected
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["a", "b"], ["-c", "x"], ["--out", "o", "-q"], ["-v"]]
+    "words",
+    [[], ["a", "b"], ["-c", "x"], ["--out", "o", "-q"], ["-v", "--shard", "1/2"]],
 )
 def test_what_is_read_by_hand_is_what_the_parser_would_read(words: list[str]):
     plain = plain_run(["run", *words])

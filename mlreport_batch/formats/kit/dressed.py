@@ -2,25 +2,25 @@
 
 import re
 
+from mlreport_batch.safety.patterns import late
+
 _LENGTH_MAX = 300
 _LAYERS_MAX = 5
 _LAST = frozenset("0123456789.)]%>'\"*")
 _OPEN = {"[": "]", "'": "'", '"': '"', "(": ")"}
 # PyTorch, NumPy, JAX, TensorFlow, Paddle, and Python's own.
-_CALL = re.compile(
+_CALL = late(
     r"(?:[a-z_]\w*\.)*(?:tensor|(?:device)?array|eagertensor|ndarray|variable|parameter"
     r"|b?float\d*|u?int\d*|double|longdouble|half|single|decimal|scalar)"
     r"\((?P<inside>.*)\)",
     re.IGNORECASE | re.DOTALL,
 )
-_KEYWORD = re.compile(r",\s*[A-Za-z_]\w*\s*=")
-_AT_END = re.compile(
-    r"(?:\A|,)\s*(\[[^\[\]]*\]|[-+.\w]+)\Z"
-)  # Paddle's, after all else
-_SPREAD = re.compile(
+_KEYWORD = late(r",\s*[A-Za-z_]\w*\s*=")
+_AT_END = late(r"(?:\A|,)\s*(\[[^\[\]]*\]|[-+.\w]+)\Z")  # Paddle's, after all else
+_SPREAD = late(
     r"(?P<number>[^\s(±]+)\s*\(?\s*(?:±|\+/-|\+-)\s*[-+.,\deE]*\d[.,]?\s?%?\s*\)?"
 )
-_OF_MXNET = re.compile(r"(\[[^\[\]]*\])\s*<NDArray [^<>]*>")
+_OF_MXNET = late(r"(\[[^\[\]]*\])\s*<NDArray [^<>]*>")
 
 
 def bare(text: str) -> str:

@@ -5,21 +5,22 @@ What stands before a number, back to the last mark that ends something, is its n
 in it.
 """
 
-import re
 from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
 
+from mlreport_batch.safety.patterns import late
+
 _NAME_MAX: Final = 80
 _GAP_MAX: Final = 200  # longer ones are not remembered
-_ESCAPE = re.compile(r"\x1b(?:\[[0-9;?]*+[ -/]*+[@-~]|[()][A-Z0-9]|[=>78])")
-_REWRITTEN = re.compile(r"[\r\x08]+")
+_ESCAPE = late(r"\x1b(?:\[[0-9;?]*+[ -/]*+[@-~]|[()][A-Z0-9]|[=>78])")
+_REWRITTEN = late(r"[\r\x08]+")
 # Behind a bar that another print interrupted stands what was printed.
-_BAR_END = re.compile(r"(?<=(?:it/s|s/it)\])(?=[^\s])")
-_LETTERS = re.compile(r"(?<![^\W\d_])(?!it\b)[^\W\d_]{2}")
-_DIGIT = re.compile(r"\d")
-_CLOCK = re.compile(
+_BAR_END = late(r"(?<=(?:it/s|s/it)\])(?=[^\s])")
+_LETTERS = late(r"(?<![^\W\d_])(?!it\b)[^\W\d_]{2}")
+_DIGIT = late(r"\d")
+_CLOCK = late(
     r"\b\d{4}[-/.]\d\d?[-/.]\d\d?(?:[T _-]+\d\d?:\d\d(?::\d\d)?(?:[.,:]\d++)?Z?)?"
     r"|\b(?:\d\d/\d\d(?:/\d{2,4})?[ T]+)?\d{1,4}:\d\d(?::\d\d)?(?:[.,]\d++)?\b"
     # a file, module, function or host, and its line
@@ -27,51 +28,51 @@ _CLOCK = re.compile(
     r"|(?<![\w.<>-])[A-Za-z_][\w<>-]*+(?:[.:][A-Za-z_<][\w<>-]*+)++:\d++(?=\s)"
     r"|(?<=\t)[\w-]++:\d++(?=\t)|\b\w++\$:\d++(?=\s)"
 )
-_TENSOR = re.compile(
+_TENSOR = late(
     r"\b(?:[A-Za-z]\w{0,20}\.){0,3}"
     r"(?:tensor|(?:Device)?Array|array|b?float\d{0,2}|u?int\d{0,2}|Decimal)"
     r"\(\s?\[?\s?(?P<number>[-+]?[\w.]{1,30}(?:[-+]\d{1,3})?)\s?\]?"
     r"(?:,[^()]{0,60}(?:\([^()]{0,20}\))?[^()]{0,60})?\)"
 )
-_BAR = re.compile(r"(?<=%)\s?[|\u2502](?P<drawn>[^|\u2502]{0,400})[|\u2502]")
-_DRAWN = re.compile(
+_BAR = late(r"(?<=%)\s?[|\u2502](?P<drawn>[^|\u2502]{0,400})[|\u2502]")
+_DRAWN = late(
     r"[\u2588-\u258f\u2501\u2578\u257a]{2}|\[[=>.#-]{5,}\]|it/s|s/(?:it|step)\b"
 )
 _UNIT: Final = (
     r"%|[mun\u00b5]?s(?:econds?|ecs?)?|minutes?|mins?|hours?|hrs?|days?|[mhd]|it|epoch"
     r"|[kKMGTB](?:i?[bB])?"
 )
-_NUMBER = re.compile(
+_NUMBER = late(
     r"(?<![\w@.#$&\\/-])(?P<number>[-+]?(?>\d{1,3}(?:,\d{3})++(?:\.\d++)?|\d++,\d++"
     r"|(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d++)?|(?i:nan|inf(?:inity)?)))"
     r"(?P<unit>(?>" + _UNIT + r")(?:/[A-Za-z]\w*+)?)?"
     r"(?:\s*+(?:/|\bof\b)\s*+(?P<total>\d++))?+"
     r"(?![\w@/\u00b2\u00b3]|[.:,]\d|-\w)"
 )
-_SPACED_UNIT = re.compile(
+_SPACED_UNIT = late(
     r"\s?(?:ms|s|secs?|seconds?|mins?|minutes?|hours?|hrs?|h)(?:/\w++)?(?=[\s,;|)\]]|$)"
 )
-_DURATION = re.compile(
+_DURATION = late(
     r"\s?(?:[mun\u00b5]?s(?:ecs?|econds?)?|mins?|minutes?|[mhd]|hours?|hrs?|days?|it)"
     r"(?:/\w++)?"
 )
 _SCALES: Final = {"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9, "T": 1e12}
 # Ends a name that begins behind it.
-MARK = re.compile(
+MARK = late(
     r"[][,|;\t{}()!?<>\":=*~\u2022\u00b7\u2192]|\s\s|(?:^|\s)[-\u2013\u2014]++(?=\s)"
     r"|(?<=[a-z]{5})\.\s(?=[A-Z])"  # a sentence ends; `Avg. Loss` goes on
 )
-_IN_BRACKETS = re.compile(r"\s?\([^()\d]{1,20}\)\Z")
-_REMARK = re.compile(r"\s*\([^()]*\)\s*\Z")  # `loss = 2.1 (* 1 = 2.1 loss)`
-_GROUP = re.compile(r"\[[^][]*+\]|\([^()]*+\)")
+_IN_BRACKETS = late(r"\s?\([^()\d]{1,20}\)\Z")
+_REMARK = late(r"\s*\([^()]*\)\s*\Z")  # `loss = 2.1 (* 1 = 2.1 loss)`
+_GROUP = late(r"\[[^][]*+\]|\([^()]*+\)")
 # `val loss is 0.3`, `avg loss so far is 0.3`; the name may be no sentence.
-_SAID = re.compile(r"(?<=\w)(?: so far)? is\Z")
+_SAID = late(r"(?<=\w)(?: so far)? is\Z")
 _AROUND_NAME: Final = " '\"`.-\u2013\u2014\u2026"
-_GLUED = re.compile(r"\d*\.\d")  # `0.08recall: 0.1`: whose number is whose?
+_GLUED = late(r"\d*\.\d")  # `0.08recall: 0.1`: whose number is whose?
 _QUOTES: Final = ("'", '"')
-_WORDS = re.compile(r"[^\W\d_]+")
-_OPENED = re.compile(r"\w\s?\(\Z|\w\[\Z|[\"`]\Z")  # by a call, in a sentence, in quotes
-_PAST = re.compile(
+_WORDS = late(r"[^\W\d_]+")
+_OPENED = late(r"\w\s?\(\Z|\w\[\Z|[\"`]\Z")  # by a call, in a sentence, in quotes
+_PAST = late(
     r"(?i:\b(?:best|load\w*|resum\w*|restor\w*|sav(?:ed|ing)|checkpoints?|from)\b)"
     r"|[a-z](?:Error|Exception|Warning)\b"
 )

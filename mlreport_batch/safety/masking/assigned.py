@@ -13,6 +13,7 @@ from mlreport_batch.safety.masking.names import (
     is_vocabulary,
     secrecy,
 )
+from mlreport_batch.safety.patterns import late
 
 MASK = "***"
 
@@ -37,18 +38,18 @@ _SIGN = (
 )
 # Starts at the word that betrays a name; what stands before it is looked at later:
 # with a prefix in the pattern, a long row of dashes costs the square of its length.
-_NAMED = re.compile(
+_NAMED = late(
     r"(?ai)(?:pass|pwd|pw(?![a-z])|secret|token|cred|bearer|webhook|cookie|dsn|auth|key"
     r"|(?:(?<![a-z])(?:pat|psk)|(?-i:Pat))(?![a-z])|otp|codes?(?![a-z])|mnemonic|phrase"
     r"|sig(?:nature)?(?![a-z])|conn(?:ection)?[_-]?str)"
     rf"[a-z0-9_.-]{{0,60}}+(?:_?값)?{_SIGN}"
 )
 # In Korean, with the words of the name that blanks part, and a particle behind it.
-_NAMED_KOREAN = re.compile(
+_NAMED_KOREAN = late(
     rf"(?:{NAMING})[0-9]{{0,3}}(?:_?값)?(?P<particle>[은는이가]?)(?![가-힣])"
     rf"(?:[ \t]?\([^()\n]{{1,30}}\))?{_SIGN}"
 )
-_ANY_NAME = re.compile(rf"(?a)(?<![\w.-])[\w.-]{{1,100}}+{_SIGN}")
+_ANY_NAME = late(rf"(?a)(?<![\w.-])[\w.-]{{1,100}}+{_SIGN}")
 # Without one of them, in lower case, a text assigns nothing to a name of a secret:
 # looked for one by one, which is quicker than all at once.
 _MARKS = (
@@ -56,7 +57,7 @@ _MARKS = (
     "dsn", "auth", "key", "_pat", "-pat", "sig", "conn", "psk", "otp", "code", "api",
     "mnemonic", "phrase", "pwd",
 )  # fmt: skip
-_VALUE = re.compile(
+_VALUE = late(
     r"(?:[!&][\w!/:.-]{0,60}[ \t]{1,9})?"  # `!vault x`, `&anchor x`
     r"(?:[bBuUrRfF]{0,2}(?P<open>\\{0,7}(?:\"{3}|'{3}|[\"']))(?s:.{0,4000}?)(?<!\\)(?P=open)"
     r"|[bBuUrRfF]{0,2}\\{0,7}[\"'][^\n\"']*"
@@ -65,58 +66,56 @@ _VALUE = re.compile(
     r"|[^\s&,;\"'\\]+"
     r"|\\[^\s&,;\"']*)"
 )
-_XML_VALUE = re.compile(r"[^<\n]+")
-_CELL_VALUE = re.compile(r"[^|\s]+(?=[ \t]{0,60}(?:[|\n]|\Z))")
+_XML_VALUE = late(r"[^<\n]+")
+_CELL_VALUE = late(r"[^|\s]+(?=[ \t]{0,60}(?:[|\n]|\Z))")
 # What stands before a name makes it an option, or a word of prose.
-_OPTION = re.compile(r"(?:^|[\s\"'])--?\Z")
-_PROSE = re.compile(r"([A-Za-z가-힣]{1,40})[ -]\Z")
+_OPTION = late(r"(?:^|[\s\"'])--?\Z")
+_PROSE = late(r"([A-Za-z가-힣]{1,40})[ -]\Z")
 _PASSES = ("pass", "pw")
 _BARE = ("key", "keys", "sig", "signature", "키")
 _KEYS = ("key", "keys", "키")
-_LOGS_IN = re.compile(
+_LOGS_IN = late(
     r"(?i)(?:login|authenticate|connect|client|api)\((?:[^()\n]{0,60},\s*)?\Z"
 )
-_LOGIN = re.compile(r"\blogin\b[^\n|;&]{0,60}\Z")
+_LOGIN = late(r"\blogin\b[^\n|;&]{0,60}\Z")
 # Commands that set what is named next: `ENV DB_PASSWORD x`, `config set a.token x`.
-_SETS = re.compile(
+_SETS = late(
     r"(?:\b(?:setx|setenv|ENV|set[ \t]+-[a-zA-Z]+|mysqladmin\b[^\n]{0,60}"
     r"|(?:config(?:ure)?|remote|secret)[ \t]+(?:set|add|modify|create)\b[^\n]{0,60})"
     r"[ \t]+\S{0,60})\Z"
 )
-_ROW_END = re.compile(r"[^\s,]{1,200}[ \t]*(?:\n|\Z)")
-_FOREIGN = re.compile(r"[!-~]{5,200}(?:\s|\Z)")
-_QUOTED_WORD = re.compile(r"([\"'])[^\s\"']{6,200}\1")
-_PAIR_END = re.compile(r"\\{0,7}[\"'][^\"'\n]{0,200}[\"']\s{0,60}[)\]]")
+_ROW_END = late(r"[^\s,]{1,200}[ \t]*(?:\n|\Z)")
+_FOREIGN = late(r"[!-~]{5,200}(?:\s|\Z)")
+_QUOTED_WORD = late(r"([\"'])[^\s\"']{6,200}\1")
+_PAIR_END = late(r"\\{0,7}[\"'][^\"'\n]{0,200}[\"']\s{0,60}[)\]]")
 _BEFORE_MAX = 80
-_PLAIN_NUMBER = re.compile(
+_PLAIN_NUMBER = late(
     r"[\"']?[-+]?[0-9.]{1,12}(?:e[-+]?[0-9]{1,3})?[kKmMgGtTB%]?[)\]}\"']{0,3}"
 )
-_NOTHING = re.compile(
+_NOTHING = late(
     r"(?i)[\"']{0,2}(?:none|null|nil|true|false|n/a|<?(?:redacted|hidden|masked|empty)>?"
     r"|없음|\*{3,})?[\"']{0,2}[)\]}]{0,3}"
 )
 # `auth: basic` says how to log in.
-_MANNER = re.compile(
+_MANNER = late(
     r"(?ai)[\"']?(?:no|off|on|yes|basic|digest|bearer|oauth2?|jwt|ldap|ntlm|kerberos|saml"
     r"|sso|iam|m?tls|cert|anonymous|public|disabled|enabled|optional|required|default"
     r"|auto)[\"']?"
 )
-_HANGUL = re.compile(r"[\"']?[가-힣]+[\"']?")
+_HANGUL = late(r"[\"']?[가-힣]+[\"']?")
 # Letters and digits, as in `password is hunter2`.
-_ODD = re.compile(r"(?=\S{0,60}[0-9])(?=\S{0,60}[A-Za-z])\S{6,200}")
-_CALL = re.compile(r"[A-Za-z_][\w.]{0,60}\(")  # (cls): Embedding(50257, 768)
-_SYMBOL = re.compile(
-    r"[\"']?(?:<[^\s\"',]{0,40}>|\[[^\s\"',]{0,40}\]|\|[^\s]{0,40}\|)[\"']?"
-)
+_ODD = late(r"(?=\S{0,60}[0-9])(?=\S{0,60}[A-Za-z])\S{6,200}")
+_CALL = late(r"[A-Za-z_][\w.]{0,60}\(")  # (cls): Embedding(50257, 768)
+_SYMBOL = late(r"[\"']?(?:<[^\s\"',]{0,40}>|\[[^\s\"',]{0,40}\]|\|[^\s]{0,40}\|)[\"']?")
 
 # `password:` alone on its line, with its value in the lines below.
-_BLOCK_KEY = re.compile(
+_BLOCK_KEY = late(
     r"(?P<indent>[ \t]*)(?:- )?\\{0,7}[\"']?(?P<name>[\w.-]{1,100})\\{0,7}[\"']?"
     r"[ \t]*[:=][ \t]*(?:[|>][+-]?[0-9]?)?[ \t]*"
 )
 _OPENS = tuple(":=|>+-")
 _LINE_MAX = 300
-_LINE_KEY = re.compile(
+_LINE_KEY = late(
     r"[ \t]*(?:- )?(?P<name>[\w.-]{1,100})[ \t]{0,60}(?::|=(?=[ \t]))[ \t]*"
     r"(?P<value>[^ \t].*)"
 )
@@ -137,7 +136,7 @@ def mask_assigned(text: str, globs: tuple[str, ...] = ()) -> str:
     return _mask_named(masked, _NAMED_KOREAN, globs) if is_korean(masked) else masked
 
 
-_KOREAN = re.compile(NAMING)
+_KOREAN = late(NAMING)
 
 
 def may_assign(text: str, lowered: str) -> bool:
@@ -261,7 +260,7 @@ def _in_words(
         return level
     if level is not Secrecy.sure:
         return Secrecy.issued
-    if match.re is _NAMED_KOREAN and match["particle"]:
+    if match.groupdict().get("particle"):
         is_word = _FOREIGN.match(match.string, match.end()) is not None
         return Secrecy.sure if is_word else Secrecy.none
     if not match["sign"].isspace():  # names in a row, mostly

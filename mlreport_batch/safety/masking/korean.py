@@ -1,6 +1,6 @@
 """Korean names are read as the English words that they stand for."""
 
-import re
+from mlreport_batch.safety.patterns import late
 
 _ENGLISH = {
     "비밀번호": "password", "비번": "password", "패스워드": "password",
@@ -23,7 +23,7 @@ _ENGLISH = {
 }  # fmt: skip
 # The head of a Korean compound comes last; after another word (`쿠키런`, `암호화`,
 # `키보드`) it is not about secrets.
-_LAST = re.compile(f"(.*?)({'|'.join(sorted(_ENGLISH, key=len, reverse=True))})")
+_LAST = late(f"(.*?)({'|'.join(sorted(_ENGLISH, key=len, reverse=True))})")
 
 NAMING = "|".join(
     "비밀번호 비번 패스워드 패스프레이즈 암호 토큰 시크릿 자격증명 인증정보 "

@@ -1,6 +1,5 @@
 """Which names say that their values are secrets."""
 
-import re
 import unicodedata
 from enum import IntEnum
 from fnmatch import fnmatchcase
@@ -8,6 +7,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from mlreport_batch.safety.masking.korean import english_of
+from mlreport_batch.safety.patterns import late
 
 
 class Secrecy(IntEnum):
@@ -29,15 +29,15 @@ class Secrecy(IntEnum):
 
 
 # No name is a secret one without any of these: a quick first look.
-_HINT = re.compile(
+_HINT = late(
     r"(?i)pass|pwd|pw(?![a-z])|pat(?![a-z])|secret|token|key|auth|cred|bearer|cookie"
     r"|webhook|dsn|conn|psk|otp|codes?(?![a-z])|mnemonic|phrase|\bapi\b|[^\x00-\x7f]"
 )
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
-_PARTS = re.compile(r"[./]")
+_WORDS = late(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
+_PARTS = late(r"[./]")
 
 # Written as one word: dbpassword, PGPASSWORD, SSHPASS, ldappw, hftoken, apikeys.
-_RUN_TOGETHER = re.compile(
+_RUN_TOGETHER = late(
     r"(.+?)(passwords?|passwd|passphrase|passcodes?|pwd|pass|pw|secrets?|tokens?|cookies?)"
     r"|(.*?)(api|access|secret|private|ssh|auth|account|app|service|license)"
     r"(keys?|token)"

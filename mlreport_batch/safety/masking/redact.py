@@ -29,6 +29,7 @@ from mlreport_batch.safety.masking.names import (
 )
 from mlreport_batch.safety.masking.shapes import mask_shapes
 from mlreport_batch.safety.masking.structure import named_beside, places_in
+from mlreport_batch.safety.patterns import late
 
 MASK = assigned.MASK
 
@@ -41,31 +42,31 @@ _RUN_WORDS = frozenset("run parent trial experiment".split())
 _KEYS = (["key"], ["keys"])
 _RUN_ID = 32
 _COMMIT = (40, 64)
-_REPOSITORY = re.compile(r"[A-Za-z0-9*]@\Z")  # org/repo@commit
+_REPOSITORY = late(r"[A-Za-z0-9*]@\Z")  # org/repo@commit
 
 # A password may hold a slash, but `host:8080/a@b` is no password.
-_URL_USER = re.compile(
+_URL_USER = late(
     r"(?<=://)(?:[^\s/:\"'@]*:[^\s/\"']+"
     r"|[^\s/:\"'@\[]{1,100}:(?![0-9]{1,5}/)[^\s\"'@]{1,200}"
     r"|[A-Za-z0-9._~%-]{8,})(?=@)"
 )
-_BEARER = re.compile(r"(?i)\b(bearer)\s{1,9}(?=\S{0,200}[0-9=+/])[a-z0-9._~+/=-]{8,}")
-_BASIC = re.compile(r"(?i)\b(basic\s{1,9})([a-z0-9+/]{4,}={0,2})")
-_HEADER = re.compile(
+_BEARER = late(r"(?i)\b(bearer)\s{1,9}(?=\S{0,200}[0-9=+/])[a-z0-9._~+/=-]{8,}")
+_BASIC = late(r"(?i)\b(basic\s{1,9})([a-z0-9+/]{4,}={0,2})")
+_HEADER = late(
     r"(?ai)\b((?:authorization|cookie)[ \t]{0,9}:[ \t]{0,9})(?=[^\s\"'*])[^\n\"']+"
 )
 
-_OPAQUE = re.compile(
+_OPAQUE = late(
     r"(?<![\w./+-])(?:[0-9a-fA-F]{32,}|[A-Za-z0-9+/_-]{40,}={0,2})(?![\w./+-])"
 )
-_HEX = re.compile(r"[0-9a-fA-F]{32,}")
+_HEX = late(r"[0-9a-fA-F]{32,}")
 # Also a run of MLflow, which is a folder.
-_ID = re.compile(
+_ID = late(
     r"(?<=/)[0-9a-f]{32}(?![^/])|(?<![0-9a-fA-F])[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
     r"(?![0-9a-fA-F])"
 )
-_BETWEEN_TOKENS = re.compile(r"[\s=:,;\"'(){}\[\]<>|]+")
-_BETWEEN_PARTS = re.compile(r"[-_/+.=]+")
+_BETWEEN_TOKENS = late(r"[\s=:,;\"'(){}\[\]<>|]+")
+_BETWEEN_PARTS = late(r"[-_/+.=]+")
 _MIN_DISTINCT = 12
 _OPAQUE_LEAST = 32
 _LEAST = 8

@@ -10,6 +10,7 @@ instead: of 118 tokens they know 18, of 593 shapes with names and places 135; th
 import re
 
 from mlreport_batch.safety.masking.issued import alternates, looks_issued
+from mlreport_batch.safety.patterns import late
 
 MASK = "***"
 
@@ -39,7 +40,7 @@ def _any(prefixes: list[str]) -> str:
 
 
 _ALONE = r"(?<![A-Za-z0-9])"  # `_` may stand before: run_AKIA…
-_SHAPES = re.compile(
+_SHAPES = late(
     rf"{_ALONE}(?:(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{{16}}(?![0-9A-Za-z])"
     r"|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{16,}"
     r"|hf_[A-Za-z0-9]{20,}|(?:xox[abeoprs]|xapp)-[A-Za-z0-9-]{8,}"
@@ -67,21 +68,21 @@ _SHAPES = re.compile(
     rf"|(?:{_any(_BEFORE_ONE)})(?P<one>[A-Za-z0-9]{{20,}})"
     rf"|(?:{_any(_BEFORE_PARTS)})(?P<parts>[A-Za-z0-9_.-]{{16,}}))"
 )
-_BLOCKS = re.compile(
+_BLOCKS = late(
     r"(?s)-----BEGIN [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----.*?"
     r"(?:-----END [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z)"
     r"|(?<=Private-Lines: )[0-9].*?(?=Private-MAC|\Z)"
 )
 # Whoever knows such an address may write to it.
 _HOOK_MARKS = ("hook", "/t/", "key/", "workflows/")
-_HOOKS = re.compile(
+_HOOKS = late(
     r"(?<=/t/)[A-Za-z0-9-]{20,}(?=/)|https://(?:hooks\.|[a-z0-9-]{1,60}\.webhook\.office\.com/)[^\s\"']+"
     r"|(?<=://)[^\s\"'/?#]{1,100}(?:/[^\s\"'/?#]{1,60}){0,3}?"
     r"/(?:(?:web)?hooks?|webhook[a-z0-9]{1,3}|with/key|workflows(?=/[0-9a-f]{32}))/"
     r"(?=[^\s\"']{0,100}[0-9])(?=[^\s\"']{0,200}[A-Za-z0-9_-]{8})[^\s\"']+"
 )
 # Each shape has a run of so many letters, and few other texts have.
-_RUN = re.compile(r"[A-Za-z0-9_-]{16}")
+_RUN = late(r"[A-Za-z0-9_-]{16}")
 
 
 def mask_shapes(text: str) -> str:

@@ -6,12 +6,12 @@
 Python.
 """
 
-import re
 from collections.abc import Mapping
 from functools import lru_cache
 
 from mlreport_batch.safety.clean import Scalar
 from mlreport_batch.safety.masking.names import Secrecy, ends_secret, is_named, secrecy
+from mlreport_batch.safety.patterns import late
 
 _NAMING = (
     *("name", "key", "variable", "var", "param", "parameter", "option", "field"),
@@ -20,37 +20,37 @@ _NAMING = (
 )
 _NAMING_ALONE = ("id", "env", "k")
 _HOLDING = r"(?:value|val|default|content|data|text|current|값|내용|v(?![a-z]))"
-_HOLDER = re.compile(_HOLDING)
-_HOLDERS = re.compile(rf"(?im)(?:^|[./]){_HOLDING}")
+_HOLDER = late(_HOLDING)
+_HOLDERS = late(rf"(?im)(?:^|[./]){_HOLDING}")
 _NAME_MAX = 100
 _PATH_MAX = 400
 _DEPTH_MAX = 64
 _LINE_MAX = 2000
 
 _QUOTED = r"\\{0,7}\"[^\"\\\n]{0,999}\\{0,7}\"|\\{0,7}'[^'\\\n]{0,999}\\{0,7}'"
-_PIECE = re.compile(
+_PIECE = late(
     r"(?P<open>[\[{(])|(?P<close>[\]})])"
     rf"|(?P<name>{_QUOTED}|[\w.-]{{1,100}}+)[ \t]{{0,60}}(?:=>|[:=])\s{{0,60}}"
     rf"(?P<value>{_QUOTED}|[^\s,;\[\]{{}}()\"'\\]+)?"
     rf"|(?P<item>{_QUOTED})|(?P<called>[A-Z]\w{{0,60}}+(?=\())|[\w.-]+"
 )
-_LINE = re.compile(
+_LINE = late(
     r"(?P<indent>[ \t]*(?:- +){0,3})(?!self\.)"
     r"(?P<name>[\"']?[\w./-]{1,100}[\"']?)[ \t]{0,60}"
     r"(?:=|:(?=\s|\Z))[ \t]*(?P<value>[^\s#][^\n]*)?"
 )
 _BLOCKS = ("|", ">", "|-", ">-", "|+", ">+")
-_SECTION = re.compile(r"\[{1,2}([\w.-]{1,100})\]{1,2}[ \t]*")
+_SECTION = late(r"\[{1,2}([\w.-]{1,100})\]{1,2}[ \t]*")
 
 
 # `name="x" value="y"`, `<name>x</name><value>y</value>`, `<setting name="x">y<`
-_PAIR = re.compile(
+_PAIR = late(
     r"(?i)(?<![\w.-])(?:name|key|id|var(?:iable)?|param(?:eter)?)(?:=|>|:[ ]?)[\"']?"
     r"(?P<name>[\w.-]{1,100}+)[\"']?(?:</\w{1,30}>)?[\s,;]{0,60}"
     r"(?:<?(?:value|val|default|content)(?:=|>|:[ ]?)|>)[\"']?"
     r"(?P<value>[^\s\"'<>,;]{1,2000})"
 )
-_TAG = re.compile(  # `<password value="y"/>`
+_TAG = late(  # `<password value="y"/>`
     r"<(?P<name>[\w.-]{1,100})[^<>\n]{0,200}?\bvalue=[\"'](?P<value>[^\"'\n]{1,2000})"
 )
 
