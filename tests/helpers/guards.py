@@ -1362,8 +1362,8 @@ GUARDS = [
     Guard(
         "F57",
         "formats/mlflow_database.py",
-        "        if computed:\n",
-        "        if False:\n",
+        "    if computed:\n",
+        "    if False:\n",
         "test_limits::test_a_database_that_computes_is_refused",
     ),
     Guard(
