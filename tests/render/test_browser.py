@@ -5,11 +5,13 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 import sample_reports
 from browser import CONTRASTS, Browser, lay
 from mlreport_batch.render import Rendered
 from mlreport_batch.render.local import LocalRenderer
+from mlreport_batch.report.model import HparamRow
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -198,3 +200,20 @@ def test_the_page_shows_as_many_figures_as_fit(
         ".filter(e => e.getClientRects().length).length)"
     )
     assert shown == columns
+
+
+@pytest.mark.parametrize(("width", "columns"), [(375, 1), (800, 1), (1000, 2)], ids=str)
+def test_many_hyperparameters_stand_in_two_columns_where_there_is_room(
+    browser: Browser, tmp_path: Path, width: int, columns: int
+):
+    rows = [HparamRow(f"part_{i}", "0.1", "", None) for i in range(13)]
+    report = replace(sample_reports.fine(), hparams=tuple(rows))
+    page = lay(LocalRenderer().render(report), "page", tmp_path)
+    browser.show(page, width=width, dark=False)
+    lefts = browser.run(
+        "JSON.stringify([...document.querySelectorAll('.many td.k')]"
+        ".map(e => e.getBoundingClientRect().left))"
+    )
+    assert len(lefts) == 13
+    assert len(set(lefts)) == columns
+    assert browser.run(OVERFLOWING)["out"] == []
