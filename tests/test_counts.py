@@ -33,11 +33,12 @@ IDLE_LOOKS_A_RUN = 3  # at its folder and two files
 IDLE_FUNCTIONS_A_RUN = 9
 IDLE_STATEMENTS = 6
 NEWS_MODULES = 353
-NEWS_STATEMENTS = 73
+NEWS_STATEMENTS = 77
 NEWS_BYTES = 20_500
 NEWS_PATTERNS = 166
-FIRST_STATEMENTS_A_RUN = 28
-FIRST_FUNCTIONS_A_RUN = 2_920
+FIRST_CALLS_A_RUN = 43
+FIRST_STATEMENTS_A_RUN = 21
+FIRST_FUNCTIONS_A_RUN = 2_780
 REPORT_FUNCTIONS = 32_500
 
 needs_strace = pytest.mark.skipif(
@@ -219,6 +220,18 @@ def test_functions_and_statements_of_a_first_read(
     many, asked_more = counted(read)[0], statements(monkeypatch, read)
     within((many - few) / MORE, FIRST_FUNCTIONS_A_RUN, "functions a run")
     within((asked_more - asked) / MORE, FIRST_STATEMENTS_A_RUN, "SQL statements a run")
+
+
+@needs_strace
+def test_system_calls_of_a_first_read(shelf: Shelf):
+    def read() -> int:
+        shutil.rmtree(shelf.folder / "state", ignore_errors=True)
+        program = ["-m", "mlreport_batch", "baseline", "-c", shelf.config]
+        return len(traced(shelf.folder, program)[0])
+
+    few = read()
+    shelf.add(MORE)
+    within((read() - few) / MORE, FIRST_CALLS_A_RUN, "system calls a run")
 
 
 def test_functions_of_a_report():

@@ -227,49 +227,50 @@ class RunReader:
         replaced: Collection[str] | None = None,
     ) -> list[RunTask]:
         """Return what to read; *replaced* are the waiting mails told of anew."""
-        tasks = []
-        for path in paths:
-            row = self._state.run(path)
-            if row is None or not self._scope.accepts(row.root, row.name):
-                continue
-            if not fnmatchcase(row.name, self._options.only):
-                continue
-            run = self._catalog.run_dir(row)
-            is_gone = run.is_deleted or not run.files
-            if is_gone and row.wake_at != 0:
-                continue  # all that was read of it is told
-            seen, reported = self._state.marks(row)
-            superseded = self._debts.superseded(path)
-            if replaced is not None:
-                superseded = [rid for rid in superseded if rid in replaced]
-            base = reported
-            if superseded:
-                base = self._debts.base_of(superseded[0], path)
-            tasks.append(
-                RunTask(
-                    run=run,
-                    is_gone=is_gone,
-                    seen=seen,
-                    reported=reported,
-                    base=base,
-                    rid_seed=rid_of(
-                        self._instance, os.fsencode(path), b"%d" % (row.seq + 1)
-                    ),
-                    project=os.path.basename(row.root),
-                    has_grown=row.grown,
-                    is_wanted=wanted or self._options.report_all,
-                    record_only=self._options.baseline,
-                    expect=self._scope.roots[row.root].expected_of(row.name),
-                    needless=self._needless(row, self._state.brief(path)),
-                )
-            )
-        return tasks
+        with self._state.reading():
+            found = [self._task(path, replaced, wanted=wanted) for path in paths]
+        return [task for task in found if task is not None]
+
+    def _task(
+        self, path: str, replaced: Collection[str] | None, *, wanted: bool
+    ) -> RunTask | None:
+        row = self._state.run(path)
+        if row is None or not self._scope.accepts(row.root, row.name):
+            return None
+        if not fnmatchcase(row.name, self._options.only):
+            return None
+        run = self._catalog.run_dir(row)
+        is_gone = run.is_deleted or not run.files
+        if is_gone and row.wake_at != 0:
+            return None  # all that was read of it is told
+        seen, reported = self._state.marks(row)
+        superseded = self._debts.superseded(path)
+        if replaced is not None:
+            superseded = [rid for rid in superseded if rid in replaced]
+        base = reported
+        if superseded:
+            base = self._debts.base_of(superseded[0], path)
+        return RunTask(
+            run=run,
+            is_gone=is_gone,
+            seen=seen,
+            reported=reported,
+            base=base,
+            rid_seed=rid_of(self._instance, os.fsencode(path), b"%d" % (row.seq + 1)),
+            project=os.path.basename(row.root),
+            has_grown=row.grown,
+            is_wanted=wanted or self._options.report_all,
+            record_only=self._options.baseline,
+            expect=self._scope.roots[row.root].expected_of(row.name),
+            needless=self._needless(row, self._state.brief(path)),
+        )
 
     def _keep_seen(self, findings: Sequence[Finding]) -> None:
         """Commit what was read, with a note on every run that has news."""
         changed = []
-        for finding in findings:
-            row = self._state.run(finding.path)
+        with self._state.reading():
+            rows = [self._state.run(finding.path) for finding in findings]
+        for row, finding in zip(rows, findings, strict=True):
             if row is None:
                 continue
             after = self._row_after(row, finding)
