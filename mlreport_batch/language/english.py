@@ -240,6 +240,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "done_headline": "All {total} runs of {group} are over; best: {run} with {metric} {value}",
     "done_subject": "all {total} runs are over",
     "done_count": "{count} {status}",
+    "done_checkpoint": "Checkpoint of {run}: {path} ({size})",
     "done_took": "took {took}, {began} to {ended}",
     "done_took_last": "the last {count} took {took}, {began} to {ended}",
     "board_more": "Showing {shown} of {total} runs.",

@@ -240,6 +240,7 @@ KOREAN: Final[Mapping[str, str]] = {
     "done_headline": "{group}의 실행 {total}개 모두 종료, 최고는 {run}: {metric} {value}",
     "done_subject": "실행 {total}개 모두 종료",
     "done_count": "{status} {count}개",
+    "done_checkpoint": "{run}의 체크포인트: {path} ({size})",
     "done_took": "걸린 시간 {took} ({began} ~ {ended})",
     "done_took_last": "마지막 {count}개에 걸린 시간 {took} ({began} ~ {ended})",
     "board_more": "실행 {total}개 중 {shown}개를 보여 줍니다.",

@@ -102,7 +102,14 @@ def describe_done(
     """
     language = wishes.language
     board = comparison_of(done.ranking, wishes, most=len(reports))
-    board = replace(board, chart=chart_of_best(done.ranking, wishes))
+    board = replace(
+        board,
+        notes=(
+            *_worth_keeping(board.rows[0].run, done, reports, language),
+            *board.notes,
+        ),
+        chart=chart_of_best(done.ranking, wishes),
+    )
     best, total = board.rows[0], f"{board.total:,}"
     return replace(
         describe_digest(reports, rid=rid, language=language, boards=[board]),
@@ -113,6 +120,18 @@ def describe_done(
         subject=(group, say(language, "done_subject", total=total)),
         done="; ".join(_what(done, reports[0], language)),
     )  # fmt: skip
+
+
+def _worth_keeping(
+    name: str, done: Done, reports: Sequence[Report], language: str
+) -> Iterable[str]:
+    """Yield which checkpoint the best run has, if it has one."""
+    leader = done.ranking.leader.name
+    files = [c for each in reports if each.run == leader for c in each.checkpoints]
+    files.sort(key=lambda each: each.mark != "best")
+    for each in files[:1]:
+        path, size = each.path, each.size
+        yield say(language, "done_checkpoint", run=name, path=path, size=size)
 
 
 def _what(done: Done, first: Report, language: str) -> Iterable[str]:

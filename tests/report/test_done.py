@@ -110,7 +110,8 @@ def test_it_is_told_with_the_best_run_and_the_time_it_took(
     found = done(*PARALLEL, run("old", -90_000, status="failed"))
     assert found is not None
     at = datetime.fromtimestamp(NOW, UTC)
-    first = replace(sample_reports.fine(), at=at)
+    first = replace(sample_reports.fine(), at=at, run="a")
+    kept = next(each for each in first.checkpoints if each.mark == "best")
     digest = describe_done(
         found, "sweep", [first] * 4, rid="r", wishes=Wishes(language=language)
     )
@@ -118,6 +119,7 @@ def test_it_is_told_with_the_best_run_and_the_time_it_took(
     assert digest.done.startswith(what)
     assert digest.subject == ("sweep", say(language, "done_subject", total="4"))
     [board] = digest.boards
+    assert board.notes[0].endswith(f"{kept.path} ({kept.size})")
     assert [row.run for row in board.rows] == ["a", "b", "c", "old"]
     assert board.chart is not None
     assert [curve.key for curve in board.chart.series] == ["a", "b", "c"]

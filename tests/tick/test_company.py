@@ -284,12 +284,14 @@ def test_one_mail_tells_that_a_group_is_done_in_place_of_that_about_its_last_run
     assert desk.run("run", "-c", config, "--json").json["sent"] == 3
     desk.mails()
     sweep(desk, 0.1)
+    desk.put("sweep/3/checkpoints/best.ckpt", "weights", age_s=58)
     said = desk.run("run", "-c", config, "--json").json
     assert (said["sent"], [run["name"] for run in said["runs"]]) == (1, ["sweep/3"])
     [mail] = desk.mails()
     assert mail["Subject"] == "[mlreport] sweep: all 3 runs are over"
     text = mail.get_body(("plain",)).get_content()
     assert "All 3 runs of sweep are over; best: 3 with val_loss 0.1" in text
+    assert "Checkpoint of 3: checkpoints/best.ckpt (7 B)" in text
     assert [line.split()[:2] for line in text.splitlines() if " finished" in line] == [
         ["3", "finished"],  # of how many there are
         ["1", "3"],

@@ -123,7 +123,7 @@ def test_f43_it_is_kept_who_still_waits_even_if_the_tick_dies(
 
 
 @pytest.mark.parametrize(
-    ("limit", "missing"), [(25_000, "The PDF"), (14_000, "The pictures")]
+    ("limit", "missing"), [(25_000, "The PDF"), (16_000, "The pictures")]
 )
 def test_f49_a_server_that_takes_small_mails_gets_one(
     tmp_path: Path,
