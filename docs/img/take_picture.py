@@ -1,13 +1,14 @@
 # ruff: noqa: INP001  (a script beside its picture, no package)
-"""Take the README's pictures: mails of the sample runs, and a sweep.
+"""Take the pictures of the docs: mails of the sample runs, a sweep, paper in Korean.
 
-    python docs/img/take_picture.py [mails] [sweep]
+    python docs/img/take_picture.py [mails] [sweep] [korean]
 
-Needs a Chromium and, for few colours, Pillow. The mails are read from the ``.eml``
-files that a tick lays into the outbox, so the pictures show what people get.
+Needs a Chromium, pdftoppm and, for few colours, Pillow. The mails are read from the
+``.eml`` files that a tick lays into the outbox, so the pictures show what people get.
 """
 
 import base64
+import os
 import shutil
 import subprocess
 import sys
@@ -46,13 +47,25 @@ def main() -> None:
     """Take the pictures, or those that are named."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        show_hangul(folder)
         browser = Browser(folder / "profile", scale=SCALE)
-        for make, height in ((mails, 980), (sweep, 860)):
+        for make, height in ((mails, 980), (sweep, 860), (korean, 920)):
             title = make.__name__
             if title in (sys.argv[1:] or [title]):
                 shots = list(make(folder / title))
                 take(browser, HERE / f"{title}.png", shots, height)
         browser.close()
+
+
+def show_hangul(folder: Path) -> None:
+    """Lend the browser the fonts of the reports, where the machine has none."""
+    fonts = ROOT / "mlreport_batch/render/fonts"
+    file = folder / "fonts.conf"
+    file.write_text(
+        "<fontconfig><include>/etc/fonts/fonts.conf</include>"
+        f"<dir>{fonts}</dir><cachedir>{folder}</cachedir></fontconfig>"
+    )
+    os.environ["FONTCONFIG_FILE"] = str(file)
 
 
 def take(browser: Browser, picture: Path, shots: Sequence[Shot], height: int) -> None:
@@ -108,6 +121,30 @@ def sweep(folder: Path) -> Iterator[Shot]:
     )
     index = (folder / "pages/index.html").as_uri()
     yield f"{index}#log=true&sel={chosen}", 1280, False
+
+
+def korean(folder: Path) -> Iterator[Shot]:
+    """Yield a mail in Korean on a dark phone, and the PDF of another run."""
+    shutil.copytree(
+        ROOT / "sample_runs", folder / "sample_runs", copy_function=shutil.copyfile
+    )
+    config = folder / "mlreport.yaml"
+    config.write_text(
+        f"runs: {{path: {folder}/sample_runs}}\nstate: {folder}/state\n"
+        f"outbox: {{dir: {folder}/outbox}}\npages: {{dir: {folder}/pages}}\n"
+        "report: {language: ko, first_seen_max_age: 9999d}\n"
+    )
+    tick("-c", str(config))
+    (mail,) = (folder / "outbox").glob("*-vit-lr-sweep-*.eml")
+    yield as_page(mail), 375, True
+    # A name in Hangul alone is none for a folder, which is called run then.
+    (pdf,) = (folder / "pages/reports").glob("run-*/report.pdf")
+    sheet = folder / "sheet"
+    paper = ["pdftoppm", "-png", "-r", "150", "-f", "1", "-singlefile"]
+    subprocess.run([*paper, str(pdf), str(sheet)], check=True)  # noqa: S603
+    page = folder / "sheet.html"
+    page.write_text("<body style='margin:0'><img src='sheet.png' style='width:100%'>")
+    yield page.as_uri(), 650, False
 
 
 def tick(*arguments: str) -> None:

@@ -204,6 +204,16 @@ def test_a_fault_of_ours_in_telling_is_a_line_too(
     assert summary.exit_code == 0
 
 
+def test_a_ping_tells_no_secret(web: WebServer, told: Path):
+    watch = Elsewhere(load(told), 0.0, lambda: False)
+    watch.begin()
+    token = "hf_" + "aB3dE5gH7j" * 3
+    watch.failed(StateError(f"cannot log in with {token}"))
+    said = posts(web, "ping")[-1].body.decode()
+    assert "cannot log in with" in said
+    assert token not in said
+
+
 def no_process() -> int:
     raise ValueError(TOKEN)
 

@@ -44,6 +44,15 @@ def test_a_call_is_made_once_and_says_what_it_is(web: WebServer):
     assert re.fullmatch(r"mlreport-batch/[0-9.]+", post.headers["User-Agent"])
 
 
+def test_no_password_is_taken_from_elsewhere(
+    web: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    file = private(tmp_path, "default login me password s3cr3t\n")
+    monkeypatch.setenv("NETRC", str(file))
+    assert made(Call(web.url)) == ""
+    assert "Authorization" not in web.posts[0].headers
+
+
 def test_a_busy_server_is_asked_again_and_one_that_says_no_is_not(web: WebServer):
     web.answers = {"/busy": [503, 429, 200], "/no": [404], "/moved": [302]}
     assert made(Call(f"{web.url}/busy")) == ""
