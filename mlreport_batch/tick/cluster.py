@@ -41,8 +41,12 @@ def elsewhere(name: str, roots: Sequence[str]) -> Callable[[], Executor]:
     return lambda: _Checked(*make(name), roots)
 
 
-def is_lost(exc: Exception) -> bool:
-    """Return that a batch is to be done here, since a worker did not bring it.
+def is_lost(note: Callable[[str], None], exc: Exception) -> bool:
+    """Note and return that a batch is to be done here: a worker did not bring it.
+
+    Args:
+        note: Told why not.
+        exc: What came of it.
 
     Raises:
         ConfigError: No worker would.
@@ -58,6 +62,7 @@ def is_lost(exc: Exception) -> bool:
             kept="What was read is kept, and what is owed stays owed",
             advice="Give all workers the same version and the same folders",
         ) from exc
+    note(f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__)
     return True
 
 

@@ -9,8 +9,8 @@ the old state or something that the next tick finishes.
 import os
 import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from mlreport_batch.deliver import Policy
 from mlreport_batch.deliver.dispatch import Dispatcher
 from mlreport_batch.errors import DamagedStateError, StateError
 from mlreport_batch.render.lighten import lighten
+from mlreport_batch.safety.clean import clean
 from mlreport_batch.state.catalog import GONE_S
 from mlreport_batch.state.database import BACKUP_AT
 from mlreport_batch.state.folder import Lock, claim, state_errors
@@ -200,9 +201,17 @@ class _Tick:
         self._count()
         return summary
 
-    def _executor(self) -> Executor:
-        roots = list(self.scope.roots)
-        return executor_of(self.config.executor, self.options.jobs, roots)
+    @contextmanager
+    def _executor(self) -> Iterator[Executor]:
+        """Give the executor, and tell of what it did not bring."""
+        name, jobs, lost = self.config.executor, self.options.jobs, list[str]()
+        with executor_of(name, jobs, list(self.scope.roots), lost.append) as executor:
+            yield executor
+        if lost:
+            self.summary.notices.append(
+                f"executor: {name} did not bring {len(lost):,} of its batches "
+                f"({clean(lost[-1], 200)}); they were done here"
+            )
 
     def look(self, config_key: str) -> TickSummary:
         """Find out what would be reported, on a copy of the state."""

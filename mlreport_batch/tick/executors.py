@@ -1,6 +1,7 @@
 """Where batches of runs are worked on: here, in processes, or on a cluster."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Protocol, Self, TypeVar
 
 _Task = TypeVar("_Task")
@@ -145,7 +146,10 @@ class Pool:
 
 
 def executor_of(
-    name: str, jobs: int | None = None, roots: Sequence[str] = ()
+    name: str,
+    jobs: int | None = None,
+    roots: Sequence[str] = (),
+    note_lost: Callable[[str], None] = lambda _: None,
 ) -> Executor:
     """Return the executor called *name* in the config.
 
@@ -153,6 +157,7 @@ def executor_of(
         name: ``inline``, ``processes``, or one that `cluster` knows.
         jobs: Processes to use; more than one means ``processes``.
         roots: Where the runs lie.
+        note_lost: Told why a worker elsewhere did not bring a batch, of each.
 
     Raises:
         ConfigError: It cannot be used.
@@ -161,7 +166,8 @@ def executor_of(
         from mlreport_batch.tick import cluster
 
         make = cluster.elsewhere(name, roots)
-        return Pool(make, cluster.IN_FLIGHT, cluster.is_lost, cluster.WAIT_S)
+        is_lost = partial(cluster.is_lost, note_lost)
+        return Pool(make, cluster.IN_FLIGHT, is_lost, cluster.WAIT_S)
     if (jobs is not None and jobs < 2) or (jobs is None and name != "processes"):  # noqa: PLR2004
         return Inline()
     import os

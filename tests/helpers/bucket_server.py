@@ -1,5 +1,6 @@
 """An S3 server on this machine, which nobody here wrote, that counts and may fail."""
 
+import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -45,9 +46,10 @@ class BucketServer:
     url: str = ""
     asked: list[Asked] = field(default_factory=list)
     fault: str = ""
-    """What each request is answered with, as ``503 SlowDown``; empty for the truth."""
+    """What each request is answered with, as ``503 SlowDown``; empty for the truth,
+    ``reset`` to hang up."""
     failing: str = ""
-    """Only requests for keys that end so; empty for all."""
+    """Only requests with this in their key or query; empty for all."""
 
     @property
     def root(self) -> str:
@@ -70,7 +72,9 @@ class BucketServer:
             return self._app(environ, start)
         asked = Asked(environ["REQUEST_METHOD"], key, environ.get("HTTP_RANGE", ""))
         self.asked.append(asked)
-        if self.fault and key.endswith(self.failing):
+        if self.fault == "reset":
+            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+        elif self.fault and self.failing in f"{key}?{environ['QUERY_STRING']}":
             status, _, code = self.fault.partition(" ")
             start(f"{status} {code}", [("Content-Type", "application/xml")])
             return [FAULT.format(code).encode()]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bucket_server import CREDENTIALS, BucketServer, serving
+from mlreport_batch.config.load import load
 from mlreport_batch.safety.remote.bucket import TRIES, bucket_of
 from mlreport_batch.safety.remote.objects import WHOLE_BELOW
 from ticking import Desk, Said
@@ -111,10 +112,13 @@ OUTAGES = {
     "400 ExpiredToken": "have expired",
     "403 RequestTimeTooSkewed": "clock is wrong",
     "418 Teapot": "the bucket cannot be read",
+    "reset": "cannot be reached",
 }
 
 
-def test_an_outage_is_told_and_loses_nothing(desk: Desk, bucket: BucketServer):
+def test_an_outage_is_told_and_loses_nothing(
+    desk: Desk, bucket: BucketServer, monkeypatch: pytest.MonkeyPatch
+):
     assert _tick(desk, bucket).code == 0
     assert len(desk.mails()) == RUNS
     for fault, said in OUTAGES.items():
@@ -125,7 +129,11 @@ def test_an_outage_is_told_and_loses_nothing(desk: Desk, bucket: BucketServer):
         assert said in failed.err
         assert "Look at its credentials" in failed.err
         assert CREDENTIALS["AWS_ACCESS_KEY_ID"] not in failed.err
-        assert len(bucket.asked) <= TRIES
+        # A connection that was hung up is tried once more below.
+        assert len(bucket.asked) <= TRIES * (2 if fault == "reset" else 1)
+    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "4")
+    bucket.fault, bucket.failing = "503 SlowDown", "continuation-token"
+    assert "fewer requests" in _tick(desk, bucket).err  # after a page of the listing
     bucket.fault = ""
     assert _tick(desk, bucket).code == 0
     assert desk.mails() == []
@@ -196,6 +204,14 @@ def test_other_processes_read_it_too(desk: Desk, bucket: BucketServer):
     said = _tick(desk, bucket, "--jobs", "2", "--json")
     assert said.code == 0
     assert len(said.json["runs"]) == RUNS
+
+
+def test_init_takes_a_bucket(desk: Desk, bucket: BucketServer):
+    file = desk.folder / "c.yaml"
+    asked = ("--through", "outbox", "--no-input", "--schedule", "none")
+    said = desk.run("init", file, "--runs", f"{bucket.root}/", "--no-test", *asked)
+    assert said.code == 0, said.err
+    assert [root.path for root in load(file).runs] == [bucket.root]
 
 
 def test_inspect_preview_and_check_look_into_buckets(desk: Desk, bucket: BucketServer):

@@ -76,7 +76,7 @@ def put_runs(desk: Desk) -> None:
         desk.put(f"gan/{number}/metrics.csv", f"step,val_loss\n{rows}")
 
 
-def told_with(desk: Desk, name: str) -> list[dict]:
+def told_with(desk: Desk, name: str, complaint: str = "") -> list[dict]:
     """Return what a tick says of its runs where *name* is the executor."""
     config = desk.folder / "c.yaml"
     out = desk.folder / f"out{len(list(desk.folder.iterdir()))}"
@@ -86,6 +86,8 @@ def told_with(desk: Desk, name: str) -> list[dict]:
     )
     said = desk.run("run", "-c", config, "--json")
     assert said.code == 0, said.err
+    assert complaint in said.err
+    assert bool(complaint) == bool(said.err)
     assert len(list((out / "outbox").glob("*.eml"))) == len(said.json["runs"]) == 6
     return [run | {"rid": None} for run in said.json["runs"]]
 
@@ -110,7 +112,8 @@ def test_workers_that_are_killed_or_stopped_lose_nothing(
     monkeypatch.setattr(cluster, "WAIT_S", 3.0)
     alive[0].send_signal(signal.SIGSTOP)
     try:
-        assert told_with(desk, dask.address) == inline
+        complaint = "TimeoutError); they were done here"
+        assert told_with(desk, dask.address, complaint) == inline
     finally:
         alive[0].send_signal(signal.SIGCONT)
 

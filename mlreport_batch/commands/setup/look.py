@@ -13,6 +13,7 @@ from mlreport_batch.find.listing import walk
 from mlreport_batch.find.runs import group_runs
 from mlreport_batch.safety.clean import clean
 from mlreport_batch.safety.files import is_below
+from mlreport_batch.safety.remote.address import absolute, real_path
 
 FOLDERS_MAX = 2_000
 _NAMED_MAX = 3
@@ -64,8 +65,8 @@ def look(path: str) -> Found:
     Raises:
         UsageError: It is no folder that can be listed.
     """
-    folder = os.path.abspath(os.path.expanduser(path))
-    real = os.path.realpath(folder)
+    folder = absolute(path)
+    real = real_path(folder)
     for own in _OWN:
         if is_below(os.path.realpath(os.path.expanduser(own)), real):
             raise UsageError(

@@ -10,6 +10,13 @@ def is_remote(path: str) -> bool:
     return SEPARATOR in path
 
 
+def absolute(path: str) -> str:
+    """Return *path* from the root of the file system on, ``~`` as the home."""
+    if is_remote(path):
+        return path.rstrip("/")
+    return os.path.abspath(os.path.expanduser(path))
+
+
 def real_path(path: str) -> str:
     """Return *path* without symlinks and relative parts; an address as it is."""
     return path.rstrip("/") if is_remote(path) else os.path.realpath(path)
