@@ -13,6 +13,8 @@ from pathlib import Path
 
 Command = Sequence[str | os.PathLike[str]]
 ROOT = Path(__file__).resolve().parents[1]
+# Both sides keep their compiled modules, as they do under cron.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @dataclass(frozen=True, slots=True)
