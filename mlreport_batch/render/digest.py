@@ -55,7 +55,7 @@ class DigestLine(Struct, frozen=True):
     Attributes:
         rank: Its place in its group, empty without one.
         run: Its name, without its group where there is but one.
-        state: Its status word and its progress.
+        state: Its status word, its progress, and the best of its main metric.
         is_bad: Whether that word is bad news.
         metric: Its main metric, where that is not the one of most runs.
         value: That one's latest value.
@@ -298,14 +298,17 @@ def _thinned(spark: str) -> str:
 
 
 def _states(report: Report) -> Iterator[str]:
-    """Yield the status, the first alert that says more, and the progress."""
+    """Yield the status, the first alert that says more, progress, and the best.
+
+    By its best value a run is ranked; beside its place, the latest alone misleads.
+    """
     language, status = report.language, report.status
     yield label(language, "status", status)
     others = (a.kind for a in report.alerts if not status.startswith(a.kind))
     yield next((label(language, "alert", kind) for kind in others), "")
-    if status == "finished":
-        return
-    if report.share is not None:
-        yield percent_text(report.share)
-    else:
-        yield report.steps
+    if status != "finished":
+        share = report.share
+        yield report.steps if share is None else percent_text(share)
+    main = report.main_row
+    if main is not None and main.best and not main.is_best_now:
+        yield f"{label(language, 'best', main.goal)} {main.best}"
