@@ -80,10 +80,13 @@ def _table_in(text: str, suffix: str) -> _Table | None:
     lines = text.removeprefix("\ufeff").splitlines()[: _ROWS_MAX + 2]
     try:
         cells = csv.reader(lines, delimiter=_MARKS.get(suffix, ","))
-        columns, *rows = filter(None, cells)  # blank lines have none
-    except (csv.Error, ValueError):
+        filled = filter(None, cells)  # blank lines have none
+        columns = next(filled, [])
+        if not columns or not _is_head(columns):
+            return None  # most tables, and at little cost
+        rows = [row for row in filled if len(row) == len(columns)]
+    except csv.Error:
         return None
-    rows = [row for row in rows if len(row) == len(columns)]
     things = [row[0].strip() for row in rows]
     is_about_things = 1 < len(set(things)) == len(things) <= _ROWS_MAX and all(
         0 < len(thing) <= _NAME_MAX
@@ -92,9 +95,7 @@ def _table_in(text: str, suffix: str) -> _Table | None:
         and not is_part(thing)
         for thing in things
     )
-    if not is_about_things or not _is_head(columns):
-        return None
-    return _Table(columns, rows)
+    return _Table(columns, rows) if is_about_things else None
 
 
 def _is_head(columns: Sequence[str]) -> bool:
