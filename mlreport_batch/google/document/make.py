@@ -20,6 +20,7 @@ from mlreport_batch.safety.clean import clean
 
 _LOOKS = 3
 _TRIES = 3
+_MERGES = 4
 
 
 class Made(Struct, frozen=True):
@@ -163,18 +164,21 @@ class Making(Struct):
 
     def _filled(self) -> tuple[Plan, export_tree.Node | None, str]:
         """Return the plan of a merged copy, its export, and what is wrong with it."""
-        is_read, tries = False, 0
+        is_read, is_plain, tries = False, False, 0
         while True:
             self._file = self._copy()
             try:
-                wanted = self._merge(is_read=is_read)
+                wanted = self._merge(is_read=is_read, is_plain=is_plain)
             except GoogleError as exc:
                 # Refused as a whole, or nobody knows: this copy is not used.
                 tries += 1
-                is_stale = exc.status == 400 and not is_read  # noqa: PLR2004
-                if tries == _TRIES or not (is_stale or exc.is_lost):
+                is_refused = exc.status == 400  # noqa: PLR2004
+                is_hopeless = not (exc.is_lost or (is_refused and not is_plain))
+                if is_hopeless or tries == _MERGES:
                     raise
-                is_read = is_read or is_stale
+                # The next one is read first; if it was, it is not the indices.
+                is_plain = is_plain or (is_refused and is_read)
+                is_read = is_read or is_refused
             else:
                 export, problem = self._export(wanted)
                 if is_read or not problem:
@@ -183,13 +187,13 @@ class Making(Struct):
                 is_read = True
             self._discard(self._file)
 
-    def _merge(self, *, is_read: bool) -> Plan:
+    def _merge(self, *, is_read: bool, is_plain: bool) -> Plan:
         document, template = self._file["id"], self.source.template
         if is_read:
             template = analyse(self.client.document(document, is_new=True))
         wanted = plan(template, self.report)
-        if wanted.requests:
-            self.client.batch_update(document, wanted.requests, is_new=True)
+        if requests := wanted.unstyled() if is_plain else wanted.requests:
+            self.client.batch_update(document, requests, is_new=True)
         return wanted
 
     # -- export ------------------------------------------------------------------

@@ -63,6 +63,10 @@ class Plan(Struct, frozen=True):
     braces: int
     cuts: tuple[str, ...]
 
+    def unstyled(self) -> tuple[Json, ...]:
+        """Return the batch without what only styles: that moves nothing."""
+        return tuple(r for r in self.requests if not next(iter(r)).startswith("update"))
+
 
 def plan(template: Template, report: Report) -> Plan:
     """Return how *report* is merged into a copy of *template*."""

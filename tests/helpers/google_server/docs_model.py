@@ -155,6 +155,7 @@ class Document:
     Attributes:
         run_length: When set, text runs are cut after so many units although their
             styles are equal, as the real service sometimes does.
+        styles_by_cell: Whether one request may not style several cells.
         bares_rows: Whether inserted rows come without any style.
         replaces_in_headers: Whether replaceAllText reaches headers and footers
             (relied on by many, documented nowhere).
@@ -169,6 +170,7 @@ class Document:
     replaces_in_headers: bool = True
     images: dict[str, bytes] = field(default_factory=dict)
     bares_rows: bool = False
+    styles_by_cell: bool = False
 
     def copy(
         self, document_id: str | None = None, title: str | None = None
@@ -183,6 +185,7 @@ class Document:
             self.replaces_in_headers,
             dict(self.images),
             self.bares_rows,
+            self.styles_by_cell,
         )
 
     def tab(self, tab_id: str | None = None) -> Tab:

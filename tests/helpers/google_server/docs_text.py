@@ -173,9 +173,17 @@ def _find(
     return found
 
 
+def _to_style(document: Document, payload: Payload) -> tuple[Segment, int, int]:
+    segment, start, end = range_of(document, payload)
+    cells = sum(unit.kind is Kind.CELL for unit in segment.units[start:end])
+    if document.styles_by_cell and cells:
+        raise ApiError(400, "The range must be within one table cell.")
+    return segment, start, end
+
+
 def update_text_style(document: Document, payload: Payload) -> None:
     """Restyle the text of a range."""
-    segment, start, end = range_of(document, payload)
+    segment, start, end = _to_style(document, payload)
     new, fields = payload.get("textStyle", {}), payload.get("fields", "")
     for index in range(start, end):
         unit = segment.units[index]
@@ -186,7 +194,7 @@ def update_text_style(document: Document, payload: Payload) -> None:
 
 def update_paragraph_style(document: Document, payload: Payload) -> None:
     """Restyle every paragraph that the range touches."""
-    segment, start, end = range_of(document, payload)
+    segment, start, end = _to_style(document, payload)
     new, fields = payload.get("paragraphStyle", {}), payload.get("fields", "")
     if "pageBreakBefore" in fields and any(
         unit.kind is Kind.CELL for unit in segment.units[:start]
