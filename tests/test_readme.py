@@ -209,6 +209,9 @@ def test_the_gitlab_component_reports_what_the_page_of_places_gives_it(place: Pa
     filled = re.sub(r"\$\[\[ inputs\.([a-z-]+) \]\]", lambda m: str(given[m[1]]), body)
     job = yaml.safe_load(filled)["training-report"]
     assert job["needs"] == ["train"]
+    # An empty list would start the job at once, without the runs.
+    assert "default" not in known["needs"]
+    assert not job["image"].endswith("slim")  # which has no git
     lines = [f"export {name}='{value}'" for name, value in job["variables"].items()]
     script = [line for line in job["script"] if "/tmp/" not in line]
     (place / "job.sh").write_text("\n".join(["set -e", *lines, *script]))

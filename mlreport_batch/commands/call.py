@@ -66,12 +66,18 @@ def _of_shard(config: "Config", shard: tuple[int, int]) -> "Config":
     def own(folder: Path | None) -> Path | None:
         return None if folder is None else Path(shard_folder(os.fspath(folder), shard))
 
+    url, figures = config.pages.url, config.prometheus.file
+    if url is not None:
+        url = shard_folder(url, shard)
+    if figures is not None:  # all that are read lie in one folder
+        figures = figures.with_stem(f"{figures.stem}-{shard[0]}-of-{shard[1]}")
     return replace(
         config,
         shard=shard,
         state=Path(shard_folder(os.fspath(config.state), shard)),
         out=own(config.out),
-        pages=replace(config.pages, dir=own(config.pages.dir)),
+        pages=replace(config.pages, dir=own(config.pages.dir), url=url),
+        prometheus=replace(config.prometheus, file=figures),
     )
 
 

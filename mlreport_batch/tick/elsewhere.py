@@ -144,11 +144,15 @@ class Elsewhere:
             caller.close()
 
     def _write(self, gauges: list[Gauge]) -> None:
-        file, source = self._config.prometheus.file, self._config.source
+        config = self._config
+        file, shard = config.prometheus.file, config.shard
         if file is None:
             return
+        whose = {"config": clean(told_path(os.fspath(config.source or "")))}
+        if shard is not None:
+            whose["shard"] = f"{shard[0]}/{shard[1]}"
         began = Gauge("last_tick_timestamp_seconds", "When it began.", {"": self._now})
-        text = text_of([began, *gauges], clean(told_path(os.fspath(source or ""))))
+        text = text_of([began, *gauges], whose)
         self._try("prometheus", lambda: written(file, text))
 
 

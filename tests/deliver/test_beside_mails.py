@@ -202,7 +202,7 @@ def test_figures_are_written_whole_and_readable_by_all(tmp_path: Path):
     ]
     umask = os.umask(0o077)
     try:
-        assert written(file, text_of(gauges, 'C:\\x "y"')) == ""
+        assert written(file, text_of(gauges, {"config": 'C:\\x "y"'})) == ""
     finally:
         assert os.umask(umask) == 0o077
     assert file.read_text() == (

@@ -204,6 +204,30 @@ def test_a_fault_of_ours_in_telling_is_a_line_too(
     assert summary.exit_code == 0
 
 
+def test_shards_write_their_figures_side_by_side(
+    desk: Desk, web: WebServer, told: Path
+):
+    desk.put("a/metrics.csv", CSV)
+    for shard in ("1/2", "2/2"):
+        assert desk.run("run", "-c", told, "--shard", shard).code == 0
+        name = f"ml-{shard.replace('/', '-of-')}.prom"
+        text = (desk.folder / name).read_text()
+        assert text.count(f'",shard="{shard}"') == text.count("{config=")
+    assert not (desk.folder / "ml.prom").exists()
+
+
+def test_a_notice_links_to_the_page_of_its_shard(
+    desk: Desk, web: WebServer, told: Path
+):
+    desk.put("bad/metrics.csv", BAD)
+    assert desk.run("run", "-c", told, "--shard", "1/1").code == 0
+    (notice,) = posts(web, "notify")
+    link = notice.json["message"].splitlines()[-1]
+    page = link.removeprefix("https://lab.example/runs/")
+    assert page.startswith("shard-1-of-1/")
+    assert (desk.folder / "pages" / page).is_file()
+
+
 def test_a_ping_tells_no_secret(web: WebServer, told: Path):
     watch = Elsewhere(load(told), 0.0, lambda: False)
     watch.begin()

@@ -32,14 +32,14 @@ class Gauge(Struct, frozen=True):
     label: str = ""
 
 
-def text_of(gauges: Iterable[Gauge], config: str) -> str:
-    """Return *gauges* in the text format; each line says which *config* it is of."""
+def text_of(gauges: Iterable[Gauge], whose: Mapping[str, str]) -> str:
+    """Return *gauges* in the text format; each line has the labels of *whose*."""
     lines = []
     for gauge in gauges:
         name = f"mlreport_{gauge.name}"
         lines += [f"# HELP {name} {gauge.help}", f"# TYPE {name} gauge"]
         for value, number in gauge.values.items():
-            labels = {"config": config, **({gauge.label: value} if gauge.label else {})}
+            labels = {**whose, **({gauge.label: value} if gauge.label else {})}
             told = ",".join(
                 f'{key}="{text.translate(_ESCAPED)}"' for key, text in labels.items()
             )
