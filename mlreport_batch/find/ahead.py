@@ -1,24 +1,24 @@
-"""Fetch what is new in a bucket at once, before each file is looked into."""
+"""Have what is new in a bucket fetched together, not file by file."""
 
 from collections.abc import Callable, Container, Iterable, Iterator
 
 from mlreport_batch.find.candidates import is_candidate
 from mlreport_batch.find.folder import Folder, parents_of
 from mlreport_batch.find.listing import HEAD
+from mlreport_batch.find.runs import RunFile
+from mlreport_batch.find.tail import WINDOW
 from mlreport_batch.safety.contents import plain_name
 from mlreport_batch.safety.files import Signature
 from mlreport_batch.safety.remote.address import is_remote
 
 
-def fetch_ahead(
+def plan_ahead(
     roots: Iterable[str],
     changed: Iterable[str],
     folders_below: Callable[[str], Iterable[str]],
     known: Callable[[str], Folder | None],
 ) -> None:
-    """Fetch the heads of the files in buckets that will be looked into.
-
-    One after the other, each would take the time of a request.
+    """Plan to fetch the heads of the files in buckets that will be looked into.
 
     Args:
         roots: Those that were just listed.
@@ -27,10 +27,17 @@ def fetch_ahead(
         known: Returns what is known of a folder.
     """
     for root in filter(is_remote, roots):
-        from mlreport_batch.safety.remote.objects import fetch_together
+        from mlreport_batch.safety.remote.objects import plan
 
         as_known = set(folders_below(root)).difference(changed)
-        fetch_together(_new(root, as_known, known), HEAD)
+        plan(_new(root, as_known, known), HEAD)
+
+
+def plan_reading(files: Iterable[RunFile]) -> None:
+    """Plan to fetch files of a run in a bucket that will be read."""
+    from mlreport_batch.safety.remote.objects import plan
+
+    plan(((file.full_path, file.signature) for file in files), WINDOW)
 
 
 def _new(

@@ -5,7 +5,7 @@ and reading once at the end give the same `RunState`.
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -128,6 +128,18 @@ def read_run(
 def plan_of(run: RunDir) -> list[list[RunFile]]:
     """Return the files to read, those of one series together and in their order."""
     return series(chosen(run.files))
+
+
+def files_with_news(
+    plan: Iterable[Iterable[RunFile]], before: RunState | None
+) -> Iterator[RunFile]:
+    """Yield the files that are not as they were when they were read last."""
+    known: Mapping[str, LogState] = before.logs if before else {}
+    for files in plan:
+        for file in files:
+            log = known.get(file.path)
+            if log is None or log.signature != file.signature:
+                yield file
 
 
 def unread_logs(

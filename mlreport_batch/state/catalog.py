@@ -10,7 +10,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from mlreport_batch.find.ahead import fetch_ahead
+from mlreport_batch.find.ahead import plan_ahead
 from mlreport_batch.find.folder import Folder, Says, root_of, unreadable
 from mlreport_batch.find.listing import list_folder, walk
 from mlreport_batch.find.runs import (
@@ -92,7 +92,7 @@ class Catalog:
             update.dropped.update([root, *self._state.folders_below(root)])
         not_as_known = self._changed(changed, update, now)
         known_as = partial(self._known, update=update)
-        fetch_ahead(readable, not_as_known, self._state.folders_below, known_as)
+        plan_ahead(readable, not_as_known, self._state.folders_below, known_as)
         for path in not_as_known:
             found = root_of(path, readable)
             if found is not None and found in known:

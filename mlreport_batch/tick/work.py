@@ -15,10 +15,17 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from mlreport_batch.errors import MlreportError
+from mlreport_batch.find.ahead import plan_reading
 from mlreport_batch.find.runs import RunDir, RunFile
 from mlreport_batch.formats import Problem
 from mlreport_batch.read.bulk.ahead import Bulk, Unread, worthwhile
-from mlreport_batch.read.run import RunState, plan_of, read_run, unread_logs
+from mlreport_batch.read.run import (
+    RunState,
+    files_with_news,
+    plan_of,
+    read_run,
+    unread_logs,
+)
 from mlreport_batch.report.alerts import texts_of
 from mlreport_batch.report.brief import brief_of
 from mlreport_batch.report.card import Card, card_of
@@ -30,6 +37,7 @@ from mlreport_batch.report.values import judged_metric
 from mlreport_batch.report.view import RunView, view_of
 from mlreport_batch.safety.clean import Scalar
 from mlreport_batch.safety.masking.redact import redact_text
+from mlreport_batch.safety.remote.address import is_remote
 from mlreport_batch.tick.finding import Finding, ReadSettings, RunTask
 from mlreport_batch.tick.pictures import with_pictures
 
@@ -87,6 +95,8 @@ def _planned(task: RunTask, now_ns: int) -> "_Planned":
         return _Planned(task)
     try:
         plan = plan_of(task.run)
+        if is_remote(task.run.path):
+            plan_reading(files_with_news(plan, task.seen))
         return _Planned(task, plan, unread_logs(plan, task.seen, now_ns))
     except Exception:  # noqa: BLE001 - reading the run says it
         return _Planned(task)

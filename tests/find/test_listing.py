@@ -76,6 +76,4 @@ def test_every_name_in_a_folder_counts(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "299.npy").unlink()
     [after] = walk(root, root=root)
     assert after.listing != folders[0].listing
-    assert replace(after, listing=0, mtime_ns=0) == replace(
-        folders[0], listing=0, mtime_ns=0
-    )
+    assert replace(after.bare(), listing=0) == replace(folders[0].bare(), listing=0)

@@ -9,6 +9,7 @@ import pytest
 
 from bucket_server import CREDENTIALS, BucketServer, serving
 from mlreport_batch.config.load import load
+from mlreport_batch.safety.remote import objects
 from mlreport_batch.safety.remote.bucket import TRIES, bucket_of
 from mlreport_batch.safety.remote.objects import WHOLE_BELOW
 from ticking import Desk, Said
@@ -203,7 +204,18 @@ def test_without_the_extra_it_says_what_to_install(
 def test_other_processes_read_it_too(desk: Desk, bucket: BucketServer):
     said = _tick(desk, bucket, "--jobs", "2", "--json")
     assert said.code == 0
-    assert len(said.json["runs"]) == RUNS
+    assert [run["new_points"] for run in said.json["runs"]] == [5] * RUNS
+    assert {each.method for each in bucket.asked} == {"GET"}  # the listing is enough
+
+
+def test_what_was_fetched_and_dropped_is_fetched_again(
+    desk: Desk, bucket: BucketServer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(objects, "KEPT_MAX", 100)
+    monkeypatch.setattr(objects, "TOGETHER_BYTES", 10)
+    said = _tick(desk, bucket, "--json")
+    assert [run["new_points"] for run in said.json["runs"]] == [5] * RUNS
+    assert sum(bool(each.key) for each in bucket.asked) > 2 * RUNS
 
 
 def test_init_takes_a_bucket(desk: Desk, bucket: BucketServer):
