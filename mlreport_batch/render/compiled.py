@@ -40,7 +40,8 @@ def code_cache(folder: str) -> "BytecodeCache":
             data = _head(bucket, jinja2.__version__) + _checksum(body) + body
             with contextlib.suppress(OSError):
                 os.makedirs(folder, mode=0o700, exist_ok=True)
-                replace_file(_path(folder, bucket), data, is_synced=False)
+                if _is_own(os.stat(folder)):  # else it would never be taken
+                    replace_file(_path(folder, bucket), data, is_synced=False)
 
     return Kept()
 

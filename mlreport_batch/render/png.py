@@ -5,33 +5,23 @@ import struct
 import zlib
 from bisect import bisect
 from collections.abc import Iterable
-from itertools import pairwise, product
-from math import prod
+from itertools import chain, pairwise, permutations, product
 
 _LEVELS = 16
 _TO_LEVEL = bytes((255 - value) * _LEVELS // 256 for value in range(256))
 
-_CUTS = (
-    (69, 152, 201, 224, 247),
-    (102, 127, 188, 212, 239, 253),
-    (85, 121, 176, 211, 236),
-)
-"""Where red, green and blue are cut into levels, closer near white, where tints are.
-
-Searched for with charts: what is left of their colours differs from what it was by less
-than is seen, and their levels together fit into a byte.
-"""
-_WEIGHTS = tuple(prod(len(cuts) + 1 for cuts in _CUTS[at + 1 :]) for at in range(3))
-_TO_INDEX = tuple(
-    bytes(weight * bisect(cuts, value) for value in range(256))
-    for weight, cuts in zip(_WEIGHTS, _CUTS, strict=True)
-)
-_SHADES = 64
+_CUTS = (24, 50, 76, 100, 122, 143, 162, 179, 195, 209, 221, 231, 239, 246, 252)
+"""Where red and green are cut into levels, closer near white, where tints are."""
+_OF_GREEN = bytes(bisect(_CUTS, value) for value in range(256))
+_OF_RED = bytes(16 * level for level in _OF_GREEN)
+_SHADES = 32
 _INKS_MAX = 9
 """Of a drawing whose mixtures so few levels tell apart."""
 
 Ink = tuple[str, float]
 """A colour, as ``#rrggbb``, and its opacity on white."""
+_Colour = tuple[int, int, int]
+_WHITE = (255, 255, 255)
 
 
 def pack_png(pixels: bytes, width: int, height: int) -> bytes:
@@ -46,6 +36,9 @@ def pack_png(pixels: bytes, width: int, height: int) -> bytes:
 def pack_drawing(pixels: bytes, width: int, height: int, inks: Iterable[Ink]) -> bytes:
     """Return a drawing as an opaque PNG, of a byte each pixel where inks are few.
 
+    Red and green tell which ink a pixel has and how much of it; blue, for which eyes
+    are least keen, follows from that.
+
     Args:
         pixels: B, G, R and an unused byte each.
         width: In pixels.
@@ -55,12 +48,10 @@ def pack_drawing(pixels: bytes, width: int, height: int, inks: Iterable[Ink]) ->
     inks = frozenset(inks)
     if len(inks) > _INKS_MAX:
         return pack_png(pixels, width, height)
-    red, green, blue = (
-        int.from_bytes(pixels[at::4].translate(to_index), "little")
-        for at, to_index in zip((2, 1, 0), _TO_INDEX, strict=True)
-    )
-    # Whole numbers as long as the picture: no sum of three bytes is more than a byte.
-    indices = (red + green + blue).to_bytes(width * height, "little")
+    red = int.from_bytes(pixels[2::4].translate(_OF_RED), "little")
+    green = int.from_bytes(pixels[1::4].translate(_OF_GREEN), "little")
+    # Whole numbers as long as the picture; no sum of two bytes is more than a byte.
+    indices = (red + green).to_bytes(width * height, "little")
     palette = _part(b"PLTE", _palette(inks))
     return _packed(indices, width, height, kind=3, samples=1, before=palette)
 
@@ -76,34 +67,58 @@ def pack_indexed(indices: bytes, width: int, height: int, colours: bytes) -> byt
 
 @functools.cache
 def _palette(inks: frozenset[Ink]) -> bytes:
-    """Return the colour of each index: where it can be one, a shade of an ink."""
-    shades: dict[int, list[bytes]] = {}
-    for (ink, _), part in product(sorted(inks), range(_SHADES)):
-        shade = _on_white((ink, part / _SHADES))
-        shades.setdefault(_index(shade), []).append(shade)
-    pure = [_on_white(ink) for ink in (("#ffffff", 1.0), *sorted(inks))]
-    shades |= {_index(ink): [ink] for ink in pure}
-    middles = [[(a + b) // 2 for a, b in pairwise((0, *cuts, 256))] for cuts in _CUTS]
-    return b"".join(
-        bytes(sum(values) // len(values) for values in zip(*near, strict=True))
-        for near in (
-            shades.get(index, [bytes(middle)])
-            for index, middle in enumerate(product(*middles))
+    """Return the colour of each index: an ink, a shade of one, a mixture of two."""
+    drawn = sorted({_rgb(colour) for colour, _ in inks})
+    shades = {
+        ink: [_over(_WHITE, ink, part / _SHADES) for part in range(1, _SHADES + 1)]
+        for ink in drawn
+    }
+    mixtures = [
+        _over(shade, ink, part)
+        for ink, other in permutations(drawn, 2)
+        for shade in shades[other][4::9]
+        for part in (0.12, 0.3, 0.6)
+    ]
+    pure = [_over(_WHITE, _rgb(colour), share) for colour, share in sorted(inks)]
+    middles = [(a + b) // 2 for a, b in pairwise((0, *_CUTS, 256))]
+    found = {
+        _index((r, g, 0)): (r, g, (r + g) // 2) for r, g in product(middles, middles)
+    }
+    for colours in (mixtures, chain(*shades.values()), [*pure, _WHITE]):
+        found |= _means(colours)
+    return bytes(chain.from_iterable(found[index] for index in range(256)))
+
+
+def _means(colours: Iterable[_Colour]) -> dict[int, _Colour]:
+    """Return the mean of those *colours* that have the same index."""
+    near: dict[int, list[_Colour]] = {}
+    for colour in colours:
+        near.setdefault(_index(colour), []).append(colour)
+    return {
+        index: (
+            sum(red for red, _, _ in each) // len(each),
+            sum(green for _, green, _ in each) // len(each),
+            sum(blue for _, _, blue in each) // len(each),
         )
+        for index, each in near.items()
+    }
+
+
+def _rgb(colour: str) -> _Colour:
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:], 16)
+
+
+def _over(under: _Colour, ink: _Colour, part: float) -> _Colour:
+    (r, g, b), (red, green, blue) = under, ink
+    return (
+        round(r + (red - r) * part),
+        round(g + (green - g) * part),
+        round(b + (blue - b) * part),
     )
 
 
-def _on_white(ink: Ink) -> bytes:
-    colour, opacity = ink
-    return bytes(
-        round(255 - (255 - value) * opacity) for value in bytes.fromhex(colour[1:])
-    )
-
-
-def _index(colour: Iterable[int]) -> int:
-    return sum(
-        to_index[value] for to_index, value in zip(_TO_INDEX, colour, strict=True)
-    )
+def _index(colour: _Colour) -> int:
+    return _OF_RED[colour[0]] + _OF_GREEN[colour[1]]
 
 
 def pack_ink(greys: bytes, width: int, height: int, ink: str) -> bytes:

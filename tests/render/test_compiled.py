@@ -95,6 +95,14 @@ def test_code_of_another_version_is_not_run(
     assert len(compiled) == 2
 
 
+def test_nothing_is_kept_where_it_would_not_be_taken(
+    tmp_path: Path, compiled: list[str]
+):
+    tmp_path.chmod(0o777)
+    assert said(tmp_path) == "Hello you"
+    assert not os.listdir(tmp_path)
+
+
 def test_without_a_place_to_keep_it_templates_are_compiled(
     tmp_path: Path, compiled: list[str]
 ):
