@@ -89,7 +89,7 @@ class Soak:
         # Beyond the real clock, since no program can set a file's change time.
         self.now = datetime(2027, 3, 10, tzinfo=UTC).timestamp()
         monkeypatch.setattr(
-            "mlreport_batch.tick.conduct.make_channel", lambda _: self.channel
+            "mlreport_batch.tick.conduct.make_channel", lambda *_: self.channel
         )
         monkeypatch.setattr(
             draw, "_draw_bounded", lambda task, _: draw.draw_plainly(task, "soak")
