@@ -68,6 +68,8 @@ def _matches(candidate: Candidate) -> Match | None:
     suffix = stem_of(candidate.name)[1]
     if suffix not in _MARKS or _FILES.isdisjoint(words_of(candidate.name)):
         return None
+    if not _may_begin(candidate.head, _MARKS[suffix]):
+        return None
     whole = candidate.head
     if candidate.size > len(whole):
         whole = whole[: whole.rfind(b"\n") + 1]
@@ -75,16 +77,26 @@ def _matches(candidate: Candidate) -> Match | None:
     return Match(Role.context, note="a table of results") if table else None
 
 
+def _may_begin(head: bytes, mark: str) -> bool:
+    """Return whether the first cell may name things; most logs are told by it."""
+    first = head[:_NAME_MAX].partition(mark.encode())[0]
+    return _names_things(to_text(first).removeprefix("\ufeff").strip(' "\r\n'))
+
+
+def _names_things(column: str) -> bool:
+    return not column or not _THINGS.isdisjoint(words_of(column))
+
+
 def _table_in(text: str, suffix: str) -> _Table | None:
     """Return the table that a text is, if each row is about another thing."""
-    lines = text.removeprefix("\ufeff").splitlines()[: _ROWS_MAX + 2]
+    head, _, rest = text.removeprefix("\ufeff").lstrip("\r\n").partition("\n")
+    mark = _MARKS.get(suffix, ",")
     try:
-        cells = csv.reader(lines, delimiter=_MARKS.get(suffix, ","))
-        filled = filter(None, cells)  # blank lines have none
-        columns = next(filled, [])
+        columns = next(csv.reader([head], delimiter=mark), [])
         if not columns or not _is_head(columns):
-            return None  # most tables, and at little cost
-        rows = [row for row in filled if len(row) == len(columns)]
+            return None
+        cells = csv.reader(rest.splitlines()[: _ROWS_MAX + 1], delimiter=mark)
+        rows = [row for row in cells if len(row) == len(columns)]
     except csv.Error:
         return None
     things = [row[0].strip() for row in rows]
@@ -101,8 +113,8 @@ def _table_in(text: str, suffix: str) -> _Table | None:
 def _is_head(columns: Sequence[str]) -> bool:
     """Return whether the first column names things, and others measure them."""
     first, *others = columns
-    is_thing = not first.strip() or not _THINGS.isdisjoint(words_of(first))
-    return is_thing and any(map(is_metric_name, others)) and not has_sure_step(others)
+    is_measured = any(map(is_metric_name, others))
+    return is_measured and _names_things(first.strip()) and not has_sure_step(others)
 
 
 def _parse(chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG001
