@@ -10,7 +10,9 @@ Its results are named as those of a JSON document of the same: ``cat/precision``
 """
 
 import csv
+import io
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Final
 
 from msgspec import Struct
@@ -23,18 +25,23 @@ from mlreport_batch.formats import (
     Match,
     Memory,
     NotYetError,
+    Problem,
     Result,
     Role,
 )
 from mlreport_batch.formats.kit.bookkeeping import (
     has_sure_step,
     is_bookkeeping,
+    is_measure,
     is_metric_name,
     words_of,
 )
+from mlreport_batch.formats.kit.columns import FreeNames
+from mlreport_batch.formats.kit.commas import Commas
 from mlreport_batch.formats.kit.documents import stem_of
 from mlreport_batch.formats.kit.labels import is_part
 from mlreport_batch.formats.kit.numbers import BLANK, to_number
+from mlreport_batch.formats.kit.rows import shown_cell
 from mlreport_batch.safety.encoding import to_text
 from mlreport_batch.safety.masking.redact import shown_name
 
@@ -56,11 +63,13 @@ class _Table(Struct, frozen=True):
 
     Attributes:
         columns: The names of the columns, that of the things first.
-        rows: As many cells each.
+        rows: As many cells each, with the line in which they end.
+        odd: The line and length of the first row of another length, if there is one.
     """
 
     columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    rows: Sequence[tuple[int, Sequence[str]]]
+    odd: tuple[int, int] | None
 
 
 def _matches(candidate: Candidate) -> Match | None:
@@ -89,25 +98,37 @@ def _names_things(column: str) -> bool:
 
 def _table_in(text: str, suffix: str) -> _Table | None:
     """Return the table that a text is, if each row is about another thing."""
-    head, _, rest = text.removeprefix("\ufeff").lstrip("\r\n").partition("\n")
-    mark = _MARKS.get(suffix, ",")
+    lines = io.StringIO(text.removeprefix("\ufeff"), newline="")
+    reader = csv.reader(lines, delimiter=_MARKS.get(suffix, ","))
     try:
-        columns = next(csv.reader([head], delimiter=mark), [])
+        columns = next(filter(None, reader), [])
         if not columns or not _is_head(columns):
             return None
-        cells = csv.reader(rest.splitlines()[: _ROWS_MAX + 1], delimiter=mark)
-        rows = [row for row in cells if len(row) == len(columns)]
+        found = [(reader.line_num, row) for row in islice(reader, _ROWS_MAX + 1) if row]
     except csv.Error:
         return None
-    things = [row[0].strip() for row in rows]
-    is_about_things = 1 < len(set(things)) == len(things) <= _ROWS_MAX and all(
+    width = len(columns)
+    fitting = [
+        (at, [cell.strip() for cell in row[:width]])
+        for at, row in found
+        if len(row) >= width and not any(row[width:])
+    ]
+    if not _are_things([row[0] for _, row in fitting]):
+        return None
+    if found and not text.endswith(("\n", "\r")):
+        del found[-1]  # it may be half of a row
+    odd = ((at, len(row)) for at, row in found if len(row) < width or any(row[width:]))
+    return _Table([column.strip() for column in columns], fitting, next(odd, None))
+
+
+def _are_things(things: Sequence[str]) -> bool:
+    return 1 < len(set(things)) == len(things) <= _ROWS_MAX and all(
         0 < len(thing) <= _NAME_MAX
         and thing not in BLANK
         and to_number(thing) is None
         and not is_part(thing)
         for thing in things
     )
-    return _Table(columns, rows) if is_about_things else None
 
 
 def _is_head(columns: Sequence[str]) -> bool:
@@ -117,7 +138,7 @@ def _is_head(columns: Sequence[str]) -> bool:
     return is_measured and _names_things(first.strip()) and not has_sure_step(others)
 
 
-def _parse(chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG001
+def _parse(chunk: Chunk, memory: Memory) -> Iterable[Item]:
     """Yield a result for each number.
 
     Raises:
@@ -126,11 +147,33 @@ def _parse(chunk: Chunk, memory: Memory) -> Iterable[Item]:  # noqa: ARG001
     table = _table_in(to_text(chunk.data), stem_of(chunk.path)[1])
     if table is None:
         raise NotYetError("no table of results so far")
-    for thing, *cells in table.rows:
-        for column, cell in zip(table.columns[1:], cells, strict=True):
-            value = to_number(cell.strip())
-            if value is not None and not is_bookkeeping(column):
-                yield Result(shown_name(f"{thing.strip()}/{column.strip()}"), value)
+    width = len(table.columns)
+    if table.odd is not None:
+        at, count = table.odd
+        text = f"{count} cells where the header has {width}; such rows are left out"
+        yield Problem(chunk.path, at, text)
+    free = FreeNames(table.columns)
+    measured = [
+        (index, free.name_like(column))
+        for index, column in enumerate(table.columns)
+        if index and not is_bookkeeping(column)
+    ]
+    commas = Commas(memory)
+    told: set[int] = set()
+    for at, cells in table.rows:
+        commas.look_at(cells[1:])
+        for index, name in measured:
+            cell = cells[index]
+            value = commas.number(cell)
+            if value is not None:
+                yield Result(shown_name(f"{cells[0]}/{name}"), value)
+            elif is_measure(name) and cell not in BLANK and index not in told:
+                told.add(index)
+                text = (
+                    f"'{shown_cell(name, cell)}' for {shown_name(name)} is no number; "
+                    "such cells are left out"
+                )
+                yield Problem(chunk.path, at, text)
 
 
 COMPARED_ROWS = LogFormat(

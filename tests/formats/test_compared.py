@@ -3,7 +3,7 @@
 import pytest
 
 from formats_reading import claim, found_runs, items_by_file, read
-from mlreport_batch.formats import NotYetError, Result, Role
+from mlreport_batch.formats import NotYetError, Problem, Result, Role
 from places import RUNS
 
 TABLE = "class,precision,recall\ncat,0.91,0.88\ndog,0.8,\n"
@@ -71,3 +71,53 @@ def test_tables_beside_a_log_belong_to_its_run():
     assert results.keys() >= {"mmlu/acc", "arc/acc_norm", "dog, big/recall", "새/f1"}
     assert "mmlu/acc_norm" not in results
     assert results["cat/f1"] == 0.8947
+
+
+def results_in(rows: str) -> dict[str, float]:
+    items = read("compared_rows", rows)
+    return {item.name: item.value for item in items if isinstance(item, Result)}
+
+
+def problems_in(rows: str) -> list[str]:
+    items = read("compared_rows", rows)
+    return [str(item) for item in items if isinstance(item, Problem)]
+
+
+def test_columns_of_one_name_are_told_apart():
+    found = results_in("class,acc,acc\ncat,0.5,0.6\ndog,0.7,0.8\n")
+    assert found == {
+        "cat/acc": 0.5,
+        "cat/acc.1": 0.6,
+        "dog/acc": 0.7,
+        "dog/acc.1": 0.8,
+    }
+
+
+def test_numbers_may_be_dressed():
+    found = results_in('class,acc\ncat,50%\ndog,0.7 ± 0.1\nbird,"0,935"\n')
+    assert found == {"cat/acc": 50, "dog/acc": 0.7, "bird/acc": 0.935}
+
+
+def test_only_ends_of_lines_end_rows():
+    found = results_in('class,acc\r\n"big\ncat",0.5\r\nd\x0bo\u2028g,0.7\r\n')
+    assert found == {"big\ufffdcat/acc": 0.5, "d\ufffdo\ufffdg/acc": 0.7}
+
+
+def test_rows_of_another_length_are_told():
+    table = "class,acc,f1\ncat,0.5\ndog,0.7,0.2,9\nbird,0.1,0.2,\nfish,0.2,0.2\n"
+    assert results_in(table).keys() == {"bird/acc", "bird/f1", "fish/acc", "fish/f1"}
+    (told,) = problems_in(table)
+    assert told.endswith(":2: 2 cells where the header has 3; such rows are left out")
+
+
+def test_of_half_a_row_nothing_is_told():
+    table = "class,acc,f1\ncat,0.5,0.1\ndog,0.7,0.2\nbird,0."
+    assert problems_in(table) == []
+    assert len(problems_in(table + "\n")) == 1
+
+
+def test_cells_that_are_no_numbers_are_told_once_a_measure():
+    table = "class,acc,note\ncat,1_000,good\ndog,0x10,bad\nbird,NA,\nfish,0.5,\n"
+    assert results_in(table) == {"fish/acc": 0.5}
+    (told,) = problems_in(table)
+    assert told.endswith(":2: '1_000' for acc is no number; such cells are left out")

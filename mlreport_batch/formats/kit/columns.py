@@ -162,7 +162,7 @@ def header_of(
         return None
     if not any(cells):
         return None
-    free = _FreeNames(map(shown_name, cells))
+    free = FreeNames(map(shown_name, cells))
     metrics: list[tuple[int, str]] = []
     for index, cell in enumerate(cells):
         if index in (step, outer) or (is_bookkeeping(cell) and cell not in keep):
@@ -180,7 +180,7 @@ def header_of(
     return Header(line, tuple(cells), layout)
 
 
-class _FreeNames:
+class FreeNames:
     """Numbers equal names, past those that others of a header have already."""
 
     def __init__(self, names: Iterable[str]) -> None:

@@ -304,7 +304,7 @@ class _Rows:
             return False
         if not self.memory.get("sums_up"):
             self.memory["sums_up"] = True
-            word = _shown(name, cell)
+            word = shown_cell(name, cell)
             text = f"'{word}' where {name} counts; such rows are left out"
             self.problems.append(Problem(self.chunk.path, number, text))
         return True
@@ -366,7 +366,7 @@ class _Rows:
         mark = f" {zlib.crc32(name.encode()):x}"
         if mark not in known and known.count(" ") < TOLD_MAX:
             memory["told"] = known + mark
-            told = _shown(name, cell)
+            told = shown_cell(name, cell)
             text = f"'{told}' for {name} is no number; such cells are left out"
             self.problems.append(Problem(self.chunk.path, number, text))
 
@@ -388,7 +388,8 @@ class _Rows:
                 memory[key] = " ".join(map(str, sorted(indexes)))
 
 
-def _shown(name: str, cell: str) -> str:
+def shown_cell(name: str, cell: str) -> str:
+    """Return what a message shows of a *cell* in the column *name*."""
     return shorten(shown(str(redact_value(name, cell))), 40)
 
 
