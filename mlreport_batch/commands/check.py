@@ -10,13 +10,16 @@ from mlreport_batch.commands.sample import sample_drawn, send_sample
 from mlreport_batch.config.settings import Config
 from mlreport_batch.errors import (
     Checked,
+    ConfigError,
     RenderError,
     StateError,
+    UsageError,
     checked,
 )
 from mlreport_batch.printing import colours, painted, tell
 from mlreport_batch.state.folder import network_of
 from mlreport_batch.tick.from_config import make_channel, own_formats_of
+from mlreport_batch.tick.reading import advice_on_root
 
 
 def check(config: Config, *, send_test: bool, live: bool) -> Iterator[Checked]:
@@ -24,6 +27,8 @@ def check(config: Config, *, send_test: bool, live: bool) -> Iterator[Checked]:
     yield f"config {config.source or 'none (paths given)'}", None
     for root in config.runs:
         yield checked(lambda path=root.path: _runs(path, config))  # type: ignore[misc]
+    if ":" in config.executor:
+        yield checked(lambda: _executor(config.executor))
     yield checked(lambda: _folder(os.fspath(config.state)))
     if config.pages.dir is not None:
         pages = os.fspath(config.pages.dir)
@@ -43,13 +48,22 @@ def check(config: Config, *, send_test: bool, live: bool) -> Iterator[Checked]:
 
 def _runs(path: str, config: Config) -> str:
     rest: list[Rest] = []
-    looked = look_at(
-        [path], never_enter=config.never_enter, own=own_formats_of(config), rest=rest
-    )
+    own = own_formats_of(config)
+    try:
+        looked = look_at([path], never_enter=config.never_enter, own=own, rest=rest)
+    except UsageError as exc:  # said of a path that is named in the call
+        raise ConfigError(exc.message, advice=advice_on_root(path)) from exc
     problems = sum(len(item.view.problems) for item in looked)
     problems += sum(len(each.problems) for each in rest)
     more = f", {problems} problems (`inspect` shows them)" if problems else ""
     return f"runs {path}: {len(looked)} found{more}"
+
+
+def _executor(name: str) -> str:
+    from mlreport_batch.tick.cluster import elsewhere
+
+    elsewhere(name, ())().shutdown()
+    return f"executor {name}"
 
 
 def _check_writable(what: str, path: str) -> None:

@@ -148,7 +148,7 @@ def _own(name: str) -> _Made:
     module, _, function = name.partition(":")
     try:
         found = getattr(import_module(module), function)()
-    except Exception as exc:
+    except (Exception, SystemExit) as exc:  # a script ends when it is imported
         raise ConfigError(
             f"executor: {name} cannot be used: {type(exc).__name__}: {exc}",
             kept="Nothing was read or sent",

@@ -116,9 +116,7 @@ class RunReader:
             ConfigError(
                 str(problem),
                 kept="What is known of its runs is kept",
-                advice="Look at its credentials, or change `runs`"
-                if is_remote(problem.path)
-                else "Mount it, mend its permissions, or change `runs`",
+                advice=advice_on_root(problem.path),
             )
             for problem in survey.problems
         ]
@@ -366,6 +364,13 @@ class RunReader:
         tasks = self._tasks(paths, wanted=True)
         found = read_batch(tasks, replace(self._settings, every_s=0.0, held_until=0.0))
         return [finding for finding in found if finding.report is not None]
+
+
+def advice_on_root(path: str) -> str:
+    """Return what to do about a folder of runs in the config that cannot be read."""
+    if is_remote(path):
+        return "Look at its credentials, or change `runs`"
+    return "Mount it, mend its permissions, or change `runs`"
 
 
 def _lightened(finding: Finding) -> Finding:

@@ -217,8 +217,9 @@ def test_check_tells_of_each_thing(desk: Desk):
     assert "FAIL" in said.out
     desk.runs.rename(desk.folder / "away")
     said = desk.run("check", "-c", config)
-    assert said.code != 0
-    assert str(desk.runs) in said.out
+    assert said.code == desk.run("run", "-c", config).code == 78
+    assert f"{desk.runs} cannot be read" in said.out
+    assert "change `runs`" in said.out
 
 
 def test_init_writes_a_config_that_can_be_read(desk: Desk):

@@ -35,3 +35,7 @@ def threads() -> Executor:
 
 def nothing() -> None:
     return
+
+
+def ends() -> None:
+    raise SystemExit(3)

@@ -145,11 +145,29 @@ def test_an_executor_of_the_user_tells_the_same(desk: Desk):
         ("no_such_module_here:make", "ModuleNotFoundError"),
         ("cluster_work:missing", "AttributeError"),
         ("cluster_work:nothing", "no concurrent.futures.Executor"),
+        ("cluster_work:ends", "SystemExit: 3"),
     ],
 )
 def test_an_executor_that_cannot_be_made_is_told(name: str, said: str):
     with executor_of(name) as there, pytest.raises(ConfigError, match=said):
         list(there.map(double, [1], 2))
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "line"),
+    [
+        (THREADS, 0, f"ok    executor {THREADS}"),
+        ("cluster_work:nothing", 78, "FAIL  executor: cluster_work:nothing returns no"),
+    ],
+)
+def test_check_makes_the_executor(desk: Desk, name: str, code: int, line: str):
+    config = desk.folder / "c.yaml"
+    config.write_text(
+        f"runs: [{{path: {desk.runs}}}]\nstate: {desk.out}\nexecutor: {name}\n"
+    )
+    said = desk.run("check", "-c", config)
+    assert said.code == code
+    assert line in said.out
 
 
 def test_a_cluster_needs_its_client(monkeypatch: pytest.MonkeyPatch):
