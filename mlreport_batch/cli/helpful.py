@@ -76,16 +76,25 @@ class Parser(argparse.ArgumentParser):
             if isinstance(action.choices, Mapping):
                 for name, command in action.choices.items():
                     known += [name, *command._option_string_actions]  # noqa: SLF001
+            else:
+                known += map(str, action.choices or ())
         hint = f" (`{self.prog} --help` tells more)"
-        for word in message.replace("'", " ").split():
+        for word in _written(message):
             import difflib
 
-            close = difflib.get_close_matches(word.rstrip(","), known, 1, 0.75)
-            if close and close[0] != word.rstrip(","):
+            close = difflib.get_close_matches(word, known, 1, 0.75)
+            if close and close[0] != word:
                 hint = f"; did you mean {close[0]}?"
                 break
         self.print_usage(sys.stderr)
         self.exit(2, f"{self.prog}: {printable(message)}{hint}\n")
+
+
+def _written(message: str) -> list[str]:
+    """Return the words of argparse's *message* that are not the parser's own."""
+    if message.startswith("argument "):
+        message = message.partition(": ")[2].partition(" (choose from ")[0]
+    return [word.rstrip(",") for word in message.replace("'", " ").split()]
 
 
 class Version(argparse.Action):

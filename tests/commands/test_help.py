@@ -69,7 +69,19 @@ def test_a_wrong_call_says_what_was_meant_or_where_help_is(desk: Desk):
     assert "did you mean --dry-run?" in desk.run("run", "--dryrun").err
     said = desk.run("schedule", "cronn")
     assert said.code == 2
-    assert "mlreport-batch schedule --help" in said.err or "did you mean" in said.err
+    assert "did you mean cron?" in said.err
+    assert "did you mean alert?" in desk.run("run", "--fail-on", "alerts").err
+    assert "did you mean status?" in desk.run("statsu").err
+
+
+@pytest.mark.parametrize("call", [["frobnicate"], ["run", "-c"]])
+def test_a_call_that_resembles_nothing_is_told_where_help_is(
+    desk: Desk, call: list[str]
+):
+    said = desk.run(*call)
+    assert said.code == 2
+    assert "did you mean" not in said.err
+    assert "--help` tells more" in said.err
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 13), reason="argparse words it anew")
