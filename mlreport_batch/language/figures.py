@@ -207,7 +207,7 @@ def percent_text(share: float) -> str:
 
 
 def scalar_text(value: Scalar, limit: int = 200) -> str:
-    """Return a hyperparameter as its owner would write it."""
+    """Return a hyperparameter as its owner would write it; never nothing."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -217,7 +217,7 @@ def scalar_text(value: Scalar, limit: int = 200) -> str:
         return _short(text)
     if isinstance(value, int):
         return str(value) if abs(value) < 10**18 else number(value)
-    return clean(value, limit)
+    return clean(value, limit) or '""'
 
 
 def _is_small_whole(value: float) -> bool:

@@ -305,13 +305,19 @@ def _two(
     """
     cells = _cell(first, key), _cell(second, key)
     if cells[0] == cells[1]:
-        cells = scalar_text(first.get(key, "")), scalar_text(second.get(key, ""))
+        cells = _whole(first, key), _whole(second, key)
     return cells[0] or NOT_STATED, cells[1] or NOT_STATED
+
+
+def _whole(hparams: Mapping[str, Scalar], key: str) -> str:
+    return scalar_text(hparams[key]) if key in hparams else ""
 
 
 def _cell(hparams: Mapping[str, object], key: str) -> str:
     """Return a hyperparameter as briefly as it can be compared with others."""
-    value = hparams.get(key, "")
+    if key not in hparams:
+        return ""
+    value = hparams[key]
     if isinstance(value, float) and len(repr(value)) > DIGITS_MAX:
         return number(value, DIGITS)
     if isinstance(value, str | int | float) or value is None:

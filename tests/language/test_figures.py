@@ -112,6 +112,7 @@ def test_step_shows(step: float | None, text: str):
         (1e16, "1e16"),
         (3e-5, "3e-5"),
         (math.nan, "nan"),
+        ("", '""'),
         ("adam\n<b>", f"adam{REPLACEMENT}<b>"),
     ],
 )

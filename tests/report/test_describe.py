@@ -200,6 +200,17 @@ def test_intended_hyperparameters_come_first():
     assert (none.intent_ok, none.intent_text) == (None, "")
 
 
+def test_a_blank_hyperparameter_is_stated():
+    run = view(hparams={"note": "", "resume": ""})
+    found = report(run, expect={"resume": "last.pt"})
+    assert [(row.key, row.value) for row in found.hparams] == [
+        ("resume", '""'),
+        ("note", '""'),
+    ]
+    right = report(run, expect={"resume": ""}).hparams[0]
+    assert (right.intended, right.verdict) == ('""', Verdict.right)
+
+
 def test_a_changed_hyperparameter_shows_what_it_was():
     found = report(view(hparams={"lr": 0.2}), view(hparams={"lr": 0.1}))
     assert found.hparams[0].changed_from == "0.1 (until 13:05 UTC)"
