@@ -124,7 +124,7 @@ def _details(run: RunLine) -> list[str]:
 
 def _figure(value: object) -> str:
     if isinstance(value, float):
-        return f"{value:.6g}"
+        return f"{value or 0.0:.6g}"  # minus zero is zero
     return "" if value is None else str(value)
 
 

@@ -383,6 +383,11 @@ def test_a_summary_is_written_as_markdown(desk: Desk):
     assert "cannot be written" in said.err
 
 
+def test_a_summary_knows_no_minus_zero(desk: Desk):
+    desk.put("a/metrics.csv", "step,loss\n0,-0\n1,0.5\n")
+    assert "| 0.5 | 1 | 0 | 0 |" in desk.report("--summary", "-").out
+
+
 def test_fail_on_is_met_by_alerts_and_problems(desk: Desk):
     desk.put("a/metrics.csv", "step,loss\n1,0.5\n2,nan\n")
     assert desk.report("--fail-on", "problem").code == 0
