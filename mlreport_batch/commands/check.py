@@ -4,6 +4,8 @@ import argparse
 import os
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from mlreport_batch.commands.call import config_of
 from mlreport_batch.commands.inspect import Rest, look_at
 from mlreport_batch.commands.sample import sample_drawn, send_sample
@@ -11,12 +13,14 @@ from mlreport_batch.config.settings import Config
 from mlreport_batch.errors import (
     Checked,
     ConfigError,
+    MlreportError,
     RenderError,
     StateError,
     UsageError,
     checked,
 )
 from mlreport_batch.printing import colours, painted, tell
+from mlreport_batch.safety.clean import clean
 from mlreport_batch.state.folder import network_of
 from mlreport_batch.tick.from_config import make_channel, own_formats_of
 from mlreport_batch.tick.reading import advice_on_root
@@ -34,6 +38,8 @@ def check(config: Config, *, send_test: bool, live: bool) -> Iterator[Checked]:
         pages = os.fspath(config.pages.dir)
         yield checked(lambda: _pages(pages))
     yield checked(lambda: _drawing(config))
+    if config.render.engine == "local" and config.render.template is not None:
+        yield from _template(config, os.fspath(config.render.template))
     if config.render.engine == "google" or config.mail.via == "gmail":
         yield from _google(config, live=live)
     if config.mail.via != "gmail":
@@ -95,7 +101,8 @@ def _folder(path: str) -> str:
 
 def _drawing(config: Config) -> str:
     """Draw a sample and look for its words in the PDF: without fonts they vanish."""
-    pdf = sample_drawn(config, "ko").rendered.pdf
+    built_in = replace(config, render=replace(config.render, template=None))
+    pdf = sample_drawn(built_in, "ko").rendered.pdf
     if pdf is None:
         raise RenderError(
             "no PDF can be drawn", advice="Reinstall mlreport-batch with its fonts"
@@ -106,6 +113,25 @@ def _drawing(config: Config) -> str:
             advice="Reinstall mlreport-batch with its fonts",
         )
     return f"drawing: HTML, charts and PDF ({len(pdf) // 1000} KB) with fonts"
+
+
+def _template(config: Config, path: str) -> Iterator[Checked]:
+    """Draw a sample in the user's template, and look for names that nothing fills."""
+    from mlreport_batch.render import own, placeholders
+
+    try:
+        names = placeholders.parse(own.read_template(path))
+        sample_drawn(config)
+    except MlreportError as exc:
+        yield str(exc), exc
+        return
+    yield f"template {path}: {len(names)} placeholders", None
+    for unknown in placeholders.unknown(names):
+        error = ConfigError(
+            f"template {path}: no report fills {{{{{clean(unknown, 80)}}}}}",
+            advice="docs/placeholders.md lists the names",
+        )
+        yield str(error), error
 
 
 def _google(config: Config, *, live: bool) -> Iterator[Checked]:

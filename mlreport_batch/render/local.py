@@ -107,8 +107,8 @@ class LocalRenderer(Struct, frozen=True):
         except Exception as exc:
             raise RenderError(
                 f"report {report.rid} could not be drawn: {type(exc).__name__}: {exc}",
-                kept="its news stay owed",
-                advice="this is a bug of mlreport-batch; please report it",
+                kept="Its news stay owed",
+                advice="This is a bug of mlreport-batch; please report it",
             ) from exc
 
 

@@ -22,8 +22,8 @@ def read_template(path: str) -> str:
     except (OSError, ValueError) as exc:
         raise ConfigError(
             f"template {path} cannot be read: {exc}",
-            kept="nothing was sent",
-            advice="correct render.template in the config",
+            kept="Nothing was sent",
+            advice="Correct render.template in the config",
         ) from exc
 
 

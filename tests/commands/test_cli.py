@@ -222,6 +222,25 @@ def test_check_tells_of_each_thing(desk: Desk):
     assert "change `runs`" in said.out
 
 
+def test_check_looks_into_the_users_template(desk: Desk):
+    desk.put("a/metrics.csv", CSV)
+    own = desk.folder / "own.html"
+    config = desk.config(f"render: {{template: {own}}}\n")
+    own.write_text("<p>{{run}}: {{metric:any}}</p>")
+    said = desk.run("check", "-c", config)
+    assert said.code == 0, said.out
+    assert f"ok    template {own}: 2 placeholders" in said.out
+    own.write_text("<p>{{run}}: {{nosuch}}</p>")
+    said = desk.run("check", "-c", config)
+    assert said.code == 78
+    assert f"FAIL  template {own}: no report fills {{{{nosuch}}}}." in said.out
+    own.write_bytes(b"\xff")
+    said = desk.run("check", "-c", config)
+    assert said.code == 78
+    assert "cannot be read" in said.out
+    assert "Correct render.template" in said.out
+
+
 def test_init_writes_a_config_that_can_be_read(desk: Desk):
     said = desk.run("init")
     assert said.code == 0
