@@ -189,6 +189,13 @@ def as_lines(
             f"{_count(summary.sent, 'mail')} sent{waiting}{colours['end']}"
         )
         lines += [f"{what}: {place}" for what, place in summary.places.items()]
+    if verbose:
+        failures = [str(error) for error in summary.errors]  # which are told apart
+        lines += [
+            problem
+            for problem in summary.problems
+            if not any(problem in failure for failure in failures)
+        ]
     if verbose and math.fsum(summary.seconds.values()):
         stages = ", ".join(f"{k} {v:.2f} s" for k, v in summary.seconds.items())
         lines.append(f"{colours['soft']}{stages}{colours['end']}")

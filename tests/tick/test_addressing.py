@@ -42,6 +42,13 @@ def test_an_intent_adds_whom_the_config_allows(
     assert found == [to, *([asked] if is_added else [])]
 
 
+def test_whom_the_config_does_not_allow_is_told(desk: Desk):
+    desk.put("a/metrics.csv", "step,loss\n1,0.5\n")
+    desk.put("a/intent.yaml", "to: [eve@evil.example]\n")
+    line = "a: its intent asks for a mail to eve@evil.example, whom mail.allow_to"
+    assert line in desk.run("run", "-c", desk.config(), "-v").out
+
+
 @pytest.mark.parametrize(
     "domain",
     ["gmail.com", "NAVER.com", "yahoo.co.kr", "hotmail.fr", "mail.ru", "live.co.uk"],
