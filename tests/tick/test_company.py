@@ -6,9 +6,11 @@ import time
 
 import pytest
 
+from mlreport_batch.report.brief import Brief
+from mlreport_batch.report.case import Case
 from mlreport_batch.safety.clean import Scalar
 from mlreport_batch.state.store import RunRow, State
-from mlreport_batch.tick import reading, reporting
+from mlreport_batch.tick import reading, reporting, work
 from places import RUNS
 from ticking import MAIL, Desk
 
@@ -372,3 +374,25 @@ def test_a_group_is_done_though_nobody_knows_what_its_last_run_is_compared_by(
     assert desk.run("run", "-c", config, "--json").json["sent"] == 1
     [mail] = desk.mails()
     assert mail["Subject"] == "[mlreport] sweep: all 3 runs are over"
+
+
+def test_a_run_that_cannot_be_worked_on_is_left_out_of_the_mail_about_its_group(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    sweep(desk)
+    config = desk.config()
+    desk.run("run", "-c", config)
+    desk.mails()
+    sweep(desk, 0.1)
+    brief_of = work.brief_of
+
+    def fails(case: Case, name: str) -> Brief:
+        if name == "sweep/2":
+            raise ValueError
+        return brief_of(case, name)
+
+    monkeypatch.setattr(work, "brief_of", fails)
+    assert desk.run("run", "-c", config, "--json").json["sent"] == 1
+    [mail] = desk.mails()
+    text = mail.get_body(("plain",)).get_content()
+    assert "All 3 runs of sweep are over; best: 3 with val_loss 0.1" in text
