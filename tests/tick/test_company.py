@@ -357,6 +357,19 @@ def test_mails_about_groups_count_among_those_of_a_tick(desk: Desk):
     }
 
 
+def test_beside_the_mail_about_a_group_no_digest_is_about_one_run(desk: Desk):
+    config = desk.config(f"mail: {{{MAIL}, max_per_tick: 1}}\n")
+    sweep(desk)
+    desk.run("run", "-c", config)
+    desk.mails()
+    sweep(desk, 0.1)
+    put(desk, "other", [0.9, 0.5], age_s=58)
+    desk.run("run", "-c", config)
+    one, group = desk.mails()
+    assert group["Subject"] == "[mlreport] sweep: all 3 runs are over"
+    assert [each.get_filename() for each in one.iter_attachments()] == ["other.pdf"]
+
+
 def test_a_group_is_done_though_nobody_knows_what_its_last_run_is_compared_by(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ):
