@@ -105,14 +105,15 @@ class GmailSession:
     def _sent(self, data: bytes) -> Json:
         """Send a mail into the conversation of its run; without it, if that is gone."""
         thread = self._threads.of(data)
-        made: Json = {}
+        made: Json | None = None
         if thread.gmail_id:
             try:
                 made = self._client.send(going_on(data, thread), thread.gmail_id)
             except GoogleError as exc:
                 if exc.status not in (400, 404):
                     raise
-        made = made or self._client.send(data)
+        if made is None:
+            made = self._client.send(data)
         self._threads.keep(thread, str(made.get("threadId", "")), data)
         return made
 

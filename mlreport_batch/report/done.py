@@ -30,12 +30,14 @@ class Done(Struct, frozen=True):
     """A group that is done.
 
     Attributes:
-        ranking: All its runs.
+        ranking: Those of its runs that can be compared.
         batch: Those of them that went on together last, or one after another.
+        everyone: All its runs.
     """
 
     ranking: Ranking
     batch: tuple[Brief, ...]
+    everyone: tuple[Brief, ...]
 
     @property
     def began(self) -> float:
@@ -59,8 +61,8 @@ def done_of(ranking: Ranking, now: float) -> Done | None:
     """
     if any(goes_on(run, now) for run in ranking.members):
         return None
-    batch = _batch(ranking.members)
-    return Done(ranking, tuple(batch)) if len(batch) >= LEAST else None
+    batch = tuple(_batch(ranking.members))
+    return Done(ranking, batch, ranking.members) if len(batch) >= LEAST else None
 
 
 def goes_on(run: Brief, now: float) -> bool:
@@ -110,7 +112,7 @@ def describe_done(
         ),
         chart=chart_of_best(done.ranking, wishes),
     )
-    best, total = board.rows[0], f"{board.total:,}"
+    best, total = board.rows[0], f"{len(done.everyone):,}"
     return replace(
         describe_digest(reports, rid=rid, language=language, boards=[board]),
         headline=say(
@@ -136,7 +138,7 @@ def _worth_keeping(
 
 def _what(done: Done, first: Report, language: str) -> Iterable[str]:
     """Yield how the runs ended, and how long they took where that is known."""
-    counts = Counter(run.status for run in done.ranking.members).most_common()
+    counts = Counter(run.status for run in done.everyone).most_common()
     yield ", ".join(
         say(language, "done_count", count=n, status=label(language, "status", word))
         for word, n in counts
@@ -144,7 +146,7 @@ def _what(done: Done, first: Report, language: str) -> Iterable[str]:
     took_s = done.ended - done.began
     if took_s < COPIED_S:
         return
-    is_all = len(done.batch) == len(done.ranking.members)
+    is_all = len(done.batch) == len(done.everyone)
     yield say(
         language,
         "done_took" if is_all else "done_took_last",

@@ -19,6 +19,8 @@ from mlreport_batch.safety.clean import Scalar, clean
 COLUMNS_FEW: Final = 4
 """Where there are more of them, and fewer rows, the rows become the columns."""
 _LEAST: Final = 2
+_SHAPES_MAX: Final = 100
+"""Rows with more kinds of columns than that are no matrices, only many results."""
 _EXACT: Final = 10**15
 
 _Table: TypeAlias = dict[str, dict[str, str]]
@@ -103,12 +105,18 @@ def _matrices(table: _Table) -> Iterator[_Table]:
     """Yield the rows that share columns, of more than one row."""
     groups: list[tuple[set[str], _Table]] = []
     for row, cells in table.items():
-        columns, together = set(cells), _Table()
-        for group in [each for each in groups if len(each[0] & columns) >= _LEAST]:
-            columns |= group[0]
-            together |= group[1]
-            groups.remove(group)
-        groups.append((columns, together | {row: cells}))
+        columns = set(cells)
+        like = [each for each in groups if len(each[0] & columns) >= _LEAST]
+        if not like and len(groups) >= _SHAPES_MAX:
+            continue
+        joined, *others = like or [(columns, {})]
+        for other in others:
+            joined[0].update(other[0])
+            joined[1].update(other[1])
+        joined[0].update(columns)
+        joined[1][row] = cells
+        known = {id(each) for each in like}
+        groups = [*(each for each in groups if id(each) not in known), joined]
     yield from (rows for _, rows in groups if len(rows) >= _LEAST)
 
 

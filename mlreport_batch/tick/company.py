@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from mlreport_batch.config.settings import RunsRoot
 from mlreport_batch.report.alerts import Alert
 from mlreport_batch.report.brief import Brief
@@ -95,7 +97,7 @@ class Company:
     def done(self, row: RunRow, run: Brief, now: float) -> Done | None:
         """Return the group that a run stands in if all its runs are over by *now*.
 
-        One that has no value yet may be another of them. Of a group that is larger
+        Those that cannot be compared are runs of it, too. Of a group that is larger
         than what is compared, nobody knows.
         """
         ranking = self.ranking(row, run)
@@ -103,10 +105,14 @@ class Company:
         if done is None:
             return None
         count, members = self._of((row.root, self.group(row), ""))
-        begun = (each for each in members.values() if not each.metric)
-        awaits = count > len(members) or any(goes_on(each, now) for each in begun)
-        return None if awaits else done
+        everyone = tuple((members | {run.name: run}).values())
+        awaits = count > len(members) or any(goes_on(each, now) for each in everyone)
+        return None if awaits else replace(done, everyone=everyone)
 
     def paths(self, row: RunRow, done: Done) -> list[str]:
-        """Return where the runs of a group that is done lie, the best first."""
-        return [self._paths[row.root, run.name] for run in done.ranking.members]
+        """Return where the runs of a group that is done lie, the best first.
+
+        Those that are known are: one that was not read since there are briefs is none.
+        """
+        keys = ((row.root, run.name) for run in done.ranking.members)
+        return [self._paths[key] for key in keys if key in self._paths]

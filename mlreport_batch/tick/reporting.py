@@ -103,7 +103,7 @@ class Reporter:
         if is_much or (mail.digest and len(due) > 1):
             return []
         alone = due[:most]
-        if len(due) == len(alone) + 1 and alone and not mail.digest:
+        if len(due) == len(alone) + 1 and not mail.digest:
             return due  # a digest of one is a report
         return alone
 

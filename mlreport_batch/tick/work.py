@@ -7,6 +7,7 @@ executor; so is `render.draw.draw_batch`, which turns reports into frozen mails.
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from hashlib import sha256
 
@@ -260,12 +261,16 @@ def card_batch(
 
 
 def seen_batch(tasks: Sequence[RunTask], settings: ReadSettings) -> list[Finding]:
-    """Return a finding for each run that was seen, by what is known of it."""
-    return [
-        _found(task, seen, settings)
-        for task in tasks
-        if (seen := task.seen) is not None
-    ]
+    """Return a finding for each run that was seen, by what is known of it.
+
+    One that fails is left out: what is new of another does not wait for it.
+    """
+    found = []
+    for task in tasks:
+        if task.seen is not None:
+            with suppress(Exception):
+                found.append(_found(task, task.seen, settings))
+    return found
 
 
 def rid_of(*parts: bytes) -> str:

@@ -752,7 +752,8 @@ def test_what_is_kept_is_synced_before_it_has_its_name(
 
     Killing a process cannot show a missing sync, so the order of the calls is shown.
     """
-    mails = desk.open()[1]
+    state, mails = desk.open()
+    state.close()
     calls: list[str] = []
     fsync, rename = os.fsync, os.rename
 

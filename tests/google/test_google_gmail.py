@@ -205,6 +205,14 @@ def test_conversation_that_is_gone_begins_anew(lab: Lab):
     assert lab.server.count(SEND, applied_only=True) == 3
 
 
+def test_yes_without_a_word_is_a_yes_in_a_conversation_too(lab: Lab):
+    conversations(lab, mail_of_run("r1"))
+    fault = dataclasses.replace(faults.portal(body=b"{}"), mime_type="application/json")
+    lab.server.fail(SEND, fault)
+    conversations(lab, mail_of_run("r2"))
+    assert lab.server.count(SEND) == 2
+
+
 def test_mail_outside_any_conversation_begins_its_own(lab: Lab):
     assert len(set(conversations(lab, MAIL, MAIL))) == 2
 

@@ -42,6 +42,17 @@ def test_a_group_is_done_once_none_of_its_runs_goes_on(status: str):
     assert (found.began, found.ended) == (NOW - 1e6, NOW - 60)
 
 
+def test_runs_that_cannot_be_compared_are_runs_of_it_too():
+    broken = run("broken", 5, status="failed", metric="", goal="", best=None)
+    found = done(*PARALLEL)
+    assert found is not None
+    found = replace(found, everyone=(*found.everyone, broken))
+    report = replace(sample_reports.fine(), run="a")
+    digest = describe_done(found, "sweep", [report], rid="r", wishes=Wishes())
+    assert digest.headline.startswith("All 4 runs of sweep are over")
+    assert digest.done.startswith("3 finished, 1 failed; the last 3 took")
+
+
 def test_it_does_not_wait_for_ever_for_runs_that_said_nothing_of_their_end():
     silent = replace(PARALLEL[2], status="running", written=PARALLEL[2].written)
     assert done(*PARALLEL[:2], silent)

@@ -6,9 +6,11 @@ import time
 
 import pytest
 
+from mlreport_batch.report.brief import Brief
+from mlreport_batch.report.case import Case
 from mlreport_batch.safety.clean import Scalar
 from mlreport_batch.state.store import RunRow, State
-from mlreport_batch.tick import reading
+from mlreport_batch.tick import reading, reporting, work
 from places import RUNS
 from ticking import MAIL, Desk
 
@@ -302,7 +304,7 @@ def test_one_mail_tells_that_a_group_is_done_in_place_of_that_about_its_last_run
     assert desk.run("run", "-c", config, "--json").json["sent"] == 0
 
 
-@pytest.mark.parametrize("why", ["off", "first", "goes on", "begun", "broke"])
+@pytest.mark.parametrize("why", ["off", "first", "goes on", "begun", "other", "broke"])
 def test_the_last_run_of_a_group_has_its_own_mail_or_bad_news_go_first(
     desk: Desk, why: str
 ):
@@ -314,6 +316,8 @@ def test_the_last_run_of_a_group_has_its_own_mail_or_bad_news_go_first(
         desk.mails()
     if why in ("goes on", "begun"):
         put(desk, "sweep/new", [0.9] if why == "goes on" else [], age_s=30, lr=4)
+    if why == "other":  # no run that they are compared with, but one of the folder
+        desk.put("sweep/gan/metrics.csv", "epoch,d_loss,g_loss\n0,0.7,0.9\n", age_s=30)
     sweep(desk, float("nan") if why == "broke" else 0.1)
     desk.run("run", "-c", config)
     subjects = {str(mail["Subject"]) for mail in desk.mails()}
@@ -351,3 +355,57 @@ def test_mails_about_groups_count_among_those_of_a_tick(desk: Desk):
         "[mlreport] b: all 3 runs are over",
         "[mlreport] c/3: Finished 3/3: best val_loss 0.1 (epoch 2)",
     }
+
+
+def test_beside_the_mail_about_a_group_no_digest_is_about_one_run(desk: Desk):
+    config = desk.config(f"mail: {{{MAIL}, max_per_tick: 1}}\n")
+    sweep(desk)
+    desk.run("run", "-c", config)
+    desk.mails()
+    sweep(desk, 0.1)
+    put(desk, "other", [0.9, 0.5], age_s=58)
+    desk.run("run", "-c", config)
+    one, group = desk.mails()
+    assert group["Subject"] == "[mlreport] sweep: all 3 runs are over"
+    assert [each.get_filename() for each in one.iter_attachments()] == ["other.pdf"]
+
+
+def test_a_group_is_done_though_nobody_knows_what_its_last_run_is_compared_by(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    """So it is where an earlier version read that run, and told nothing of it."""
+    sweep(desk)
+    config = desk.config()
+    desk.run("run", "-c", config)
+    desk.mails()
+    sweep(desk, 0.1)
+    with monkeypatch.context() as patch:
+        patch.setattr(reporting.Reporter, "report", lambda *_: None)
+        desk.run("run", "-c", config)
+    with contextlib.closing(State(str(desk.out))) as state, state.transaction():
+        state._db.execute("DELETE FROM briefs WHERE CAST(path AS TEXT) LIKE '%/3'")
+    assert desk.run("run", "-c", config, "--json").json["sent"] == 1
+    [mail] = desk.mails()
+    assert mail["Subject"] == "[mlreport] sweep: all 3 runs are over"
+
+
+def test_a_run_that_cannot_be_worked_on_is_left_out_of_the_mail_about_its_group(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    sweep(desk)
+    config = desk.config()
+    desk.run("run", "-c", config)
+    desk.mails()
+    sweep(desk, 0.1)
+    brief_of = work.brief_of
+
+    def fails(case: Case, name: str) -> Brief:
+        if name == "sweep/2":
+            raise ValueError
+        return brief_of(case, name)
+
+    monkeypatch.setattr(work, "brief_of", fails)
+    assert desk.run("run", "-c", config, "--json").json["sent"] == 1
+    [mail] = desk.mails()
+    text = mail.get_body(("plain",)).get_content()
+    assert "All 3 runs of sweep are over; best: 3 with val_loss 0.1" in text
