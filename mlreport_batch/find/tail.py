@@ -38,7 +38,8 @@ class Cursor(Struct, frozen=True):
         offset: Bytes consumed from the start; stands just after a newline, or at
             the end of an unfinished last line (see ``open_line``).
         guard: Hash of the header line and the last 4 KiB before ``offset``.
-        crc: CRC-32 of all bytes before ``offset``.
+        crc: CRC-32 of all bytes before ``offset``, as long as it is compared: from
+            16 MiB on, it stays as it is.
         lines: Lines consumed.
         open_line: Whether the last line had no newline when it was used.
     """
@@ -200,7 +201,8 @@ class LogReader:
         return crc
 
     def _consume(self, data: bytes, lines: int) -> None:
-        self._crc = zlib.crc32(data, self._crc)
+        if self._offset + len(data) <= CHECK_UNGROWN_BELOW:
+            self._crc = zlib.crc32(data, self._crc)
         self._offset += len(data)
         self._lines += lines
 
@@ -230,7 +232,9 @@ class LogReader:
             pending = pending + part if pending else part
             split = self._split or _end_of_lines
             if cut := split(pending):
-                whole, pending = pending[:cut], pending[cut:]
+                # What is left is read again: to join it to the next part took longer.
+                position -= len(pending) - cut
+                whole, pending = pending[:cut], b""
                 yield from self._take_whole(whole)
             elif self._split is None and len(pending) > LINE_MAX:
                 position = self._skip_line(pending, position, limit)
@@ -243,7 +247,7 @@ class LogReader:
             first, start = self._lines + 1, self._offset
             self._consume(pending, 1)
             self._open_line = True
-            yield Chunk(self.path, self.header, pending + b"\n", start, first)
+            yield Chunk(self.path, self.header, pending + b"\n", start, first, lines=1)
 
     def _end_open_line(self) -> None:
         """Pass over the line end of a last line that was used without it."""
@@ -261,11 +265,12 @@ class LogReader:
             return
         for lines, is_too_long in _apart(whole):
             first, start = self._lines + 1, self._offset
-            self._consume(lines, 1 if is_too_long else lines.count(b"\n"))
+            count = 1 if is_too_long else lines.count(b"\n")
+            self._consume(lines, count)
             if is_too_long:
                 self.skipped_lines.append(first)
             else:
-                yield Chunk(self.path, self.header, lines, start, first)
+                yield Chunk(self.path, self.header, lines, start, first, lines=count)
 
     def _skip_line(self, pending: bytes, position: int, limit: int) -> int:
         """Pass over a line that is too long; return where reading goes on, or -1.

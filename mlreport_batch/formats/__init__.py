@@ -74,6 +74,7 @@ class Chunk(Struct, frozen=True):
         start: Offset of ``data`` in the file, in bytes.
         first_line: Number of the first line in ``data``, counted from 1.
         member: Which of several runs in the file is wanted; see `LogFormat.members`.
+        lines: How many lines it has; 0 where nobody counted them.
     """
 
     path: str
@@ -82,6 +83,7 @@ class Chunk(Struct, frozen=True):
     start: int
     first_line: int
     member: str = ""
+    lines: int = 0
 
 
 class Member(Struct, frozen=True):

@@ -59,7 +59,7 @@ def test_only_what_was_appended_is_read(log: Path):
     with LogReader(str(log), cursor) as reader:
         [chunk] = reader.chunks()
         cursor = reader.cursor
-    assert chunk == Chunk(str(log), b"a,b", b"3,4\n", 8, 3)
+    assert chunk == Chunk(str(log), b"a,b", b"3,4\n", 8, 3, lines=1)
     append(log, b",6\n")
     data, cursor, reader = read(log, cursor)
     assert data == b"5,6\n"

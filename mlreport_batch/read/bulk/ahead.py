@@ -243,23 +243,21 @@ class Bulk:
             return None
         if len(chunk.data) < kind.alone_bytes:
             return None
-        lines = chunk.data.count(b"\n") if kind is ROWS else 0
-        plain = _plain(log_format, chunk, lines, memory, known, prefix)
+        plain = _plain(log_format, chunk, memory, known, prefix)
         return None if plain is None else _fold([plain])[0]
 
 
 def _plain(
     log_format: LogFormat,
     chunk: Chunk,
-    lines: int,
     memory: Memory,
     metrics: Mapping[str, MetricSummary],
     prefix: str,
 ) -> Rows | Records | None:
-    """Return what may be read at once of *chunk*, which has so many *lines*."""
+    """Return what may be read at once of *chunk*."""
     if kind_of(log_format) is RECORDS:
         return records_of(log_format, chunk, memory, metrics, prefix)
-    return rows_of(log_format, chunk, lines, memory, metrics, prefix)
+    return rows_of(log_format, chunk, memory, metrics, prefix)
 
 
 def _fold(group: Sequence[Rows | Records]) -> Sequence[Folded | None]:
@@ -310,8 +308,6 @@ def _read_log(log: Unread) -> tuple[LogReader | None, Rows | Records | None]:
     if not chunks or reader.skipped_lines:
         return reader, None
     chunk, zero = chunks[0], reader.is_from_zero
-    end = chunks[1].first_line if len(chunks) > 1 else reader.cursor.lines + 1
     memory = {} if zero else log.memory
     known = {} if zero else log.metrics
-    lines = end - chunk.first_line
-    return reader, _plain(log.log_format, chunk, lines, memory, known, log.prefix)
+    return reader, _plain(log.log_format, chunk, memory, known, log.prefix)

@@ -83,7 +83,6 @@ class FoldedRows(Folded, frozen=True):
 def rows_of(
     log_format: LogFormat,
     chunk: Chunk,
-    lines: int,
     memory: Memory,
     metrics: Mapping[str, MetricSummary],
     prefix: str,
@@ -91,8 +90,7 @@ def rows_of(
     """Return the rows of *chunk*, or None where it takes its format to read them."""
     layout = _layout_of(log_format, chunk.header)
     start = _first_row(chunk, memory)
-    if chunk.first_line == 1:
-        lines -= 1
+    lines = chunk.lines - (chunk.first_line == 1)
     if layout is None or start < 0 or not lines:
         return None
     data = chunk.data
