@@ -85,17 +85,47 @@ def settled(tree: Path) -> str:
 
 
 @pytest.mark.parametrize("shared_from", [1, 10**6])
+@pytest.mark.parametrize("slow_s", [0.0, 1e9])
 @pytest.mark.parametrize("number", [0, 19, 20, 39])
 def test_a_glance_sees_every_change_alone_and_with_help(
-    tree: Path, monkeypatch: pytest.MonkeyPatch, shared_from: int, number: int
+    tree: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    shared_from: int,
+    slow_s: float,
+    number: int,
 ):
     monkeypatch.setattr(idle, "SHARED_FROM", shared_from)
+    monkeypatch.setattr(idle, "SLOW_S", slow_s)
+    monkeypatch.setattr(idle, "TRIED", 3)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     config = settled(tree)
     with (tree / "runs" / f"run_{number:02d}" / "metrics.csv").open("ab") as file:
         file.write(b"2,0.4\n")
     changed = os.fsencode(tree / "runs" / f"run_{number:02d}")
     assert first_look([], None, config) == [changed]
+
+
+def test_many_are_asked_at_once_where_an_answer_takes_long(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(idle, "SLOW_S", 0.001)
+    monkeypatch.setattr(idle, "TRIED", 3)
+    settled(tree)
+    asking, most = 0, 0
+
+    def lstat(path: bytes) -> os.stat_result:
+        nonlocal asking, most
+        asking += 1
+        most = max(most, asking)
+        time.sleep(0.002)
+        asking -= 1
+        return os.lstat(path)
+
+    database = idle.open_read_only(str(tree / "state"))
+    assert database is not None
+    assert list(idle.changed(database, time.time(), lstat)) == []
+    database.close()
+    assert most > 1
 
 
 def test_a_glance_works_alone_where_no_process_can_be_started(
