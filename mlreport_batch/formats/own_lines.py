@@ -148,7 +148,7 @@ def _parse(chunk: Chunk, memory: Memory, *, line: str) -> Iterator[Item]:
 
 def _shown(line: str) -> str:
     """Return a line as a terminal shows it in the end."""
-    if "\r" in line or "\x1b" in line:
+    if "\r" in line:
         line = next((state for state in reversed(states_of(line)) if state), "")
     return line if len(line) <= LENGTH_MAX else ""
 

@@ -63,6 +63,7 @@ SAID: Final[Mapping[str, str]] = {
     "more than {count} metrics and hyperparameters in the files before; {left} more files are left out": "앞의 파일들에 지표와 하이퍼파라미터가 {count}개를 넘음, 파일 {left}개는 제외함",
     "only the first {count} values are read": "값 {count}개까지만 읽음",
     "only the newest {count} runs in it are read": "최신 실행 {count}개만 읽음",
+    "{count} rows; results beyond the first {most} are left out": "행이 {count}개, 처음 {most}개를 넘는 결과는 제외함",
     "{count} columns; metrics beyond the first {most} are left out": "열이 {count}개, 처음 {most}개를 넘는 지표는 제외함",
     "more than {count} values in the record at byte {at}; the rest of it is left out": "{at}바이트의 기록에 값이 {count}개를 넘음, 나머지는 제외함",
     "more than {count} lists and objects": "목록과 객체가 {count}개를 넘음",

@@ -25,7 +25,13 @@ def test_each_number_is_a_result_of_its_row():
         ("classification_report.csv", ",precision,support\na,0.5,1\nb c,0.25,2\n"),
         ("eval_results.csv", "dataset,accuracy\nsquad,0.91\nnq,0.8\n"),
         ("benchmarkScores.tsv", "task\tacc\nmmlu\t0.4\narc\t0.5\n"),
+        ("benchmark.csv", "task,score\nmmlu,0.4\narc,0.5\n"),
         ("metrics_by_language.csv", 'language,bleu\n"ko, en",20\nde,30\n'),
+        ("results.csv", "class;precision\ncat;0,91\ndog;0,8\n"),
+        ("results.csv", "sep=;\n\nclass;precision\ncat;0,91\ndog;0,8\n"),
+        ("results.csv", "class\tprecision (a, b)\ncat\t0.9\ndog\t0.8\n"),
+        ("클래스별_성능.csv", "클래스,정밀도\n고양이,0.91\n개,0.8\n"),
+        ("metrics.csv", "class,loss\n" + "".join(f"c{i},1\n" for i in range(201))),
     ],
 )
 def test_tables_that_are_named_after_results_are_read(file: str, text: str):
@@ -39,15 +45,16 @@ def test_tables_that_are_named_after_results_are_read(file: str, text: str):
         ("metrics.csv", "model,accuracy\na,0.5\nb,0.6\n"),
         ("metrics.csv", "class,phase,loss\na,train,1\na,val,2\n"),
         ("metrics.csv", "class,colour\na,red\nb,green\n"),
+        ("metrics.csv", "class,weight\na,0.5\nb,0.6\n"),
         ("metrics.csv", "class,epoch,loss\na,1,0.5\nb,1,0.6\n"),
         ("metrics.csv", "class,loss\n0,0.5\n1,0.6\n"),
         ("metrics.csv", "class,loss\n"),
         ("metrics.csv", "class,loss\na,0.5\n"),
         ("metrics.csv", ""),
         ("metrics.csv", 'class,loss\n"a\n'),
-        ("metrics.csv", "class,loss\n" + "".join(f"c{i},1\n" for i in range(201))),
         ("results.csv", "split,loss\ntrain,0.5\nval,0.6\n"),
         ("results.json", TABLE),
+        ("results.csv", "class precision\ncat 0.9\ndog 0.8\n"),
     ],
 )
 def test_other_tables_are_none(file: str, text: str):
@@ -121,3 +128,29 @@ def test_cells_that_are_no_numbers_are_told_once_a_measure():
     assert results_in(table) == {"fish/acc": 0.5}
     (told,) = problems_in(table)
     assert told.endswith(":2: '1_000' for acc is no number; such cells are left out")
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("above", ["", "sep=;\n", "\n\n"])
+def test_what_stands_between_the_cells_makes_no_difference(mark: str, above: str):
+    rows = TABLE.replace(",", mark)
+    assert read("compared_rows", above + rows) == read("compared_rows", TABLE)
+
+
+def test_between_semicolons_commas_are_decimal():
+    assert results_in("class;acc\ncat;0,5\ndog;1,234\n") == {
+        "cat/acc": 0.5,
+        "dog/acc": 1.234,
+    }
+
+
+def test_the_line_of_a_fault_counts_those_above_the_header():
+    (told,) = problems_in("sep=;\nclass;acc\ncat;0,5\ndog\nbird;0,1\n")
+    assert ":4: 1 cells where the header has 2" in told
+
+
+def test_of_many_rows_the_first_are_read_and_the_rest_is_told():
+    rows = "class,acc\n" + "".join(f"c{i},{i}\n" for i in range(1250))
+    assert [*results_in(rows)] == [f"c{i}/acc" for i in range(200)]
+    (told,) = problems_in(rows)
+    assert told.endswith("1,250 rows; results beyond the first 200 are left out")

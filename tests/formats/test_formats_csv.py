@@ -663,3 +663,10 @@ def test_trials_of_optuna_are_stepped_by_their_number():
         "number,values_0,values_1,datetime_start,params_x,state\n0,1,2,x,3,COMPLETE\n"
     )
     assert points(read(name, many)) == {"values_0": [(0, 1)], "values_1": [(0, 2)]}
+
+
+def test_colours_are_no_part_of_a_table():
+    rows = "\x1b[1mstep,loss\x1b[0m\n1,\x1b[36m0.5\x1b[0m\n2,\x1b[32;1m0.4\x1b[0m\n"
+    plain = "step,loss\n1,0.5\n2,0.4\n"
+    assert claim("run/metrics.csv", rows) == claim("run/metrics.csv", plain)
+    assert read("csv", rows) == read("csv", plain)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from formats_reading import claim, parse, points, read
 from mlreport_batch.commands.inspect import Rest, left_alone, look_at
-from mlreport_batch.formats import Point
+from mlreport_batch.formats import Point, Problem
 from mlreport_batch.formats.kit.commas import Commas
 from mlreport_batch.formats.kit.underlined import row_in
 from mlreport_batch.formats.registry import by_name
@@ -436,8 +436,8 @@ def test_every_cell_below_an_underlined_header_is_kept(
     """Names may have blanks in them; the rule below tells where they end."""
     names = ["loss", *names]
     columns = [data.draw(st.sampled_from(["#", "step", "Epoch"])), *names]
-    values = st.floats(-99, 99).map(lambda value: round(value, 2))
-    one = st.tuples(*(values for _ in names))
+    values = st.floats(-99, 99).map(lambda value: round(value, 2)) | st.just("")
+    one = st.tuples(st.just(0.5), *(values for _ in names[1:]))
     rows = data.draw(st.lists(one, min_size=2, max_size=5))
     widths = [max(len(name), 7) for name in columns]
     lines = [
@@ -446,10 +446,40 @@ def test_every_cell_below_an_underlined_header_is_kept(
         *("  ".join(map(str.rjust, map(str, [at, *row]), widths)) for at, row in enumerate(rows)),
     ]  # fmt: skip
     found = points(read("printed", "starting\n" + "\n".join(lines) + "\n"))
-    assert found == {
-        name: [(at, row[index]) for at, row in enumerate(rows)]
+    wanted = {
+        name: [(at, row[index]) for at, row in enumerate(rows) if row[index] != ""]
         for index, name in enumerate(names)
     }
+    assert found == {name: told for name, told in wanted.items() if told}
+
+
+SKORCH = """\
+  epoch    train_loss    valid_acc    cp     dur
+-------  ------------  -----------  ----  ------
+      1        \x1b[36m0.6808\x1b[0m       \x1b[32m0.5750\x1b[0m     +  0.1129
+      2        \x1b[36m0.6551\x1b[0m       0.5375        0.0377
+      3        0.7551       \x1b[32m0.6875\x1b[0m     +  0.0129
+"""
+
+
+@pytest.mark.parametrize("name", ["train.log", "train.txt", "run.out"])
+def test_a_table_of_skorch_is_read_by_its_rules(name: str):
+    claimed = claim(f"run/{name}", SKORCH)
+    assert claimed is not None
+    assert claimed[0] == "printed"
+    items = read("printed", SKORCH)
+    assert points(items) == {
+        "train_loss": [(1, 0.6808), (2, 0.6551), (3, 0.7551)],
+        "valid_acc": [(1, 0.575), (2, 0.5375), (3, 0.6875)],
+        "dur": [(1, 0.1129), (2, 0.0377), (3, 0.0129)],
+    }
+    assert not any(isinstance(item, Problem) for item in items)
+
+
+def test_two_cells_below_one_rule_are_no_row():
+    table = "epoch  loss   acc\n-----  -----  ----\n1      0.5    0.25\n"
+    found = points(read("printed", f"{table}2  0.4  0.3\n3      0.4 0.3 0.2\n"))
+    assert found["loss"] == [(1, 0.5), (2, 0.4)]
 
 
 def test_of_a_line_that_may_be_a_header_no_secret_is_kept():

@@ -14,7 +14,6 @@ from mlreport_batch.safety.patterns import late
 
 _NAME_MAX: Final = 80
 _GAP_MAX: Final = 200  # longer ones are not remembered
-_ESCAPE = late(r"\x1b(?:\[[0-9;?]*+[ -/]*+[@-~]|[()][A-Z0-9]|[=>78])")
 _REWRITTEN = late(r"[\r\x08]+")
 # Behind a bar that another print interrupted stands what was printed.
 _BAR_END = late(r"(?<=(?:it/s|s/it)\])(?=[^\s])")
@@ -114,8 +113,6 @@ class Token(Struct):
 
 def states_of(line: str) -> list[str]:
     """Return what a *line* showed one after the other: a bar is drawn over itself."""
-    if "\x1b" in line:
-        line = _ESCAPE.sub("", line)
     if "\r" not in line and "\x08" not in line and "it]" not in line:
         return _apart(line)
     return [state for each in _REWRITTEN.split(line) for state in _apart(each)]

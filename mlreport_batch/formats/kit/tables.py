@@ -16,6 +16,7 @@ from mlreport_batch.formats.kit.commas import Commas
 from mlreport_batch.formats.kit.documents import stem_of
 from mlreport_batch.formats.kit.numbers import BLANK, to_number
 from mlreport_batch.formats.kit.text import filled, head_lines
+from mlreport_batch.formats.kit.underlined import names_above
 
 _SUFFIXES = (".csv", ".tsv")
 _WORD = re.compile(r"[^\s,;|]+")
@@ -94,9 +95,24 @@ def _are_rows(header: Header, lines: Sequence[str]) -> bool:
 def _is_plain(head: bytes, size: int) -> bool:
     lines = _lines(head, size)
     header = header_in(lines[0]) if len(lines) > 1 else None
+    if (
+        header is not None
+        and header.layout.separator == " "
+        and _is_underlined(head, size)
+    ):
+        return False
     if header is None or not header.layout.metrics or not _has_words(header.names):
         return False
     return _are_rows(header, lines[1:])
+
+
+def _is_underlined(head: bytes, size: int) -> bool:
+    """Return whether the first line has a rule below each of its names.
+
+    The rules say more than blanks do; `kit.underlined` reads by them.
+    """
+    lines = [line for line in head_lines(head, size) if line and not line.isspace()]
+    return len(lines) > 1 and bool(names_above(lines[0], lines[1]))
 
 
 def _has_words(names: Sequence[str]) -> bool:

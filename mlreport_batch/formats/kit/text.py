@@ -1,15 +1,17 @@
-"""Bytes of a chunk as lines of text: encodings, NUL bytes, line ends."""
+"""Bytes of a chunk as lines of text: encodings, NUL bytes, colours, line ends."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 from mlreport_batch.formats import Chunk, Item, Memory, Problem
 from mlreport_batch.safety.encoding import to_text
+from mlreport_batch.safety.patterns import late
 
 PRINTED = (".log", ".txt", ".out", ".err", "")
 """How files of captured output end."""
 
 _UTF8_MARK = b"\xef\xbb\xbf"
+_ESCAPE = late(r"\x1b(?:\[[0-9;?]*+[ -/]*+[@-~]|[()][A-Z0-9]|[=>78])")
 _UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
 
@@ -26,11 +28,17 @@ def without_marks(data: bytes) -> bytes:
     return data
 
 
+def without_colours(text: str) -> str:
+    """Return *text* without what tells a terminal its colours or where to write."""
+    return _ESCAPE.sub("", text) if "\x1b" in text else text
+
+
 def lines_of(chunk: Chunk, memory: Memory, items: list[Item]) -> list[str]:
     """Return the lines of *chunk* without their ends; problems go to *items*.
 
     UTF-8 is expected, UTF-16 known by its byte order mark. NUL bytes, which a power
-    loss leaves, are taken out, and the first line that had one is reported.
+    loss leaves, are taken out, and the first line that had one is reported. So are the
+    colours of a terminal, of which nothing is said.
     """
     data = chunk.data
     if chunk.first_line == 1 and is_utf16(data):
@@ -46,7 +54,7 @@ def lines_of(chunk: Chunk, memory: Memory, items: list[Item]) -> list[str]:
             _report_nul(chunk, memory, items)
             data = data.replace(b"\0", b"")
         text = to_text(data)
-    lines = text.replace("\r\n", "\n").split("\n")
+    lines = without_colours(text).replace("\r\n", "\n").split("\n")
     if not lines[-1]:
         lines.pop()
     return lines
@@ -77,7 +85,7 @@ def _from_utf16(data: bytes, encoding: str) -> str:
 def first_text(line: bytes) -> str:
     """Return a log's first *line* as `lines_of` would."""
     raw = without_marks(line).replace(b"\0", b"")
-    return to_text(raw).strip("\r")
+    return without_colours(to_text(raw)).strip("\r")
 
 
 # Every format asks for the lines of the same file.
@@ -101,7 +109,7 @@ def head_lines(head: bytes, size: int) -> Sequence[str]:
         if size <= len(head) + len(_UTF8_MARK):
             return ()
         end = len(head)
-    text = to_text(head[:end]).replace("\r\n", "\n")
+    text = without_colours(to_text(head[:end])).replace("\r\n", "\n")
     return tuple(text.split("\n"))
 
 
