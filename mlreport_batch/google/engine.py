@@ -52,7 +52,7 @@ from mlreport_batch.state.owed import DocumentRow
 from mlreport_batch.state.store import State
 
 _AHEAD = 48  # reports begun before the first of them is handed out
-_CACHE = 4  # version of what is kept of a template
+_CACHE = 5  # version of what is kept of a template
 
 
 def draw_google(

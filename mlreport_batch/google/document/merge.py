@@ -20,8 +20,6 @@ from mlreport_batch.google.document.template import (
     Template,
     braces_in,
     length,
-    text_of,
-    units,
 )
 from mlreport_batch.language.say import say
 from mlreport_batch.render import placeholders
@@ -152,19 +150,19 @@ def _line(
     line: Line, values: Mapping[str, str], where: Mapping[str, str]
 ) -> Iterator[Json]:
     """Yield what fills the placeholders of one paragraph, the last one first."""
-    text = units(line.text)
+    text = line.text
     for match in reversed(list(PLACEHOLDER.finditer(text))):
-        value = values.get(text_of(match[1]), MISSING)
-        start, end = line.start + match.start(), line.start + match.end()
+        value = values.get(match[1], MISSING)
+        # Inserted text looks like what stands before it: the name's first letter.
+        model = line.style_at(match.start(1))
+        is_plain = all(style == model for _, style in line.cut(*match.span()))
+        offsets = match.start(), match.end() if is_plain else match.start(1) + 1
+        start, at, end = (
+            line.start + length(text[:offset]) for offset in (*offsets, match.end())
+        )
         if not value:
             yield _delete(start, end, where)
             continue
-        # Inserted text looks like what stands before it: the name's first letter.
-        is_plain = all(
-            line.style_at(offset) == line.style_at(match.start(1))
-            for offset in range(match.start(), match.end())
-        )
-        at = end if is_plain else line.start + match.start(1) + 1
         yield insert(at, value, where)
         if at < end:
             yield _delete(at + length(value), end + length(value), where)
@@ -274,21 +272,12 @@ def _break(number: int, line: Line) -> Iterator[tuple[str, Json]]:
 
 def _pieces(line: Line, values: Mapping[str, str]) -> Iterator[tuple[str, Json]]:
     """Yield the filled text of *line* in stretches of one style."""
-    text = units(line.text)
     done = 0
-    for match in PLACEHOLDER.finditer(text):
-        yield from _runs(line, text, done, match.start())
-        value = values.get(text_of(match[1]), MISSING)
-        yield value, line.style_at(match.start(1))
+    for match in PLACEHOLDER.finditer(line.text):
+        yield from line.cut(done, match.start())
+        yield values.get(match[1], MISSING), line.style_at(match.start(1))
         done = match.end()
-    yield from _runs(line, text, done, len(text))
-
-
-def _runs(line: Line, text: str, start: int, end: int) -> Iterator[tuple[str, Json]]:
-    for stop, style in zip(line.ends, line.styles, strict=True):
-        if start < min(stop, end):
-            yield text_of(text[start : min(stop, end)]), style
-            start = min(stop, end)
+    yield from line.cut(done, len(line.text))
 
 
 def restyle(
