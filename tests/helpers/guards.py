@@ -734,7 +734,7 @@ GUARDS = [
     Guard(
         "F38",
         "google/document/merge.py",
-        "yield from _dressed(row, more, where)",
+        "yield from self._dressed(row, more)",
         "pass",
         "test_google_ways::test_live_check_tells_each_way_that_costs_something",
     ),
