@@ -621,15 +621,15 @@ GUARDS = [
     Guard(
         "F33",
         "google/api/pace.py",
-        "return exc.may_pass or also(exc)",
-        "return also(exc)",
+        "may_help = exc.may_pass or (",
+        "may_help = (",
         "test_google_pace::test_busy_is_repeated_and_wrong_is_not",
     ),
     Guard(
         "F33",
         "google/api/pace.py",
-        "return max(asked or 0.0, self._wait(state.attempt_number))",
-        "return self._wait(state.attempt_number)",
+        "max(exc.retry_after_s or 0.0, self._wait(attempt))",
+        "self._wait(attempt)",
         "test_google_faults::test_retry_after_is_obeyed",
     ),
     Guard(
@@ -642,8 +642,8 @@ GUARDS = [
     Guard(
         "F33",
         "google/api/pace.py",
-        "if exc is None or (exc.is_lost and not may_repeat):",
-        "if exc is None:",
+        "if exc.is_lost and not may_repeat:",
+        "if False:",
         "test_google_pace::test_lost_is_repeated_only_where_that_does_no_harm",
     ),
     Guard(

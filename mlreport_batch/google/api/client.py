@@ -9,7 +9,7 @@ import base64
 import functools
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from mlreport_batch.config.channels import GoogleSettings
@@ -26,6 +26,7 @@ DOCUMENT: Final = "application/vnd.google-apps.document"
 FOLDER: Final = "application/vnd.google-apps.folder"
 Json = dict[str, Any]
 _VERSIONS: Final = {"docs": "v1", "drive": "v3", "gmail": "v1"}
+_BUILDING = threading.Lock()
 _RAW_MAX = 3_000_000  # beyond, base64 in JSON costs more than an upload
 _NEWEST = 25  # mails looked at under Sent
 _FILE = "id,name,webViewLink,createdTime"
@@ -50,8 +51,6 @@ class GoogleClient:
         self._carrier = Carrier(account, settings, self.pace.timeout_s)
         self.log_in = self._carrier.log_in
         self.close = self._carrier.close
-        self._services: Json = {}
-        self._lock = threading.Lock()
 
     # -- Drive -------------------------------------------------------------------
 
@@ -112,17 +111,18 @@ class GoogleClient:
 
     def document(self, document_id: str, *, is_new: bool = False) -> Json:
         """Return a document with all its tabs."""
+        options: Json = {"includeTabsContent": True, "fields": "documentId,title,tabs"}
         documents = self._service("docs").documents()
-        options: Json = {"documentId": document_id, "includeTabsContent": True}
-        wanted = documents.get(fields="documentId,title,tabs", **options)
-        return self._json(wanted, is_new=is_new)
+        return self._json(
+            documents.get(documentId=document_id, **options), is_new=is_new
+        )
 
     def batch_update(
         self, document_id: str, requests: Sequence[Json], *, is_new: bool = False
     ) -> None:
         """Apply *requests*, all or none; a lost answer is not repeated."""
-        documents = self._service("docs").documents()
         options: Json = {"body": {"requests": list(requests)}, "fields": "documentId"}
+        documents = self._service("docs").documents()
         made = documents.batchUpdate(documentId=document_id, **options)
         self._json(made, "docs.write", may_repeat=False, is_new=is_new)
 
@@ -140,16 +140,15 @@ class GoogleClient:
         """
         from googleapiclient.http import MediaInMemoryUpload
 
-        body, options = {"threadId": thread} if thread else {}, {}
+        body, media = {"threadId": thread} if thread else {}, None
         if len(message) <= _RAW_MAX:
             body["raw"] = base64.urlsafe_b64encode(message).decode("ascii")
         else:
             media = MediaInMemoryUpload(message, "message/rfc822", resumable=False)
-            options["media_body"] = media
-        if body:
-            options["body"] = body
         messages = self._service("gmail").users().messages()
-        made = messages.send(userId="me", fields="id,threadId", **options)
+        made = messages.send(
+            userId="me", fields="id,threadId", body=body or None, media_body=media
+        )
         return self._json(made, "gmail", may_repeat=False)
 
     def was_sent(self, rid: str) -> bool:
@@ -160,44 +159,35 @@ class GoogleClient:
         """
         messages = self._service("gmail").users().messages()
         shown: Json = {"format": "metadata", "metadataHeaders": ["X-Mlreport-Id"]}
-        newest = self._json(
-            messages.list(
-                userId="me",
-                labelIds=["SENT"],
-                maxResults=_NEWEST,
-                fields="messages(id)",
+        newest: Json = {"maxResults": _NEWEST, "fields": "messages(id)"}
+        found = self._json(messages.list(userId="me", labelIds=["SENT"], **newest))
+        mails = (
+            self._json(
+                messages.get(userId="me", id=mail["id"], fields="payload", **shown)
             )
+            for mail in found.get("messages", ())
         )
-        for mail in newest.get("messages", ()):
-            wanted = messages.get(userId="me", id=mail["id"], fields="payload", **shown)
-            found = self._json(wanted).get("payload", {})
-            if any(header["value"] == rid for header in found.get("headers", ())):
-                return True
-        return False
+        return any(
+            header["value"] == rid
+            for mail in mails
+            for header in mail.get("payload", {}).get("headers", ())
+        )
 
     # -- all ---------------------------------------------------------------------
 
-    def _json(self, built: Any, bucket: str = "", **options: bool) -> Json:  # noqa: ANN401
-        found = self._call(built, bucket, **options)
+    def _json(self, built: Any, bucket: str = "", **how: bool) -> Json:  # noqa: ANN401
+        found = self._call(built, bucket, **how)
         if not isinstance(found, dict):
             raise GoogleError(200, FOREIGN, "a page instead of JSON")
         return found
 
-    def _call(
-        self,
-        built: Any,  # noqa: ANN401
-        bucket: str = "",
-        *,
-        may_repeat: bool = True,
-        is_new: bool = False,
-    ) -> Any:  # noqa: ANN401
+    def _call(self, built: Any, bucket: str = "", **how: bool) -> Any:  # noqa: ANN401
         """Return the answer to a request whose parameters were checked.
 
         Args:
             built: The request.
             bucket: The quota that it takes a place in.
-            may_repeat: Whether a lost answer is asked for again.
-            is_new: Whether the document may not be known everywhere yet.
+            how: See `Patience.call`.
         """
         from googleapiclient.errors import HttpError
 
@@ -208,31 +198,20 @@ class GoogleClient:
                 except HttpError as exc:
                     raise from_answer(exc) from exc
 
-        return self.patience.call(
-            once,
-            may_repeat=may_repeat,
-            also=lambda error: is_new and error.status == 404,  # noqa: PLR2004
-        )
+        return self.patience.call(once, **how)
 
     def _service(self, api: str) -> Any:  # noqa: ANN401
-        from googleapiclient.discovery import build_from_document
-
-        with self._lock:
-            if api not in self._services:
-                document = {**_shipped(api)}
-                # Client certificates would send us to other hosts.
-                document.pop("mtlsRootUrl", None)
-                if self._endpoint:
-                    document["rootUrl"] = self._endpoint.rstrip("/") + "/"
-                document["baseUrl"] = document["rootUrl"] + document["servicePath"]
-                made = build_from_document(document, http=self._carrier)
-                self._services[api] = made
-            return self._services[api]
+        with _BUILDING:
+            return _built(api, self._endpoint)
 
 
-@functools.cache
-def _shipped(api: str) -> Mapping[str, Any]:
+@functools.lru_cache(len(_VERSIONS))
+def _built(api: str, endpoint: str | None) -> Any:  # noqa: ANN401
+    """Return what makes requests; each is told later who carries it."""
+    from googleapiclient.discovery import build_from_document
     from googleapiclient.discovery_cache import get_static_doc
 
-    found: Mapping[str, Any] = json.loads(get_static_doc(api, _VERSIONS[api]))
-    return found
+    document = json.loads(get_static_doc(api, _VERSIONS[api]))
+    if endpoint:
+        document["rootUrl"] = endpoint.rstrip("/") + "/"
+    return build_from_document(document, http=object())
