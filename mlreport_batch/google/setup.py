@@ -72,7 +72,7 @@ def create_template(
             place, links["folder"] = {"parents": [made["id"]]}, made["webViewLink"]
         name = "mlreport-batch template"
         made = client.create({"name": name, "mimeType": DOCUMENT, **place})
-        client.batch_update(made["id"], requests(language), is_new=True)
+        client.batch_update(made["id"], requests(language))
         links["template"] = made["webViewLink"]
     return links
 

@@ -20,6 +20,7 @@ from mlreport_batch.google.api.transport import (
     Carrier,
     GoogleError,
     from_answer,
+    no_json,
 )
 
 DOCUMENT: Final = "application/vnd.google-apps.document"
@@ -61,7 +62,7 @@ class GoogleClient:
     def address(self) -> str:
         """Return the account's own mail address; needs a scope of Drive's."""
         wanted = self._service("drive").about().get(fields="user(emailAddress)")
-        return str(self._json(wanted)["user"].get("emailAddress", ""))
+        return str(self._call(wanted)["user"].get("emailAddress", ""))
 
     def copy(self, file_id: str, body: Json) -> Json:
         """Copy a document; a lost answer is not repeated.
@@ -95,17 +96,16 @@ class GoogleClient:
         """Put a file into the trash, where it stays for 30 days."""
         self._drive("update", fileId=file_id, body={"trashed": True}, fields="id")
 
-    def export(self, file_id: str, media_type: str, *, is_new: bool = False) -> bytes:
-        """Return a document in another format."""
+    def export(self, file_id: str, media_type: str) -> Any:  # noqa: ANN401
+        """Return a new document in another format, as bytes."""
         files = self._service("drive").files()
         wanted = files.export(fileId=file_id, mimeType=media_type)
-        data: bytes = self._call(wanted, is_new=is_new)
-        return data
+        return self._call(wanted, is_export=True, is_new=True)
 
     def _drive(self, method: str, *, may_repeat: bool = True, **options: Any) -> Json:  # noqa: ANN401
         call = getattr(self._service("drive").files(), method)
         wanted = call(supportsAllDrives=True, **options)
-        return self._json(wanted, may_repeat=may_repeat)
+        return self._call(wanted, may_repeat=may_repeat)
 
     # -- Docs --------------------------------------------------------------------
 
@@ -113,18 +113,16 @@ class GoogleClient:
         """Return a document with all its tabs."""
         options: Json = {"includeTabsContent": True, "fields": "documentId,title,tabs"}
         documents = self._service("docs").documents()
-        return self._json(
+        return self._call(
             documents.get(documentId=document_id, **options), is_new=is_new
         )
 
-    def batch_update(
-        self, document_id: str, requests: Sequence[Json], *, is_new: bool = False
-    ) -> None:
-        """Apply *requests*, all or none; a lost answer is not repeated."""
+    def batch_update(self, document_id: str, requests: Sequence[Json]) -> None:
+        """Apply *requests* to a new document, all or none; not repeated if lost."""
         options: Json = {"body": {"requests": list(requests)}, "fields": "documentId"}
         documents = self._service("docs").documents()
         made = documents.batchUpdate(documentId=document_id, **options)
-        self._json(made, "docs.write", may_repeat=False, is_new=is_new)
+        self._call(made, "docs.write", may_repeat=False, is_new=True)
 
     # -- Gmail -------------------------------------------------------------------
 
@@ -149,7 +147,7 @@ class GoogleClient:
         made = messages.send(
             userId="me", fields="id,threadId", body=body or None, media_body=media
         )
-        return self._json(made, "gmail", may_repeat=False)
+        return self._call(made, "gmail", may_repeat=False)
 
     def was_sent(self, rid: str) -> bool:
         """Return whether the mail of report *rid* is among the newest under Sent.
@@ -160,9 +158,9 @@ class GoogleClient:
         messages = self._service("gmail").users().messages()
         shown: Json = {"format": "metadata", "metadataHeaders": ["X-Mlreport-Id"]}
         newest: Json = {"maxResults": _NEWEST, "fields": "messages(id)"}
-        found = self._json(messages.list(userId="me", labelIds=["SENT"], **newest))
+        found = self._call(messages.list(userId="me", labelIds=["SENT"], **newest))
         mails = (
-            self._json(
+            self._call(
                 messages.get(userId="me", id=mail["id"], fields="payload", **shown)
             )
             for mail in found.get("messages", ())
@@ -175,18 +173,20 @@ class GoogleClient:
 
     # -- all ---------------------------------------------------------------------
 
-    def _json(self, built: Any, bucket: str = "", **how: bool) -> Json:  # noqa: ANN401
-        found = self._call(built, bucket, **how)
-        if not isinstance(found, dict):
-            raise GoogleError(200, FOREIGN, "a page instead of JSON")
-        return found
-
-    def _call(self, built: Any, bucket: str = "", **how: bool) -> Any:  # noqa: ANN401
+    def _call(
+        self,
+        built: Any,  # noqa: ANN401
+        bucket: str = "",
+        *,
+        is_export: bool = False,
+        **how: bool,
+    ) -> Json:
         """Return the answer to a request whose parameters were checked.
 
         Args:
             built: The request.
             bucket: The quota that it takes a place in.
+            is_export: Whether anything but JSON may be the answer.
             how: See `Patience.call`.
         """
         from googleapiclient.errors import HttpError
@@ -194,11 +194,17 @@ class GoogleClient:
         def once() -> Any:  # noqa: ANN401
             with self.patience.limiter.slot(bucket):
                 try:
-                    return built.execute(http=self._carrier)
+                    answer = built.execute(http=self._carrier)
                 except HttpError as exc:
                     raise from_answer(exc) from exc
+            if not (is_export or isinstance(answer, dict)):
+                # Whoever answers with a page has not passed the request on.
+                was_sent = not str(answer).lstrip().startswith("<")
+                raise GoogleError(200, FOREIGN, no_json(200), was_sent=was_sent)
+            return answer
 
-        return self.patience.call(once, **how)
+        found: Json = self.patience.call(once, **how)
+        return found
 
     def _service(self, api: str) -> Any:  # noqa: ANN401
         with _BUILDING:

@@ -193,7 +193,7 @@ class Making(Struct):
             template = analyse(self.client.document(document, is_new=True))
         wanted = plan(template, self.report)
         if requests := wanted.unstyled() if is_plain else wanted.requests:
-            self.client.batch_update(document, requests, is_new=True)
+            self.client.batch_update(document, requests)
         return wanted
 
     # -- export ------------------------------------------------------------------
@@ -214,11 +214,12 @@ class Making(Struct):
 
     def _sized(self, media_type: str) -> bytes | None:
         try:
-            return self.client.export(self._file["id"], media_type, is_new=True)
+            data: bytes = self.client.export(self._file["id"], media_type)
         except GoogleError as exc:
             if exc.reason == "exportSizeLimitExceeded":
                 return None
             raise
+        return data
 
 
 def problem_of(tree: export_tree.Node, wanted: Plan) -> str:
