@@ -649,8 +649,8 @@ GUARDS = [
     Guard(
         "F34",
         "google/document/make.py",
-        "found = self._look()",
-        "found = None",
+        "found := self._look()",
+        "found := None",
         "test_google_faults::"
         "test_lost_copy_is_found_by_its_property_before_any_new_one",
     ),
@@ -671,7 +671,7 @@ GUARDS = [
     Guard(
         "F35",
         "google/engine.py",
-        'if is_for_all(error) and self.settings.fallback == "local":',
+        'if is_refusal(error) and self.settings.fallback == "local":',
         "if False:",
         "test_google_faults::test_fallback_draws_here_and_says_so",
     ),

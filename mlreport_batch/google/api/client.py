@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from mlreport_batch.config.channels import GoogleSettings
-from mlreport_batch.google.api.account import Account
+from mlreport_batch.google.api.account import load_account
 from mlreport_batch.google.api.pace import Limiter, Pace, Patience
 from mlreport_batch.google.api.transport import (
     FOREIGN,
@@ -38,18 +38,21 @@ class GoogleClient:
 
     Args:
         settings: The config table ``google``.
-        account: On whose behalf.
+        scopes: What is asked for.
         pace: How fast.
+
+    Raises:
+        MlreportError: There is no account for *scopes*; nothing is contacted yet.
     """
 
     def __init__(
-        self, settings: GoogleSettings, account: Account, pace: Pace | None = None
+        self, settings: GoogleSettings, scopes: Sequence[str], pace: Pace
     ) -> None:
-        self.pace = pace or Pace()
-        self.account = account
-        self.patience = Patience(self.pace, Limiter(self.pace))
+        self.pace = pace
+        self.account = load_account(settings, scopes)
+        self.patience = Patience(pace, Limiter(pace))
         self._endpoint = settings.api_endpoint
-        self._carrier = Carrier(account, settings, self.pace.timeout_s)
+        self._carrier = Carrier(self.account, settings, pace.timeout_s)
         self.log_in = self._carrier.log_in
         self.close = self._carrier.close
 
@@ -209,6 +212,11 @@ class GoogleClient:
     def _service(self, api: str) -> Any:  # noqa: ANN401
         with _BUILDING:
             return _built(api, self._endpoint)
+
+
+def placed(settings: GoogleSettings) -> Json:
+    """Return where ``google.folder`` puts what is made, if anywhere."""
+    return {"parents": [settings.folder]} if settings.folder else {}
 
 
 @functools.lru_cache(len(_VERSIONS))
