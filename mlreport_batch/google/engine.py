@@ -9,16 +9,17 @@ behind is found again.
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
 import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
 from mlreport_batch.config.settings import Config
 from mlreport_batch.deliver.waits import (
     ENGINE_REFUSED,
+    is_refusal,
     is_told,
     refusal,
     still_refused,
@@ -30,13 +31,9 @@ from mlreport_batch.errors import (
     MlreportError,
     RenderError,
 )
-from mlreport_batch.google.api.account import (
-    credential_of,
-    drive_scope,
-    load_account,
-)
+from mlreport_batch.google.api.account import credential_of, drive_scope
 from mlreport_batch.google.api.client import DOCUMENT, GoogleClient
-from mlreport_batch.google.api.explain import explained, is_for_all
+from mlreport_batch.google.api.explain import explained
 from mlreport_batch.google.api.pace import Pace
 from mlreport_batch.google.api.transport import GoogleError
 from mlreport_batch.google.document.make import Made, Making, Source
@@ -47,12 +44,12 @@ from mlreport_batch.language.say import say
 from mlreport_batch.render import Rendered
 from mlreport_batch.render.draw import Drawn, DrawTask, draw
 from mlreport_batch.render.local import LocalRenderer
-from mlreport_batch.report.model import Digest, Report
+from mlreport_batch.report.model import Report
 from mlreport_batch.state.owed import DocumentRow
 from mlreport_batch.state.store import State
 
 _AHEAD = 48  # reports begun before the first of them is handed out
-_CACHE = 4  # version of what is kept of a template
+_CACHE = 5  # version of what is kept of a template
 
 
 def draw_google(
@@ -81,23 +78,8 @@ def draw_google(
         engine.close()
 
 
-class _Flight(Struct, frozen=True):
-    """A report on its way: what is noted of its document, and its future, if any."""
-
-    task: DrawTask
-    row: DocumentRow | None = None
-    made: "Future[Made] | None" = None
-
-
-class _By(Struct, frozen=True):
-    """A renderer of one report; what *how* raises becomes that report's error."""
-
-    how: Callable[[Report], Rendered]
-
-    def render(self, report: Report | Digest) -> Rendered:
-        """Draw *report*."""
-        assert isinstance(report, Report)  # noqa: S101 - digests have no document
-        return self.how(report)
+_Flight = tuple[DrawTask, "Future[Made] | None"]
+"""A report on its way; a digest has no document."""
 
 
 class _Engine:
@@ -139,30 +121,29 @@ class _Engine:
         reports = [t.report for t in batch if isinstance(t.report, Report)]
         if reports and self.source is None and self._blocker is None:
             self._prepare()
-        if self._blocker is not None:
-            return [_Flight(task) for task in batch]
-        now = time.time()
-        rows = {
-            r.rid: DocumentRow(r.rid, f"{r.project}/{r.run}", "", now, has_doubt=True)
-            for r in reports
-        }
-        if rows:
-            with self.state.transaction():
-                self.state.put_documents(rows.values())
+        if self._blocker is None:
+            self._keep([_row(report, "", has_doubt=True) for report in reports])
         return [
-            _Flight(task, rows[report.rid], self.pool.submit(self._make, report))
-            if isinstance(report := task.report, Report)
-            else _Flight(task)
+            (
+                task,
+                self.pool.submit(self._make, task.report)
+                if isinstance(task.report, Report)
+                else None,
+            )
             for task in batch
         ]
 
+    def _keep(self, rows: Sequence[DocumentRow]) -> None:
+        if rows:
+            with self.state.transaction():
+                self.state.put_documents(rows)
+
     def _make(self, report: Report) -> Made:
         """Make one document, on a thread of the pool."""
-        if self._blocker is not None or self.client is None or self.source is None:
+        if self._blocker is not None or self.source is None:
             raise self._blocker or AssertionError
-        is_doubtful = report.rid in self.known
         try:
-            return Making(self.client, self.source, report, is_doubtful).run()
+            return Making(self.source, report, report.rid in self.known).run()
         except (GoogleError, MlreportError) as exc:
             raise self._note(exc) from exc
 
@@ -173,7 +154,7 @@ class _Engine:
         """
         error = self._explained(exc)
         with self._lock:
-            if is_for_all(error):
+            if is_refusal(error):
                 self._blocker = self._blocker or error
             elif not isinstance(exc, GoogleError) or exc.may_pass:
                 self._outage = error = self._outage or error
@@ -191,15 +172,13 @@ class _Engine:
         """Log in, read the template and settle what is left from earlier ticks."""
         settings = self.settings
         try:
-            account = load_account(settings, [drive_scope(settings)])
-            self.client = GoogleClient(settings, account, self.pace)
+            self.client = GoogleClient(settings, [drive_scope(settings)], self.pace)
             template = self._template(self.client)
             tidy(self.state, self.config, self.client)
         except (GoogleError, MlreportError) as exc:
             self._blocker = self._explained(exc)
             return
-        template_id, folder = str(settings.template), settings.folder
-        self.source = Source(template_id, template, folder, self.instance)
+        self.source = Source(self.client, settings, template, self.instance)
         self.known = {row.rid for row in self.state.documents()}
         if self.state.meta(ENGINE_REFUSED):
             with self.state.transaction():
@@ -245,34 +224,33 @@ class _Engine:
     def _finish(self, flights: Sequence[_Flight]) -> list[Drawn]:
         """Wait for a batch and compose its mails."""
         rows: list[DocumentRow] = []
-        drawn = [self._drawn(flight, rows) for flight in flights]
-        if rows:
-            with self.state.transaction():
-                self.state.put_documents(rows)
+        drawn = [self._drawn(task, made, rows) for task, made in flights]
+        self._keep(rows)
         return drawn
 
-    def _drawn(self, flight: _Flight, rows: list[DocumentRow]) -> Drawn:
-        task, made = flight.task, flight.made
-        if not isinstance(task.report, Report):
-            return draw(LocalRenderer(), task)
-        failure = self._blocker if made is None else made.exception()
-        if made is None or isinstance(failure, MlreportError):
-            return self._failed(task, failure)
-        if failure is None and flight.row is not None:
-            document, has_doubt = made.result().document_id, made.result().has_doubt
-            rows.append(replace(flight.row, document=document, has_doubt=has_doubt))
+    def _drawn(
+        self, task: DrawTask, made: "Future[Made] | None", rows: list[DocumentRow]
+    ) -> Drawn:
+        report = task.report
+        if made is None or not isinstance(report, Report):
+            return draw(partial(LocalRenderer().render, report), task)
+        failure = made.exception()
+        if isinstance(failure, MlreportError):
+            return self._failed(task, report, failure)
+        if failure is None:
+            got = made.result()
+            rows.append(_row(report, got.document_id, has_doubt=got.has_doubt))
         # What else it raises, `draw` says of it as of any engine.
-        return draw(_By(lambda report: _composed(report, made.result())), task)
+        return draw(lambda: _composed(report, made.result()), task)
 
-    def _failed(self, task: DrawTask, error: BaseException | None) -> Drawn:
+    def _failed(self, task: DrawTask, report: Report, error: MlreportError) -> Drawn:
         """Draw locally instead, or say why the report waits."""
-        assert isinstance(error, MlreportError)  # noqa: S101 - there is one or the other
-        if is_for_all(error) and self.settings.fallback == "local":
-            note = say(task.report.language, "document_local", why=error.message)
-            return draw(_By(lambda report: _drawn_here(report, note)), task)
+        if is_refusal(error) and self.settings.fallback == "local":
+            note = say(report.language, "document_local", why=error.message)
+            return draw(partial(_drawn_here, report, note), task)
         if isinstance(error, CredentialError):
             self._refusal = error = self._refusal or self._told_once(error)
-        return Drawn(task.report.rid, error=error)
+        return Drawn(report.rid, error=error)
 
     def _told_once(self, error: CredentialError) -> MlreportError:
         """Return what is said of *error*: all of it once, then that it still holds."""
@@ -282,6 +260,12 @@ class _Engine:
         with self.state.transaction():
             self.state.set_meta(ENGINE_REFUSED, mark)
         return error
+
+
+def _row(report: Report, document: str, *, has_doubt: bool) -> DocumentRow:
+    """Return what is noted of the *document* of *report*."""
+    run = f"{report.project}/{report.run}"
+    return DocumentRow(report.rid, run, document, time.time(), has_doubt=has_doubt)
 
 
 def _drawn_here(report: Report, note: str) -> Rendered:

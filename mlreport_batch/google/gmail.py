@@ -8,7 +8,7 @@ nobody knows is told as such, after a look under Sent where the grant allows it.
 import re
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from msgspec import Struct, field
 
@@ -24,7 +24,6 @@ from mlreport_batch.errors import (
 from mlreport_batch.google.api.account import (
     LOOK_SCOPES,
     credential_of,
-    load_account,
     mail_scopes,
 )
 from mlreport_batch.google.api.client import GoogleClient, Json
@@ -56,14 +55,10 @@ class GmailChannel(Struct, frozen=True):
     @contextmanager
     def open(self) -> Iterator["GmailSession"]:
         """Read the credential; Google is asked with the first mail."""
-        account = load_account(self.settings, mail_scopes(self.settings))
-        client = GoogleClient(self.settings, account, self.pace)
+        client = GoogleClient(self.settings, mail_scopes(self.settings), self.pace)
         threads = Threads(self.state)
-        try:
+        with closing(client), closing(threads):
             yield GmailSession(client, threads)
-        finally:
-            client.close()
-            threads.save()
 
     def credential(self) -> str:
         """Return what changes with the account or its credential file."""

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from mlreport_batch.config.channels import GoogleSettings
 from mlreport_batch.errors import Checked, RenderError
-from mlreport_batch.google.api.client import GoogleClient
+from mlreport_batch.google.api.client import GoogleClient, placed
 from mlreport_batch.google.api.transport import GoogleError
 from mlreport_batch.google.document.make import problem_of
 from mlreport_batch.google.document.merge import Plan, filled
@@ -80,8 +80,7 @@ class _Live:
     def a_copy_has_the_indices_of_its_template(self) -> str:
         template = str(self.settings.template)
         own = {"appProperties": {"mlreport_rid": self.rid}}
-        place = {"parents": [self.settings.folder]} if self.settings.folder else {}
-        body = {"name": "mlreport-batch live check", **own, **place}
+        body = {"name": "mlreport-batch live check", **own, **placed(self.settings)}
         self.copy = str(self.client.copy(template, body)["id"])
         before = analyse(self.client.document(template))
         after = analyse(self.client.document(self.copy, is_new=True))

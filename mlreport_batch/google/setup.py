@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from mlreport_batch.config.channels import GoogleSettings
 from mlreport_batch.config.settings import Config
@@ -11,10 +11,15 @@ from mlreport_batch.google.api.account import (
     DRIVE,
     DRIVE_FILE,
     drive_scope,
-    load_account,
     mail_scopes,
 )
-from mlreport_batch.google.api.client import DOCUMENT, FOLDER, GoogleClient, Json
+from mlreport_batch.google.api.client import (
+    DOCUMENT,
+    FOLDER,
+    GoogleClient,
+    Json,
+    placed,
+)
 from mlreport_batch.google.api.explain import NO_MAILBOX, explained
 from mlreport_batch.google.api.login import scope_note
 from mlreport_batch.google.api.pace import Pace
@@ -34,13 +39,11 @@ def client_of(
     Raises:
         MlreportError: What Google said, and what to do.
     """
-    client = GoogleClient(settings, load_account(settings, scopes), _PACE)
-    try:
-        yield client
-    except GoogleError as exc:
-        raise explained(exc, client.account, settings) from exc
-    finally:
-        client.close()
+    with closing(GoogleClient(settings, scopes, _PACE)) as client:
+        try:
+            yield client
+        except GoogleError as exc:
+            raise explained(exc, client.account, settings) from exc
 
 
 def create_template(
@@ -65,14 +68,14 @@ def create_template(
     from mlreport_batch.google.document.default import requests
 
     links: dict[str, str] = {}
-    place: Json = {"parents": [settings.folder]} if settings.folder else {}
+    place = placed(settings)
     with client_of(settings, [drive_scope(settings)]) as client:
         if folder:
             made = client.create({"name": folder, "mimeType": FOLDER, **place})
             place, links["folder"] = {"parents": [made["id"]]}, made["webViewLink"]
         name = "mlreport-batch template"
         made = client.create({"name": name, "mimeType": DOCUMENT, **place})
-        client.batch_update(made["id"], requests(language), is_new=True)
+        client.batch_update(made["id"], requests(language))
         links["template"] = made["webViewLink"]
     return links
 

@@ -62,7 +62,7 @@ class Threads:
             self._known[thread.key] = [gmail_id, first.decode("ascii", "replace")]
             self._is_new = True
 
-    def save(self) -> None:
+    def close(self) -> None:
         """Write what was kept into the state."""
         if self._is_new and self._state is not None:
             newest = dict(list(self._known.items())[-_MOST:])

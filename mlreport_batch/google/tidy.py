@@ -7,14 +7,14 @@ trash, where they stay for 30 days.
 import os
 import time
 from collections import Counter
-from contextlib import suppress
+from contextlib import closing, suppress
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from mlreport_batch.config.settings import Config
 from mlreport_batch.errors import MlreportError
-from mlreport_batch.google.api.account import drive_scope, load_account
+from mlreport_batch.google.api.account import drive_scope
 from mlreport_batch.google.api.client import GoogleClient
 from mlreport_batch.google.api.pace import Pace
 from mlreport_batch.google.api.transport import GoogleError
@@ -30,14 +30,11 @@ def tidy_google(config: Config, state: State, *, now: float | None = None) -> No
     """Settle what is due, with a connection of its own; failures wait for later."""
     if not state.documents():
         return
-    settings = config.google
+    settings, pace = config.google, Pace(budget_s=10.0)
     with suppress(MlreportError):
-        account = load_account(settings, [drive_scope(settings)])
-        client = GoogleClient(settings, account, Pace(budget_s=10.0))
-        try:
+        made = GoogleClient(settings, [drive_scope(settings)], pace)
+        with closing(made) as client:
             tidy(state, config, client, now=now)
-        finally:
-            client.close()
 
 
 def tidy(

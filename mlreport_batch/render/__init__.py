@@ -1,10 +1,6 @@
 """Lay a report out as HTML and PDF: one module per engine."""
 
-from typing import Protocol
-
 from msgspec import Struct
-
-from mlreport_batch.report.model import Digest, Report
 
 
 class Image(Struct, frozen=True):
@@ -35,14 +31,3 @@ class Rendered(Struct, frozen=True):
     pdf: bytes | None
     images: tuple[Image, ...] = ()
     note: str = ""
-
-
-class Renderer(Protocol):
-    """Port: an engine that draws reports."""
-
-    def render(self, report: Report | Digest) -> Rendered:
-        """Draw *report*.
-
-        Raises:
-            RenderError: It could not be drawn.
-        """

@@ -1,6 +1,6 @@
 """Draw reports and put them into frozen mails, in a child process with limits."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from mlreport_batch.errors import ConfigError, MlreportError, RenderError
 from mlreport_batch.language.say import say
-from mlreport_batch.render import Rendered, Renderer
+from mlreport_batch.render import Rendered
 from mlreport_batch.render.mail import MailHeader, compose
 from mlreport_batch.report.model import Digest, Report
 from mlreport_batch.safety.clean import clean
@@ -91,7 +91,8 @@ def _child(settings: DrawSettings) -> "BoundedChild[DrawTask, Drawn]":
 def _draw_local(task: DrawTask, settings: DrawSettings) -> Drawn:
     from mlreport_batch.render.local import LocalRenderer
 
-    return draw(LocalRenderer(settings.template, settings.has_pages), task)
+    renderer = LocalRenderer(settings.template, settings.has_pages)
+    return draw(partial(renderer.render, task.report), task)
 
 
 def draw_plainly(task: DrawTask, why: str) -> Drawn:
@@ -110,10 +111,10 @@ def draw_plainly(task: DrawTask, why: str) -> Drawn:
     return replace(_composed(task, rendered), note=note)
 
 
-def draw(renderer: Renderer, task: DrawTask) -> Drawn:
-    """Return one report drawn by *renderer* and put into its frozen mail."""
+def draw(render: Callable[[], Rendered], task: DrawTask) -> Drawn:
+    """Return one report, which *render* lays out, put into its frozen mail."""
     try:
-        return _composed(task, renderer.render(task.report))
+        return _composed(task, render())
     except MlreportError as exc:
         return Drawn(task.report.rid, error=exc)
     except Exception as exc:  # noqa: BLE001 - one bad report never holds up the others

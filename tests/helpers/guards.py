@@ -621,15 +621,15 @@ GUARDS = [
     Guard(
         "F33",
         "google/api/pace.py",
-        "return exc.may_pass or also(exc)",
-        "return also(exc)",
+        "may_help = exc.may_pass or (",
+        "may_help = (",
         "test_google_pace::test_busy_is_repeated_and_wrong_is_not",
     ),
     Guard(
         "F33",
         "google/api/pace.py",
-        "return max(asked or 0.0, self._wait(state.attempt_number))",
-        "return self._wait(state.attempt_number)",
+        "max(exc.retry_after_s or 0.0, self._wait(attempt))",
+        "self._wait(attempt)",
         "test_google_faults::test_retry_after_is_obeyed",
     ),
     Guard(
@@ -642,15 +642,15 @@ GUARDS = [
     Guard(
         "F33",
         "google/api/pace.py",
-        "if exc is None or (exc.is_lost and not may_repeat):",
-        "if exc is None:",
+        "if exc.is_lost and not may_repeat:",
+        "if False:",
         "test_google_pace::test_lost_is_repeated_only_where_that_does_no_harm",
     ),
     Guard(
         "F34",
         "google/document/make.py",
-        "found = self._look()",
-        "found = None",
+        "found := self._look()",
+        "found := None",
         "test_google_faults::"
         "test_lost_copy_is_found_by_its_property_before_any_new_one",
     ),
@@ -671,7 +671,7 @@ GUARDS = [
     Guard(
         "F35",
         "google/engine.py",
-        'if is_for_all(error) and self.settings.fallback == "local":',
+        'if is_refusal(error) and self.settings.fallback == "local":',
         "if False:",
         "test_google_faults::test_fallback_draws_here_and_says_so",
     ),
@@ -734,7 +734,7 @@ GUARDS = [
     Guard(
         "F38",
         "google/document/merge.py",
-        "yield from _dressed(row, more, where)",
+        "yield from self._dressed(row, more)",
         "pass",
         "test_google_ways::test_live_check_tells_each_way_that_costs_something",
     ),

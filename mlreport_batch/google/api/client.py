@@ -9,23 +9,25 @@ import base64
 import functools
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from mlreport_batch.config.channels import GoogleSettings
-from mlreport_batch.google.api.account import Account
+from mlreport_batch.google.api.account import load_account
 from mlreport_batch.google.api.pace import Limiter, Pace, Patience
 from mlreport_batch.google.api.transport import (
     FOREIGN,
     Carrier,
     GoogleError,
     from_answer,
+    no_json,
 )
 
 DOCUMENT: Final = "application/vnd.google-apps.document"
 FOLDER: Final = "application/vnd.google-apps.folder"
 Json = dict[str, Any]
 _VERSIONS: Final = {"docs": "v1", "drive": "v3", "gmail": "v1"}
+_BUILDING = threading.Lock()
 _RAW_MAX = 3_000_000  # beyond, base64 in JSON costs more than an upload
 _NEWEST = 25  # mails looked at under Sent
 _FILE = "id,name,webViewLink,createdTime"
@@ -36,22 +38,23 @@ class GoogleClient:
 
     Args:
         settings: The config table ``google``.
-        account: On whose behalf.
+        scopes: What is asked for.
         pace: How fast.
+
+    Raises:
+        MlreportError: There is no account for *scopes*; nothing is contacted yet.
     """
 
     def __init__(
-        self, settings: GoogleSettings, account: Account, pace: Pace | None = None
+        self, settings: GoogleSettings, scopes: Sequence[str], pace: Pace
     ) -> None:
-        self.pace = pace or Pace()
-        self.account = account
-        self.patience = Patience(self.pace, Limiter(self.pace))
+        self.pace = pace
+        self.account = load_account(settings, scopes)
+        self.patience = Patience(pace, Limiter(pace))
         self._endpoint = settings.api_endpoint
-        self._carrier = Carrier(account, settings, self.pace.timeout_s)
+        self._carrier = Carrier(self.account, settings, pace.timeout_s)
         self.log_in = self._carrier.log_in
         self.close = self._carrier.close
-        self._services: Json = {}
-        self._lock = threading.Lock()
 
     # -- Drive -------------------------------------------------------------------
 
@@ -62,7 +65,7 @@ class GoogleClient:
     def address(self) -> str:
         """Return the account's own mail address; needs a scope of Drive's."""
         wanted = self._service("drive").about().get(fields="user(emailAddress)")
-        return str(self._json(wanted)["user"].get("emailAddress", ""))
+        return str(self._call(wanted)["user"].get("emailAddress", ""))
 
     def copy(self, file_id: str, body: Json) -> Json:
         """Copy a document; a lost answer is not repeated.
@@ -96,35 +99,33 @@ class GoogleClient:
         """Put a file into the trash, where it stays for 30 days."""
         self._drive("update", fileId=file_id, body={"trashed": True}, fields="id")
 
-    def export(self, file_id: str, media_type: str, *, is_new: bool = False) -> bytes:
-        """Return a document in another format."""
+    def export(self, file_id: str, media_type: str) -> Any:  # noqa: ANN401
+        """Return a new document in another format, as bytes."""
         files = self._service("drive").files()
         wanted = files.export(fileId=file_id, mimeType=media_type)
-        data: bytes = self._call(wanted, is_new=is_new)
-        return data
+        return self._call(wanted, is_export=True, is_new=True)
 
     def _drive(self, method: str, *, may_repeat: bool = True, **options: Any) -> Json:  # noqa: ANN401
         call = getattr(self._service("drive").files(), method)
         wanted = call(supportsAllDrives=True, **options)
-        return self._json(wanted, may_repeat=may_repeat)
+        return self._call(wanted, may_repeat=may_repeat)
 
     # -- Docs --------------------------------------------------------------------
 
     def document(self, document_id: str, *, is_new: bool = False) -> Json:
         """Return a document with all its tabs."""
+        options: Json = {"includeTabsContent": True, "fields": "documentId,title,tabs"}
         documents = self._service("docs").documents()
-        options: Json = {"documentId": document_id, "includeTabsContent": True}
-        wanted = documents.get(fields="documentId,title,tabs", **options)
-        return self._json(wanted, is_new=is_new)
+        return self._call(
+            documents.get(documentId=document_id, **options), is_new=is_new
+        )
 
-    def batch_update(
-        self, document_id: str, requests: Sequence[Json], *, is_new: bool = False
-    ) -> None:
-        """Apply *requests*, all or none; a lost answer is not repeated."""
-        documents = self._service("docs").documents()
+    def batch_update(self, document_id: str, requests: Sequence[Json]) -> None:
+        """Apply *requests* to a new document, all or none; not repeated if lost."""
         options: Json = {"body": {"requests": list(requests)}, "fields": "documentId"}
+        documents = self._service("docs").documents()
         made = documents.batchUpdate(documentId=document_id, **options)
-        self._json(made, "docs.write", may_repeat=False, is_new=is_new)
+        self._call(made, "docs.write", may_repeat=False, is_new=True)
 
     # -- Gmail -------------------------------------------------------------------
 
@@ -140,17 +141,16 @@ class GoogleClient:
         """
         from googleapiclient.http import MediaInMemoryUpload
 
-        body, options = {"threadId": thread} if thread else {}, {}
+        body, media = {"threadId": thread} if thread else {}, None
         if len(message) <= _RAW_MAX:
             body["raw"] = base64.urlsafe_b64encode(message).decode("ascii")
         else:
             media = MediaInMemoryUpload(message, "message/rfc822", resumable=False)
-            options["media_body"] = media
-        if body:
-            options["body"] = body
         messages = self._service("gmail").users().messages()
-        made = messages.send(userId="me", fields="id,threadId", **options)
-        return self._json(made, "gmail", may_repeat=False)
+        made = messages.send(
+            userId="me", fields="id,threadId", body=body or None, media_body=media
+        )
+        return self._call(made, "gmail", may_repeat=False)
 
     def was_sent(self, rid: str) -> bool:
         """Return whether the mail of report *rid* is among the newest under Sent.
@@ -160,79 +160,72 @@ class GoogleClient:
         """
         messages = self._service("gmail").users().messages()
         shown: Json = {"format": "metadata", "metadataHeaders": ["X-Mlreport-Id"]}
-        newest = self._json(
-            messages.list(
-                userId="me",
-                labelIds=["SENT"],
-                maxResults=_NEWEST,
-                fields="messages(id)",
+        newest: Json = {"maxResults": _NEWEST, "fields": "messages(id)"}
+        found = self._call(messages.list(userId="me", labelIds=["SENT"], **newest))
+        mails = (
+            self._call(
+                messages.get(userId="me", id=mail["id"], fields="payload", **shown)
             )
+            for mail in found.get("messages", ())
         )
-        for mail in newest.get("messages", ()):
-            wanted = messages.get(userId="me", id=mail["id"], fields="payload", **shown)
-            found = self._json(wanted).get("payload", {})
-            if any(header["value"] == rid for header in found.get("headers", ())):
-                return True
-        return False
+        return any(
+            header["value"] == rid
+            for mail in mails
+            for header in mail.get("payload", {}).get("headers", ())
+        )
 
     # -- all ---------------------------------------------------------------------
-
-    def _json(self, built: Any, bucket: str = "", **options: bool) -> Json:  # noqa: ANN401
-        found = self._call(built, bucket, **options)
-        if not isinstance(found, dict):
-            raise GoogleError(200, FOREIGN, "a page instead of JSON")
-        return found
 
     def _call(
         self,
         built: Any,  # noqa: ANN401
         bucket: str = "",
         *,
-        may_repeat: bool = True,
-        is_new: bool = False,
-    ) -> Any:  # noqa: ANN401
+        is_export: bool = False,
+        **how: bool,
+    ) -> Json:
         """Return the answer to a request whose parameters were checked.
 
         Args:
             built: The request.
             bucket: The quota that it takes a place in.
-            may_repeat: Whether a lost answer is asked for again.
-            is_new: Whether the document may not be known everywhere yet.
+            is_export: Whether anything but JSON may be the answer.
+            how: See `Patience.call`.
         """
         from googleapiclient.errors import HttpError
 
         def once() -> Any:  # noqa: ANN401
             with self.patience.limiter.slot(bucket):
                 try:
-                    return built.execute(http=self._carrier)
+                    answer = built.execute(http=self._carrier)
                 except HttpError as exc:
                     raise from_answer(exc) from exc
+            if not (is_export or isinstance(answer, dict)):
+                # Whoever answers with a page has not passed the request on.
+                was_sent = not str(answer).lstrip().startswith("<")
+                raise GoogleError(200, FOREIGN, no_json(200), was_sent=was_sent)
+            return answer
 
-        return self.patience.call(
-            once,
-            may_repeat=may_repeat,
-            also=lambda error: is_new and error.status == 404,  # noqa: PLR2004
-        )
+        found: Json = self.patience.call(once, **how)
+        return found
 
     def _service(self, api: str) -> Any:  # noqa: ANN401
-        from googleapiclient.discovery import build_from_document
-
-        with self._lock:
-            if api not in self._services:
-                document = {**_shipped(api)}
-                # Client certificates would send us to other hosts.
-                document.pop("mtlsRootUrl", None)
-                if self._endpoint:
-                    document["rootUrl"] = self._endpoint.rstrip("/") + "/"
-                document["baseUrl"] = document["rootUrl"] + document["servicePath"]
-                made = build_from_document(document, http=self._carrier)
-                self._services[api] = made
-            return self._services[api]
+        with _BUILDING:
+            return _built(api, self._endpoint)
 
 
-@functools.cache
-def _shipped(api: str) -> Mapping[str, Any]:
+def placed(settings: GoogleSettings) -> Json:
+    """Return where ``google.folder`` puts what is made, if anywhere."""
+    return {"parents": [settings.folder]} if settings.folder else {}
+
+
+@functools.lru_cache(len(_VERSIONS))
+def _built(api: str, endpoint: str | None) -> Any:  # noqa: ANN401
+    """Return what makes requests; each is told later who carries it."""
+    from googleapiclient.discovery import build_from_document
     from googleapiclient.discovery_cache import get_static_doc
 
-    found: Mapping[str, Any] = json.loads(get_static_doc(api, _VERSIONS[api]))
-    return found
+    document = json.loads(get_static_doc(api, _VERSIONS[api]))
+    if endpoint:
+        document["rootUrl"] = endpoint.rstrip("/") + "/"
+    return build_from_document(document, http=object())

@@ -4,12 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from mlreport_batch.config.channels import GoogleSettings
-from mlreport_batch.errors import (
-    ConfigError,
-    CredentialError,
-    MlreportError,
-    RenderError,
-)
+from mlreport_batch.errors import ConfigError, MlreportError, RenderError
 from mlreport_batch.google.api.account import Account
 from mlreport_batch.google.api.transport import GoogleError
 
@@ -114,8 +109,3 @@ def unseen(account: Account, settings: GoogleSettings, said: str) -> ConfigError
     return ConfigError(
         f"{name[:1].upper()}{name[1:]} sees no {what}", kept=KEPT, advice=advice
     )
-
-
-def is_for_all(error: MlreportError) -> bool:
-    """Whether *error* will meet every other report of the tick too."""
-    return isinstance(error, CredentialError | ConfigError)

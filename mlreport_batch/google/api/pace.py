@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import count
 from typing import Final, TypeVar
 
 from msgspec import Struct, field
@@ -111,11 +112,7 @@ class Patience:
         self._spent_until = 0.0
 
     def call(
-        self,
-        work: Callable[[], _T],
-        *,
-        may_repeat: bool,
-        also: Callable[[GoogleError], bool] = lambda _: False,
+        self, work: Callable[[], _T], *, may_repeat: bool = True, is_new: bool = False
     ) -> _T:
         """Return what *work* returns.
 
@@ -123,45 +120,25 @@ class Patience:
             work: Makes one call.
             may_repeat: Whether it may be made again when nobody knows if the first
                 took effect. What was surely not done is always made again.
-            also: Further errors that may pass, such as 404 right after a copy.
+            is_new: Whether the document may not be known everywhere yet.
 
         Raises:
             GoogleError: The last failure.
         """
-        from tenacity import RetryCallState, Retrying
-
-        def failure(state: RetryCallState) -> GoogleError | None:
-            exc = state.outcome.exception() if state.outcome else None
-            return exc if isinstance(exc, GoogleError) else None
-
-        def helps(state: RetryCallState) -> bool:
-            exc = failure(state)
-            if exc is None or (exc.is_lost and not may_repeat):
-                return False
-            return exc.may_pass or also(exc)
-
-        def wait(state: RetryCallState) -> float:
-            exc = failure(state)
-            asked = exc.retry_after_s if exc else None
-            return max(asked or 0.0, self._wait(state.attempt_number))
-
-        def stop(state: RetryCallState) -> bool:
-            is_last = state.attempt_number == _TRIES
-            return is_last or not self._spend(state.upcoming_sleep)
-
-        def before_sleep(state: RetryCallState) -> None:
-            exc = failure(state)
-            if exc is not None and exc.is_busy:
-                self.limiter.pause(state.upcoming_sleep)
-
-        return Retrying(
-            sleep=time.sleep,
-            retry=helps,
-            wait=wait,
-            stop=stop,
-            before_sleep=before_sleep,
-            reraise=True,
-        )(work)
+        for attempt in count(1):
+            try:
+                return work()
+            except GoogleError as exc:
+                may_help = exc.may_pass or (is_new and exc.status == 404)  # noqa: PLR2004
+                if exc.is_lost and not may_repeat:
+                    raise
+                wait_s = max(exc.retry_after_s or 0.0, self._wait(attempt))
+                if not may_help or attempt == _TRIES or not self._spend(wait_s):
+                    raise
+                if exc.is_busy:
+                    self.limiter.pause(wait_s)
+                time.sleep(wait_s)
+        raise AssertionError
 
     def rest(self, seconds: float) -> bool:
         """Sleep on the budget; False where it does not reach."""

@@ -177,11 +177,6 @@ class Carrier:
         except OSError as exc:
             raise _no_trust(exc) from exc
         found = {name.lower(): value for name, value in response.headers.items()}
-        is_page = "html" in found.get("content-type", "")
-        if response.ok and is_page and not urlsplit(uri).path.endswith("/export"):
-            # Whoever answers so has not passed the request on.
-            said = _foreign(response.status_code, found)
-            raise GoogleError(response.status_code, FOREIGN, said, was_sent=False)
         found["status"] = str(response.status_code)
         return httplib2.Response(found), response.content
 
@@ -258,12 +253,12 @@ def only_json(response: "requests.Response", **_: object) -> None:
     except ValueError:
         is_object = False
     if not is_object:
-        raise InvalidJSONError(_foreign(response.status_code, response.headers))
+        raise InvalidJSONError(no_json(response.status_code))
 
 
-def _foreign(status: int, headers: Any) -> str:  # noqa: ANN401
-    kind = clean(str(headers.get("content-type", "")), 60) or "nothing"
-    return f"a {status} with {kind} instead of JSON: the login page of a network?"
+def no_json(status: int) -> str:
+    """Return what is said of an answer that Google does not give."""
+    return f"a {status} without JSON: the login page of a network?"
 
 
 def _is_unsent(exc: Exception) -> bool:
@@ -292,7 +287,7 @@ def from_answer(error: "HttpError") -> GoogleError:
         reason = next(iter(reasons), str(inner.get("status", "")))
         message = str(inner.get("message", ""))
     except (ValueError, TypeError, KeyError, AttributeError):
-        reason, message = FOREIGN, _foreign(status, answer)
+        reason, message = FOREIGN, no_json(status)
     wait_s = _seconds(str(answer.get("retry-after", "")))
     return GoogleError(
         status, clean(reason, 80), clean(message, 300), retry_after_s=wait_s

@@ -7,8 +7,9 @@ goes to the trash and a fresh one is merged.
 
 from msgspec import Struct, field
 
+from mlreport_batch.config.channels import GoogleSettings
 from mlreport_batch.errors import RenderError
-from mlreport_batch.google.api.client import GoogleClient, Json
+from mlreport_batch.google.api.client import GoogleClient, Json, placed
 from mlreport_batch.google.api.transport import GoogleError
 from mlreport_batch.google.document.merge import Plan, plan
 from mlreport_batch.google.document.template import Template, analyse, braces_in
@@ -47,15 +48,15 @@ class Source(Struct, frozen=True):
     """What documents are made from.
 
     Attributes:
-        template_id: The template document.
-        template: What it asks for.
-        folder: Id of the folder that takes the copies, or None.
+        client: Calls the APIs.
+        settings: The config table ``google``.
+        template: What its template asks for.
         instance: Which state the copies belong to.
     """
 
-    template_id: str
+    client: GoogleClient
+    settings: GoogleSettings
     template: Template
-    folder: str | None
     instance: str
 
 
@@ -63,13 +64,11 @@ class Making(Struct):
     """One document on its way.
 
     Attributes:
-        client: Calls the APIs.
         source: What it is made from.
         report: What it says.
         has_doubt: Whether an earlier try may have left a copy behind.
     """
 
-    client: GoogleClient
     source: Source
     report: Report
     has_doubt: bool
@@ -84,7 +83,7 @@ class Making(Struct):
             RenderError: The document did not become what it should.
         """
         if self.has_doubt:
-            for file in self.client.find(self.report.rid):
+            for file in self.source.client.find(self.report.rid):
                 self._discard(file)
         try:
             return self._made()
@@ -112,7 +111,7 @@ class Making(Struct):
     # -- copy --------------------------------------------------------------------
 
     def _copy(self) -> Json:
-        report = self.report
+        report, settings = self.report, self.source.settings
         body: Json = {
             "name": clean(f"{report.run} — {report.date}, {report.at:%H:%M:%S}", 200),
             # Private to this app; at most 124 bytes with the key.
@@ -120,29 +119,27 @@ class Making(Struct):
                 "mlreport_rid": report.rid,
                 "mlreport_instance": self.source.instance[:64],
             },
+            **placed(settings),
         }
-        if self.source.folder:
-            body["parents"] = [self.source.folder]
-        for attempt in range(1, _TRIES + 1):
+        lost = None
+        for _ in range(_TRIES):
             try:
-                return self.client.copy(self.source.template_id, body)
+                return self.source.client.copy(str(settings.template), body)
             except GoogleError as exc:
                 if not exc.is_lost:
                     raise
-                self.has_doubt = True
-                found = self._look()
-                if found is not None:
-                    return found
-                if attempt == _TRIES:
-                    raise
-        raise AssertionError
+                lost, self.has_doubt = exc, True
+            if (found := self._look()) is not None:
+                return found
+        raise lost or AssertionError
 
     def _look(self) -> Json | None:
         """Return the copy whose answer was lost; others of it go to the trash."""
+        client = self.source.client
         for number in range(_LOOKS):
-            if not self.client.patience.rest(self.client.pace.settle_s * 2**number):
+            if not client.patience.rest(client.pace.settle_s * 2**number):
                 return None
-            copies = self.client.find(self.report.rid)
+            copies = client.find(self.report.rid)
             found = [file for file in copies if file["id"] not in self._spoilt]
             for other in found[1:]:
                 self._discard(other)
@@ -155,7 +152,7 @@ class Making(Struct):
         self._file = {}
         self._spoilt.add(file["id"])
         try:
-            self.client.trash(file["id"])
+            self.source.client.trash(file["id"])
         except GoogleError:
             # In a shared drive a writer may not; it is looked for once more later.
             self.has_doubt = True
@@ -190,10 +187,10 @@ class Making(Struct):
     def _merge(self, *, is_read: bool, is_plain: bool) -> Plan:
         document, template = self._file["id"], self.source.template
         if is_read:
-            template = analyse(self.client.document(document, is_new=True))
+            template = analyse(self.source.client.document(document, is_new=True))
         wanted = plan(template, self.report)
         if requests := wanted.unstyled() if is_plain else wanted.requests:
-            self.client.batch_update(document, requests, is_new=True)
+            self.source.client.batch_update(document, requests)
         return wanted
 
     # -- export ------------------------------------------------------------------
@@ -207,18 +204,19 @@ class Making(Struct):
             tree = export_clean.inline(data.decode("utf-8", "replace"))
             problem = problem_of(tree, wanted)
             # What was just merged may not be in the first export.
-            pause_s = self.client.pace.settle_s
-            if not problem or is_last or not self.client.patience.rest(pause_s):
+            client = self.source.client
+            if not problem or is_last or not client.patience.rest(client.pace.settle_s):
                 return tree, problem
         return None, ""
 
     def _sized(self, media_type: str) -> bytes | None:
         try:
-            return self.client.export(self._file["id"], media_type, is_new=True)
+            data: bytes = self.source.client.export(self._file["id"], media_type)
         except GoogleError as exc:
             if exc.reason == "exportSizeLimitExceeded":
                 return None
             raise
+        return data
 
 
 def problem_of(tree: export_tree.Node, wanted: Plan) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, product
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from mlreport_batch.google.document.template import (
     Line,
@@ -20,8 +20,6 @@ from mlreport_batch.google.document.template import (
     Template,
     braces_in,
     length,
-    text_of,
-    units,
 )
 from mlreport_batch.language.say import say
 from mlreport_batch.render import placeholders
@@ -96,10 +94,11 @@ def filled(
         kind: [{**singles, **_clean(row)} for row in table]
         for kind, table in rows.items()
     }
-    requests = [r for part in template.parts for r in _part(part, singles, tables)]
-    merged = list(_merged(template, singles, tables))
+    fillings = [_Filling(part, singles, tables) for part in template.parts]
+    requests = tuple(each for filling in fillings for each in filling.requests())
+    merged = [text for filling in fillings for text in filling.texts]
     return Plan(
-        tuple(requests),
+        requests,
         template.fixed + sum(len(PLACEHOLDER.findall(text)) for text in merged),
         template.braces + sum(map(braces_in, merged)),
         cuts,
@@ -113,126 +112,127 @@ def _clean(found: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _merged(
-    template: Template,
-    singles: Mapping[str, str],
-    rows: Mapping[str, Sequence[Mapping[str, str]]],
-) -> Iterator[str]:
-    """Yield the paragraphs as they read after the merge."""
-    for part in template.parts:
-        for line in part.lines:
-            yield placeholders.fill(line.text, singles)
-        for row in part.rows:
-            for values in rows[row.kind]:
-                for cell in row.cells:
-                    for line in cell:
-                        yield placeholders.fill(line.text, values)
+class _Filling(Struct):
+    """Fills one segment; *texts* are its paragraphs as they read after the merge."""
 
+    part: Part
+    singles: Mapping[str, str]
+    tables: Mapping[str, Sequence[Mapping[str, str]]]
+    texts: list[str] = field(default_factory=list)
 
-def _part(
-    part: Part,
-    singles: Mapping[str, str],
-    rows: Mapping[str, Sequence[Mapping[str, str]]],
-) -> Iterator[Json]:
-    """Yield the requests of one segment, from its end to its start."""
-    where = {
-        key: value
-        for key, value in (("tabId", part.tab), ("segmentId", part.segment))
-        if value
-    }
-    steps: list[tuple[int, Iterator[Json]]] = [
-        (line.start, _line(line, singles, where)) for line in part.lines
-    ]
-    steps += [(row.end - 1, _row(row, rows[row.kind], where)) for row in part.rows]
-    for _, requests in sorted(steps, key=lambda step: -step[0]):
-        yield from requests
+    def requests(self) -> Iterator[Json]:
+        """Yield the requests, from the segment's end to its start."""
+        steps: list[tuple[int, Iterator[Json]]] = [
+            (line.start, self._line(line, self.singles)) for line in self.part.lines
+        ]
+        steps += [(row.end - 1, self._row(row)) for row in self.part.rows]
+        for _, requests in sorted(steps, key=lambda step: -step[0]):
+            yield from requests
 
+    def _line(self, line: Line, values: Mapping[str, str]) -> Iterator[Json]:
+        """Yield what fills the placeholders of one paragraph, the last one first."""
+        text = line.text
+        self.texts.append(placeholders.fill(text, values))
+        for match in reversed(list(PLACEHOLDER.finditer(text))):
+            value = values.get(match[1], MISSING)
+            # Inserted text looks like what stands before it: the name's first letter.
+            model = line.style_at(match.start(1))
+            is_plain = all(style == model for _, style in line.cut(*match.span()))
+            offsets = match.start(), match.end() if is_plain else match.start(1) + 1
+            start, at, end = (
+                line.start + length(text[:offset]) for offset in (*offsets, match.end())
+            )
+            if not value:
+                yield self._delete(start, end)
+                continue
+            yield insert(at, value, self._where())
+            if at < end:
+                yield self._delete(at + length(value), end + length(value))
+            yield self._delete(start, at)
 
-def _line(
-    line: Line, values: Mapping[str, str], where: Mapping[str, str]
-) -> Iterator[Json]:
-    """Yield what fills the placeholders of one paragraph, the last one first."""
-    text = units(line.text)
-    for match in reversed(list(PLACEHOLDER.finditer(text))):
-        value = values.get(text_of(match[1]), MISSING)
-        start, end = line.start + match.start(), line.start + match.end()
-        if not value:
-            yield _delete(start, end, where)
-            continue
-        # Inserted text looks like what stands before it: the name's first letter.
-        is_plain = all(
-            line.style_at(offset) == line.style_at(match.start(1))
-            for offset in range(match.start(), match.end())
-        )
-        at = end if is_plain else line.start + match.start(1) + 1
-        yield insert(at, value, where)
-        if at < end:
-            yield _delete(at + length(value), end + length(value), where)
-        yield _delete(start, at, where)
+    def _row(self, row: Row) -> Iterator[Json]:
+        """Yield what repeats a row and fills all its copies, the last cell first."""
+        table, more = self.tables[row.kind], len(self.tables[row.kind]) - 1
+        if not table:
+            # A table goes with its last row; its own range need not be deletable.
+            for number in range(row.of - 1, -1, -1) if row.of else (row.number,):
+                yield {"deleteTableRow": self._cell_of(row, number)}
+            if row.heading >= 0:
+                yield self._delete(row.heading, row.table)
+            return
+        for _ in range(more):
+            model = self._cell_of(row, row.number)
+            yield {"insertTableRow": {**model, "insertBelow": True}}
+        if more:
+            yield from self._dressed(row, more)
+        for number in range(more, 0, -1):
+            for column in range(len(row.cells) - 1, -1, -1):
+                index, lines = _place(row, number, column), row.cells[column]
+                yield from self._cell(index, lines, table[number])
+        for lines in reversed(row.cells):
+            for line in reversed(lines):
+                yield from self._line(line, table[0])
 
+    def _dressed(self, row: Row, more: int) -> Iterator[Json]:
+        """Yield what gives *more* empty rows the style of *row*.
 
-def _row(
-    row: Row, table: Sequence[Mapping[str, str]], where: Mapping[str, str]
-) -> Iterator[Json]:
-    """Yield what repeats a row and fills all its copies, the last cell first."""
-    cell = {
-        "tableStartLocation": {"index": row.table, **where},
-        "rowIndex": row.number,
-        "columnIndex": 0,
-    }
-    if not table:
-        # A table goes with its last row; its own range need not be deletable.
-        for number in range(row.of - 1, -1, -1) if row.of else (row.number,):
-            yield {
-                "deleteTableRow": {"tableCellLocation": {**cell, "rowIndex": number}}
-            }
-        if row.heading >= 0:
-            yield _delete(row.heading, row.table, where)
-        return
-    more = len(table) - 1
-    for _ in range(more):
-        yield {"insertTableRow": {"tableCellLocation": cell, "insertBelow": True}}
-    if more:
-        yield from _dressed(row, more, where)
-    for number in range(more, 0, -1):
-        for column in range(len(row.cells) - 1, -1, -1):
-            lines = row.cells[column]
-            yield from _cell(_place(row, number, column), lines, table[number], where)
-    for lines in reversed(row.cells):
-        for line in reversed(lines):
-            yield from _line(line, table[0], where)
+        Docs gives new rows that of the row they are made from, though not everywhere.
+        """
+        for look, left, right in _alike(row.looks):
+            span = {"rowSpan": more, "columnSpan": right - left + 1}
+            place = {**self._cell_of(row, row.number + 1, left), **span}
+            yield from restyle("TableCell", {"tableRange": place}, look)
+        for what, styles in (
+            ("Paragraph", [cell[0].look for cell in row.cells]),
+            ("Text", [cell[0].style_at(0) for cell in row.cells]),
+        ):
+            # First all rows as if they were all like the first cell, then the others.
+            end = _place(row, more, len(styles) - 1) + 1
+            yield from restyle(what, self._span(row.end + 2, end), styles[0])
+            others = [each for each in _alike(styles) if each[0] != styles[0]]
+            for number, (style, left, right) in product(range(1, more + 1), others):
+                start, end = _place(row, number, left), _place(row, number, right) + 1
+                yield from restyle(what, self._span(start, end), style, styles[0])
+
+    def _cell(
+        self, index: int, lines: Sequence[Line], values: Mapping[str, str]
+    ) -> Iterator[Json]:
+        """Yield what fills one empty cell of a new row."""
+        pieces = list(_pieces(lines, values))
+        text = "".join(piece for piece, _ in pieces)
+        self.texts.append(text)
+        if not text:
+            return  # empty insertions are refused
+        yield insert(index, text, self._where())
+        # The new cell has the style that its model begins with.
+        base = lines[0].style_at(0)
+        for piece, style in pieces:
+            end = index + length(piece)
+            if piece and style != base:
+                yield from restyle("Text", self._span(index, end), style, base)
+            index = end
+
+    def _where(self) -> dict[str, str]:
+        found = {"tabId": self.part.tab, "segmentId": self.part.segment}
+        return {key: value for key, value in found.items() if value}
+
+    def _cell_of(self, row: Row, number: int, column: int = 0) -> Json:
+        start = {"tableStartLocation": {"index": row.table, **self._where()}}
+        return {
+            "tableCellLocation": {**start, "rowIndex": number, "columnIndex": column}
+        }
+
+    def _span(self, start: int, end: int) -> Json:
+        return {"range": {"startIndex": start, "endIndex": end, **self._where()}}
+
+    def _delete(self, start: int, end: int) -> Json:
+        return {"deleteContentRange": self._span(start, end)}
 
 
 def _place(row: Row, number: int, column: int) -> int:
     """Return where an empty cell of the new row *number* begins, counted from 1."""
     # A row costs one index, each of its empty cells two.
     return row.end + (number - 1) * (2 * len(row.cells) + 1) + 2 * column + 2
-
-
-def _dressed(row: Row, more: int, where: Mapping[str, str]) -> Iterator[Json]:
-    """Yield what gives *more* empty rows the style of *row*.
-
-    Docs gives new rows that of the row they are made from, though not everywhere.
-    """
-    table = {"tableStartLocation": {"index": row.table, **where}}
-    for look, left, right in _alike(row.looks):
-        first = {**table, "rowIndex": row.number + 1, "columnIndex": left}
-        span = {"rowSpan": more, "columnSpan": right - left + 1}
-        place = {"tableRange": {"tableCellLocation": first, **span}}
-        yield from restyle("TableCell", place, look)
-    for what, styles in (
-        ("Paragraph", [cell[0].look for cell in row.cells]),
-        ("Text", [cell[0].style_at(0) for cell in row.cells]),
-    ):
-        # First all rows as if they were all like the first cell, then the others.
-        end = _place(row, more, len(styles) - 1) + 1
-        span = _span(row.end + 2, end, where)
-        yield from restyle(what, span, styles[0])
-        others = [each for each in _alike(styles) if each[0] != styles[0]]
-        for number, (style, left, right) in product(range(1, more + 1), others):
-            start, end = _place(row, number, left), _place(row, number, right) + 1
-            span = _span(start, end, where)
-            yield from restyle(what, span, style, styles[0])
 
 
 def _alike(styles: Sequence[Json]) -> Iterator[tuple[Json, int, int]]:
@@ -242,53 +242,19 @@ def _alike(styles: Sequence[Json]) -> Iterator[tuple[Json, int, int]]:
         yield style, columns[0], columns[-1]
 
 
-def _cell(
-    index: int,
-    lines: Sequence[Line],
-    values: Mapping[str, str],
-    where: Mapping[str, str],
-) -> Iterator[Json]:
-    """Yield what fills one empty cell of a new row."""
-    pieces = [
-        piece
-        for number, line in enumerate(lines)
-        for piece in (*_break(number, line), *_pieces(line, values))
-    ]
-    text = "".join(piece for piece, _ in pieces)
-    if not text:
-        return  # empty insertions are refused
-    yield insert(index, text, where)
-    # The new cell has the style that its model begins with.
-    base = lines[0].style_at(0)
-    for piece, style in pieces:
-        end = index + length(piece)
-        if piece and style != base:
-            yield from restyle("Text", _span(index, end, where), style, base)
-        index = end
-
-
-def _break(number: int, line: Line) -> Iterator[tuple[str, Json]]:
-    if number:
-        yield "\n", line.style_at(0)
-
-
-def _pieces(line: Line, values: Mapping[str, str]) -> Iterator[tuple[str, Json]]:
-    """Yield the filled text of *line* in stretches of one style."""
-    text = units(line.text)
-    done = 0
-    for match in PLACEHOLDER.finditer(text):
-        yield from _runs(line, text, done, match.start())
-        value = values.get(text_of(match[1]), MISSING)
-        yield value, line.style_at(match.start(1))
-        done = match.end()
-    yield from _runs(line, text, done, len(text))
-
-
-def _runs(line: Line, text: str, start: int, end: int) -> Iterator[tuple[str, Json]]:
-    for stop, style in zip(line.ends, line.styles, strict=True):
-        if start < min(stop, end):
-            yield text_of(text[start : min(stop, end)]), style
-            start = min(stop, end)
+def _pieces(
+    lines: Sequence[Line], values: Mapping[str, str]
+) -> Iterator[tuple[str, Json]]:
+    """Yield the filled text of a cell in stretches of one style."""
+    for number, line in enumerate(lines):
+        if number:
+            yield "\n", line.style_at(0)
+        done = 0
+        for match in PLACEHOLDER.finditer(line.text):
+            yield from line.cut(done, match.start())
+            yield values.get(match[1], MISSING), line.style_at(match.start(1))
+            done = match.end()
+        yield from line.cut(done, len(line.text))
 
 
 def restyle(
@@ -303,11 +269,3 @@ def restyle(
 def insert(index: int, text: str, where: Mapping[str, str] = _BODY) -> Json:
     """Return a request that inserts *text*."""
     return {"insertText": {"location": {"index": index, **where}, "text": text}}
-
-
-def _delete(start: int, end: int, where: Mapping[str, str]) -> Json:
-    return {"deleteContentRange": _span(start, end, where)}
-
-
-def _span(start: int, end: int, where: Mapping[str, str]) -> Json:
-    return {"range": {"startIndex": start, "endIndex": end, **where}}

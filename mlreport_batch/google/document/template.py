@@ -1,13 +1,11 @@
 """Find in a Docs template what a report will fill: placeholders and rows.
 
 Indices of the Docs API count UTF-16 code units within a segment (the body, a header,
-a footer, a footnote). Here a paragraph's text is a string with one character per
-unit, so an offset plus the paragraph's start is an index.
+a footer, a footnote); `length` has them for a text.
 """
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate
 from typing import Any
 
 from msgspec import Struct, field
@@ -31,26 +29,32 @@ class Line(Struct, frozen=True):
 
     Attributes:
         start: Index of its first unit.
-        text: Its text without the last newline.
-        ends: Offset at which each run ends, in units.
-        styles: The runs' text styles.
+        runs: Its text without the last newline, in stretches of one text style.
         look: The paragraph's style.
         is_suggested: Whether some of it is only suggested, or to be deleted.
     """
 
     start: int
-    text: str
-    ends: tuple[int, ...]
-    styles: tuple[dict[str, Any], ...]
+    runs: tuple[tuple[str, dict[str, Any]], ...]
     look: dict[str, Any]
     is_suggested: bool = False
 
+    @property
+    def text(self) -> str:
+        """The text."""
+        return "".join(text for text, _ in self.runs)
+
+    def cut(self, start: int, end: int) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the stretches between two offsets, in characters."""
+        for text, style in self.runs:
+            if piece := text[max(0, start) : max(0, end)]:
+                yield piece, style
+            start, end = start - len(text), end - len(text)
+
     def style_at(self, offset: int) -> dict[str, Any]:
-        """Return the text style of the unit at *offset*."""
-        for end, style in zip(self.ends, self.styles, strict=True):
-            if offset < end:
-                return style
-        return self.styles[-1] if self.styles else {}
+        """Return the text style of the character at *offset*."""
+        last = self.runs[-1][1] if self.runs else {}
+        return next((style for _, style in self.cut(offset, offset + 1)), last)
 
 
 class Row(Struct, frozen=True):
@@ -105,22 +109,6 @@ class Template(Struct, frozen=True):
     problems: tuple[str, ...] = ()
 
 
-def units(text: str) -> str:
-    """Return *text* with one character for each UTF-16 code unit."""
-    if text.isascii():
-        return text
-    data = text.encode("utf-16-le", "surrogatepass")
-    return "".join(chr(data[i] | data[i + 1] << 8) for i in range(0, len(data), 2))
-
-
-def text_of(unit_text: str) -> str:
-    """Return the text that *unit_text* stands for."""
-    if unit_text.isascii():
-        return unit_text
-    data = unit_text.encode("utf-16-le", "surrogatepass")
-    return data.decode("utf-16-le", "replace")
-
-
 def length(text: str) -> int:
     """Return how many indices *text* takes."""
     if text.isascii():
@@ -170,7 +158,6 @@ def _tabs(tabs: Sequence[Json]) -> Iterator[Json]:
 
 class _Reader(Struct):
     parts: list[Part] = field(default_factory=list)
-    tables: int = 0
     names: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     fixed: int = 0
@@ -188,20 +175,17 @@ class _Reader(Struct):
     def _content(self, content: Sequence[Json], *, depth: int) -> None:
         for above, element in zip([{}, *content], content, strict=False):
             if "paragraph" in element:
-                self._line(line_of(element))
+                line = line_of(element)
+                if self._named(line):
+                    self.lines.append(line)
+                else:
+                    self.braces += braces_in(line.text)
             elif "table" in element:
                 self._table(element, _heading(above), depth=depth)
             elif "tableOfContents" in element:
-                inner = element["tableOfContents"].get("content", ())
-                for line in _lines(inner):
-                    self.fixed += len(PLACEHOLDER.findall(units(line.text)))
+                for line in _lines(element["tableOfContents"].get("content", ())):
+                    self.fixed += len(PLACEHOLDER.findall(line.text))
                     self.braces += braces_in(line.text)
-
-    def _line(self, line: Line) -> None:
-        if self._named(line):
-            self.lines.append(line)
-        else:
-            self.braces += braces_in(line.text)
 
     def _named(self, line: Line) -> bool:
         """Note the placeholders of *line*; return whether there are any."""
@@ -214,50 +198,56 @@ class _Reader(Struct):
 
     def _table(self, element: Json, heading: int, *, depth: int) -> None:
         rows = element["table"].get("tableRows", ())
-        self.tables += 1
-        before = len(self.lines), self.tables, len(self.rows)
         for number, row in enumerate(rows):
-            kind = self._kind(row)
-            if kind and not self._problem(kind, element, row, depth=depth):
-                made = _row(kind, element, number)
-                self.rows.append(made)
-                for line in (line for cell in made.cells for line in cell):
-                    self._named(line)
+            names = _names(row)
+            kind = next((name for name in names if name in placeholders.ROWS), "")
+            problem = kind and _problem(element, row, depth=depth)
+            if problem:
+                what = f"the row with {{{{{kind}}}}} cannot be repeated"
+                self.problems.append(f"{what}: {problem}")
+            if not kind or problem:
+                for cell in row.get("tableCells", ()):
+                    self._content(cell.get("content", ()), depth=depth + 1)
                 continue
-            for cell in row.get("tableCells", ()):
-                self._content(cell.get("content", ()), depth=depth + 1)
-        # Only a plain heading above the one row that is repeated goes with it.
-        is_alone = (len(self.lines), self.tables, len(self.rows) - 1) == before
-        if is_alone and self.rows[-1].number == len(rows) - 1:
-            self.rows[-1] = replace(self.rows[-1], of=len(rows), heading=heading)
-
-    def _kind(self, row: Json) -> str:
-        cells = row.get("tableCells", ())
-        lines = (line for cell in cells for line in _lines(cell.get("content", ())))
-        names = (name for line in lines for name in placeholders.parse(line.text))
-        return next((name for name in names if name in placeholders.ROWS), "")
-
-    def _problem(self, kind: str, element: Json, row: Json, *, depth: int) -> bool:
-        """Note why the row cannot be repeated, if so."""
-        cells = row["tableCells"]
-        rows = element["table"].get("tableRows", ())
-        problem = ""
-        if depth:
-            problem = "its table stands inside another table"
-        elif any(_is_merged(cell) for other in rows for cell in other["tableCells"]):
-            problem = "its table has merged cells"
-        elif any("table" in inner for cell in cells for inner in cell["content"]):
-            problem = "it holds another table"
-        elif any(_has_object(cell) for cell in cells):
-            problem = "it holds a picture or a chip"
-        if problem:
-            what = f"the row with {{{{{kind}}}}} cannot be repeated"
-            self.problems.append(f"{what}: {problem}")
-        return bool(problem)
+            made = _row(kind, element, number)
+            for line in (line for cell in made.cells for line in cell):
+                self._named(line)
+            # Only a plain heading above the one row that is repeated goes with it.
+            heads = rows[:-1]
+            if (
+                number == len(heads)
+                and not any(map(_names, heads))
+                and not any(map(_has_table, heads))
+            ):
+                made = replace(made, of=len(rows), heading=heading)
+            self.rows.append(made)
 
 
-def _has_object(cell: Json) -> bool:
-    return any(_OBJECT in line.text for line in _lines(cell["content"]))
+def _names(row: Json) -> list[str]:
+    """Return the placeholders that stand in the cells of *row* themselves."""
+    lines = (line for cell in row["tableCells"] for line in _lines(cell["content"]))
+    return [name for line in lines for name in placeholders.parse(line.text)]
+
+
+def _problem(element: Json, row: Json, *, depth: int) -> str:
+    """Return why *row* of a table cannot be repeated, or nothing."""
+    cells = [
+        cell for each in element["table"]["tableRows"] for cell in each["tableCells"]
+    ]
+    lines = (line for cell in row["tableCells"] for line in _lines(cell["content"]))
+    found = {
+        "its table stands inside another table": depth > 0,
+        "its table has merged cells": any(map(_is_merged, cells)),
+        "it holds another table": _has_table(row),
+        "it holds a picture or a chip": any(_OBJECT in line.text for line in lines),
+    }
+    return next((why for why, is_so in found.items() if is_so), "")
+
+
+def _has_table(row: Json) -> bool:
+    return any(
+        "table" in inner for cell in row["tableCells"] for inner in cell["content"]
+    )
 
 
 def _is_merged(cell: Json) -> bool:
@@ -296,21 +286,17 @@ def _lines(content: Sequence[Json]) -> Iterator[Line]:
 def line_of(element: Json) -> Line:
     """Return the paragraph *element* as a `Line`."""
     paragraph = element["paragraph"]
-    parts = paragraph.get("elements", ())
-    sizes = [part["endIndex"] - part.get("startIndex", 0) for part in parts]
-    runs = [part.get("textRun") or {"content": ""} for part in parts]
-    texts = [
-        run.get("content") or _OBJECT * size
-        for run, size in zip(runs, sizes, strict=True)
-    ]
-    return Line(
-        element.get("startIndex", 0),  # a start of 0 is left out
-        "".join(texts).removesuffix("\n"),
-        tuple(accumulate(sizes)),
-        tuple(dict(run.get("textStyle", {})) for run in runs),
-        _look(paragraph.get("paragraphStyle", {})),
-        any(_SUGGESTED & {*run} for run in runs),
-    )
+    runs, is_suggested = [], False
+    for part in paragraph.get("elements", ()):
+        run = part.get("textRun", {})
+        text = run.get("content") or _OBJECT * (
+            part["endIndex"] - part.get("startIndex", 0)
+        )
+        runs.append((text.removesuffix("\n"), dict(run.get("textStyle", {}))))
+        is_suggested |= bool(_SUGGESTED & {*run})
+    start = element.get("startIndex", 0)  # 0 is left out
+    look = _look(paragraph.get("paragraphStyle", {}))
+    return Line(start, tuple(runs), look, is_suggested)
 
 
 def _look(style: Json) -> dict[str, Any]:
