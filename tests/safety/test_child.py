@@ -7,6 +7,7 @@ is broken when it is imported, put before the installed one on the search path.
 # ruff: noqa: TID253 - only the product loads it late
 
 import contextlib
+import mmap
 import os
 import signal
 import subprocess
@@ -55,6 +56,7 @@ WORK: dict[str, Callable[[], object]] = {
     "raise": _fail,
     "family": lambda: (os.getpgid(0), os.getpid(), os.getppid()),
     "files": _files,
+    "some": lambda: len(bytearray(50 << 20)),
     "big": lambda: b"x" * 30_000_000,
 }
 
@@ -93,6 +95,15 @@ def test_a_child_that_fails_says_how_and_the_next_call_works(
     finally:
         child.close()
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_child_has_its_memory_however_much_its_parent_has_mapped():
+    child = BoundedChild(work, memory_bytes=100 << 20)
+    try:
+        with mmap.mmap(-1, 1 << 30, prot=0):
+            assert child.call("some") == 50 << 20
+    finally:
+        child.close()
 
 
 def test_a_child_that_raises_prints_nothing(tmp_path: Path):
