@@ -43,7 +43,8 @@ class BoundedChild(Generic[_Task, _Result]):
         work: A function of one picklable task; what it returns is pickled back.
         cpu_s: CPU seconds for one task.
         wall_s: Seconds for one task by the clock.
-        memory_bytes: Address space of the child.
+        memory_bytes: Address space of the child, beyond what it has of its parent: a
+            worker of Ray begins with gigabytes that it shares with others.
     """
 
     def __init__(
@@ -164,6 +165,7 @@ def _serve(
         os.dup2(null, standard)
     os.close(null)
     cpu_s, memory_bytes = limits
+    memory_bytes += _address_space()
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     if hard != resource.RLIM_INFINITY:
         memory_bytes = min(memory_bytes, hard)
@@ -185,6 +187,15 @@ def _serve(
             os._exit(0)
         except MemoryError:
             os._exit(_OUT_OF_MEMORY)
+
+
+def _address_space() -> int:
+    """Return how much this process has in bytes, 0 where the system does not say."""
+    try:
+        with open("/proc/self/statm", "rb") as stream:
+            return int(stream.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
 
 
 def _close_all_but(kept: int) -> None:

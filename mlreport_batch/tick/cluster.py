@@ -9,7 +9,9 @@ import os
 import pickle
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
-from typing import Final, TypeVar, cast
+from typing import ClassVar, Final, TypeVar, cast
+
+from msgspec import Struct
 
 from mlreport_batch import __version__
 from mlreport_batch.errors import ConfigError
@@ -27,6 +29,22 @@ IN_FLIGHT: Final = 16
 
 class RefusedError(Exception):
     """A worker cannot do what is asked; holds one text, since it is sent back."""
+
+    advice: ClassVar[str] = "Give all workers the same version and the same folders"
+
+
+class ForeignError(RefusedError):
+    """What an executor gives is not what it was asked for."""
+
+    advice: ClassVar[str] = (
+        "Have its `submit` return a future of what it calls, or set executor: inline"
+    )
+
+
+class Brought(Struct, frozen=True):
+    """What a worker made; whatever else comes back is foreign."""
+
+    result: object
 
 
 def elsewhere(name: str, roots: Sequence[str]) -> Callable[[], Executor]:
@@ -51,22 +69,20 @@ def is_lost(note: Callable[[str], None], exc: Exception) -> bool:
     Raises:
         ConfigError: No worker would.
     """
-    why = ""
-    if isinstance(exc, RefusedError):
-        why = str(exc)
-    elif isinstance(exc, ImportError | AttributeError):
-        why = f"a worker has no mlreport-batch {__version__}"
-    if why:
+    refused = exc
+    if isinstance(exc, ImportError | AttributeError):
+        refused = RefusedError(f"a worker has no mlreport-batch {__version__}")
+    if isinstance(refused, RefusedError):
         raise ConfigError(
-            f"executor: {why}",
+            f"executor: {refused}",
             kept="What was read is kept, and what is owed stays owed",
-            advice="Give all workers the same version and the same folders",
+            advice=refused.advice,
         ) from exc
     note(f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__)
     return True
 
 
-def do_there(version: str, roots: Sequence[str], packed: bytes) -> object:
+def do_there(version: str, roots: Sequence[str], packed: bytes) -> Brought:
     """Do a piece of work on a worker.
 
     Args:
@@ -86,7 +102,7 @@ def do_there(version: str, roots: Sequence[str], packed: bytes) -> object:
             raise RefusedError(f"the worker on {place} does not see {root}")
     work, arguments = pickle.loads(packed)  # noqa: S301 - from our own coordinator
     try:
-        return work(*arguments)
+        return Brought(work(*arguments))
     except Exception as exc:  # who asks does it again, and sees it for itself
         raise RuntimeError(type(exc).__name__) from exc
 
@@ -113,11 +129,39 @@ class _Checked(Executor):
         """Send a piece of work."""
         packed = pickle.dumps((work, arguments))
         sent = self._there.submit(do_there, __version__, self._roots, packed)
-        return cast("Future[_Result]", sent)
+        if not callable(getattr(sent, "result", None)):
+            raise ForeignError(f"{_kind(sent)} was submitted, which is no future")
+        return cast("Future[_Result]", _Sent(sent))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
         """Wait for nothing: what is still under way is done or not wanted."""
         self._close()
+
+
+class _Sent:
+    """A future whose result is unpacked.
+
+    Args:
+        there: What the executor gave.
+    """
+
+    def __init__(self, there: "Future[Brought]") -> None:
+        self._there = there
+
+    def result(self, timeout: float | None = None) -> object:
+        """Return what the work returned.
+
+        Raises:
+            ForeignError: It is of another make.
+        """
+        found = self._there.result(timeout)
+        if not isinstance(found, Brought):
+            raise ForeignError(f"{_kind(found)} came back, which no worker made")
+        return found.result
+
+
+def _kind(value: object) -> str:
+    return f"a value of type {type(value).__name__}"
 
 
 def _dask(name: str) -> _Made:

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 
 
@@ -31,6 +31,28 @@ def here_alone(batch: int, coordinator: int) -> int:
 
 def threads() -> Executor:
     return ThreadPoolExecutor(2)
+
+
+class _Otherwise(ThreadPoolExecutor):
+    """Brings back what the work did not return."""
+
+    def submit(self, *_: object) -> "Future[str]":  # type: ignore[override]
+        return super().submit(str)
+
+
+def answers_otherwise() -> Executor:
+    return _Otherwise(1)
+
+
+class _Direct(ThreadPoolExecutor):
+    """Gives a value in place of a future."""
+
+    def submit(self, *_: object) -> int:  # type: ignore[override]
+        return 1
+
+
+def gives_no_future() -> Executor:
+    return _Direct(1)
 
 
 def nothing() -> None:

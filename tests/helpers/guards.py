@@ -547,6 +547,13 @@ GUARDS = [
     Guard(
         "F29",
         "safety/child.py",
+        "memory_bytes += _address_space()",
+        "pass",
+        "test_child::test_a_child_has_its_memory_however_much_its_parent_has_mapped",
+    ),
+    Guard(
+        "F29",
+        "safety/child.py",
         "resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, hard))",
         "pass",
         "test_child::test_a_child_that_fails_says_how_and_the_next_call_works",

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +16,17 @@ from cluster_work import double, here_alone, kill_the_first
 from mlreport_batch.config.load import load
 from mlreport_batch.errors import ConfigError
 from mlreport_batch.tick import cluster
+from mlreport_batch.tick.conduct import run_tick
 from mlreport_batch.tick.executors import executor_of
+from mlreport_batch.tick.summary import Options
 from places import ROOT
 from ticking import Desk
 
 THREADS = "cluster_work:threads"
+LOKY = "joblib.externals.loky:get_reusable_executor"
 WORKERS = 3
+RUNS = 6
+NOW = time.time()
 
 
 @dataclass
@@ -71,51 +76,78 @@ def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dask]:
 
 
 def put_runs(desk: Desk) -> None:
-    for number in range(6):
+    for number in range(RUNS):
         rows = "".join(f"{step},{number / (step + 1)}\n" for step in range(4))
         desk.put(f"gan/{number}/metrics.csv", f"step,val_loss\n{rows}")
 
 
-def told_with(desk: Desk, name: str, complaint: str = "") -> list[dict]:
-    """Return what a tick says of its runs where *name* is the executor."""
+def mails_by(
+    desk: Desk,
+    name: str,
+    progress: Callable[[str, int, int], None] = lambda *_: None,
+) -> tuple[dict[str, bytes], list[str]]:
+    """Return the mails of a first tick where *name* is the executor, and its notices.
+
+    All else is the same in each of them, what is random too.
+    """
     config = desk.folder / "c.yaml"
     out = desk.folder / f"out{len(list(desk.folder.iterdir()))}"
     config.write_text(
         f"runs: [{{path: {desk.runs}}}]\nstate: {out}\noutbox: {{dir: {out}/outbox}}\n"
         f"executor: {name}\n"
     )
-    said = desk.run("run", "-c", config, "--json")
-    assert said.code == 0, said.err
-    assert complaint in said.err
-    assert bool(complaint) == bool(said.err)
-    assert len(list((out / "outbox").glob("*.eml"))) == len(said.json["runs"]) == 6
-    return [run | {"rid": None} for run in said.json["runs"]]
+    with pytest.MonkeyPatch.context() as same:
+        same.setattr("secrets.token_hex", lambda size: "00" * size)
+        same.setattr("mlreport_batch.tick.reading.BATCH", 1)
+        same.setattr("mlreport_batch.tick.reporting.REPORTS", 1)
+        summary = run_tick(
+            load(config), Options(), config_key="key", now=NOW, progress=progress
+        )
+    mails = {file.name: file.read_bytes() for file in (out / "outbox").glob("*.eml")}
+    assert len(mails) == len(summary.runs) == RUNS
+    return mails, summary.notices
 
 
-def test_workers_that_are_killed_or_stopped_lose_nothing(
+def test_mails_are_the_same_though_a_worker_is_killed_and_one_is_stopped(
     dask: Dask, desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     with executor_of(dask.address, roots=[str(tmp_path)]) as there:
         assert list(there.map(double, range(9), 2)) == [*range(0, 18, 2)]
-    with executor_of(dask.address) as there:
-        flag = str(tmp_path / "flag")
-        assert list(there.map(kill_the_first, range(9), flag)) == [*range(0, 27, 3)]
-        assert Path(flag).exists()
         # What fails there is done here, where its own error would be seen.
         assert list(there.map(here_alone, [1, 2], os.getpid())) == [1, 2]
 
+    killed, stopped, _ = dask.workers
+
+    def trouble(stage: str, done: int, _: int) -> None:
+        if (stage, done) == ("read", 1):
+            killed.kill()
+        elif (stage, done) == ("read", 2):
+            stopped.send_signal(signal.SIGSTOP)
+
     put_runs(desk)
-    inline = told_with(desk, "inline")
-    alive = [worker for worker in dask.workers if worker.poll() is None]
-    assert len(alive) == WORKERS - 1
-    monkeypatch.setattr("mlreport_batch.tick.reading.BATCH", 1)
+    inline = mails_by(desk, "inline")
+    assert inline[1] == []
     monkeypatch.setattr(cluster, "WAIT_S", 3.0)
-    alive[0].send_signal(signal.SIGSTOP)
     try:
-        complaint = "TimeoutError); they were done here"
-        assert told_with(desk, dask.address, complaint) == inline
+        mails, notices = mails_by(desk, dask.address, trouble)
     finally:
-        alive[0].send_signal(signal.SIGCONT)
+        stopped.send_signal(signal.SIGCONT)
+    assert mails == inline[0]
+    assert killed.wait() == -signal.SIGKILL
+    [notice] = notices
+    assert "TimeoutError); they were done here" in notice
+
+
+@pytest.mark.parametrize("name", ["dask", LOKY])
+def test_work_that_kills_its_worker_is_done_elsewhere(
+    dask: Dask, tmp_path: Path, name: str
+):
+    flag = tmp_path / "flag"
+    with executor_of(dask.address if name == "dask" else name) as there:
+        assert list(there.map(kill_the_first, range(9), str(flag))) == [
+            *range(0, 27, 3)
+        ]
+    assert flag.exists()
 
 
 def test_a_worker_that_is_another_or_sees_other_folders_is_refused(
@@ -134,9 +166,34 @@ def test_a_worker_that_is_another_or_sees_other_folders_is_refused(
         list(there.map(double, [1], 2))
 
 
-def test_an_executor_of_the_user_tells_the_same(desk: Desk):
+@pytest.mark.parametrize("name", [THREADS, LOKY])
+def test_an_executor_of_the_user_makes_the_same_mails(desk: Desk, name: str):
     put_runs(desk)
-    assert told_with(desk, THREADS) == told_with(desk, "inline")
+    assert mails_by(desk, name) == mails_by(desk, "inline")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("cluster_work:answers_otherwise", "a value of type str came back"),
+        ("cluster_work:gives_no_future", "a value of type int was submitted"),
+    ],
+)
+def test_what_is_not_what_a_worker_made_is_told_and_loses_nothing(
+    desk: Desk, name: str, said: str
+):
+    put_runs(desk)
+    config = desk.folder / "c.yaml"
+    text = f"runs: [{{path: {desk.runs}}}]\nstate: {desk.out}\n"
+    text += f"outbox: {{dir: {desk.out}/outbox}}\n"
+    config.write_text(f"{text}executor: {name}\n")
+    failed = desk.run("run", "-c", config)
+    assert failed.code == 78
+    for part in (said, "What was read is kept", "or set executor: inline"):
+        assert part in failed.err
+    config.write_text(text)
+    assert desk.run("run", "-c", config).code == 0
+    assert len(desk.mails()) == RUNS
 
 
 @pytest.mark.parametrize(
