@@ -8,6 +8,7 @@ import contextlib
 import os
 import resource
 import signal
+import threading
 from collections.abc import Callable
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -37,7 +38,8 @@ class BoundedChild(Generic[_Task, _Result]):
 
     The child lives on between calls, so that its imports are paid once. After it
     died it is replaced, until it failed three times in a row. It holds none of the
-    parent's files: a lock must not outlive its owner.
+    parent's files: a lock must not outlive its owner. Threads take turns: what one
+    asked is not answered to another.
 
     Args:
         work: A function of one picklable task; what it returns is pickled back.
@@ -60,6 +62,7 @@ class BoundedChild(Generic[_Task, _Result]):
         self._wall_s = wall_s
         self._memory_bytes = memory_bytes
         self._failures = 0
+        self._turn = threading.Lock()
         self._process: BaseProcess | None = None
         self._pipe: Connection[_Task, _Result] | None = None
 
@@ -69,6 +72,10 @@ class BoundedChild(Generic[_Task, _Result]):
         Raises:
             ChildFailedError: The child died or took too long.
         """
+        with self._turn:
+            return self._call(task)
+
+    def _call(self, task: _Task) -> _Result:
         if self._failures >= FAILURES_MAX:
             raise ChildFailedError(f"failed {FAILURES_MAX} times and is given up")
         self._failures += 1

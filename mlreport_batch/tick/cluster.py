@@ -7,6 +7,7 @@ else.
 
 import os
 import pickle
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from typing import ClassVar, Final, TypeVar, cast
@@ -25,6 +26,8 @@ WAIT_S: Final = 600.0
 """So long a batch is waited for before it is done here."""
 CONNECT_S: Final = 30
 IN_FLIGHT: Final = 16
+_ONE_BATCH: Final = threading.Lock()
+"""Held by a batch: the threads of one process would share what it keeps for itself."""
 
 
 class RefusedError(Exception):
@@ -83,7 +86,7 @@ def is_lost(note: Callable[[str], None], exc: Exception) -> bool:
 
 
 def do_there(version: str, roots: Sequence[str], packed: bytes) -> Brought:
-    """Do a piece of work on a worker.
+    """Do a piece of work on a worker, one at a time in a process.
 
     Args:
         version: Of who asks; another one may read the rest as something else.
@@ -102,7 +105,8 @@ def do_there(version: str, roots: Sequence[str], packed: bytes) -> Brought:
             raise RefusedError(f"the worker on {place} does not see {root}")
     work, arguments = pickle.loads(packed)  # noqa: S301 - from our own coordinator
     try:
-        return Brought(work(*arguments))
+        with _ONE_BATCH:
+            return Brought(work(*arguments))
     except Exception as exc:  # who asks does it again, and sees it for itself
         raise RuntimeError(type(exc).__name__) from exc
 

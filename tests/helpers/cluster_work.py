@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -27,6 +28,18 @@ def here_alone(batch: int, coordinator: int) -> int:
     if os.getpid() != coordinator:
         raise AttributeError(batch)
     return batch
+
+
+_under_way: list[int] = []
+
+
+def alone(batch: int, seconds: float) -> int:
+    """Return how many others of this process were under way meanwhile, too."""
+    _under_way.append(batch)
+    time.sleep(seconds)
+    beside = len(_under_way) - 1
+    _under_way.remove(batch)
+    return beside
 
 
 def threads() -> Executor:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from email import policy
 from email.parser import BytesParser
 from pathlib import Path
@@ -104,6 +105,17 @@ def test_a_child_has_its_memory_however_much_its_parent_has_mapped():
             assert child.call("some") == 50 << 20
     finally:
         child.close()
+
+
+def test_each_thread_has_the_answer_to_what_it_asked():
+    asked = [f"{chr(97 + number % 26)}{number}" * 999 for number in range(200)]
+    child = BoundedChild(work)
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            answers = list(threads.map(child.call, asked))
+    finally:
+        child.close()
+    assert answers == [task.upper() for task in asked]
 
 
 def test_a_child_that_raises_prints_nothing(tmp_path: Path):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster_work import double, here_alone, kill_the_first
+from cluster_work import alone, double, here_alone, kill_the_first
 from mlreport_batch.config.load import load
 from mlreport_batch.errors import ConfigError
 from mlreport_batch.tick import cluster
@@ -170,6 +170,11 @@ def test_a_worker_that_is_another_or_sees_other_folders_is_refused(
 def test_an_executor_of_the_user_makes_the_same_mails(desk: Desk, name: str):
     put_runs(desk)
     assert mails_by(desk, name) == mails_by(desk, "inline")
+
+
+def test_threads_of_a_process_work_on_one_batch_at_a_time():
+    with executor_of(THREADS) as there:
+        assert list(there.map(alone, range(8), 0.01)) == [0] * 8
 
 
 @pytest.mark.parametrize(
