@@ -108,4 +108,4 @@ def test_the_work_grows_as_the_results_do(shared: int):
         assert (len(grids), len(rest)) == ((1, 0) if shared == 2 else (0, 2 * rows))
         return calls
 
-    assert work(2_000) < 6 * work(500)
+    assert work(2_000) < 10 * work(500)
