@@ -108,20 +108,21 @@ def _tell(args: "Namespace", summary: "TickSummary", *, is_config: bool) -> int:
 
 
 def _show(args: "Namespace", summary: "TickSummary", *, is_config: bool) -> None:
+    from mlreport_batch.errors import UsageError
     from mlreport_batch.tick.telling import as_json, as_lines, as_markdown
 
     if args.json:
         tell_json(as_json(summary))
-    if args.summary:
-        text = as_markdown(summary)
-        if args.summary == "-":
-            tell(text)
-        else:
-            _write_text(args.summary, text)
+    files: dict[str, Callable[[], str]] = {}
+    if args.summary == "-":
+        tell(as_markdown(summary))
+    elif args.summary:
+        files[args.summary] = lambda: as_markdown(summary)
     if args.junit:
         from mlreport_batch.tick.junit import as_junit
 
-        _write_text(args.junit, as_junit(summary))
+        files[args.junit] = lambda: as_junit(summary)
+    unwritten = [why for path in files if (why := _why_unwritten(path, files[path]()))]
     is_terminal = sys.stdout.isatty()
     # cron mails whatever is printed: with a config, a good tick has nothing to say.
     wants_lines = args.verbose or args.dry_run or is_terminal or not is_config
@@ -130,6 +131,12 @@ def _show(args: "Namespace", summary: "TickSummary", *, is_config: bool) -> None
         for line in as_lines(summary, colours=shades, verbose=args.verbose):
             tell(line)
     tell("", end="", is_last=True)
+    if unwritten:
+        raise UsageError(
+            "; ".join(unwritten),
+            kept="The tick itself is done",
+            advice="Name another file",
+        )
 
 
 def _tell_failures(summary: "TickSummary") -> int:
@@ -169,18 +176,14 @@ def _named_some(names: list[str]) -> str:
     return ", ".join(names[:NAMED_MAX]) + (f" and {more:,} more" if more > 0 else "")
 
 
-def _write_text(path: str, text: str) -> None:
-    from mlreport_batch.errors import UsageError
-
+def _why_unwritten(path: str, text: str) -> str:
+    """Write a file; return why it cannot be written, or nothing."""
     try:
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
     except OSError as exc:
-        raise UsageError(
-            f"{path} cannot be written: {exc.strerror}",
-            kept="The tick itself is done",
-            advice="Name another file",
-        ) from exc
+        return f"{path} cannot be written: {exc.strerror}"
+    return ""
 
 
 @contextlib.contextmanager

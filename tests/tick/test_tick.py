@@ -378,9 +378,21 @@ def test_a_summary_is_written_as_markdown(desk: Desk):
     assert r"a\|b\<x\>" in text
     said = desk.report("--summary", "-", "--all")
     assert said.out.startswith("## Training report")
-    said = desk.report("--summary", desk.folder / "no" / "such", "--all")
+
+
+def test_each_file_that_cannot_be_written_is_told_and_all_else_is_shown(desk: Desk):
+    desk.put("a/metrics.csv", "step,loss\n1,nan\n")
+    where = desk.folder / "no"
+    said = desk.report("--summary", where / "s.md", "--junit", where / "j.xml", "-v")
     assert said.code == 2
-    assert "cannot be written" in said.err
+    for name in ("s.md", "j.xml"):
+        assert f"{where / name} cannot be written: No such file" in said.err
+    assert "The tick itself is done" in said.err
+    assert "1 mail" in said.out
+    written = desk.folder / "j.xml"
+    said = desk.report("--summary", where / "s.md", "--junit", written, "--all")
+    assert said.code == 2
+    assert written.read_text().startswith("<?xml")
 
 
 def test_a_summary_knows_no_minus_zero(desk: Desk):
