@@ -94,12 +94,22 @@ def _run(args: "Namespace") -> int:
 
 
 def _tell(args: "Namespace", summary: "TickSummary", *, is_config: bool) -> int:
+    unwritten: list[str] = []
     try:
+        unwritten = _write_files(args, summary)
         _show(args, summary, is_config=is_config)
     except BrokenPipeError:
         tell_no_more()
     finally:
         code = _tell_failures(summary)
+    if unwritten:
+        from mlreport_batch.errors import UsageError
+
+        raise UsageError(
+            "; ".join(unwritten),
+            kept="The tick itself is done",
+            advice="Name another file",
+        )
     if code == 0 and args.fail_on and _is_met(args.fail_on, summary):
         by = f" by {_named_some(_alerted(summary))}" if args.fail_on == "alert" else ""
         complain(f"--fail-on {args.fail_on} is met{by}; all reports were made")
@@ -107,22 +117,27 @@ def _tell(args: "Namespace", summary: "TickSummary", *, is_config: bool) -> int:
     return code
 
 
+def _write_files(args: "Namespace", summary: "TickSummary") -> list[str]:
+    """Write the files that are asked for; return why some cannot be written."""
+    failures = []
+    if args.summary and args.summary != "-":
+        from mlreport_batch.tick.telling import as_markdown
+
+        failures.append(_why_unwritten(args.summary, as_markdown(summary)))
+    if args.junit:
+        from mlreport_batch.tick.junit import as_junit
+
+        failures.append(_why_unwritten(args.junit, as_junit(summary)))
+    return list(filter(None, failures))
+
+
 def _show(args: "Namespace", summary: "TickSummary", *, is_config: bool) -> None:
-    from mlreport_batch.errors import UsageError
     from mlreport_batch.tick.telling import as_json, as_lines, as_markdown
 
     if args.json:
         tell_json(as_json(summary))
-    files: dict[str, Callable[[], str]] = {}
     if args.summary == "-":
         tell(as_markdown(summary))
-    elif args.summary:
-        files[args.summary] = lambda: as_markdown(summary)
-    if args.junit:
-        from mlreport_batch.tick.junit import as_junit
-
-        files[args.junit] = lambda: as_junit(summary)
-    unwritten = [why for path in files if (why := _why_unwritten(path, files[path]()))]
     is_terminal = sys.stdout.isatty()
     # cron mails whatever is printed: with a config, a good tick has nothing to say.
     wants_lines = args.verbose or args.dry_run or is_terminal or not is_config
@@ -131,12 +146,6 @@ def _show(args: "Namespace", summary: "TickSummary", *, is_config: bool) -> None
         for line in as_lines(summary, colours=shades, verbose=args.verbose):
             tell(line)
     tell("", end="", is_last=True)
-    if unwritten:
-        raise UsageError(
-            "; ".join(unwritten),
-            kept="The tick itself is done",
-            advice="Name another file",
-        )
 
 
 def _tell_failures(summary: "TickSummary") -> int:

@@ -585,12 +585,22 @@ def test_f51_output_that_cannot_be_written_is_said_with_74(outbox_lab: Path):
     assert len(list((outbox_lab / "outbox").glob("*.eml"))) == 1
 
 
-def test_f51_a_reader_that_goes_away_hides_no_debt(outbox_lab: Path):
-    (outbox_lab / "outbox").write_text("no folder")
+@pytest.mark.parametrize(
+    ("trouble", "options", "code", "said"),
+    [
+        ("outbox", [], 78, "not a folder"),
+        ("file", ["--summary", "no/such.md"], 2, "no/such.md cannot be written"),
+    ],
+)
+def test_f51_a_reader_that_goes_away_hides_no_failure(
+    outbox_lab: Path, trouble: str, options: list[str], code: int, said: str
+):
+    if trouble == "outbox":
+        (outbox_lab / "outbox").write_text("no folder")
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(
-        [*COMMAND, "-v", "-c", "mlreport.yaml"],
+        [*COMMAND, "-v", "-c", "mlreport.yaml", *options],
         cwd=outbox_lab,
         stdout=write,
         stderr=subprocess.PIPE,
@@ -598,8 +608,8 @@ def test_f51_a_reader_that_goes_away_hides_no_debt(outbox_lab: Path):
         check=False,
     )
     os.close(write)
-    assert done.returncode == 78
-    assert "not a folder" in done.stderr
+    assert done.returncode == code
+    assert said in done.stderr
 
 
 def test_f52_no_process_to_draw_in_makes_a_plain_mail(
