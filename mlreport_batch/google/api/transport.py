@@ -8,9 +8,8 @@ session carries each exactly once.
 
 import json
 import threading
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -59,8 +58,12 @@ class GoogleError(Exception):
     ) -> None:
         super().__init__(f"{status or 'no answer'} {reason}: {message}")
         self.status, self.reason, self.message = status, reason, message
-        self.retry_after_s = retry_after_s
-        self.was_sent = was_sent
+        self.retry_after_s, self.was_sent = retry_after_s, was_sent
+
+    @property
+    def said(self) -> str:
+        """Google's text, or else its word."""
+        return self.message or self.reason
 
     @property
     def is_lost(self) -> bool:
@@ -75,11 +78,10 @@ class GoogleError(Exception):
     @property
     def is_busy(self) -> bool:
         """Whether Google refused only because we were too fast."""
-        if self.reason in NOT_FOR_NOW:
-            return False
         # Docs gives no reason, only words.
         is_said = self.status == 403 and "rate limit" in self.message.lower()  # noqa: PLR2004
-        return self.status == 429 or self.reason in _RATE_REASONS or is_said  # noqa: PLR2004
+        is_rate = self.status == 429 or self.reason in _RATE_REASONS or is_said  # noqa: PLR2004
+        return is_rate and self.reason not in NOT_FOR_NOW
 
     @property
     def may_pass(self) -> bool:
@@ -156,8 +158,7 @@ class Carrier:
 
         Raises:
             GoogleError: No whole answer came.
-            CredentialError: The grant is refused for good.
-            ChannelDownError: The token endpoint does not answer now.
+            MlreportError: As of `log_in`.
         """
         import httplib2
         from requests import RequestException, TooManyRedirects
@@ -176,8 +177,7 @@ class Carrier:
             ) from exc
         except OSError as exc:
             raise _no_trust(exc) from exc
-        found = {name.lower(): value for name, value in response.headers.items()}
-        found["status"] = str(response.status_code)
+        found = {**response.headers, "status": str(response.status_code)}
         return httplib2.Response(found), response.content
 
 
@@ -219,10 +219,9 @@ def dressed(session: Any, settings: GoogleSettings, timeout_s: float = 0.0) -> A
     """Return *session* with our time limits and trust, whoever uses it."""
     from requests.adapters import HTTPAdapter
 
-    limits = (CONNECT_S, timeout_s or TIMEOUT_S)
-
     class Limited(HTTPAdapter):
         def send(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401
+            limits = CONNECT_S, timeout_s or TIMEOUT_S
             return super().send(*args, **{**options, "timeout": limits})
 
     for scheme in ("https://", "http://"):
@@ -279,48 +278,33 @@ def _is_unsent(exc: Exception) -> bool:
 
 def from_answer(error: "HttpError") -> GoogleError:
     """Return what an answer of 300 and above means."""
-    status, answer = int(error.resp.status), error.resp
+    from urllib3 import Retry
+    from urllib3.exceptions import InvalidHeader
+
+    status, wait_s = int(error.resp.status), None
+    with suppress(InvalidHeader, ValueError, OverflowError):
+        wait_s = Retry().parse_retry_after(error.resp.get("retry-after", ""))
     try:
         inner = json.loads(error.content)["error"]
         named = [*inner.get("errors", ()), *inner.get("details", ())]
-        reasons = [str(item["reason"]) for item in named if item.get("reason")]
-        reason = next(iter(reasons), str(inner.get("status", "")))
+        reasons = [item["reason"] for item in named if item.get("reason")]
+        reason = str(next(iter(reasons), inner.get("status", "")))
         message = str(inner.get("message", ""))
     except (ValueError, TypeError, KeyError, AttributeError):
         reason, message = FOREIGN, no_json(status)
-    wait_s = _seconds(str(answer.get("retry-after", "")))
-    return GoogleError(
-        status, clean(reason, 80), clean(message, 300), retry_after_s=wait_s
-    )
-
-
-def _seconds(text: str) -> float | None:
-    """Return a ``Retry-After`` in seconds; it may also be a date."""
-    from email.utils import parsedate_to_datetime
-
-    try:
-        if text.replace(".", "", 1).isdecimal():
-            return float(text)
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    except (ValueError, TypeError, OverflowError):
-        return None
+    reason, message = clean(reason, 80), clean(message, 300)
+    return GoogleError(status, reason, message, retry_after_s=wait_s)
 
 
 def in_words(exc: BaseException) -> str:
     """Return what *exc* comes from, without addresses of calls or in memory."""
     from requests import TooManyRedirects
 
-    *_, cause = causes = list(_causes(exc))
-    if any(isinstance(each, TooManyRedirects) for each in causes):
+    # However its library keeps what it wraps.
+    wrapped = (getattr(exc, "reason", None), *exc.args, exc.__cause__, exc.__context__)
+    for inner in wrapped:
+        if isinstance(inner, BaseException):
+            return in_words(inner)
+    if isinstance(exc, TooManyRedirects):
         return "the answer leads elsewhere: to the login page of a network?"
-    return clean(str(getattr(cause, "strerror", None) or cause), 300)
-
-
-def _causes(exc: BaseException) -> Iterator[BaseException]:
-    """Yield *exc* and what it wraps, however its library keeps that."""
-    found: BaseException | None = exc
-    while found is not None:
-        yield found
-        inner = (getattr(found, "reason", None), *found.args)
-        wrapped = (*inner, found.__cause__, found.__context__)
-        found = next((e for e in wrapped if isinstance(e, BaseException)), None)
+    return clean(str(getattr(exc, "strerror", None) or exc), 300)
