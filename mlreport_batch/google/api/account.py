@@ -8,6 +8,7 @@ application default credentials. Nothing else ever writes to a credential file.
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -81,9 +82,8 @@ class Account(Struct, frozen=True):
 
     def refused(self, why: str) -> CredentialError:
         """Return the error that says what a person must do."""
-        return CredentialError(
-            f"Google refuses {self.name}: {why}", kept=KEPT, advice=self.advice
-        )
+        said = f"Google refuses {self.name}: {why}"
+        return CredentialError(said, kept=KEPT, advice=self.advice)
 
 
 def credential_of(settings: GoogleSettings) -> str:
@@ -114,7 +114,7 @@ def load_account(settings: GoogleSettings, scopes: Sequence[str]) -> Account:
         return _default_account(settings, scopes)
     path = Path(settings.credentials).expanduser()
     info = _read(path)
-    kind = info.get("type")
+    kind = "OAuth client" if {"installed", "web"} & {*info} else info.get("type")
     if kind not in ("service_account", "authorized_user"):
         raise ConfigError(
             f"google.credentials: {path} is neither a service-account key nor a"
@@ -147,18 +147,13 @@ def _read(path: Path) -> dict[str, Any]:
         " `mlreport-batch login --client FILE`; docs/google.md says what works where"
         " keys are forbidden",
     )
-    try:
-        info = json.loads(data)
-    except ValueError:
-        info = None
-    if not isinstance(info, dict):
-        raise ConfigError(
-            f"google.credentials: {path} is not the JSON file that Google hands out",
-            advice=_AGAIN,
-        )
-    if "installed" in info or "web" in info:
-        info["type"] = "OAuth client"
-    return info
+    with suppress(ValueError):
+        if isinstance(info := json.loads(data), dict):
+            return info
+    raise ConfigError(
+        f"google.credentials: {path} is not the JSON file that Google hands out",
+        advice=_AGAIN,
+    )
 
 
 def _service_account(
@@ -173,11 +168,10 @@ def _service_account(
     name = f"service account {clean(str(info['client_email']), 200)}"
     advice = f"Look whether the key in {path} still exists in the Cloud console"
     if subject:
+        client = info.get("client_id")
         name += f" acting for {settings.subject}"
-        advice += (
-            f", and whether the Admin console lists client id {info.get('client_id')}"
-            f" under domain-wide delegation with exactly: {', '.join(scopes)}"
-        )
+        advice += f", and whether the Admin console lists client id {client}"
+        advice += f" under domain-wide delegation with exactly: {', '.join(scopes)}"
     granted = frozenset(scopes)
     return Account(credentials, name, advice, granted, is_robot=not subject)
 
@@ -204,13 +198,10 @@ def _user(
     advice = "Run `mlreport-batch login --client FILE` again (apps in publishing status"
     advice += " Testing lose it every 7 days)"
     account = Account(credentials, f"the login in {path}", advice, granted)
-    lacking = [
-        scope.removeprefix(_SCOPE)
-        for scope in scopes
-        if not granted & {scope, *_COVERED_BY.get(scope, ())}
-    ]
+    lacking = [s for s in scopes if not granted & {s, *_COVERED_BY.get(s, ())}]
     if granted and lacking:
-        raise account.refused(f"its grant does not cover {', '.join(lacking)}")
+        short = ", ".join(scope.removeprefix(_SCOPE) for scope in lacking)
+        raise account.refused(f"its grant does not cover {short}")
     return account
 
 
@@ -235,8 +226,10 @@ def _default_account(settings: GoogleSettings, scopes: Sequence[str]) -> Account
             f" --scopes={','.join(scopes)},{_SCOPE}cloud-platform`: gcloud's own client"
             " may not ask for these",
         ) from exc
-    advice = "Run `gcloud auth application-default login` again, or set"
-    advice += " google.credentials"
-    name = "the application default credentials"
-    is_robot = not isinstance(credentials, Credentials)
-    return Account(credentials, name, advice, frozenset(scopes), is_robot=is_robot)
+    return Account(
+        credentials,
+        "the application default credentials",
+        "Run `gcloud auth application-default login` again, or set google.credentials",
+        frozenset(scopes),
+        is_robot=not isinstance(credentials, Credentials),
+    )

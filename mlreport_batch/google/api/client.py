@@ -36,13 +36,8 @@ _FILE = "id,name,webViewLink,createdTime"
 class GoogleClient:
     """Calls the APIs for one account; used by several threads at once.
 
-    Args:
-        settings: The config table ``google``.
-        scopes: What is asked for.
-        pace: How fast.
-
     Raises:
-        MlreportError: There is no account for *scopes*; nothing is contacted yet.
+        MlreportError: There is no account for the scopes; nothing is contacted yet.
     """
 
     def __init__(
@@ -73,8 +68,8 @@ class GoogleClient:
         Raises:
             GoogleError: ``is_lost`` when nobody knows whether there is a copy.
         """
-        options: Json = {"fileId": file_id, "body": body, "fields": _FILE}
-        return self._drive("copy", may_repeat=False, **options)
+        how: Json = {"may_repeat": False, "body": body, "fields": _FILE}
+        return self._drive("copy", fileId=file_id, **how)
 
     def create(self, body: Json) -> Json:
         """Create a file; a lost answer is not repeated."""
@@ -103,12 +98,13 @@ class GoogleClient:
         """Return a new document in another format, as bytes."""
         files = self._service("drive").files()
         wanted = files.export(fileId=file_id, mimeType=media_type)
-        return self._call(wanted, is_export=True, is_new=True)
+        return self._call(wanted, is_new=True)
 
     def _drive(self, method: str, *, may_repeat: bool = True, **options: Any) -> Json:  # noqa: ANN401
         call = getattr(self._service("drive").files(), method)
-        wanted = call(supportsAllDrives=True, **options)
-        return self._call(wanted, may_repeat=may_repeat)
+        return self._call(
+            call(supportsAllDrives=True, **options), may_repeat=may_repeat
+        )
 
     # -- Docs --------------------------------------------------------------------
 
@@ -116,9 +112,8 @@ class GoogleClient:
         """Return a document with all its tabs."""
         options: Json = {"includeTabsContent": True, "fields": "documentId,title,tabs"}
         documents = self._service("docs").documents()
-        return self._call(
-            documents.get(documentId=document_id, **options), is_new=is_new
-        )
+        wanted = documents.get(documentId=document_id, **options)
+        return self._call(wanted, is_new=is_new)
 
     def batch_update(self, document_id: str, requests: Sequence[Json]) -> None:
         """Apply *requests* to a new document, all or none; not repeated if lost."""
@@ -159,38 +154,22 @@ class GoogleClient:
         read mails; this header stays, and the scope gmail.metadata shows it.
         """
         messages = self._service("gmail").users().messages()
-        shown: Json = {"format": "metadata", "metadataHeaders": ["X-Mlreport-Id"]}
         newest: Json = {"maxResults": _NEWEST, "fields": "messages(id)"}
         found = self._call(messages.list(userId="me", labelIds=["SENT"], **newest))
-        mails = (
-            self._call(
-                messages.get(userId="me", id=mail["id"], fields="payload", **shown)
-            )
-            for mail in found.get("messages", ())
-        )
-        return any(
-            header["value"] == rid
-            for mail in mails
-            for header in mail.get("payload", {}).get("headers", ())
-        )
+        shown: Json = {"format": "metadata", "metadataHeaders": ["X-Mlreport-Id"]}
+        for mail in found.get("messages", ()):
+            wanted = messages.get(userId="me", id=mail["id"], fields="payload", **shown)
+            headers = self._call(wanted).get("payload", {}).get("headers", ())
+            if any(header["value"] == rid for header in headers):
+                return True
+        return False
 
     # -- all ---------------------------------------------------------------------
 
-    def _call(
-        self,
-        built: Any,  # noqa: ANN401
-        bucket: str = "",
-        *,
-        is_export: bool = False,
-        **how: bool,
-    ) -> Json:
-        """Return the answer to a request whose parameters were checked.
+    def _call(self, built: Any, bucket: str = "", **how: bool) -> Json:  # noqa: ANN401
+        """Return the answer to the request *built*, whose parameters were checked.
 
-        Args:
-            built: The request.
-            bucket: The quota that it takes a place in.
-            is_export: Whether anything but JSON may be the answer.
-            how: See `Patience.call`.
+        It takes a place in the quota *bucket*; for *how*, see `Patience.call`.
         """
         from googleapiclient.errors import HttpError
 
@@ -200,7 +179,7 @@ class GoogleClient:
                     answer = built.execute(http=self._carrier)
                 except HttpError as exc:
                     raise from_answer(exc) from exc
-            if not (is_export or isinstance(answer, dict)):
+            if not isinstance(answer, dict | bytes):  # only an export has bytes
                 # Whoever answers with a page has not passed the request on.
                 was_sent = not str(answer).lstrip().startswith("<")
                 raise GoogleError(200, FOREIGN, no_json(200), was_sent=was_sent)

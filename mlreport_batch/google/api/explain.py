@@ -58,16 +58,15 @@ def explained(
     error: GoogleError, account: Account, settings: GoogleSettings
 ) -> MlreportError:
     """Return what *error* means while documents are made."""
+    advice = "It is tried again by the next tick"
     if not error.may_pass:
         if error.status == 404:  # noqa: PLR2004
-            return unseen(account, settings, error.message or error.reason)
+            return _unseen(account, settings, error.said)
         found = common_error(error, account, settings)
         if found is not None:
             return found
-    kind = f"answers {error.status}" if error.status else "does not answer"
-    advice = "It is tried again by the next tick"
-    if not error.may_pass:
         advice += "; `mlreport-batch check` looks at template and folder"
+    kind = f"answers {error.status}" if error.status else "does not answer"
     text = f"Google {kind}: {error.reason} {error.message}".rstrip()
     return RenderError(text, kept=KEPT, advice=advice)
 
@@ -77,19 +76,15 @@ def common_error(
 ) -> MlreportError | None:
     """Return what somebody must renew or change, whichever API said so.
 
-    Args:
-        error: What Google said.
-        account: To whom.
-        settings: Where template and folder may be the matter.
+    *settings* are given where template and folder may be the matter.
     """
-    said = error.message or error.reason
     if error.status == 401:  # noqa: PLR2004
-        return account.refused(said)
+        return account.refused(error.said)
     known = _MEANINGS if settings is None else {**_MEANINGS, **_DRIVE_MEANINGS}
     if error.reason not in known:
         return None
     text, advice = known[error.reason]
-    text = text.format(name=account.name, said=said)
+    text = text.format(name=account.name, said=error.said)
     if not advice:
         return account.refused(text)
     if settings is not None:
@@ -98,14 +93,12 @@ def common_error(
     return ConfigError(text, kept=KEPT, advice=advice)
 
 
-def unseen(account: Account, settings: GoogleSettings, said: str) -> ConfigError:
+def _unseen(account: Account, settings: GoogleSettings, said: str) -> ConfigError:
     """Return what is said of a template or folder that Google does not show us."""
     is_folder = bool(settings.folder) and str(settings.folder) in said
     what = f"folder {settings.folder}" if is_folder else f"template {settings.template}"
-    name = account.name
     advice = f"Share it with that account. If that is done: {BOTH_CURES}"
     if settings.scope == "drive":
         advice = "Share it with that account, or mend the id"
-    return ConfigError(
-        f"{name[:1].upper()}{name[1:]} sees no {what}", kept=KEPT, advice=advice
-    )
+    name = account.name[:1].upper() + account.name[1:]
+    return ConfigError(f"{name} sees no {what}", kept=KEPT, advice=advice)
