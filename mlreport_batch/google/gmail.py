@@ -5,10 +5,9 @@ by one request that nothing repeats. What Google surely refused is tried again; 
 nobody knows is told as such, after a look under Sent where the grant allows it.
 """
 
-import re
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 
 from msgspec import Struct, field
 
@@ -21,20 +20,16 @@ from mlreport_batch.errors import (
     RefusedError,
     UnknownOutcomeError,
 )
-from mlreport_batch.google.api.account import (
-    LOOK_SCOPES,
-    credential_of,
-    mail_scopes,
-)
+from mlreport_batch.google.api.account import LOOK_SCOPES, credential_of, mail_scopes
 from mlreport_batch.google.api.client import GoogleClient, Json
 from mlreport_batch.google.api.explain import common_error
 from mlreport_batch.google.api.pace import Pace
 from mlreport_batch.google.api.transport import NOT_FOR_NOW, GoogleError
-from mlreport_batch.google.threads import FIELD, Threads, fields, going_on
+from mlreport_batch.google.threads import Threads, fields, going_on, rewritten
 from mlreport_batch.state.store import State
 
 _KEPT = "The mail is kept and tried again"
-_LOOKS = 3
+_LAGS = (1, 2, 4)  # waits before each look under Sent, in ``settle_s``
 # Longer waits are the dispatcher's: a tick does not sit out an hour.
 _PACE = Pace(budget_s=45.0)
 
@@ -42,10 +37,7 @@ _PACE = Pace(budget_s=45.0)
 class GmailChannel(Struct, frozen=True):
     """The config table ``google``, for ``mail.via: gmail``.
 
-    Attributes:
-        settings: The table.
-        pace: How fast; tests scale it.
-        state: Where the conversations are kept, if anywhere.
+    Its *state*, if any, keeps the conversations; tests scale the *pace*.
     """
 
     settings: GoogleSettings
@@ -85,14 +77,14 @@ class GmailSession:
         mail; where only some are still owed, the header is cut to them.
         """
         data = addressed(message, envelope.recipients)
-        if envelope.was_tried and self._was_sent(envelope.rid, [0.0]):
+        if envelope.was_tried and self._was_sent(envelope.rid):
             return Receipt("Gmail, found under Sent")
         try:
             made = self._sent(data)
         except GoogleError as exc:
             if exc.is_accepted:
                 return Receipt("Gmail, the answer was cut short")
-            if exc.is_lost and self._was_sent(envelope.rid, self._waits()):
+            if exc.is_lost and self._was_sent(envelope.rid, _LAGS):
                 return Receipt("Gmail, found under Sent")
             raise self._explained(exc, envelope.rid) from exc
         return Receipt(f"Gmail {made.get('id', '')}".rstrip())
@@ -112,25 +104,18 @@ class GmailSession:
         self._threads.keep(thread, str(made.get("threadId", "")), data)
         return made
 
-    def _waits(self) -> list[float]:
-        """Return how long is waited before each look; what is shown lags."""
-        return [self._client.pace.settle_s * 2**number for number in range(_LOOKS)]
-
-    def _was_sent(self, rid: str, waits: Sequence[float]) -> bool:
-        """Look under Sent, if the grant allows to."""
-        if not self._client.account.scopes & LOOK_SCOPES:
-            return False
-        for wait in waits:
-            time.sleep(wait)
-            try:
-                if self._client.was_sent(rid):
-                    return True
-            except GoogleError:
-                return False
+    def _was_sent(self, rid: str, lags: Sequence[int] = (0,)) -> bool:
+        """Look under Sent after each of *lags*, if the grant allows to."""
+        if self._client.account.scopes & LOOK_SCOPES:
+            with suppress(GoogleError):
+                for lag in lags:
+                    time.sleep(lag * self._client.pace.settle_s)
+                    if self._client.was_sent(rid):
+                        return True
         return False
 
     def _explained(self, error: GoogleError, rid: str) -> MlreportError:
-        account, said = self._client.account, error.message or error.reason
+        account, said = self._client.account, error.said
         if error.is_lost:
             return UnknownOutcomeError(
                 f"nobody knows whether Gmail took mail {rid}: {error}",
@@ -161,16 +146,9 @@ def addressed(message: bytes, recipients: tuple[str, ...]) -> bytes:
     """Return *message* with only those recipients that are still owed, as its To."""
     from email.utils import getaddresses
 
-    head, gap, body = message.partition(b"\r\n\r\n")
-    head += b"\r\n"
-    found = fields(message, b"To|Cc")
-    if not found:
-        return message
-    texts = [value.decode("utf-8", "replace") for _, value in found]
+    texts = [value.decode("utf-8", "replace") for _, value in fields(message, b"To|Cc")]
     wanted = {address.lower() for address in recipients}
     if {address.lower() for _, address in getaddresses(texts)} == wanted:
         return message
     line = ("To: " + ",\r\n ".join(recipients) + "\r\n").encode()
-    head = re.sub(FIELD % b"Cc", b"", head)
-    head = re.sub(FIELD % b"To", lambda _: line, head)
-    return head.removesuffix(b"\r\n") + gap + body
+    return rewritten(message, b"Cc", b"To", lambda _: line)

@@ -7,6 +7,7 @@ refers to a mail in it and has its subject. Recipients see one by our References
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from typing import Final
 
 from msgspec import Struct
@@ -15,7 +16,7 @@ from mlreport_batch.state.store import State
 
 _KEY: Final = "gmail_threads"
 _MOST: Final = 200  # conversations remembered; a forgotten one begins anew
-FIELD: Final = rb"(?im)^(%s):[ \t]*([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)\r\n"
+_FIELD: Final = rb"(?im)^(%s):[ \t]*([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)\r\n"
 
 
 class Thread(Struct, frozen=True):
@@ -38,16 +39,13 @@ class Threads:
     def __init__(self, state: State | None) -> None:
         self._state = state
         self._is_new = False
-        self._known: dict[str, list[str]] = {}
-        if state is not None:
-            self._known = json.loads(state.meta(_KEY, "{}"))
+        known = "{}" if state is None else state.meta(_KEY, "{}")
+        self._known: dict[str, list[str]] = json.loads(known)
 
     def of(self, message: bytes) -> Thread:
         """Return the conversation that *message* belongs to."""
-        found = {
-            name.lower(): value
-            for name, value in fields(message, b"References|Subject")
-        }
+        said = fields(message, b"References|Subject")
+        found = {name.lower(): value for name, value in said}
         if b"references" not in found:
             return Thread("")
         parts = found[b"references"], found.get(b"subject", b"")
@@ -56,9 +54,9 @@ class Threads:
 
     def keep(self, thread: Thread, gmail_id: str, message: bytes) -> None:
         """Keep that *message*, the first of *thread*, is in *gmail_id*."""
-        first = next((value for _, value in fields(message, b"Message-ID")), b"")
         if thread.key and gmail_id and thread.gmail_id != gmail_id:
-            self._known.pop(thread.key, None)
+            first = next((value for _, value in fields(message, b"Message-ID")), b"")
+            self._known.pop(thread.key, None)  # to be the newest
             self._known[thread.key] = [gmail_id, first.decode("ascii", "replace")]
             self._is_new = True
 
@@ -73,14 +71,23 @@ class Threads:
 def fields(message: bytes, names: bytes) -> list[tuple[bytes, bytes]]:
     """Return the header fields of *message* called *names*, which are alternatives."""
     head = message.partition(b"\r\n\r\n")[0] + b"\r\n"
-    return re.findall(FIELD % names, head)
+    return re.findall(_FIELD % names, head)
+
+
+def rewritten(
+    message: bytes, gone: bytes, name: bytes, line: Callable[[re.Match[bytes]], bytes]
+) -> bytes:
+    """Return *message* without the fields *gone*, and with *line* for each *name*."""
+    head, gap, body = message.partition(b"\r\n\r\n")
+    head = re.sub(_FIELD % gone, b"", head + b"\r\n")
+    head = re.sub(_FIELD % name, line, head)
+    return head.removesuffix(b"\r\n") + gap + body
 
 
 def going_on(message: bytes, thread: Thread) -> bytes:
     """Return *message* as one that answers the first mail of *thread*."""
-    head, gap, body = message.partition(b"\r\n\r\n")
-    head, first = head + b"\r\n", thread.first.encode()
-    head = re.sub(FIELD % b"In-Reply-To", b"", head)
+    first = thread.first.encode()
     answering = b"In-Reply-To: %s\r\nReferences: %%s\r\n %s\r\n" % (first, first)
-    head = re.sub(FIELD % b"References", lambda match: answering % match[2], head)
-    return head.removesuffix(b"\r\n") + gap + body
+    return rewritten(
+        message, b"In-Reply-To", b"References", lambda found: answering % found[2]
+    )
