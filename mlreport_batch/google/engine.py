@@ -9,8 +9,9 @@ behind is found again.
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 
 import msgspec
@@ -36,7 +37,7 @@ from mlreport_batch.google.api.client import DOCUMENT, GoogleClient
 from mlreport_batch.google.api.explain import explained
 from mlreport_batch.google.api.pace import Pace
 from mlreport_batch.google.api.transport import GoogleError
-from mlreport_batch.google.document.make import Made, Making, Source
+from mlreport_batch.google.document.make import Made, Making
 from mlreport_batch.google.document.template import Template, analyse
 from mlreport_batch.google.export import mail as export_mail
 from mlreport_batch.google.tidy import tidy
@@ -69,13 +70,10 @@ def draw_google(
         config: All settings.
         instance: Which state the documents belong to.
         state: Its lock is held by the caller.
-        pace: How fast Google may be asked; tests scale it.
+        pace: Tests scale it.
     """
-    engine = _Engine(config, instance, state, pace or Pace())
-    try:
+    with closing(_Engine(config, instance, state, pace or Pace())) as engine:
         yield from engine.draw(tasks)
-    finally:
-        engine.close()
 
 
 _Flight = tuple[DrawTask, "Future[Made] | None"]
@@ -91,7 +89,7 @@ class _Engine:
         self.pace = pace
         self.pool = ThreadPoolExecutor(pace.width, thread_name_prefix="google")
         self.client: GoogleClient | None = None
-        self.source: Source | None = None
+        self.making: Callable[[Report, bool], Making] | None = None
         self.known: set[str] = set()
         self._refusal: MlreportError | None = None
         self._outage: MlreportError | None = None
@@ -119,7 +117,7 @@ class _Engine:
     def _begin(self, batch: Sequence[DrawTask]) -> list[_Flight]:
         """Note what will be made, then let the threads make it."""
         reports = [t.report for t in batch if isinstance(t.report, Report)]
-        if reports and self.source is None and self._blocker is None:
+        if reports and self.making is None and self._blocker is None:
             self._prepare()
         if self._blocker is None:
             self._keep([_row(report, "", has_doubt=True) for report in reports])
@@ -140,10 +138,10 @@ class _Engine:
 
     def _make(self, report: Report) -> Made:
         """Make one document, on a thread of the pool."""
-        if self._blocker is not None or self.source is None:
+        if self._blocker is not None or self.making is None:
             raise self._blocker or AssertionError
         try:
-            return Making(self.source, report, report.rid in self.known).run()
+            return self.making(report, report.rid in self.known).run()
         except (GoogleError, MlreportError) as exc:
             raise self._note(exc) from exc
 
@@ -178,7 +176,7 @@ class _Engine:
         except (GoogleError, MlreportError) as exc:
             self._blocker = self._explained(exc)
             return
-        self.source = Source(self.client, settings, template, self.instance)
+        self.making = partial(Making, self.client, settings, template, self.instance)
         self.known = {row.rid for row in self.state.documents()}
         if self.state.meta(ENGINE_REFUSED):
             with self.state.transaction():
@@ -203,7 +201,7 @@ class _Engine:
         version = f"{_CACHE} {template_id} {found['version']}"
         if self.state.meta("google.template.version") == version:
             cached = self.state.meta("google.template")
-            template = msgspec.json.decode(cached.encode(), type=Template)
+            template = msgspec.json.decode(cached, type=Template)
         else:
             template = analyse(client.document(template_id))
             kept = msgspec.json.encode(template).decode()
@@ -277,11 +275,10 @@ def _drawn_here(report: Report, note: str) -> Rendered:
 def _composed(report: Report, made: Made) -> Rendered:
     """Return the mail of *made*; what Google would not export is drawn here."""
     report = replace(report, link=made.link)
-    notes = list(made.notes)
-    if made.pdf is None:
-        notes.append(say(report.language, "document_pdf"))
+    missing = {"document_pdf": made.pdf, "document_html": made.export}
+    lacks = [say(report.language, key) for key, got in missing.items() if got is None]
+    notes = [*made.notes, *lacks]
     if made.export is None:
-        notes.append(say(report.language, "document_html"))
         rendered = _drawn_here(report, " ".join(notes))
         return replace(rendered, pdf=made.pdf or rendered.pdf)
     pdf = made.pdf or LocalRenderer().render(report).pdf

@@ -44,32 +44,22 @@ class Made(Struct, frozen=True):
     has_doubt: bool
 
 
-class Source(Struct, frozen=True):
-    """What documents are made from.
+class Making(Struct):
+    """One document on its way.
 
     Attributes:
         client: Calls the APIs.
         settings: The config table ``google``.
         template: What its template asks for.
-        instance: Which state the copies belong to.
+        instance: Which state the document belongs to.
+        report: What it says.
+        has_doubt: Whether an earlier try may have left a copy behind.
     """
 
     client: GoogleClient
     settings: GoogleSettings
     template: Template
     instance: str
-
-
-class Making(Struct):
-    """One document on its way.
-
-    Attributes:
-        source: What it is made from.
-        report: What it says.
-        has_doubt: Whether an earlier try may have left a copy behind.
-    """
-
-    source: Source
     report: Report
     has_doubt: bool
     _file: Json = field(default_factory=dict)
@@ -83,7 +73,7 @@ class Making(Struct):
             RenderError: The document did not become what it should.
         """
         if self.has_doubt:
-            for file in self.source.client.find(self.report.rid):
+            for file in self.client.find(self.report.rid):
                 self._discard(file)
         try:
             return self._made()
@@ -111,20 +101,20 @@ class Making(Struct):
     # -- copy --------------------------------------------------------------------
 
     def _copy(self) -> Json:
-        report, settings = self.report, self.source.settings
+        report, settings = self.report, self.settings
         body: Json = {
             "name": clean(f"{report.run} — {report.date}, {report.at:%H:%M:%S}", 200),
             # Private to this app; at most 124 bytes with the key.
             "appProperties": {
                 "mlreport_rid": report.rid,
-                "mlreport_instance": self.source.instance[:64],
+                "mlreport_instance": self.instance[:64],
             },
             **placed(settings),
         }
         lost = None
         for _ in range(_TRIES):
             try:
-                return self.source.client.copy(str(settings.template), body)
+                return self.client.copy(str(settings.template), body)
             except GoogleError as exc:
                 if not exc.is_lost:
                     raise
@@ -135,11 +125,10 @@ class Making(Struct):
 
     def _look(self) -> Json | None:
         """Return the copy whose answer was lost; others of it go to the trash."""
-        client = self.source.client
         for number in range(_LOOKS):
-            if not client.patience.rest(client.pace.settle_s * 2**number):
+            if not self._rested(2**number):
                 return None
-            copies = client.find(self.report.rid)
+            copies = self.client.find(self.report.rid)
             found = [file for file in copies if file["id"] not in self._spoilt]
             for other in found[1:]:
                 self._discard(other)
@@ -152,7 +141,7 @@ class Making(Struct):
         self._file = {}
         self._spoilt.add(file["id"])
         try:
-            self.source.client.trash(file["id"])
+            self.client.trash(file["id"])
         except GoogleError:
             # In a shared drive a writer may not; it is looked for once more later.
             self.has_doubt = True
@@ -185,12 +174,12 @@ class Making(Struct):
             self._discard(self._file)
 
     def _merge(self, *, is_read: bool, is_plain: bool) -> Plan:
-        document, template = self._file["id"], self.source.template
+        document, template = self._file["id"], self.template
         if is_read:
-            template = analyse(self.source.client.document(document, is_new=True))
+            template = analyse(self.client.document(document, is_new=True))
         wanted = plan(template, self.report)
         if requests := wanted.unstyled() if is_plain else wanted.requests:
-            self.source.client.batch_update(document, requests)
+            self.client.batch_update(document, requests)
         return wanted
 
     # -- export ------------------------------------------------------------------
@@ -204,14 +193,16 @@ class Making(Struct):
             tree = export_clean.inline(data.decode("utf-8", "replace"))
             problem = problem_of(tree, wanted)
             # What was just merged may not be in the first export.
-            client = self.source.client
-            if not problem or is_last or not client.patience.rest(client.pace.settle_s):
+            if not problem or is_last or not self._rested():
                 return tree, problem
         return None, ""
 
+    def _rested(self, lag: int = 1) -> bool:
+        return self.client.patience.rest(lag * self.client.pace.settle_s)
+
     def _sized(self, media_type: str) -> bytes | None:
         try:
-            data: bytes = self.source.client.export(self._file["id"], media_type)
+            data: bytes = self.client.export(self._file["id"], media_type)
         except GoogleError as exc:
             if exc.reason == "exportSizeLimitExceeded":
                 return None
