@@ -13,13 +13,7 @@ from mlreport_batch.google.api.account import (
     drive_scope,
     mail_scopes,
 )
-from mlreport_batch.google.api.client import (
-    DOCUMENT,
-    FOLDER,
-    GoogleClient,
-    Json,
-    placed,
-)
+from mlreport_batch.google.api.client import DOCUMENT, FOLDER, GoogleClient, placed
 from mlreport_batch.google.api.explain import NO_MAILBOX, explained
 from mlreport_batch.google.api.login import scope_note
 from mlreport_batch.google.api.pace import Pace
@@ -76,8 +70,7 @@ def create_template(
         name = "mlreport-batch template"
         made = client.create({"name": name, "mimeType": DOCUMENT, **place})
         client.batch_update(made["id"], requests(language))
-        links["template"] = made["webViewLink"]
-    return links
+        return {**links, "template": made["webViewLink"]}
 
 
 def token_line(settings: GoogleSettings, scopes: Sequence[str]) -> str:
@@ -100,20 +93,36 @@ def _credential(client: GoogleClient, scopes: Sequence[str]) -> str:
 
 def check_google(config: Config) -> Iterator[Checked]:
     """Yield one line a thing: credential, template, folder, sending."""
-    settings = config.google
     if config.render.engine == "google":
         if (note := scope_note(config)) is not None:
             yield note, None
-        try:
-            with client_of(settings, [drive_scope(settings)]) as client:
-                yield from _documents(client, settings)
-        except MlreportError as exc:
-            yield str(exc), exc
+        yield from _until_failed(_documents(config.google))
     if config.mail.via == "gmail":
-        try:
-            yield from _sending(config)
-        except MlreportError as exc:
-            yield str(exc), exc
+        yield from _until_failed(_sending(config))
+
+
+def check_live(config: Config) -> Iterator[Checked]:
+    """Prove against the real APIs what was only read about them, one line each.
+
+    A copy of the template is made and put into the trash; no mail is sent.
+    """
+    return _until_failed(_live(config.google))
+
+
+def _until_failed(lines: Iterator[Checked]) -> Iterator[Checked]:
+    """Yield *lines*, and last the failure that ends them, if any."""
+    try:
+        yield from lines
+    except MlreportError as exc:
+        yield _failed(exc)
+
+
+def _failed(error: MlreportError) -> Checked:
+    return str(error), error
+
+
+def _wrong(text: str, advice: str) -> Checked:
+    return _failed(ConfigError(text, advice=advice))
 
 
 def _sending(config: Config) -> Iterator[Checked]:
@@ -136,72 +145,56 @@ def _sending(config: Config) -> Iterator[Checked]:
         yield text, None
 
 
-def _documents(client: GoogleClient, settings: GoogleSettings) -> Iterator[Checked]:
+def _documents(settings: GoogleSettings) -> Iterator[Checked]:
     from mlreport_batch.google.document.template import analyse
     from mlreport_batch.render import placeholders
 
-    template_id = settings.template or ""
-    file = client.file(template_id, "id,name,driveId,parents,capabilities(canCopy)")
-    found = analyse(client.document(template_id))
-    yield _credential(client, ()), None
-    name = clean(str(file.get("name")), 80)
-    yield f"google template {name!r}: {len(found.names)} placeholders", None
-    for problem in found.problems:
-        yield _wrong(f"google template {name!r}: {problem}", "Mend it")
-    for unknown in placeholders.unknown(found.names):
-        text = f"google template {name!r}: no report fills {{{{{clean(unknown, 80)}}}}}"
-        yield _wrong(text, "docs/placeholders.md lists the names")
-    if found.fixed:
-        yield "google template: placeholders in its table of contents stay", None
-    place = file
-    if settings.folder:
-        place, line = _folder(client, settings)
-        yield line
-    if client.account.is_robot and not place.get("driveId"):
-        yield _wrong(
-            f"{client.account.name} owns no storage for documents",
-            "Set google.folder to a folder in a shared drive, or google.subject",
-        )
+    with client_of(settings, [drive_scope(settings)]) as client:
+        template_id, account = settings.template or "", client.account
+        fields = "id,name,driveId,parents,capabilities(canCopy)"
+        place = client.file(template_id, fields)
+        found = analyse(client.document(template_id))
+        yield _credential(client, ()), None
+        template = f"google template {clean(str(place.get('name')), 80)!r}"
+        yield f"{template}: {len(found.names)} placeholders", None
+        for problem in found.problems:
+            yield _wrong(f"{template}: {problem}", "Mend it")
+        for unknown in placeholders.unknown(found.names):
+            text = f"{template}: no report fills {{{{{clean(unknown, 80)}}}}}"
+            yield _wrong(text, "docs/placeholders.md lists the names")
+        if found.fixed:
+            yield "google template: placeholders in its table of contents stay", None
+        if settings.folder:
+            fields = "id,name,driveId,capabilities(canAddChildren)"
+            try:
+                place = client.file(settings.folder, fields)
+            except GoogleError as exc:
+                yield _failed(explained(exc, account, settings))
+                return
+            folder = f"google folder {clean(str(place.get('name')), 80)!r}"
+            where = "in a shared drive" if place.get("driveId") else "in My Drive"
+            if place.get("capabilities", {}).get("canAddChildren", True):
+                yield f"{folder} {where}", None
+            else:
+                yield _wrong(
+                    f"{folder}: {account.name} may not add documents",
+                    "Make it a content manager or contributor there",
+                )
+        if account.is_robot and not place.get("driveId"):
+            yield _wrong(
+                f"{account.name} owns no storage for documents",
+                "Set google.folder to a folder in a shared drive, or google.subject",
+            )
 
 
-def _folder(client: GoogleClient, settings: GoogleSettings) -> tuple[Json, Checked]:
-    fields = "id,name,driveId,capabilities(canAddChildren)"
-    try:
-        found = client.file(settings.folder or "", fields)
-    except GoogleError as exc:
-        error = explained(exc, client.account, settings)
-        return {"driveId": "unknown"}, (str(error), error)
-    name = clean(str(found.get("name")), 80)
-    if not found.get("capabilities", {}).get("canAddChildren", True):
-        return found, _wrong(
-            f"google folder {name!r}: {client.account.name} may not add documents",
-            "Make it a content manager or contributor there",
-        )
-    where = "in a shared drive" if found.get("driveId") else "in My Drive"
-    return found, (f"google folder {name!r} {where}", None)
-
-
-def _wrong(text: str, advice: str) -> Checked:
-    error = ConfigError(text, advice=advice)
-    return str(error), error
-
-
-def check_live(config: Config) -> Iterator[Checked]:
-    """Prove against the real APIs what was only read about them, one line each.
-
-    A copy of the template is made and put into the trash; no mail is sent.
-    """
+def _live(settings: GoogleSettings) -> Iterator[Checked]:
     from mlreport_batch.google.live import proofs
 
-    settings = config.google
-    try:
-        with client_of(settings, [drive_scope(settings)]) as client:
-            client.log_in()
-            if settings.template is None:
-                yield _wrong("live: there is no google.template", "`template create`")
-                return
-            began = time.monotonic()
-            yield from proofs(client, settings)
-            yield f"live: done in {time.monotonic() - began:.0f} s", None
-    except MlreportError as exc:
-        yield str(exc), exc
+    with client_of(settings, [drive_scope(settings)]) as client:
+        client.log_in()
+        if settings.template is None:
+            yield _wrong("live: there is no google.template", "`template create`")
+            return
+        began = time.monotonic()
+        yield from proofs(client, settings)
+        yield f"live: done in {time.monotonic() - began:.0f} s", None
