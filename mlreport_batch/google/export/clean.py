@@ -28,6 +28,7 @@ _KEPT: Final = BLOCKS | {
     *("div", "span", "a", "br", "hr", "table", "tbody", "thead", "tr", "td", "th"),
     *("ul", "ol", "img", "b", "strong", "i", "em", "u", "s", "sup", "sub"),
 }
+_CELLS: Final = ("td", "th")
 _LIST: Final = {"margin": "0 0 8px", "padding-left": "22px"}
 _BARE: Final[Mapping[str, Mapping[str, str]]] = {
     "table": {"border-collapse": "collapse", "margin": "6px 0 14px"},
@@ -103,13 +104,14 @@ class Cleaned(Struct):
         if style.get("display") == "none":
             return
         given = {} if tag in _BARE or tag not in _KEPT else _passed_on(style)
-        children = list(self.children(node, {**around, **given}))
-        wanted = _kept(tag, style, given, around)
+        inside = {**around, **given}
+        children = list(self.children(node, inside))
+        wanted = _kept(tag, style, inside, around)
         made = Node(tag, _attributes(node), children)
-        if tag in ("td", "th"):
-            _unwrap_cell(made, wanted)
-        if tag in (*BLOCKS, "div", "td", "th"):
-            _lift(made, wanted)
+        if tag in _CELLS and not _lift(made, "p", wanted):
+            made.children = _spaced(children)
+        if tag in (*BLOCKS, "div", *_CELLS):
+            _lift(made, "span", wanted)
         if tag == "table":
             _keep_short(made)
         is_idle = tag == "a" and "href" not in made.attributes
@@ -159,7 +161,7 @@ def _attributes(node: Node) -> dict[str, str]:
         return {"valign": "top"}
     if node.tag == "a" and (href := unwrapped(given.get("href", ""))):
         return {"href": href}
-    if node.tag in ("td", "th"):
+    if node.tag in _CELLS:
         spans = {name: given.get(name, "1") for name in ("colspan", "rowspan")}
         return {name: n for name, n in spans.items() if n.isdigit() and n != "1"}
     return {"dir": "rtl"} if given.get("dir") == "rtl" else {}
@@ -176,26 +178,18 @@ def _keep_short(table: Node) -> None:
                 cell.attributes["nowrap"] = ""
 
 
-def _lift(block: Node, wanted: dict[str, str]) -> None:
-    """Give the style of the only text of a block to the block itself."""
-    only = block.children[0] if len(block.children) == 1 else ""
-    if isinstance(only, Node) and only.tag == "span":
-        style = only.style()
-        if not {"background-color", "vertical-align"} & {*style}:
-            block.children = only.children
-            wanted |= style
-
-
-def _unwrap_cell(cell: Node, wanted: dict[str, str]) -> None:
-    """Put the only paragraph of a cell into the cell itself."""
-    only = cell.children[0] if len(cell.children) == 1 else ""
-    if isinstance(only, Node) and only.tag == "p":
-        inner = only.style()
-        inner.pop("margin", None)
-        cell.children = only.children
-        wanted |= inner
-    else:
-        cell.children = _spaced(cell.children)
+def _lift(outer: Node, tag: str, wanted: dict[str, str]) -> bool:
+    """Put what is in the only child, a *tag*, and its style into *outer* itself."""
+    only = outer.children[0] if len(outer.children) == 1 else ""
+    if not isinstance(only, Node) or only.tag != tag:
+        return False
+    style = only.style()
+    if tag == "span" and {"background-color", "vertical-align"} & {*style}:
+        return False
+    style.pop("margin", None)  # a cell has room of its own
+    outer.children = only.children
+    wanted |= style
+    return True
 
 
 def _spaced(children: Sequence[Node | str]) -> list[Node | str]:
@@ -238,23 +232,16 @@ def _passed_on(style: Mapping[str, str]) -> dict[str, str]:
 def _kept(
     tag: str,
     style: Mapping[str, str],
-    given: Mapping[str, str],
+    inside: Mapping[str, str],
     around: Mapping[str, str],
 ) -> dict[str, str]:
-    """Return the declarations that an element really needs.
-
-    Args:
-        tag: Its name.
-        style: All its declarations.
-        given: What it passes on of them.
-        around: What the elements around it say.
-    """
+    """Return the declarations that an element needs: those that change anything."""
     if tag in _BARE:
         return dict(_BARE[tag])
     wanted = {
         name: _spelt(name, value)
-        for name, value in given.items()
-        if value != around.get(name)
+        for name, value in inside.items()
+        if value != around[name]
     }
     line = style.get("text-decoration", style.get("text-decoration-line", ""))
     line = line.split(" ")[0]
@@ -266,10 +253,10 @@ def _kept(
     if ground not in ("", "#ffffff", "transparent"):
         wanted["background-color"] = ground
         # A ground needs its ink beside it, whatever the screen does with colours.
-        wanted.setdefault("color", given.get("color", around["color"]))
+        wanted.setdefault("color", inside["color"])
     if tag == "a":
         wanted.setdefault("color", "#0b4f91")
-    elif tag in ("td", "th"):
+    elif tag in _CELLS:
         wanted |= _border(style)
     elif tag in ("p", "div"):
         wanted["margin"] = "0 0 6px"
@@ -277,7 +264,7 @@ def _kept(
         wanted["margin"] = "18px 0 6px"
         # Programs make headings large and bold by themselves.
         for name in ("font-weight", "font-size"):
-            wanted.setdefault(name, _spelt(name, given.get(name, around[name])))
+            wanted.setdefault(name, _spelt(name, inside[name]))
     return wanted
 
 
