@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 from msgspec import Struct, field
 
 from mlreport_batch.google.export.tree import BLOCKS, Node, parse
-from mlreport_batch.render import Image
+from mlreport_batch.render import Image, layout
 
 _DROPPED: Final = frozenset(
     {
@@ -63,13 +63,8 @@ _FEW_COLUMNS = 6
 
 def inline(page: str) -> Node:
     """Return the tree of the export *page* with its styles at the elements."""
-    import css_inline
-
-    inliner = css_inline.CSSInliner(
-        load_remote_stylesheets=False, keep_style_tags=False, keep_link_tags=False
-    )
     # The stylesheet begins by fetching fonts.
-    return parse(inliner.inline(_IMPORT.sub("", page)))
+    return parse(layout.inline(_IMPORT.sub("", page)))
 
 
 class Cleaned(Struct):
