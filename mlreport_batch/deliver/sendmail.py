@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING
 from msgspec import Struct
 
 from mlreport_batch.deliver import Envelope, Receipt
+from mlreport_batch.deliver.headers import named
 from mlreport_batch.errors import (
     ChannelDownError,
     ConfigError,
@@ -221,22 +222,10 @@ def arguments(
     program, *rest = command
     argv = [os.path.expanduser(program)]
     reads_headers = any(part in _READS_HEADERS for part in rest)
-    if reads_headers and _addressed(message) == set(envelope.recipients):
+    if reads_headers and named(message) == set(envelope.recipients):
         return argv + rest
     argv += filter(None, (_READS_HEADERS.get(part, part) for part in rest))
     return [*argv, "--", *envelope.recipients]
-
-
-def _addressed(message: bytes) -> set[str]:
-    from email import policy
-    from email.parser import BytesHeaderParser
-
-    head = message.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
-    headers = BytesHeaderParser(policy=policy.default).parsebytes(head)
-    found: set[str] = set()
-    for value in (*headers.get_all("To", []), *headers.get_all("Cc", [])):
-        found.update(address.addr_spec for address in value.addresses)
-    return found
 
 
 def _write(pipe: IO[bytes], data: bytes, ends: float) -> bool | None:

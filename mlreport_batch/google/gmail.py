@@ -13,6 +13,7 @@ from msgspec import Struct, field
 
 from mlreport_batch.config.channels import GoogleSettings
 from mlreport_batch.deliver import Envelope, Receipt
+from mlreport_batch.deliver.headers import addressed
 from mlreport_batch.errors import (
     ChannelDownError,
     DeliveryError,
@@ -25,7 +26,7 @@ from mlreport_batch.google.api.client import GoogleClient, Json
 from mlreport_batch.google.api.explain import common_error
 from mlreport_batch.google.api.pace import Pace
 from mlreport_batch.google.api.transport import NOT_FOR_NOW, GoogleError
-from mlreport_batch.google.threads import Threads, fields, going_on, rewritten
+from mlreport_batch.google.threads import Threads, going_on
 from mlreport_batch.state.store import State
 
 _KEPT = "The mail is kept and tried again"
@@ -140,15 +141,3 @@ class GmailSession:
         return found or DeliveryError(
             f"Gmail did not take mail {rid}: {error}", kept=_KEPT
         )
-
-
-def addressed(message: bytes, recipients: tuple[str, ...]) -> bytes:
-    """Return *message* with only those recipients that are still owed, as its To."""
-    from email.utils import getaddresses
-
-    texts = [value.decode("utf-8", "replace") for _, value in fields(message, b"To|Cc")]
-    wanted = {address.lower() for address in recipients}
-    if {address.lower() for _, address in getaddresses(texts)} == wanted:
-        return message
-    line = ("To: " + ",\r\n ".join(recipients) + "\r\n").encode()
-    return rewritten(message, b"Cc", b"To", lambda _: line)

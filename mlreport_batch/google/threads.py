@@ -6,17 +6,15 @@ refers to a mail in it and has its subject. Recipients see one by our References
 
 import hashlib
 import json
-import re
-from collections.abc import Callable
 from typing import Final
 
 from msgspec import Struct
 
+from mlreport_batch.deliver.headers import fields, rewritten
 from mlreport_batch.state.store import State
 
 _KEY: Final = "gmail_threads"
 _MOST: Final = 200  # conversations remembered; a forgotten one begins anew
-_FIELD: Final = rb"(?im)^(%s):[ \t]*([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)\r\n"
 
 
 class Thread(Struct, frozen=True):
@@ -66,22 +64,6 @@ class Threads:
             newest = dict(list(self._known.items())[-_MOST:])
             with self._state.transaction():
                 self._state.set_meta(_KEY, json.dumps(newest))
-
-
-def fields(message: bytes, names: bytes) -> list[tuple[bytes, bytes]]:
-    """Return the header fields of *message* called *names*, which are alternatives."""
-    head = message.partition(b"\r\n\r\n")[0] + b"\r\n"
-    return re.findall(_FIELD % names, head)
-
-
-def rewritten(
-    message: bytes, gone: bytes, name: bytes, line: Callable[[re.Match[bytes]], bytes]
-) -> bytes:
-    """Return *message* without the fields *gone*, and with *line* for each *name*."""
-    head, gap, body = message.partition(b"\r\n\r\n")
-    head = re.sub(_FIELD % gone, b"", head + b"\r\n")
-    head = re.sub(_FIELD % name, line, head)
-    return head.removesuffix(b"\r\n") + gap + body
 
 
 def going_on(message: bytes, thread: Thread) -> bytes:

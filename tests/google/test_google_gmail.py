@@ -16,6 +16,7 @@ from google_server import GoogleServer, faults
 from google_server.faults import Fault
 from google_setup import FAST, USER, Lab
 from mlreport_batch.deliver import Envelope, Receipt
+from mlreport_batch.deliver.headers import addressed
 from mlreport_batch.errors import (
     ChannelDownError,
     ConfigError,
@@ -29,7 +30,7 @@ from mlreport_batch.google.api.account import (
     GMAIL_METADATA,
     GMAIL_SEND,
 )
-from mlreport_batch.google.gmail import GmailChannel, addressed
+from mlreport_batch.google.gmail import GmailChannel
 from still_clock import StillClock
 
 SEND = "gmail.users.messages.send"
