@@ -15,6 +15,7 @@ from mlreport_batch.google.document.template import length
 from mlreport_batch.language.say import say
 
 Json = dict[str, Any]
+_Color = tuple[float, float, float]
 _INK: Final = (0.10, 0.11, 0.13)
 _SOFT: Final = (0.36, 0.40, 0.44)
 _GROUND: Final = (0.95, 0.96, 0.97)
@@ -29,7 +30,7 @@ class Text(Struct, frozen=True):
     style: str = "NORMAL_TEXT"
     size_pt: float = 11
     is_bold: bool = False
-    color: tuple[float, float, float] = _INK
+    color: _Color = _INK
 
 
 class Grid(Struct, frozen=True):
@@ -38,7 +39,7 @@ class Grid(Struct, frozen=True):
     rows: Sequence[Sequence[str]]
     has_head: bool = True
     right: frozenset[int] = frozenset()
-    ground: tuple[float, float, float] | None = None
+    ground: _Color | None = None
 
 
 Blocks = Sequence[Text | Grid]
@@ -107,18 +108,18 @@ def requests(language: str) -> list[Json]:
 
 def _text(block: Text, *, has_room: bool) -> Iterator[Json]:
     yield insert(1, block.text if has_room else f"{block.text}\n")
-    span = {"startIndex": 1, "endIndex": 1 + length(block.text)}
-    yield from restyle("Paragraph", {"range": span}, {"namedStyleType": block.style})
-    yield from _inked(span, block.size_pt, block.color, is_bold=block.is_bold)
+    place = _place(1, block.text)
+    yield from restyle("Paragraph", place, {"namedStyleType": block.style})
+    yield from _inked(place, block.size_pt, block.color, is_bold=block.is_bold)
 
 
 def _grid(block: Grid) -> Iterator[Json]:
     rows, columns = len(block.rows), len(block.rows[0])
     # Cells inherit the look of the paragraph they are made in: make it a plain one.
     yield insert(1, "\n")
-    plain: Json = {"startIndex": 1, "endIndex": 2}
+    plain = _place(1, "\n")
     normal = {"namedStyleType": "NORMAL_TEXT"}
-    yield from restyle("Paragraph", {"range": plain}, normal, ["alignment"])
+    yield from restyle("Paragraph", plain, normal, ["alignment"])
     yield from _inked(plain, 10, _INK, is_bold=False)
     # insertTable puts a line break before the table, which keeps it apart from what
     # will stand above; the table itself starts one further.
@@ -127,14 +128,12 @@ def _grid(block: Grid) -> Iterator[Json]:
         text = block.rows[row][column]
         index = 5 + row * (2 * columns + 1) + 2 * column
         if column in block.right:
-            cell = {"startIndex": index, "endIndex": index + 1}
-            yield from restyle("Paragraph", {"range": cell}, {"alignment": "END"})
+            yield from restyle("Paragraph", _place(index, "\n"), {"alignment": "END"})
         if text:
             yield insert(index, text)
-            span = {"startIndex": index, "endIndex": index + length(text)}
             is_bold = (row if block.has_head else column) == 0
             color = _SOFT if block.has_head and row == 0 else _INK
-            yield from _inked(span, 10, color, is_bold=is_bold)
+            yield from _inked(_place(index, text), 10, color, is_bold=is_bold)
     table = {"tableStartLocation": {"index": 2}}
     if block.ground:
         first = {**table, "rowIndex": 0, "columnIndex": 0}
@@ -149,15 +148,18 @@ def _grid(block: Grid) -> Iterator[Json]:
     yield from restyle("TableCell", table, dict.fromkeys(sides, line))
 
 
+def _place(index: int, text: str) -> Json:
+    return {"range": {"startIndex": index, "endIndex": index + length(text)}}
+
+
 def _inked(
-    span: Json, size_pt: float, color: tuple[float, float, float], *, is_bold: bool
+    place: Json, size_pt: float, color: _Color, *, is_bold: bool
 ) -> Iterator[Json]:
     size = {"magnitude": size_pt, "unit": "PT"}
     style = {"bold": is_bold, "fontSize": size, "foregroundColor": _color(color)}
-    yield from restyle("Text", {"range": span}, style)
+    yield from restyle("Text", place, style)
 
 
-def _color(rgb: tuple[float, float, float]) -> Json:
-    return {
-        "color": {"rgbColor": dict(zip(("red", "green", "blue"), rgb, strict=True))}
-    }
+def _color(rgb: _Color) -> Json:
+    red, green, blue = rgb
+    return {"color": {"rgbColor": {"red": red, "green": green, "blue": blue}}}
