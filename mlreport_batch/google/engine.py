@@ -61,16 +61,10 @@ def draw_google(
     *,
     pace: Pace | None = None,
 ) -> Iterator[list[Drawn]]:
-    """Yield each batch of *tasks* drawn, in order.
+    """Yield each batch of *tasks* drawn, in order; a few are taken ahead of that.
 
-    A digest has no template and is always drawn on this machine.
-
-    Args:
-        tasks: Batches; taken a little ahead of what is yielded.
-        config: All settings.
-        instance: Which state the documents belong to.
-        state: Its lock is held by the caller.
-        pace: Tests scale it.
+    A digest has no template and is always drawn on this machine. The documents belong
+    to the state called *instance*, whose lock is held by the caller.
     """
     with closing(_Engine(config, instance, state, pace or Pace())) as engine:
         yield from engine.draw(tasks)

@@ -42,11 +42,8 @@ def tidy(
 ) -> None:
     """Settle the documents that need nothing more, as ``google.keep`` wants.
 
-    Args:
-        state: Knows the documents; its lock is held by the caller.
-        config: Names the spool, which knows what was sent.
-        client: Calls Drive; only where something must go.
-        now: Seconds since the epoch.
+    The lock of *state* is held by the caller. Drive is called only where something
+    must go. *now* is in seconds since the epoch.
     """
     rows = state.documents()
     if rows:

@@ -102,9 +102,7 @@ def credential_of(settings: GoogleSettings) -> str:
 def load_account(settings: GoogleSettings, scopes: Sequence[str]) -> Account:
     """Return the account of *settings* for *scopes*; nothing is contacted yet.
 
-    Args:
-        settings: The config table ``google``.
-        scopes: What is asked for. A user's file has the scopes of the consent.
+    A user's file has the scopes of the consent, whatever is asked for.
 
     Raises:
         ConfigError: The file is wrong, or others can read it.

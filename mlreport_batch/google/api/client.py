@@ -127,9 +127,7 @@ class GoogleClient:
     def send(self, message: bytes, thread: str = "") -> Json:
         """Send a frozen mail once; return Gmail's ids for it and its conversation.
 
-        Args:
-            message: The mail.
-            thread: Gmail's id of the conversation that it goes on with.
+        It goes on with *thread*, a conversation by Gmail's id, if one is given.
 
         Raises:
             GoogleError: ``is_lost`` when nobody knows whether it was sent.

@@ -100,8 +100,7 @@ class Limiter:
 class Patience:
     """Retries what may pass in a moment, within a budget for the whole tick.
 
-    Attributes:
-        limiter: Pauses everybody where Google says that we are too fast.
+    Its limiter pauses everybody where Google says that we are too fast.
     """
 
     def __init__(self, pace: Pace, limiter: Limiter) -> None:

@@ -27,13 +27,8 @@ _MERGES = 4
 class Made(Struct, frozen=True):
     """A finished document.
 
-    Attributes:
-        document_id: Its id.
-        link: Its address.
-        export: Its HTML as a tree, or None when Google exports nothing so large.
-        pdf: Its PDF, likewise.
-        notes: What the reader should know.
-        has_doubt: Whether another copy may show up later.
+    Its export, a tree of HTML, and its PDF are None when Google exports nothing so
+    large. It has doubt where another copy may show up later.
     """
 
     document_id: str
@@ -48,11 +43,8 @@ class Making(Struct):
     """One document on its way.
 
     Attributes:
-        client: Calls the APIs.
-        settings: The config table ``google``.
         template: What its template asks for.
         instance: Which state the document belongs to.
-        report: What it says.
         has_doubt: Whether an earlier try may have left a copy behind.
     """
 

@@ -1,7 +1,4 @@
-"""Make a mail of Google's document: our frame around it, our charts below it.
-
-What was left out for size is said.
-"""
+"""Make a mail of Google's document: our frame around it, our charts below it."""
 
 import base64
 import html
@@ -25,15 +22,12 @@ _POLICY: Final = (
 
 
 def render(
-    report: Report, export: Node, document: bytes | None, notes: Sequence[str]
+    report: Report, export: Node, pdf: bytes | None, notes: Sequence[str]
 ) -> Rendered:
-    """Return the mail of *report*.
+    """Return the mail of *report*, which has the document's link.
 
-    Args:
-        report: With the document's link.
-        export: The document, as `clean.inline` gives it.
-        document: The document as PDF.
-        notes: What to say below the document.
+    The document is both *export*, as `clean.inline` gives it, and a PDF; the *notes*
+    stand below it.
     """
     cleaned = clean(export, report.rid)
     said = list(notes)
@@ -50,7 +44,7 @@ def render(
         data = base64.b64encode(image.data).decode("ascii")
         inside = f"data:{image.media_type};base64,{data}"
         page = page.replace(f"cid:{image.cid}", inside)
-    return Rendered(mail, page, layout.safe(text), document, images)
+    return Rendered(mail, page, layout.safe(text), pdf, images)
 
 
 def _fitting(
@@ -74,11 +68,7 @@ def _fitting(
 def _cut(root: Node, most: int, totals: dict[int, int], language: str) -> None:
     """Leave at most *most* rows to each table, and one more that says so.
 
-    Args:
-        root: What is cut.
-        most: How many rows stay.
-        totals: By ``id``, how many rows each table had before it was cut.
-        language: Of what is said.
+    By their ``id``, *totals* are how many rows the tables had before any cut.
     """
     for node in root.elements():
         if node.tag != "table" or totals[id(node)] <= most:
