@@ -10,6 +10,7 @@ import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -36,6 +37,7 @@ _RATE_REASONS = frozenset(
 )
 
 
+@dataclass(eq=False)
 class GoogleError(Exception):
     """One call did not succeed.
 
@@ -47,18 +49,15 @@ class GoogleError(Exception):
         was_sent: Whether the request may have reached the server.
     """
 
-    def __init__(
-        self,
-        status: int,
-        reason: str,
-        message: str,
-        *,
-        retry_after_s: float | None = None,
-        was_sent: bool = True,
-    ) -> None:
-        super().__init__(f"{status or 'no answer'} {reason}: {message}")
-        self.status, self.reason, self.message = status, reason, message
-        self.retry_after_s, self.was_sent = retry_after_s, was_sent
+    status: int
+    reason: str
+    message: str
+    _: KW_ONLY
+    retry_after_s: float | None = None
+    was_sent: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.status or 'no answer'} {self.reason}: {self.message}"
 
     @property
     def said(self) -> str:
@@ -163,17 +162,16 @@ class Carrier:
         import httplib2
         from requests import RequestException, TooManyRedirects
 
-        begun: list[int] = []  # the status is known before the rest is read
+        begun = [0]  # the status is known before the rest is read
         note = {"response": lambda answer, **_: begun.append(answer.status_code)}
         try:
             response = self._session.request(
                 method, uri, data=body, headers=headers, hooks=note
             )
         except RequestException as exc:
-            status = begun[-1] if begun else 0
             reason = FOREIGN if isinstance(exc, TooManyRedirects) else BROKEN
             raise GoogleError(
-                status, reason, in_words(exc), was_sent=not _is_unsent(exc)
+                begun[-1], reason, in_words(exc), was_sent=not _is_unsent(exc)
             ) from exc
         except OSError as exc:
             raise _no_trust(exc) from exc
@@ -247,12 +245,10 @@ def only_json(response: "requests.Response", **_: object) -> None:
 
     if response.request.method != "POST" or response.is_redirect:
         return
-    try:
-        is_object = isinstance(json.loads(response.content), dict)
-    except ValueError:
-        is_object = False
-    if not is_object:
-        raise InvalidJSONError(no_json(response.status_code))
+    with suppress(ValueError):
+        if isinstance(json.loads(response.content), dict):
+            return
+    raise InvalidJSONError(no_json(response.status_code))
 
 
 def no_json(status: int) -> str:
