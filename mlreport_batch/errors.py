@@ -20,7 +20,7 @@ Wrong *data* is not here: it becomes a `Problem` and is shown in the report.
 """
 
 import errno
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import ClassVar
 
 
@@ -163,4 +163,17 @@ def checked(thing: Callable[[], str]) -> Checked:
     try:
         return thing(), None
     except MlreportError as exc:
-        return str(exc), exc
+        return failed(exc)
+
+
+def failed(error: MlreportError) -> Checked:
+    """Return the line of a thing that *error* was found about."""
+    return str(error), error
+
+
+def until_failed(lines: Iterator[Checked]) -> Iterator[Checked]:
+    """Yield *lines*, and last the failure that ends them, if any."""
+    try:
+        yield from lines
+    except MlreportError as exc:
+        yield failed(exc)

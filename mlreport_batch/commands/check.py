@@ -13,14 +13,13 @@ from mlreport_batch.config.settings import Config
 from mlreport_batch.errors import (
     Checked,
     ConfigError,
-    MlreportError,
     RenderError,
     StateError,
     UsageError,
     checked,
+    until_failed,
 )
 from mlreport_batch.printing import colours, painted, tell
-from mlreport_batch.safety.clean import clean
 from mlreport_batch.state.folder import network_of
 from mlreport_batch.tick.from_config import make_channel, own_formats_of
 from mlreport_batch.tick.reading import advice_on_root
@@ -39,7 +38,8 @@ def check(config: Config, *, send_test: bool, live: bool) -> Iterator[Checked]:
         yield checked(lambda: _pages(pages))
     yield checked(lambda: _drawing(config))
     if config.render.engine == "local" and config.render.template is not None:
-        yield from _template(config, os.fspath(config.render.template))
+        template = os.fspath(config.render.template)
+        yield from until_failed(_template(config, template))
     if config.render.engine == "google" or config.mail.via == "gmail":
         yield from _google(config, live=live)
     if config.mail.via != "gmail":
@@ -119,19 +119,9 @@ def _template(config: Config, path: str) -> Iterator[Checked]:
     """Draw a sample in the user's template, and look for names that nothing fills."""
     from mlreport_batch.render import own, placeholders
 
-    try:
-        names = placeholders.parse(own.read_template(path))
-        sample_drawn(config)
-    except MlreportError as exc:
-        yield str(exc), exc
-        return
-    yield f"template {path}: {len(names)} placeholders", None
-    for unknown in placeholders.unknown(names):
-        error = ConfigError(
-            f"template {path}: no report fills {{{{{clean(unknown, 80)}}}}}",
-            advice="docs/placeholders.md lists the names",
-        )
-        yield str(error), error
+    names = placeholders.parse(own.read_template(path))
+    sample_drawn(config)
+    yield from placeholders.check(f"template {path}", names)
 
 
 def _google(config: Config, *, live: bool) -> Iterator[Checked]:

@@ -6,22 +6,17 @@ docs/google.md names the beliefs that no test server can prove.
 import json
 import secrets
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from mlreport_batch.config.channels import GoogleSettings
-from mlreport_batch.errors import Checked, RenderError
+from mlreport_batch.errors import Checked, RenderError, failed
 from mlreport_batch.google.api.client import GoogleClient, placed
 from mlreport_batch.google.api.transport import GoogleError
 from mlreport_batch.google.document.make import problem_of
 from mlreport_batch.google.document.merge import Plan, filled
-from mlreport_batch.google.document.template import (
-    Line,
-    analyse,
-    line_of,
-    tables_in,
-)
+from mlreport_batch.google.document.template import analyse, line_of, tables_in
 from mlreport_batch.google.export import clean as export_clean
 from mlreport_batch.render.placeholders import ROWS, parse
 
@@ -55,12 +50,9 @@ def _line(proof: Callable[[], str]) -> Checked:
     try:
         return f"live: {name}: yes {proof()}".rstrip(), None
     except (GoogleError, AssertionError, LookupError) as exc:
-        error = RenderError(
-            f"live: {name}: no: {exc}",
-            advice="Please report this line. What it costs stands in docs/google.md"
-            " under `check --live`",
-        )
-        return str(error), error
+        advice = "Please report this line. What it costs stands in docs/google.md under"
+        advice += " `check --live`"
+        return failed(RenderError(f"live: {name}: no: {exc}", advice=advice))
 
 
 class _Live:
@@ -70,7 +62,7 @@ class _Live:
         self.rid = f"live-{secrets.token_hex(8)}"
         self.copy = ""
         self.plan: Plan | None = None
-        self.around: list[Line] = []
+        self.around: set[str] = set()  # placeholders of headers, footers and footnotes
 
     def _plan(self) -> Plan:
         if self.plan is None:
@@ -90,7 +82,8 @@ class _Live:
             for kind, names in ROWS.items()
         }
         self.plan = filled(after, values, rows)
-        self.around = [each for p in after.parts if p.segment for each in p.lines]
+        around = [each for part in after.parts if part.segment for each in part.lines]
+        self.around = {name for line in around for name in parse(line.text)}
         check(before.parts == after.parts, "the copy has other indices")
         return f"({len(after.names)} placeholders)"
 
@@ -109,14 +102,13 @@ class _Live:
         return f"({len(plan.requests)} requests)"
 
     def new_rows_look_like_their_model(self) -> str:
-        looks: dict[str, set[str]] = {}
+        looks: dict[str, set[str]] = defaultdict(set)
         for table in tables_in(self.client.document(self.copy)):
             for row in table["tableRows"]:
                 line = line_of(row["tableCells"][0]["content"][0])
                 kind, _, rest = line.text.partition(" ")
                 if kind in ROWS and rest.endswith("🚀"):
-                    look = f"{line.style_at(0)} {line.look}"
-                    looks.setdefault(kind, set()).add(look)
+                    looks[kind].add(f"{line.style_at(0)} {line.look}")
         uneven = sorted(kind for kind, found in looks.items() if len(found) > 1)
         check(not uneven, f"the rows with {', '.join(uneven)} differ from each other")
         return f"({len(looks)} kinds of rows)"
@@ -145,12 +137,11 @@ class _Live:
         tags = Counter(node.tag for node in tree.elements())
         inside = page.count('src="data:image')
         pictures = json.dumps(document).count('"inlineObjectElement"')
-        around = {name for part in self.around for name in parse(part.text)}
         missing = {
             "tables": len(list(tables_in(document))) - tags["table"],
             "pictures": pictures - inside,
             "placeholders of headers and footers": sum(
-                f"{name} 🚀" not in tree.text() for name in around
+                f"{name} 🚀" not in tree.text() for name in self.around
             ),
         }
         said = [f"{count} {what}" for what, count in missing.items() if count > 0]

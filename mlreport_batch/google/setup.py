@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 
 from mlreport_batch.config.channels import GoogleSettings
 from mlreport_batch.config.settings import Config
-from mlreport_batch.errors import Checked, ConfigError, MlreportError
+from mlreport_batch.errors import Checked, ConfigError, failed, until_failed
 from mlreport_batch.google.api.account import (
     DRIVE,
     DRIVE_FILE,
@@ -96,9 +96,9 @@ def check_google(config: Config) -> Iterator[Checked]:
     if config.render.engine == "google":
         if (note := scope_note(config)) is not None:
             yield note, None
-        yield from _until_failed(_documents(config.google))
+        yield from until_failed(_documents(config.google))
     if config.mail.via == "gmail":
-        yield from _until_failed(_sending(config))
+        yield from until_failed(_sending(config))
 
 
 def check_live(config: Config) -> Iterator[Checked]:
@@ -106,23 +106,7 @@ def check_live(config: Config) -> Iterator[Checked]:
 
     A copy of the template is made and put into the trash; no mail is sent.
     """
-    return _until_failed(_live(config.google))
-
-
-def _until_failed(lines: Iterator[Checked]) -> Iterator[Checked]:
-    """Yield *lines*, and last the failure that ends them, if any."""
-    try:
-        yield from lines
-    except MlreportError as exc:
-        yield _failed(exc)
-
-
-def _failed(error: MlreportError) -> Checked:
-    return str(error), error
-
-
-def _wrong(text: str, advice: str) -> Checked:
-    return _failed(ConfigError(text, advice=advice))
+    return until_failed(_live(config.google))
 
 
 def _sending(config: Config) -> Iterator[Checked]:
@@ -156,12 +140,9 @@ def _documents(settings: GoogleSettings) -> Iterator[Checked]:
         found = analyse(client.document(template_id))
         yield _credential(client, ()), None
         template = f"google template {clean(str(place.get('name')), 80)!r}"
-        yield f"{template}: {len(found.names)} placeholders", None
+        yield from placeholders.check(template, found.names)
         for problem in found.problems:
             yield _wrong(f"{template}: {problem}", "Mend it")
-        for unknown in placeholders.unknown(found.names):
-            text = f"{template}: no report fills {{{{{clean(unknown, 80)}}}}}"
-            yield _wrong(text, "docs/placeholders.md lists the names")
         if found.fixed:
             yield "google template: placeholders in its table of contents stay", None
         if settings.folder:
@@ -169,7 +150,7 @@ def _documents(settings: GoogleSettings) -> Iterator[Checked]:
             try:
                 place = client.file(settings.folder, fields)
             except GoogleError as exc:
-                yield _failed(explained(exc, account, settings))
+                yield failed(explained(exc, account, settings))
                 return
             folder = f"google folder {clean(str(place.get('name')), 80)!r}"
             where = "in a shared drive" if place.get("driveId") else "in My Drive"
@@ -198,3 +179,7 @@ def _live(settings: GoogleSettings) -> Iterator[Checked]:
         began = time.monotonic()
         yield from proofs(client, settings)
         yield f"live: done in {time.monotonic() - began:.0f} s", None
+
+
+def _wrong(text: str, advice: str) -> Checked:
+    return failed(ConfigError(text, advice=advice))

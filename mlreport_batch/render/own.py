@@ -58,22 +58,9 @@ def render_own(report: Report, template: str) -> Rendered:
 
 def _own(report: Report, template: str, limits: budget.Limits, where: str) -> str:
     """Return the user's template filled; what was cut is said at its end."""
-    fitted = budget.fit(report, limits, where=where)
-    # Only what a template can show; the other parts are not missing from it.
-    cuts = [
-        note
-        for part, note in fitted.notes.items()
-        if _MARKERS.get(part) in placeholders.parse(template)
-    ]
+    names = placeholders.parse(template)
+    fitted, cuts = placeholders.fitted(report, limits, names, where=where)
     said = "".join(f"<p>{html.escape(note)}</p>" for note in cuts)
     head, end, tail = template.rpartition("</body>")
     whole = f"{head}{said}{end}{tail}" if end else template + said
-    return layout.safe(placeholders.fill_html(whole, fitted.report))
-
-
-_MARKERS = {
-    "metrics": "key",
-    "hparams": "hparam",
-    "checkpoints": "checkpoint",
-    "alerts": "alert",
-}
+    return layout.safe(placeholders.fill_html(whole, fitted))

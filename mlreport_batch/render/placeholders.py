@@ -11,8 +11,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from mlreport_batch.errors import Checked, ConfigError, failed
 from mlreport_batch.language.say import label, say
+from mlreport_batch.render.budget import Limits, fit
 from mlreport_batch.report.model import Report, Verdict
+from mlreport_batch.safety.clean import clean
 
 MISSING: Final = "—"
 """What a placeholder shows that has no value."""
@@ -37,6 +40,13 @@ ROWS: Final[Mapping[str, Sequence[str]]] = {
     "alert": ("alert", "text"),
 }
 """Per kind of row, named after the placeholder that marks it: its columns."""
+_PARTS: Final = {
+    "key": "metrics",
+    "hparam": "hparams",
+    "checkpoint": "checkpoints",
+    "alert": "alerts",
+}
+"""Per kind of row: what `fit` calls them."""
 
 PLACEHOLDER: Final = re.compile(r"\{\{[ \t]*([^{}\r\n]{1,300}?)[ \t]*\}\}")
 
@@ -60,6 +70,27 @@ def unknown(names: Sequence[str]) -> list[str]:
         and name not in columns
         and not re.fullmatch(r"(metric|hparam):.+", name)
     ]
+
+
+def check(template: str, names: Sequence[str]) -> Iterator[Checked]:
+    """Yield how many *names* a *template* has, and those that no report ever fills."""
+    yield f"{template}: {len(names)} placeholders", None
+    for name in unknown(names):
+        text = f"{template}: no report fills {{{{{clean(name, 80)}}}}}"
+        yield failed(ConfigError(text, advice="docs/placeholders.md lists the names"))
+
+
+def fitted(
+    report: Report, limits: Limits, names: Sequence[str], *, where: str
+) -> tuple[Report, list[str]]:
+    """Return *report* cut to *limits*, and what is said of that.
+
+    Only of what a template with the placeholders *names* can show; the other parts are
+    not missing from it.
+    """
+    found = fit(report, limits, where=where)
+    shown = {part for kind, part in _PARTS.items() if kind in names}
+    return found.report, [note for part, note in found.notes.items() if part in shown]
 
 
 def status_of(report: Report) -> str:

@@ -23,7 +23,7 @@ from mlreport_batch.google.document.template import (
 )
 from mlreport_batch.language.say import say
 from mlreport_batch.render import placeholders
-from mlreport_batch.render.budget import Limits, fit
+from mlreport_batch.render.budget import Limits
 from mlreport_batch.render.placeholders import MISSING, PLACEHOLDER
 from mlreport_batch.report.model import Report
 
@@ -36,13 +36,6 @@ _DROPPED = re.compile("[\x00-\x08\x0c-\x1f\ue000-\uf8ff]")
 _LINE_END = re.compile("\r\n|[\r\n\u2028\u2029]")
 _LONE = re.compile("[\ud800-\udfff]")
 _BODY: Mapping[str, str] = {}
-# What `fit` calls the rows that a placeholder marks.
-_MARKERS = {
-    "key": "metrics",
-    "hparam": "hparams",
-    "checkpoint": "checkpoints",
-    "alert": "alerts",
-}
 
 
 class Plan(Struct, frozen=True):
@@ -68,11 +61,11 @@ class Plan(Struct, frozen=True):
 
 def plan(template: Template, report: Report) -> Plan:
     """Return how *report* is merged into a copy of *template*."""
-    fitted = fit(report, LIMITS, where=say(report.language, "more.run"))
-    values, rows = placeholders.values(fitted.report), placeholders.rows(fitted.report)
-    shown = {_MARKERS[kind] for kind in placeholders.ROWS if kind in template.names}
-    cuts = tuple(note for part, note in fitted.notes.items() if part in shown)
-    return filled(template, values, rows, cuts)
+    where = say(report.language, "more.run")
+    fitted, cuts = placeholders.fitted(report, LIMITS, template.names, where=where)
+    return filled(
+        template, placeholders.values(fitted), placeholders.rows(fitted), tuple(cuts)
+    )
 
 
 def filled(
@@ -83,11 +76,8 @@ def filled(
 ) -> Plan:
     """Return how texts are merged into a copy of *template*.
 
-    Args:
-        template: What it asks for.
-        values: The text of each placeholder outside repeated rows.
-        rows: By kind, the texts of each repeated row.
-        cuts: What is left out.
+    The *values* of placeholders are those outside repeated rows; the *rows* have
+    theirs, by kind. The *cuts* tell what is left out.
     """
     singles = _clean(values)
     tables = {
