@@ -4,10 +4,11 @@ Google counts per user and minute. A place in the window is free again one windo
 after the *answer* of the call that took it, so a slow line never makes us exceed.
 """
 
+import math
 import random
 import threading
 import time
-from collections import deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
@@ -57,8 +58,8 @@ class Limiter:
     def __init__(self, pace: Pace) -> None:
         self._pace = pace
         self._condition = threading.Condition()
-        self._taken: dict[str, int] = {}
-        self._free_at: dict[str, deque[float]] = {}
+        self._taken: Counter[str] = Counter()
+        self._free_at: dict[str, deque[float]] = defaultdict(deque)
         self._not_before = 0.0
 
     @contextmanager
@@ -67,25 +68,23 @@ class Limiter:
         with self._condition:
             while (wait := self._wait(bucket)) > 0:
                 self._condition.wait(wait)
-            self._taken[bucket] = self._taken.get(bucket, 0) + 1
+            self._taken[bucket] += 1
         try:
             yield
         finally:
             with self._condition:
-                freed = time.monotonic() + self._pace.window_s
-                self._free_at.setdefault(bucket, deque()).append(freed)
+                self._free_at[bucket].append(time.monotonic() + self._pace.window_s)
                 self._condition.notify_all()
 
     def _wait(self, bucket: str) -> float:
         now = time.monotonic()
         if now < self._not_before:
             return self._not_before - now
-        waiting = self._free_at.setdefault(bucket, deque())
+        waiting = self._free_at[bucket]
         while waiting and waiting[0] <= now:
             self._taken[bucket] -= 1
             waiting.popleft()
-        limit = self._pace.limits.get(bucket)
-        if limit is None or self._taken.get(bucket, 0) < limit:
+        if self._taken[bucket] < self._pace.limits.get(bucket, math.inf):
             return 0.0
         # Calls still under way have no end yet; their end notifies.
         return waiting[0] - now if waiting else 60.0
@@ -93,8 +92,7 @@ class Limiter:
     def pause(self, seconds: float) -> None:
         """Let nobody through for *seconds*: quotas are per user, not per thread."""
         with self._condition:
-            until = time.monotonic() + seconds
-            self._not_before = max(self._not_before, until)
+            self._not_before = max(self._not_before, time.monotonic() + seconds)
 
 
 class Patience:
@@ -155,10 +153,10 @@ class Patience:
         """Take a wait off the budget; waits at the same time count once."""
         with self._lock:
             now = time.monotonic()
-            start = max(now, self._spent_until)
-            more = max(0.0, now + seconds - start)
+            ends = max(now + seconds, self._spent_until)
+            more = ends - max(now, self._spent_until)
             if more > self._left_s:
                 return False
             self._left_s -= more
-            self._spent_until = max(self._spent_until, now + seconds)
+            self._spent_until = ends
             return True
