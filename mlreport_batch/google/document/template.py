@@ -6,6 +6,7 @@ a footer, a footnote); `length` has them for a text.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from msgspec import Struct, field
@@ -173,7 +174,7 @@ class _Reader(Struct):
             self.parts.append(Part(tab, segment, tuple(self.lines), tuple(self.rows)))
 
     def _content(self, content: Sequence[Json], *, depth: int) -> None:
-        for above, element in zip([{}, *content], content, strict=False):
+        for above, element in pairwise([{}, *content]):
             if "paragraph" in element:
                 line = line_of(element)
                 if self._named(line):
@@ -213,12 +214,8 @@ class _Reader(Struct):
             for line in (line for cell in made.cells for line in cell):
                 self._named(line)
             # Only a plain heading above the one row that is repeated goes with it.
-            heads = rows[:-1]
-            if (
-                number == len(heads)
-                and not any(map(_names, heads))
-                and not any(map(_has_table, heads))
-            ):
+            *heads, last = rows
+            if row is last and not any(_names(r) or _has_table(r) for r in heads):
                 made = replace(made, of=len(rows), heading=heading)
             self.rows.append(made)
 
@@ -231,13 +228,13 @@ def _names(row: Json) -> list[str]:
 
 def _problem(element: Json, row: Json, *, depth: int) -> str:
     """Return why *row* of a table cannot be repeated, or nothing."""
-    cells = [
-        cell for each in element["table"]["tableRows"] for cell in each["tableCells"]
-    ]
+    rows = element["table"]["tableRows"]
+    styles = [c.get("tableCellStyle", {}) for each in rows for c in each["tableCells"]]
+    spans = {style.get(way, 1) for style in styles for way in ("rowSpan", "columnSpan")}
     lines = (line for cell in row["tableCells"] for line in _lines(cell["content"]))
     found = {
         "its table stands inside another table": depth > 0,
-        "its table has merged cells": any(map(_is_merged, cells)),
+        "its table has merged cells": max(spans) > 1,
         "it holds another table": _has_table(row),
         "it holds a picture or a chip": any(_OBJECT in line.text for line in lines),
     }
@@ -248,11 +245,6 @@ def _has_table(row: Json) -> bool:
     return any(
         "table" in inner for cell in row["tableCells"] for inner in cell["content"]
     )
-
-
-def _is_merged(cell: Json) -> bool:
-    style = cell.get("tableCellStyle", {})
-    return max(int(style.get("rowSpan", 1)), int(style.get("columnSpan", 1))) > 1
 
 
 def _heading(element: Json) -> int:
