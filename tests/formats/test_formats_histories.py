@@ -232,3 +232,52 @@ def test_lists_of_several_trainings_are_curves_of_their_own():
         "val_accs/0": [(0, 0.5)],
         "val_accs/1": [(0, 0.6)],
     }
+
+
+# What pandas 3.1 writes of a frame: `to_json(orient="split")`.
+SPLIT = (
+    '{"columns":["epoch","loss","note"],"index":[0,1,2],'
+    '"data":[[1,0.9,"a"],[2,null,"b"],[3,0.7,"c"]]}'
+)
+
+
+def test_names_in_one_list_and_rows_in_another_are_a_table():
+    found = claim("run/metrics_history.json", SPLIT)
+    assert found is not None
+    path = "/top/run/metrics_history.json"
+    assert points(read(found[0], SPLIT, path)) == {"loss": [(1, 0.9), (3, 0.7)]}
+
+
+def test_the_index_of_such_a_table_counts_where_no_column_does():
+    table = {
+        "columns": ["loss", "val_loss"],
+        "index": [10, 20],
+        "data": [[2, 3], [1, 2]],
+    }
+    found = points(read("json_history", json.dumps(table), "/top/run/history.json"))
+    assert found == {"loss": [(10, 2), (20, 1)], "val_loss": [(10, 3), (20, 2)]}
+    table["index"] = ["a", "b"]
+    found = points(read("json_history", json.dumps(table), "/top/run/history.json"))
+    assert found == {"loss": [(0, 2), (1, 1)], "val_loss": [(0, 3), (1, 2)]}
+
+
+def test_a_long_table_is_known_by_its_beginning():
+    rows = [[epoch, 1 / epoch] for epoch in range(1, 9000)]
+    table = {"columns": ["epoch", "loss"], "index": [*range(8999)], "data": rows}
+    assert points(read("json_history", json.dumps(table)))["loss"][-1] == (
+        8999,
+        1 / 8999,
+    )
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"columns": ["price", "area"], "index": [4, 9], "data": [[1, 2], [3, 4]]},
+        {"columns": ["epoch", "loss"], "data": [[1, 2, 3], [1, 2, 3]]},
+        {"columns": ["loss", "loss"], "data": [[1, 2]]},
+        {"columns": [], "index": [], "data": []},
+    ],
+)
+def test_a_data_set_of_that_shape_is_no_log(document: dict[str, Any]):
+    assert claim("run/train.json", json.dumps(document)) is None

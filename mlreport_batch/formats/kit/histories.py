@@ -26,6 +26,8 @@ _COUNTED = re.compile(r"(?i)([^\W\d_]*)[ _:-]*([0-9]{1,12})")
 _TRAININGS_MAX = 100
 _HOLDERS = frozenset("data entries epochs points records rows steps values".split())
 
+_SPLIT = frozenset("columns index data index_names column_names".split())
+
 Rows = Sequence[Mapping[str, object]]
 Columns = Mapping[str, Sequence[object]]
 
@@ -80,6 +82,7 @@ def _told(
     is_history: bool,
     may_lack_steps: bool,
 ) -> Iterator[History | Single]:
+    node = _joined(node)
     if rows := _rows_by_step(node, is_history):
         yield History(above, rows=rows)
         return
@@ -101,6 +104,39 @@ def _told(
                 yield History(here, rows=item)
         else:
             yield Single(here, item)
+
+
+def _joined(node: Mapping[str, object]) -> Mapping[str, object]:
+    """Return the columns of a table that has its names in one list, rows in another.
+
+    ``{"columns": ["epoch", "loss"], "index": [0], "data": [[1, 0.5]]}`` is what pandas
+    writes (``orient="split"`` and ``"tight"``). An index that does not count rows from
+    0 is the step where no column is. Other nodes are returned as they are.
+    """
+    names, rows = node.get("columns"), node.get("data")
+    if (
+        not isinstance(names, list)
+        or not isinstance(rows, list)
+        or node.keys() - _SPLIT
+    ):
+        return node
+    keys = [name for name in names if isinstance(name, str)]
+    # The last row of a document that was read in part may be cut.
+    cells = [row for row in rows if isinstance(row, list) and len(row) == len(keys)]
+    is_table = 0 < len(keys) == len(set(keys)) == len(names)
+    if not is_table or not cells or len(rows) - len(cells) > (rows[-1] != cells[-1]):
+        return node
+    columns: dict[str, object] = {
+        key: [row[at] for row in cells] for at, key in enumerate(keys)
+    }
+    index = node.get("index")
+    if not isinstance(index, list) or any(step_rank(key) is not None for key in keys):
+        return columns
+    steps = [step for step in index[: len(cells)] if type(step) is int]
+    is_count = len(steps) == len(cells) and steps == sorted(set(steps))
+    if is_count and steps[0] >= 0 and steps != list(range(len(steps))):
+        return {"step": steps, **columns} if tells_of_training(keys) else columns
+    return columns
 
 
 def _are_rows(items: list[object], may_lack_steps: bool) -> bool:
