@@ -264,10 +264,23 @@ def test_the_index_of_such_a_table_counts_where_no_column_does():
 def test_a_long_table_is_known_by_its_beginning():
     rows = [[epoch, 1 / epoch] for epoch in range(1, 9000)]
     table = {"columns": ["epoch", "loss"], "index": [*range(8999)], "data": rows}
-    assert points(read("json_history", json.dumps(table)))["loss"][-1] == (
-        8999,
-        1 / 8999,
-    )
+    found = claim("run/history.json", json.dumps(table))
+    assert found is not None
+    assert points(read(found[0], json.dumps(table)))["loss"][-1] == (8999, 1 / 8999)
+
+
+def test_a_tight_table_names_its_index_too():
+    # What pandas 3.1 writes of a frame: `json.dumps(frame.to_dict(orient="tight"))`.
+    table = {
+        "index": [0, 1],
+        "columns": ["epoch", "loss"],
+        "data": [[1, 0.9], [2, 0.8]],
+        "index_names": [None],
+        "column_names": [None],
+    }
+    found = claim("run/history.json", json.dumps(table))
+    assert found is not None
+    assert points(read(found[0], json.dumps(table))) == {"loss": [(1, 0.9), (2, 0.8)]}
 
 
 @pytest.mark.parametrize(
