@@ -15,15 +15,13 @@ from xml.etree import ElementTree as ET
 import pytest
 import yaml
 
+import typed
 from mlreport_batch.config.load import load
 from places import ROOT
+from typed import blocks, type_in
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-
-
-def blocks(text: str, language: str) -> list[str]:
-    return re.findall(rf"(?ms)^```{language}\n(.*?)^```$", text)
 
 
 COMMANDS = [line for block in blocks(README, "sh") for line in block.splitlines()]
@@ -31,30 +29,7 @@ COMMANDS = [line for block in blocks(README, "sh") for line in block.splitlines(
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    """A folder that looks like a clone in which all is installed."""
-    shutil.copytree(ROOT / "sample_runs", tmp_path / "sample_runs")
-    program = tmp_path / ".venv/bin/mlreport-batch"
-    program.parent.mkdir(parents=True)
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m mlreport_batch "$@"\n')
-    program.chmod(0o755)
-    return tmp_path
-
-
-def type_in(place: Path, command: str) -> subprocess.CompletedProcess[str]:
-    own = {
-        "HOME": str(place),
-        "PATH": f"{place}/.venv/bin:{os.environ['PATH']}",
-        "GITHUB_STEP_SUMMARY": str(place / "summary.md"),
-    }
-    dropped = ("MLREPORT_CONFIG", "XDG_CONFIG_HOME", "XDG_STATE_HOME")
-    return subprocess.run(
-        ["/bin/sh", "-c", command],
-        cwd=place,
-        env={k: v for k, v in os.environ.items() if k not in dropped} | own,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return typed.make_place(tmp_path)
 
 
 def test_two_commands_set_up_everything():

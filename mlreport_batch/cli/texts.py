@@ -10,7 +10,7 @@ EXIT_CODES: Final[Mapping[int, str]] = {
     4: "what --fail-on names was met; the reports were made",
     70: "a bug of ours; please report what was printed",
     74: "the state folder cannot be used, or a disk fails",
-    75: "something is kept and will be retried by itself",
+    75: "something is kept; the next tick tries again, but for a mail refused for good",
     77: "a person must renew a credential",
     78: "the config is wrong, or names what is not there",
 }
