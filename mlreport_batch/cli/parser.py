@@ -192,6 +192,17 @@ def _add_runs(commands: _Commands) -> None:
             "--json", action="store_true", help="print one JSON object"
         )
         _add_state(command)
+    pages = commands.add(
+        "pages", "pages", "Make one page over the runs of all shards.", config=True
+    )
+    pages.add_argument(
+        "folders", nargs="*", metavar="FOLDER", help="pages of shards, wherever they"
+        " lie (default those below pages.dir, or --out)",
+    )  # fmt: skip
+    pages.add_argument(
+        "--merge", action="store_true", required=True, help="what is done with them"
+    )
+    _add_out(pages, "the folder for the pages of all, instead of pages.dir")
 
 
 def _add_out(command: Parser, text: str) -> None:

@@ -47,6 +47,10 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     "at their files. GLOB takes names of runs and of the folders above them.",
     "compare": "Says which hyperparameters differ between runs, and shows their "
     "metrics side by side, out of the state.",
+    "pages": "Makes one page over the runs of all shards, out of the pages that `run "
+    "--shard K/N` writes below pages.dir, or below --out. Reports are linked, not "
+    "copied, where they lie on one file system. Those that have pages are merged; it "
+    "says which have none.",
     "init": "Asks where the runs are, who gets mail and through what, writes a "
     "commented config and the password (mode 0600), tries the route, mails a sample "
     "report, shows what the first tick would report, and has ticks started by cron or "
@@ -93,6 +97,10 @@ _EXAMPLES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "status": (("status", ""), ("status --out report", "of a run with --out")),
     "ls": (("ls 'sweep*' --sort best", "who leads"),),
     "compare": (("compare lr-0.1 lr-0.01", ""),),
+    "pages": (
+        ("pages --merge", "below pages.dir"),
+        ("pages --merge job-1/pages job-2/pages --out all", "from anywhere"),
+    ),
     "init": (
         ("init", "asks"),
         ("init --runs ~/experiments --to me@gmail.com --password-file ~/.app-password",

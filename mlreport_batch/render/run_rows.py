@@ -142,7 +142,6 @@ class RowFiles:
 
     def __init__(self, folder: str) -> None:
         self._folder = os.path.join(folder, "data")
-        os.makedirs(self._folder, exist_ok=True)
 
     def index(self) -> PageIndex | None:
         """Return what is known of the files, None where they must be made anew."""
@@ -166,6 +165,7 @@ class RowFiles:
         Raises:
             OSError: They could not be written.
         """
+        os.makedirs(self._folder, exist_ok=True)
         count = files_for(total)
         spread: list[dict[str, PageRow]] = [{} for _ in range(count)]
         for row in rows:
