@@ -2,14 +2,13 @@
 
 import getpass
 import os
-import pty
 import re
 import socket
-import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pexpect
 import pytest
 import yaml
 
@@ -19,7 +18,7 @@ from mlreport_batch.commands.setup.write import config_text, password_place
 from mlreport_batch.config.load import load, parse
 from mlreport_batch.config.services import SERVICES, service_of
 from mlreport_batch.language.dialogue import DIALOGUE
-from smtp_server import PASSWORD, RealServer, ScriptedServer
+from smtp_server import PASSWORD, USER, Authority, RealServer, ScriptedServer
 from ticking import Desk, Said
 
 Typing = Callable[..., Said]
@@ -313,26 +312,119 @@ def test_a_plain_init_writes_what_explains_every_key(desk: Desk):
     assert "ml@lab.example" in Path("other.yaml").read_text()
 
 
-def test_a_real_terminal_gets_the_dialogue_in_its_language(desk: Desk, home: Path):
+CRONTAB = """#!/bin/sh
+cd "$(dirname "$0")"
+case "$1" in
+  -l) cat table ;;
+  -) cat > table.new && mv table.new table ;;
+  *) cp "$1" table ;;
+esac
+"""
+
+
+@pytest.fixture
+def person(home: Path) -> Iterator[Callable[..., pexpect.spawn]]:
+    """Start `init` on a terminal of its own, before a person."""
+    programs = home / "bin"
+    programs.mkdir()
+    (programs / "crontab").write_text(CRONTAB)
+    (programs / "crontab").chmod(0o755)
+    (programs / "table").write_text("0 5 * * * backup\n")
+    started: list[pexpect.spawn] = []
+
+    def start(**env: str) -> pexpect.spawn:
+        path = f"{programs}:/usr/bin:/bin"
+        child = pexpect.spawn(
+            sys.executable,
+            ["-m", "mlreport_batch", "init"],
+            env={**os.environ, "PYTHONUTF8": "1", "PATH": path, **env},
+            encoding="utf-8",
+            dimensions=(40, 300),
+            timeout=120,
+        )
+        started.append(child)
+        return child
+
+    yield start
+    for child in started:
+        child.close(force=True)
+
+
+def test_a_dialogue_ends_with_a_tested_route_and_an_installed_schedule(
+    desk: Desk, home: Path, tmp_path: Path, person: Callable[..., pexpect.spawn]
+):
+    desk.put("gan/metrics.csv", CSV)
+    (tmp_path / "ca").mkdir()
+    authority = Authority(tmp_path / "ca")
+    with RealServer(authority.context("localhost")) as server:
+        child = person(SSL_CERT_FILE=str(authority.file))
+        for question, answer in [
+            (r"Language .* \[en\]: ", ""),
+            (r"1  ~/runs: 1 found: gan\s+Which folder .* \[~/runs\]: ", ""),
+            (r"Who gets .*: ", "kim@lab.example"),
+            (r"A number or a name \[smtp\]: ", ""),
+            (r"From which address .* \[kim@lab.example\]: ", ""),
+            (r"Its server .* \[smtp.lab.example\]: ", "localhost"),
+            (r"protected\? .* \[starttls\]: ", ""),
+            (r"Port \[587\]: ", "many"),
+            (r"many is no port.\s+Port \[587\]: ", str(server.port)),
+            (r"Who logs in\? .*: ", USER),
+            (r"Password \(not shown\): ", ""),
+            (r"needs an answer. Ctrl-C .*\s+Password \(not shown\): ", "wrong"),
+            (r"Time zone .*: ", "Asia/Seoul"),
+            (r"How often .* \[15\]: ", "daily 07:00"),
+            (r"What shall start it\? .* \[cron\]: ", ""),
+            (r"Try another password\? .*: ", PASSWORD),
+        ]:
+            child.expect(question)
+            child.sendline(answer)
+        child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0, child.before
+    assert "wrong" not in child.before
+    assert PASSWORD not in child.before
+    assert f"logged in as {USER}" in child.before
+    assert "gan  loss 0.25" in child.before
+    ((sender, recipients, _),) = server.mails
+    assert (sender, recipients) == ("kim@lab.example", ["kim@lab.example"])
+    table = (home / "bin/table").read_text()
+    assert table.startswith("0 5 * * * backup\n")
+    assert "0 7 * * * " in table
+    found = load(home / ".config/mlreport-batch/config.yaml")
+    assert found.smtp.password_file is not None
+    assert found.smtp.password_file.read_text() == f"{PASSWORD}\n"
+    assert found.smtp.password_file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_dialogue_that_is_given_up_writes_nothing(
+    desk: Desk, home: Path, person: Callable[..., pexpect.spawn]
+):
+    desk.put("gan/metrics.csv", CSV)
+    child = person()
+    child.expect("Language .*: ")
+    child.sendline("")
+    child.expect("Which folder .*: ")
+    child.sendintr()
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 2
+    assert "ended before the last answer" in child.before
+    assert not (home / ".config").exists()
+
+
+def test_a_dialogue_is_in_the_language_of_the_terminal(
+    desk: Desk, home: Path, person: Callable[..., pexpect.spawn]
+):
     desk.put("실험/metrics.csv", CSV)
-    parent, child = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mlreport_batch", "init"],
-        stdin=child, stdout=child, stderr=child, start_new_session=True,
-        env={**os.environ, "LANG": "ko_KR.UTF-8", "PYTHONUTF8": "1"},
-    )  # fmt: skip
-    os.close(child)
-    os.write(parent, b"\n" * 6)
-    shown = b""
-    while True:
-        try:
-            part = os.read(parent, 4096)
-        except OSError:
-            break
-        shown += part
-    os.close(parent)
-    assert process.wait() == 0, shown.decode()
-    assert "모두 되었습니다" in shown.decode()
+    child = person(LANG="ko_KR.UTF-8")
+    for _ in range(5):
+        child.sendline("")
+    child.expect("cron")
+    child.sendline("none")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0, child.before
+    assert "모두 되었습니다" in child.before
     assert settings(home)["report"] == {"language": "ko"}
 
 
@@ -382,8 +474,6 @@ def test_a_real_server_with_tls_and_login_takes_the_sample(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """STARTTLS and AUTH, as a mail server of a university has them."""
-    from smtp_server import USER, Authority
-
     (tmp_path / "ca").mkdir()
     authority = Authority(tmp_path / "ca")
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))

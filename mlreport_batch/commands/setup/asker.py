@@ -58,6 +58,7 @@ class Asker:
         while True:
             said = self._typed(f"{self.say(key)}{shown}: ", is_secret=is_secret)
             if not said and default is None:
+                self.tell("needed")
                 continue
             try:
                 return check(said or default or "")
