@@ -234,7 +234,7 @@ def _problem(element: Json, row: Json, *, depth: int) -> str:
     lines = (line for cell in row["tableCells"] for line in _lines(cell["content"]))
     found = {
         "its table stands inside another table": depth > 0,
-        "its table has merged cells": max(spans) > 1,
+        "its table has merged cells": max(spans, default=1) > 1,
         "it holds another table": _has_table(row),
         "it holds a picture or a chip": any(_OBJECT in line.text for line in lines),
     }
