@@ -10,6 +10,7 @@ from mlreport_batch.config.builder import INVALID, Kind, Place
 from mlreport_batch.config.locate import resolved
 from mlreport_batch.safety.address import is_loopback
 from mlreport_batch.safety.clean import clean
+from mlreport_batch.safety.remote.address import without_file, without_password
 
 _URL = re.compile(r"(https?)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?(/\S*)?\Z")
 _DRIVE = re.compile(
@@ -20,7 +21,21 @@ _DRIVE = re.compile(
     r"(?:[&#]\S*)?"
 )
 _REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_BUCKET = re.compile(r"(?:s3|gs)://[A-Za-z0-9._-]+(?:/[^?#]*)?\Z")
+_BUCKET = re.compile(
+    r"(?:(?:s3|gs|az|memory)://[A-Za-z0-9._-]+(?:/[^?#]*)?"
+    r"|abfss?://[A-Za-z0-9.-]+(?:@[A-Za-z0-9.-]+)?(?:/[^?#]*)?"
+    r"|(?:sftp|ssh)://(?:[^:@/]+@)?[A-Za-z0-9.-]+(?::[0-9]+)?/[^?#]*"
+    r"|zip:///.*\.(?i:zip)(?:/.*)?)\Z",
+    re.DOTALL,
+)
+
+
+def is_address(value: str) -> bool:
+    """Return whether runs can be read from *value*, which is no path here.
+
+    A password has no place in it: whoever may read the config could read the runs.
+    """
+    return bool(_BUCKET.match(value)) and clean(value, len(value)) == value
 
 
 class PathTo(Kind, frozen=True):
@@ -67,13 +82,14 @@ class PathTo(Kind, frozen=True):
 
 
 class RunsPath(Kind, frozen=True):
-    """A folder with runs on this machine, or in a bucket; read as text."""
+    """A folder with runs on this machine, or elsewhere; read as text."""
 
     def read(self, value: Any, place: Place) -> Any:
-        what = "a folder, or s3://… or gs://…"
+        what = "a folder, or s3://…, gs://…, az://…, sftp://HOST/… or zip:///….zip"
+        value = without_file(value) if isinstance(value, str) else value
         if isinstance(value, str) and _REMOTE.match(value):
-            if not _BUCKET.match(value):
-                return place.expected(what, value)
+            if not is_address(value):
+                return place.expected(what, without_password(value))
             return value.rstrip("/")
         found = PathTo(what).read(value, place)
         return found if found is INVALID else str(found)
@@ -82,7 +98,7 @@ class RunsPath(Kind, frozen=True):
         return {"type": "string", "minLength": 1}
 
     def words(self) -> str:
-        return "folder, s3://…, gs://…"
+        return "folder, s3://…, gs://…, az://…, sftp://…, zip://…"
 
 
 class Address(Kind, frozen=True):

@@ -55,8 +55,8 @@ class RunsRoot(Struct, frozen=True):
 
     path: str = setting(
         RunsPath(),
-        help="The folder; every run below it is found. With the `remote` extra also"
-        " `s3://…`, with gcsfs `gs://…`",
+        help="The folder; every run below it is found. It may also be a bucket, a"
+        " server or an archive: docs/scaling.md",
         example="~/experiments",
     )
     include: tuple[str, ...] = setting(

@@ -1,5 +1,6 @@
 """Where batches of runs are worked on: here, in processes, or on a cluster."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Protocol, Self, TypeVar
@@ -170,8 +171,6 @@ def executor_of(
         return Pool(make, cluster.IN_FLIGHT, is_lost, cluster.WAIT_S)
     if (jobs is not None and jobs < 2) or (jobs is None and name != "processes"):  # noqa: PLR2004
         return Inline()
-    import os
-
     width = jobs or len(os.sched_getaffinity(0))
     return Pool(lambda: _processes(width), width)
 
@@ -180,7 +179,15 @@ def _processes(width: int) -> "FuturesExecutor":
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
-    return ProcessPoolExecutor(width, mp_context=get_context("forkserver"))
+    # The server forks from what the environment was when the first pool was made.
+    return ProcessPoolExecutor(
+        width, get_context("forkserver"), _take_environment, (dict(os.environ),)
+    )
+
+
+def _take_environment(given: dict[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(given)
 
 
 TYPE_CHECKING = False

@@ -189,7 +189,7 @@ def test_buckets_are_kept_as_they_are():
     config = read("runs: [{path: s3://lab/runs/}, {path: gs://lab}]")
     assert [root.path for root in config.runs] == ["s3://lab/runs", "gs://lab"]
     assert config.runs[0].is_remote
-    for bad in ("http://h/x", "s3://key:secret@lab/x", "file:///x", "s3:///x"):
+    for bad in ("http://h/x", "s3://key:secret@lab/x", "file://h/x", "s3:///x"):
         assert "expected a folder, or s3://" in problems(f"runs: {{path: '{bad}'}}")[0]
     assert "on this machine" in problems("runs: {path: /d}\nstate: s3://lab/state")[0]
 

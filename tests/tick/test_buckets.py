@@ -10,7 +10,7 @@ import pytest
 from bucket_server import CREDENTIALS, BucketServer, serving
 from mlreport_batch.config.load import load
 from mlreport_batch.safety.remote import objects
-from mlreport_batch.safety.remote.bucket import TRIES, bucket_of
+from mlreport_batch.safety.remote.bucket import TRIES, forget
 from mlreport_batch.safety.remote.objects import WHOLE_BELOW
 from ticking import Desk, Said
 
@@ -33,9 +33,9 @@ def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[BucketSe
             found.put(f"gan/{number}/hparams.yaml", f"lr: 0.{number}\n")
             found.put(f"gan/{number}/checkpoints/last.ckpt", "weights")
         found.asked.clear()
-        bucket_of.cache_clear()
+        forget()
         yield found
-        bucket_of.cache_clear()
+        forget()
 
 
 def _silent(*_: object) -> None:
@@ -112,7 +112,7 @@ OUTAGES = {
     "403 InvalidAccessKeyId": "credentials are refused",
     "400 ExpiredToken": "have expired",
     "403 RequestTimeTooSkewed": "clock is wrong",
-    "418 Teapot": "the bucket cannot be read",
+    "418 Teapot": "its library says ClientError",
     "reset": "cannot be reached",
 }
 
@@ -186,14 +186,14 @@ def test_without_credentials_or_server_it_says_so(
     assert "cannot be reached" in _tick(desk, bucket).err
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    bucket_of.cache_clear()
+    forget()
     assert "there are no credentials" in _tick(desk, bucket).err
 
 
 def test_without_the_extra_it_says_what_to_install(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ):
-    bucket_of.cache_clear()
+    forget()
     monkeypatch.setitem(sys.modules, "fsspec", None)
     said = desk.run("run", "s3://lab/runs", "--out", desk.out)
     assert said.code == 78

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster_work import alone, double, here_alone, kill_the_first
+from cluster_work import alone, double, here_alone, kill_the_first, variable
 from mlreport_batch.config.load import load
 from mlreport_batch.errors import ConfigError
 from mlreport_batch.tick import cluster
@@ -257,3 +257,10 @@ def test_what_is_no_executor_is_refused(desk: Desk, name: str):
     config.write_text(f"runs: [{{path: {desk.runs}}}]\nexecutor: '{name}'\n")
     with pytest.raises(ConfigError, match="executor"):
         load(config)
+
+
+def test_processes_have_the_environment_of_the_tick(monkeypatch: pytest.MonkeyPatch):
+    for value in ("first", "second"):  # what they are forked from stays the same
+        monkeypatch.setenv("MLREPORT_WORKER_TEST", value)
+        with executor_of("processes", jobs=2) as there:
+            assert list(there.map(variable, ["MLREPORT_WORKER_TEST"], None)) == [value]

@@ -1,9 +1,12 @@
-"""Ask a bucket, through fsspec: the one module that knows how.
+"""Ask a bucket, a server or an archive, through fsspec: the one module that knows how.
 
 Credentials are the business of the bucket's own library: it takes them from the
 environment, its files or the machine's role. Nothing of them is kept or told.
 """
 
+import errno
+import os
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -11,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mlreport_batch.errors import ConfigError
 from mlreport_batch.safety.remote.address import SEPARATOR
-from mlreport_batch.safety.remote.failures import told
+from mlreport_batch.safety.remote.failures import NoCredentialsError, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,43 +30,89 @@ TRIES: Final = 3
 _LIBRARIES: Final = {
     "s3": ("s3fs", "'mlreport-batch[remote]'"),
     "gs": ("gcsfs", "gcsfs"),
+    **dict.fromkeys(("az", "abfs", "abfss"), ("adlfs", "adlfs")),
+    **dict.fromkeys(("sftp", "ssh"), ("paramiko", "fsspec paramiko")),
 }
 """Of each scheme: what reads it, and what pip is told to install."""
+_ARCHIVE: Final = re.compile(r"(?is)zip://(/.*?\.zip)(?:/(.*))?")
 
 
-@lru_cache(maxsize=8)
-def bucket_of(scheme: str) -> "AbstractFileSystem":
-    """Return what talks to the buckets of *scheme*, such as ``s3``.
+def bucket_of(path: str) -> "AbstractFileSystem":
+    """Return what talks to the server, or reads the archive, that *path* names.
 
     Raises:
         ConfigError: Its library is not installed.
+        OSError: There is no such server or archive.
     """
+    scheme = path.partition(SEPARATOR)[0]
+    if scheme == "zip":
+        archive, _ = _in_archive(path)
+        status = os.stat(archive)
+        version = status.st_ino, status.st_size, status.st_mtime_ns
+        return _opened(scheme, (("fo", archive),), version, os.getpid())
+    kind = _kind(scheme)
+    given = kind._get_kwargs_from_urls(path)  # noqa: SLF001 - has no other name
+    place = tuple(sorted((k, v) for k, v in given.items() if v is not None))
+    return _opened(scheme, place, (), os.getpid())
+
+
+def _kind(scheme: str) -> Any:  # noqa: ANN401
     try:
+        if scheme in ("sftp", "ssh"):
+            from mlreport_batch.safety.remote.sftp import known_hosts
+
+            return known_hosts()
         import fsspec
 
-        kind = fsspec.get_filesystem_class(scheme)
+        return fsspec.get_filesystem_class(scheme)
     except ImportError as exc:
-        library, package = _LIBRARIES.get(scheme, ("a library of fsspec", "fsspec"))
+        library, package = _LIBRARIES.get(scheme, ("fsspec", "fsspec"))
         raise ConfigError(
             f"{scheme}{SEPARATOR} needs {library}, which is not installed",
             kept="Nothing was read, sent or changed",
             advice=f"pip install {package}",
         ) from exc
-    found = kind(
-        skip_instance_cache=True, use_listings_cache=False, **_settings_of(scheme)
-    )
+
+
+@lru_cache(maxsize=8)
+def _opened(
+    scheme: str,
+    place: tuple[tuple[str, Any], ...],
+    version: tuple[int, ...],  # noqa: ARG001 - another archive is opened anew
+    process: int,  # noqa: ARG001 - no two processes may talk through one connection
+) -> "AbstractFileSystem":
+    settings = {**dict(place), **_settings_of(scheme)}
+    try:
+        found = _kind(scheme)(skip_instance_cache=True, **settings)
+    except ValueError as exc:  # as of adlfs, in a text that may hold a key
+        raise NoCredentialsError from exc
     if scheme == "s3":
         found.retries = 1  # botocore tries again by itself
         found.batch_size = AT_ONCE
     return found
 
 
+def forget() -> None:
+    """Close no connection, but make all anew: the environment may be another."""
+    _opened.cache_clear()
+
+
 def _settings_of(scheme: str) -> dict[str, Any]:
+    if scheme in ("sftp", "ssh"):
+        return dict.fromkeys(("timeout", "banner_timeout", "auth_timeout"), CONNECT_S)
     if scheme != "s3":
-        return {}
+        return {"use_listings_cache": False}
     tries = {"mode": "standard", "total_max_attempts": TRIES}
     limits = {"connect_timeout": CONNECT_S, "read_timeout": READ_S, "retries": tries}
-    return {"config_kwargs": limits}
+    return {"use_listings_cache": False, "config_kwargs": limits}
+
+
+def _in_archive(path: str) -> tuple[str, str]:
+    """Return the archive that *path* leads into, and the place in it."""
+    match = _ARCHIVE.fullmatch(path)
+    if match is None:
+        raise FileNotFoundError(errno.ENOENT, "it names no .zip file", path)
+    return match[1], match[2] or ""
 
 
 def objects_below(root: str) -> dict[str, Mapping[str, Any]]:
@@ -73,13 +122,13 @@ def objects_below(root: str) -> dict[str, Mapping[str, Any]]:
         OSError: The bucket does not say.
         ConfigError: As `bucket_of`.
     """
-    bucket, path = _asked(root)
     with _errors(root):
+        bucket, path = _asked(root)
         found = bucket.find(path, detail=True)
     return {
         key.removeprefix(path).lstrip("/"): info
         for key, info in found.items()
-        if info.get("type") != "directory" and not key.endswith("/")
+        if info.get("type") == "file" and not key.endswith("/")  # no link, no folder
     }
 
 
@@ -89,8 +138,8 @@ def object_at(path: str) -> Mapping[str, Any]:
     Raises:
         OSError: As `objects_below`, or there is none.
     """
-    bucket, key = _asked(path)
     with _errors(path):
+        bucket, key = _asked(path)
         return dict(bucket.info(key))
 
 
@@ -100,8 +149,8 @@ def bytes_of(path: str, start: int, end: int) -> bytes:
     Raises:
         OSError: As `object_at`.
     """
-    bucket, key = _asked(path)
     with _errors(path):
+        bucket, key = _asked(path)
         return bytes(bucket.cat_file(key, start=start, end=end))
 
 
@@ -116,9 +165,9 @@ def bytes_of_all(wanted: Sequence[tuple[str, int]]) -> list[bytes]:
     """
     if not wanted:
         return []
-    bucket, _ = _asked(wanted[0][0])
-    keys = [_asked(path)[1] for path, _ in wanted]
     try:
+        keys = [_asked(path)[1] for path, _ in wanted]
+        bucket = bucket_of(wanted[0][0])
         found = bucket.cat_ranges(keys, [0] * len(keys), [size for _, size in wanted])
     except Exception:  # noqa: BLE001 - whoever opens one is told why
         found = []
@@ -127,7 +176,9 @@ def bytes_of_all(wanted: Sequence[tuple[str, int]]) -> list[bytes]:
 
 
 def _asked(path: str) -> "tuple[AbstractFileSystem, str]":
-    bucket = bucket_of(path.partition(SEPARATOR)[0])
+    bucket = bucket_of(path)
+    if path.startswith("zip:"):
+        return bucket, _in_archive(path)[1]
     return bucket, str(bucket._strip_protocol(path))  # noqa: SLF001 - has no other name
 
 
@@ -136,5 +187,7 @@ def _errors(path: str) -> "Iterator[None]":
     """Turn what any library says into an `OSError` that says it in our words."""
     try:
         yield
+    except ConfigError:
+        raise
     except Exception as exc:
         raise told(exc, path) from exc

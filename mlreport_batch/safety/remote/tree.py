@@ -18,8 +18,15 @@ from mlreport_batch.safety.files import is_below
 from mlreport_batch.safety.remote.bucket import object_at, objects_below
 from mlreport_batch.safety.remote.failures import nothing_at
 
-_VERSIONS: Final = ("ETag", "etag", "generation", "md5Hash", "content_settings")
-_TIMES: Final = ("LastModified", "last_modified", "updated", "mtime", "created")
+_VERSIONS: Final = ("ETag", "etag", "generation", "md5Hash", "CRC")
+_TIMES: Final = (
+    "LastModified",
+    "last_modified",
+    "updated",
+    "mtime",
+    "created",
+    "date_time",
+)
 _NO_CTIME: Final = 1
 
 
@@ -219,6 +226,11 @@ def _nanoseconds(time: object) -> int:
         try:
             time = datetime.fromisoformat(time)
         except ValueError:
+            return 0
+    if isinstance(time, tuple):
+        try:
+            time = datetime(*time).astimezone()  # an archive tells of no zone
+        except (TypeError, ValueError, OverflowError):
             return 0
     if isinstance(time, datetime):
         aware = time if time.tzinfo else time.replace(tzinfo=UTC)
