@@ -112,6 +112,7 @@ OUTAGES = {
     "403 InvalidAccessKeyId": "credentials are refused",
     "400 ExpiredToken": "have expired",
     "403 RequestTimeTooSkewed": "clock is wrong",
+    "500 InternalError": "an error of its own",
     "418 Teapot": "its library says ClientError",
     "reset": "cannot be reached",
 }

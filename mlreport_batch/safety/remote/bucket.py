@@ -5,6 +5,7 @@ environment, its files or the machine's role. Nothing of them is kept or told.
 """
 
 import errno
+import logging
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -64,6 +65,8 @@ def _kind(scheme: str) -> Any:  # noqa: ANN401
             return known_hosts()
         import fsspec
 
+        # Else gcsfs asks another of Google's services what kind each bucket is of.
+        os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
         return fsspec.get_filesystem_class(scheme)
     except ImportError as exc:
         library, package = _LIBRARIES.get(scheme, ("fsspec", "fsspec"))
@@ -81,6 +84,8 @@ def _opened(
     version: tuple[int, ...],  # noqa: ARG001 - another archive is opened anew
     process: int,  # noqa: ARG001 - no two processes may talk through one connection
 ) -> "AbstractFileSystem":
+    if not logging.getLogger().handlers:  # what fails is told, in our words
+        logging.getLogger().addHandler(logging.NullHandler())
     settings = {**dict(place), **_settings_of(scheme)}
     try:
         found = _kind(scheme)(skip_instance_cache=True, **settings)
@@ -100,11 +105,19 @@ def forget() -> None:
 def _settings_of(scheme: str) -> dict[str, Any]:
     if scheme in ("sftp", "ssh"):
         return dict.fromkeys(("timeout", "banner_timeout", "auth_timeout"), CONNECT_S)
-    if scheme != "s3":
-        return {"use_listings_cache": False}
-    tries = {"mode": "standard", "total_max_attempts": TRIES}
-    limits = {"connect_timeout": CONNECT_S, "read_timeout": READ_S, "retries": tries}
-    return {"use_listings_cache": False, "config_kwargs": limits}
+    settings: dict[str, Any] = {"use_listings_cache": False}
+    if scheme == "s3":
+        tries = {"mode": "standard", "total_max_attempts": TRIES}
+        limits = {"connect_timeout": CONNECT_S, "read_timeout": READ_S}
+        settings["config_kwargs"] = {**limits, "retries": tries}
+    elif scheme == "gs":
+        from aiohttp import ClientTimeout
+
+        limit = ClientTimeout(sock_connect=CONNECT_S, sock_read=READ_S)
+        settings["requests_timeout"] = limit
+    elif scheme in ("az", "abfs", "abfss"):
+        settings |= {"connection_timeout": CONNECT_S, "read_timeout": READ_S}
+    return settings
 
 
 def _in_archive(path: str) -> tuple[str, str]:

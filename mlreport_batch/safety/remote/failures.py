@@ -21,7 +21,16 @@ _SAID: Final[tuple[tuple[int, str, tuple[str, ...]], ...]] = (
     (errno.EACCES, "there are no credentials", ("NoCredentials", "PartialCredentials")),
     (errno.EACCES, "this machine's clock is wrong", ("RequestTimeTooSkewed",)),
     (errno.EAGAIN, "the bucket asks for fewer requests", ("SlowDown", "429", "503")),
-    (errno.EACCES, "the credentials do not allow it", ("AccessDenied", "401", "403")),
+    (
+        errno.EIO,
+        "the service has an error of its own",
+        ("InternalError", "ProxyError", "500", "502", "504"),
+    ),
+    (
+        errno.EACCES,
+        "the credentials do not allow it",
+        ("AccessDenied", "Forbidden", "401", "403"),
+    ),
     (errno.EACCES, "the host's key is none that ssh knows", ("HostKey",)),
     (errno.EACCES, "ssh finds no key to log in with", ("SSHException",)),
     (errno.EINVAL, "it is no whole zip archive", ("BadZipFile",)),
@@ -68,6 +77,8 @@ def _marks(exc: BaseException) -> list[str]:
     """Return the names by which an error can be known."""
     response = getattr(exc, "response", None)
     found = [kind.__name__ for kind in type(exc).__mro__]
+    if type(exc) is OSError:
+        found.append(str(exc).partition(":")[0])  # as of gcsfs, which has no code in it
     said = (getattr(exc, name, None) for name in ("error_code", "status_code", "code"))
     found += [str(each) for each in said if isinstance(each, str | int)]
     if isinstance(response, Mapping):
