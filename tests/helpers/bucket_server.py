@@ -13,6 +13,8 @@ import pytest
 moto_app = pytest.importorskip("moto.moto_server.werkzeug_app")
 pytest.importorskip("s3fs")
 
+from moto.backends import get_backend  # noqa: E402
+from moto.core import DEFAULT_ACCOUNT_ID  # noqa: E402
 from werkzeug.serving import make_server  # noqa: E402 - comes with moto
 
 CREDENTIALS = {
@@ -50,6 +52,10 @@ class BucketServer:
     ``reset`` to hang up."""
     failing: str = ""
     """Only requests with this in their key or query; empty for all."""
+    listed: bytes = b""
+    """The last listing that was given."""
+    stale: bytes = b""
+    """What each listing is answered with; empty for the truth."""
 
     @property
     def root(self) -> str:
@@ -60,6 +66,12 @@ class BucketServer:
         data = text if isinstance(text, bytes) else text.encode()
         address = f"{self.url}/{self.name}/runs/{path}"
         _ask("PUT", address, data)
+
+    def fill(self, files: Iterable[tuple[str, str]]) -> None:
+        """Write many objects, without a request for each."""
+        store = get_backend("s3")[DEFAULT_ACCOUNT_ID]["aws"]
+        for path, text in files:
+            store.put_object(self.name, f"runs/{path}", text.encode())
 
     def delete(self, path: str) -> None:
         address = f"{self.url}/{self.name}/runs/{path}"
@@ -79,6 +91,8 @@ class BucketServer:
             start(f"{status} {code}", [("Content-Type", "application/xml")])
             return [FAULT.format(code).encode()]
         answer = b"".join(self._app(environ, start))
+        if not key:
+            self.listed = answer = self.stale or answer
         asked.size = len(answer)
         return [answer]
 

@@ -84,6 +84,61 @@ def test_a_tick_asks_for_the_listing_and_for_each_new_file_once(
     assert "0.01" in text
 
 
+def test_two_thousand_runs_are_listed_by_the_thousand_and_read_once(
+    desk: Desk, bucket: BucketServer
+):
+    names = [f"sweep/{number}" for number in range(2_000)]
+    bucket.fill((f"{name}/metrics.csv", ROWS) for name in names)
+    bucket.fill((f"{name}/hparams.yaml", "lr: 0.1\n") for name in names)
+    objects = 2 * (2_000 + RUNS)
+    listings = [""] * 5  # of 4,006 objects, a thousand each
+    said = _tick(desk, bucket, "--json")
+    assert "the 50 newest of 2,002 new runs are reported" in said.err
+    assert [run["problems"] for run in said.json["runs"]] == [[]] * 50
+    keys = [each.key for each in bucket.asked]
+    assert [key for key in keys if not key] == listings
+    assert len({key for key in keys if key}) == objects == len(keys) - len(listings)
+
+    assert _tick(desk, bucket, "--json").json["runs"] == []
+    assert [each.key for each in bucket.asked] == listings
+
+    grown = [f"sweep/{number}" for number in (7, 700, 1_999)]
+    bucket.fill((f"{name}/metrics.csv", ROWS + "5,0.01\n") for name in grown)
+    runs = _tick(desk, bucket, "--json").json["runs"]
+    assert {run["name"]: run["new_points"] for run in runs} == dict.fromkeys(grown, 1)
+    keys = [each.key for each in bucket.asked]
+    assert sorted(keys) == [
+        *listings,
+        *(f"runs/{name}/metrics.csv" for name in sorted(grown)),
+    ]
+
+
+def test_a_listing_that_lags_behind_tells_nothing_twice_and_loses_nothing(
+    desk: Desk, bucket: BucketServer
+):
+    assert _tick(desk, bucket).code == 0
+    bucket.stale = bucket.listed
+    bucket.put("gan/0/metrics.csv", ROWS + "5,0.1\n")
+    bucket.put("gan/2/metrics.csv", ROWS)
+    assert _tick(desk, bucket, "--json").json["runs"] == []
+    bucket.stale = b""
+    runs = _tick(desk, bucket, "--json").json["runs"]
+    assert {run["name"]: run["new_points"] for run in runs} == {"gan/0": 1, "gan/2": 5}
+
+    bucket.put("gan/2/metrics.csv", ROWS + "5,0.1\n")
+    assert len(_tick(desk, bucket, "--json").json["runs"]) == 1
+    bucket.stale, seen = bucket.listed, bucket.listed
+    bucket.put("gan/2/metrics.csv", ROWS + "5,0.1\n6,0.01\n")  # newer than its listing
+    forget()
+    assert _tick(desk, bucket, "--json").json["runs"] == []
+    bucket.stale = seen.replace(b"gan/2/", b"gan/3/")  # one not there yet, one gone
+    bucket.delete("gan/3/metrics.csv")
+    assert _tick(desk, bucket).code == 0
+    bucket.stale = b""
+    (run,) = _tick(desk, bucket, "--json").json["runs"]
+    assert (run["name"], run["new_points"]) == ("gan/2", 1)
+
+
 def test_of_a_long_log_only_its_head_and_what_is_new_are_read(
     desk: Desk, bucket: BucketServer
 ):
