@@ -4,12 +4,14 @@ import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 from mlreport_batch.config.load import load
 from mlreport_batch.errors import ConfigError, UsageError
 from mlreport_batch.safety.remote.bucket import forget
+from mlreport_batch.safety.remote.objects import AHEAD
 from ticking import Desk
 
 ROWS = "step,val_loss\n" + "".join(f"{step},{1 / (step + 1)}\n" for step in range(5))
@@ -66,6 +68,27 @@ def test_of_an_archive_that_was_written_anew_only_what_is_new_is_told(desk: Desk
     archive(desk, {**FILES, "gan/0/metrics.csv": ROWS + "5,0.125\n"})
     (run,) = desk.run(*call).json["runs"]
     assert (run["name"], run["new_points"]) == ("gan/0", 1)
+
+
+def test_a_long_log_in_an_archive_is_unpacked_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+):
+    opened: list[str] = []
+    whole = zipfile.ZipFile.open
+
+    def counting(
+        self: zipfile.ZipFile, name: str, *args: object, **more: object
+    ) -> IO[bytes]:
+        opened.append(name)
+        return whole(self, name, *args, **more)
+
+    long = "step,loss\n" + "".join(f"{n},{1 / (n + 1):.15f}\n" for n in range(800_000))
+    assert len(long) > 4 * AHEAD
+    path = archive(desk, {"a/metrics.csv": long})
+    monkeypatch.setattr(zipfile.ZipFile, "open", counting)
+    (run,) = told(desk, f"zip://{path}", "there")
+    assert run["new_points"] == 800_000
+    assert len(opened) <= 2  # its header, and then all of it
 
 
 def test_what_lies_in_memory_is_read_too(desk: Desk):

@@ -97,9 +97,16 @@ def _opened(
     return found
 
 
+@lru_cache(maxsize=1)
+def _member(archive: "AbstractFileSystem", key: str) -> Any:  # noqa: ANN401
+    """Return a file in an archive, open: to go back in one is to unpack it anew."""
+    return archive.open(key)
+
+
 def forget() -> None:
     """Close no connection, but make all anew: the environment may be another."""
     _opened.cache_clear()
+    _member.cache_clear()
 
 
 def _settings_of(scheme: str) -> dict[str, Any]:
@@ -164,6 +171,10 @@ def bytes_of(path: str, start: int, end: int) -> bytes:
     """
     with _errors(path):
         bucket, key = _asked(path)
+        if path.startswith("zip:"):
+            member = _member(bucket, key)
+            member.seek(start)
+            return bytes(member.read(end - start))
         return bytes(bucket.cat_file(key, start=start, end=end))
 
 
