@@ -31,6 +31,8 @@ class SftpServer:
     opened: list[str] = field(default_factory=list)
     read: int = 0
     """Bytes."""
+    denied: str = ""
+    """A folder that is not listed."""
 
     @property
     def root(self) -> str:
@@ -60,6 +62,8 @@ class _Files(paramiko.SFTPServerInterface):  # type: ignore[misc]
         self._served = served
 
     def list_folder(self, path: str) -> object:
+        if path == self._served.denied:
+            return paramiko.SFTP_PERMISSION_DENIED
         folder = self._served.real(path)
         return [self.lstat(f"{path}/{name}") for name in os.listdir(folder)]
 

@@ -119,6 +119,20 @@ def test_what_a_link_on_a_server_leads_to_is_not_read(desk: Desk, sftp: SftpServ
     assert not any("led" in path or "file" in path for path in sftp.opened)
 
 
+def test_a_folder_on_a_server_that_is_not_listed_is_no_run_that_is_gone(
+    desk: Desk, sftp: SftpServer
+):
+    call = ("run", sftp.root, "--out", desk.out)
+    assert desk.run(*call).code == 0
+    sftp.denied = "/runs/gan"
+    failed = desk.run(*call)
+    assert failed.code == 78
+    assert "root cannot be read" in failed.err
+    sftp.denied = ""
+    assert desk.run(*call, "--json").json["runs"] == []
+    assert "gan/0" in desk.run("ls", "--out", desk.out).out
+
+
 @pytest.mark.parametrize(
     ("file", "said"),
     [

@@ -144,12 +144,29 @@ def objects_below(root: str) -> dict[str, Mapping[str, Any]]:
     """
     with _errors(root):
         bucket, path = _asked(root)
-        found = bucket.find(path, detail=True)
+        is_walked = root.startswith(("sftp:", "ssh:"))
+        found = (_walk if is_walked else _find)(bucket, path)
     return {
         key.removeprefix(path).lstrip("/"): info
         for key, info in found.items()
         if info.get("type") == "file" and not key.endswith("/")  # no link, no folder
     }
+
+
+def _find(bucket: "AbstractFileSystem", path: str) -> dict[str, Mapping[str, Any]]:
+    return dict(bucket.find(path, detail=True))
+
+
+def _walk(bucket: "AbstractFileSystem", path: str) -> dict[str, Mapping[str, Any]]:
+    """Return what `_find` does, or fail: fsspec leaves out what it cannot list."""
+    found, folders = {}, [path]
+    while folders:
+        for info in bucket.ls(folders.pop(), detail=True):
+            if info["type"] == "directory":
+                folders.append(info["name"])
+            else:
+                found[info["name"]] = info
+    return found
 
 
 def object_at(path: str) -> Mapping[str, Any]:
