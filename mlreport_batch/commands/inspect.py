@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from mlreport_batch.config.load import load
 from mlreport_batch.config.locate import find_config
+from mlreport_batch.config.places import place_of
 from mlreport_batch.errors import UsageError
 from mlreport_batch.find.candidates import linked_folders
 from mlreport_batch.find.folder import Folder, below
@@ -86,7 +87,7 @@ def look_at(
     """
     never = frozenset(os.path.realpath(path) for path in never_enter)
     found = []
-    for named in dict.fromkeys(map(real_path, paths)):
+    for named in dict.fromkeys(real_path(place_of(path)) for path in paths):
         path = _folder_of(named)
         try:
             look_anew(path)

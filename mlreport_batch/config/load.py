@@ -17,7 +17,7 @@ from mlreport_batch.config.channels import (
     OutboxSettings,
 )
 from mlreport_batch.config.locate import default_state, read_config
-from mlreport_batch.config.places import is_address
+from mlreport_batch.config.places import place_of
 from mlreport_batch.config.settings import (
     Config,
     ReportSettings,
@@ -32,14 +32,8 @@ from mlreport_batch.errors import (
     reason_of,
 )
 from mlreport_batch.safety.address import is_loopback
-from mlreport_batch.safety.clean import clean
 from mlreport_batch.safety.files import is_below
-from mlreport_batch.safety.remote.address import (
-    is_remote,
-    real_path,
-    without_file,
-    without_password,
-)
+from mlreport_batch.safety.remote.address import is_remote, real_path
 from mlreport_batch.safety.yaml.values import MarkedList, MarkedMap, YamlError
 
 
@@ -272,13 +266,8 @@ def from_paths(
         UsageError: A path is no folder.
     """
     reals: dict[str, str] = {}
-    for path in (without_file(os.fspath(path)) for path in paths):
+    for path in (place_of(os.fspath(path)) for path in paths):
         if is_remote(path):
-            if not is_address(path):
-                raise UsageError(
-                    f"{clean(without_password(path), 200)} is no address to read from",
-                    advice="docs/scaling.md lists them; none has a password in it",
-                )
             reals[real_path(path)] = real_path(path)
             continue
         absolute = Path(path).expanduser().absolute()

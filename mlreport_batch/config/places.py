@@ -6,11 +6,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-from mlreport_batch.config.builder import INVALID, Kind, Place
+from mlreport_batch.config.builder import INVALID, Kind, Place, quoted
 from mlreport_batch.config.locate import resolved
+from mlreport_batch.errors import UsageError
 from mlreport_batch.safety.address import is_loopback
 from mlreport_batch.safety.clean import clean
-from mlreport_batch.safety.remote.address import without_file, without_password
+from mlreport_batch.safety.remote.address import is_remote, without_file
 
 _URL = re.compile(r"(https?)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?(/\S*)?\Z")
 _DRIVE = re.compile(
@@ -36,6 +37,21 @@ def is_address(value: str) -> bool:
     A password has no place in it: whoever may read the config could read the runs.
     """
     return bool(_BUCKET.match(value)) and clean(value, len(value)) == value
+
+
+def place_of(path: str) -> str:
+    """Return a path that a command names: on this machine, or an address.
+
+    Raises:
+        UsageError: It is an address that runs are not read from.
+    """
+    path = without_file(path)
+    if is_remote(path) and not is_address(path):
+        raise UsageError(
+            f"{quoted(path)} is no address to read from",
+            advice="docs/scaling.md lists them; none has a password in it",
+        )
+    return path
 
 
 class PathTo(Kind, frozen=True):
@@ -89,7 +105,7 @@ class RunsPath(Kind, frozen=True):
         value = without_file(value) if isinstance(value, str) else value
         if isinstance(value, str) and _REMOTE.match(value):
             if not is_address(value):
-                return place.expected(what, without_password(value))
+                return place.expected(what, value)
             return value.rstrip("/")
         found = PathTo(what).read(value, place)
         return found if found is INVALID else str(found)

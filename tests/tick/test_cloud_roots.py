@@ -73,6 +73,12 @@ def test_a_bucket_of_google_is_told_as_the_same_tree(desk: Desk, gcs: GcsServer)
     assert _told(desk, gcs.root, "there") == _told(desk, desk.runs, "here")
 
 
+def test_a_name_on_a_server_is_never_read_as_an_address(desk: Desk, sftp: SftpServer):
+    for number, name in enumerate(("tb", "t\tb", "h#", "h#2", "q?x=1", "a%41")):
+        desk.put(f"{name}/metrics.csv", f"{ROWS}5,0.{number + 1}\n", age_s=0)
+    assert _told(desk, sftp.root, "there") == _told(desk, desk.runs, "here")
+
+
 def test_of_a_server_only_what_is_new_is_read(desk: Desk, sftp: SftpServer):
     desk.put("long/metrics.csv", LONG, age_s=0)
     call = ("run", sftp.root, "--out", desk.out, "--json")

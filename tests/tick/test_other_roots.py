@@ -120,6 +120,12 @@ def test_no_archive_and_a_broken_one_are_told_and_lose_nothing(desk: Desk):
     assert desk.run(*call, "--json").json["runs"] == []
 
 
+def test_what_is_no_file_is_no_archive(desk: Desk):
+    os.mkfifo(desk.folder / "runs.zip")  # to open it would never end
+    call = ("run", f"zip://{desk.folder / 'runs.zip'}", "--out", desk.out)
+    assert desk.run(*call).code == 78
+
+
 def test_a_path_in_an_archive_that_leads_out_of_it_is_none(desk: Desk):
     path = archive(desk, {"a/metrics.csv": ROWS, "../b/metrics.csv": ROWS})
     assert [run["name"] for run in told(desk, f"zip://{path}", "there")] == ["a"]
@@ -159,7 +165,8 @@ def test_an_address_that_runs_are_read_from_is_one_in_a_config(
     "address",
     [
         "http://host/runs", "ftp://host/runs", "s3:///runs", "sftp://host",
-        "sftp://kim:s3cret@host/runs", "az://a:s3cret@c/runs", "zip://runs.zip",
+        "sftp://kim:s3cret@host/runs", "sftp://kim:a/s3cret@host/runs",
+        "az://a:s3cret@c/runs", "zip://runs.zip",
         "zip:///data/runs.tar", "s3://lab/a\x1b[2J", "s3://lab/runs?sig=s3cret",
     ],
 )  # fmt: skip
@@ -169,9 +176,10 @@ def test_another_address_is_none_and_its_password_is_not_told(desk: Desk, addres
     config.write_text(f'runs: [{{path: "{shown}"}}]\n')
     with pytest.raises(ConfigError) as caught:
         load(config)
-    said = desk.run("run", address, "--out", desk.out)
-    assert said.code == UsageError.exit_code
-    assert "no address to read from" in said.err
-    assert "\x1b" not in said.err
-    assert "s3cret" not in str(caught.value) + said.err
+    for call in (("run", address, "--out", desk.out), ("inspect", address)):
+        said = desk.run(*call)
+        assert said.code == UsageError.exit_code
+        assert "no address to read from" in said.err
+        assert "\x1b" not in said.err
+        assert "s3cret" not in str(caught.value) + said.err
     assert not os.path.lexists(desk.out)

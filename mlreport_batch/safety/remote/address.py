@@ -11,16 +11,6 @@ def without_file(path: str) -> str:
     return path.removeprefix(_HERE) if path.startswith(f"{_HERE}/") else path
 
 
-def without_password(address: str) -> str:
-    """Return *address* without what may be secret: a login, and what follows ? or #."""
-    scheme, _, rest = address.partition(SEPARATOR)
-    host, slash, path = rest.partition("/")
-    login, at, host = host.rpartition("@")
-    shown = "…" if ":" in login else login
-    path = path.partition("?")[0].partition("#")[0]
-    return f"{scheme}{SEPARATOR}{shown}{at}{host}{slash}{path}"
-
-
 def is_remote(path: str) -> bool:
     """Return whether *path* is the address of something elsewhere, as in a bucket."""
     return SEPARATOR in path and not path.startswith(_HERE)

@@ -8,6 +8,7 @@ import errno
 import logging
 import os
 import re
+import stat
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -35,6 +36,7 @@ _LIBRARIES: Final = {
     **dict.fromkeys(("sftp", "ssh"), ("paramiko", "fsspec paramiko")),
 }
 """Of each scheme: what reads it, and what pip is told to install."""
+_WALKED: Final = ("sftp:", "ssh:")
 _ARCHIVE: Final = re.compile(r"(?is)zip://(/.*?\.zip)(?:/(.*))?")
 
 
@@ -49,10 +51,13 @@ def bucket_of(path: str) -> "AbstractFileSystem":
     if scheme == "zip":
         archive, _ = _in_archive(path)
         status = os.stat(archive)
+        if not stat.S_ISREG(status.st_mode):  # to open another may never end
+            raise OSError(errno.EINVAL, "it is no file", path)
         version = status.st_ino, status.st_size, status.st_mtime_ns
         return _opened(scheme, (("fo", archive),), version, os.getpid())
     kind = _kind(scheme)
-    given = kind._get_kwargs_from_urls(path)  # noqa: SLF001 - has no other name
+    head, _ = _split(path)
+    given = kind._get_kwargs_from_urls(head)  # noqa: SLF001 - has no other name
     place = tuple(sorted((k, v) for k, v in given.items() if v is not None))
     return _opened(scheme, place, (), os.getpid())
 
@@ -89,8 +94,10 @@ def _opened(
     settings = {**dict(place), **_settings_of(scheme)}
     try:
         found = _kind(scheme)(skip_instance_cache=True, **settings)
-    except ValueError as exc:  # as of adlfs, in a text that may hold a key
-        raise NoCredentialsError from exc
+    except ValueError as exc:
+        if _LIBRARIES.get(scheme, "")[:1] != ("adlfs",):
+            raise
+        raise NoCredentialsError from exc  # its text may hold a key
     if scheme == "s3":
         found.retries = 1  # botocore tries again by itself
         found.batch_size = AT_ONCE
@@ -127,6 +134,16 @@ def _settings_of(scheme: str) -> dict[str, Any]:
     return settings
 
 
+def _split(path: str) -> tuple[str, str]:
+    """Return the service or host that an address begins with, and the place there.
+
+    A name in it is never read as a part of an address, whatever it looks like.
+    """
+    scheme, _, rest = path.partition(SEPARATOR)
+    host, slash, place = rest.partition("/")
+    return f"{scheme}{SEPARATOR}{host}", slash + place
+
+
 def _in_archive(path: str) -> tuple[str, str]:
     """Return the archive that *path* leads into, and the place in it."""
     match = _ARCHIVE.fullmatch(path)
@@ -144,8 +161,7 @@ def objects_below(root: str) -> dict[str, Mapping[str, Any]]:
     """
     with _errors(root):
         bucket, path = _asked(root)
-        is_walked = root.startswith(("sftp:", "ssh:"))
-        found = (_walk if is_walked else _find)(bucket, path)
+        found = (_walk if root.startswith(_WALKED) else _find)(bucket, path)
     return {
         key.removeprefix(path).lstrip("/"): info
         for key, info in found.items()
@@ -220,6 +236,8 @@ def _asked(path: str) -> "tuple[AbstractFileSystem, str]":
     bucket = bucket_of(path)
     if path.startswith("zip:"):
         return bucket, _in_archive(path)[1]
+    if path.startswith(_WALKED):
+        return bucket, _split(path)[1] or "/"
     return bucket, str(bucket._strip_protocol(path))  # noqa: SLF001 - has no other name
 
 
