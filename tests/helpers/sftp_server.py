@@ -33,6 +33,11 @@ class SftpServer:
     """Bytes."""
     denied: str = ""
     """A folder that is not listed."""
+    answers: threading.Event = field(default_factory=threading.Event)
+    """Whether files are opened; else who asks waits until they are."""
+
+    def __post_init__(self) -> None:
+        self.answers.set()
 
     @property
     def root(self) -> str:
@@ -83,6 +88,7 @@ class _Files(paramiko.SFTPServerInterface):  # type: ignore[misc]
     def open(self, path: str, flags: int, _: object) -> object:
         assert not flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
         self._served.opened.append(path)
+        self._served.answers.wait(60)
         return _File(self._served, self._served.real(path))
 
 
@@ -141,6 +147,7 @@ def serving(folder: Path, home: Path) -> Iterator[SftpServer]:
     try:
         yield served
     finally:
+        served.answers.set()
         listening.shutdown(socket.SHUT_RDWR)
         listening.close()
         thread.join()

@@ -10,6 +10,7 @@ import gcs_server
 import sftp_server
 from gcs_server import GcsServer
 from mlreport_batch.safety.remote import objects
+from mlreport_batch.safety.remote import sftp as sftp_module
 from mlreport_batch.safety.remote.bucket import forget
 from sftp_server import SftpServer
 from ticking import Desk
@@ -123,6 +124,23 @@ def test_what_a_link_on_a_server_leads_to_is_not_read(desk: Desk, sftp: SftpServ
         "한국어",
     ]
     assert not any("led" in path or "file" in path for path in sftp.opened)
+
+
+def test_a_server_that_stalls_is_waited_for_once(
+    desk: Desk, sftp: SftpServer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(sftp_module, "_READ_S", 0.5)
+    for number in range(8):
+        desk.put(f"more/{number}/metrics.csv", ROWS, age_s=0)
+    call = ("run", sftp.root, "--out", desk.out, "--json")
+    sftp.answers.clear()
+    desk.run(*call)
+    assert len(sftp.opened) == 1
+    sftp.answers.set()
+    forget()
+    runs = desk.run(*call).json["runs"]
+    assert len(runs) == 10
+    assert {run["new_points"] for run in runs} == {5}
 
 
 def test_a_folder_on_a_server_that_is_not_listed_is_no_run_that_is_gone(
