@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import paramiko
 import pytest
 
 import gcs_server
@@ -133,9 +134,22 @@ def test_a_server_that_stalls_is_waited_for_once(
     for number in range(8):
         desk.put(f"more/{number}/metrics.csv", ROWS, age_s=0)
     call = ("run", sftp.root, "--out", desk.out, "--json")
+    waited: list[object] = []
+    ask = paramiko.SFTPClient.open
+
+    def counted(
+        self: paramiko.SFTPClient, path: str, *args: object, **more: object
+    ) -> object:
+        try:
+            return ask(self, path, *args, **more)
+        except TimeoutError:
+            waited.append(path)
+            raise
+
+    monkeypatch.setattr(paramiko.SFTPClient, "open", counted)
     sftp.answers.clear()
     desk.run(*call)
-    assert len(sftp.opened) == 1
+    assert len(waited) == 1
     sftp.answers.set()
     forget()
     runs = desk.run(*call).json["runs"]
